@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// Engine is one kind of LLM server: how to start it and how to talk to it.
+type Engine interface {
+	Name() string
+	// Spec is pure: the same experiment and host give the same spec.
+	Spec(study.Experiment, Host) (Spec, error)
+	// Client speaks the engine's API at baseURL.
+	Client(baseURL string, opt ClientOptions) load.Client
+}
+
+// Prober is an engine that can say what its server is. By assertion.
+type Prober interface {
+	Probe(ctx context.Context, baseURL string) (Info, error)
+}
+
+// Syncer is an engine with a route that returns when the device is idle.
+type Syncer interface {
+	Sync(ctx context.Context, baseURL string) error
+}
+
+// Counter is an engine that counts its own work. By assertion.
+type Counter interface {
+	Counters(ctx context.Context, baseURL string) (Counters, error)
+}
+
+// ClientOptions are the same for every request of an experiment.
+type ClientOptions struct {
+	API         string // completions | chat
+	Model       string // served model name
+	Seed        int64
+	Temperature float64
+	IgnoreEOS   bool
+	ExtraBody   map[string]any
+	Timeout     time.Duration
+	KeepText    bool
+	Connections int // most at once
+}
+
+// Host is what Spec needs to know of this machine and of the image.
+type Host struct {
+	Image     Image
+	GPUs      []string // UUIDs given to the container, in order
+	ModelPath string   // local folder or file of the model; empty: the engine finds it by name
+	TokenFile string   // path in the container of the Hugging Face token; empty: none
+}
+
+// Image is a container image as the daemon knows it.
+type Image struct {
+	Ref          string // as the user named it
+	ID           string // sha256:… of the configuration
+	Digest       string // repo@sha256:…, empty for an image that was never pulled or pushed
+	Labels       map[string]string
+	Entrypoint   []string
+	Cmd          []string
+	Env          []string
+	User         string
+	Architecture string
+	OS           string
+	SizeBytes    int64
+}
+
+// Mount is one bind mount.
+type Mount struct {
+	Source, Target string
+	ReadOnly       bool
+}
+
+// Spec is a container to start: everything but the names of this run.
+type Spec struct {
+	Engine       string
+	ImageID      string
+	Cmd          []string
+	Env          map[string]string
+	Mounts       []Mount
+	Port         int    // the server's port inside the container
+	ReadyPath    string // answers 200 once requests are taken
+	ReadyTimeout time.Duration
+	GPUs         []string // UUIDs; empty: no GPU request
+	KeepCaps     bool     // true: the engine does not run with all capabilities dropped
+	// HFTokenFile is where the Hugging Face token is mounted; empty: not given.
+	HFTokenFile string
+	Container   study.Container
+	// Run, Experiment, PID and Name label the container. Filled by the harness.
+	Run, Experiment, Name string
+	PID                   int
+}
+
+// Server is a running engine.
+type Server interface {
+	URL() string
+	Info() ContainerInfo
+	Done() <-chan struct{} // closed when the server has died or was stopped
+	Err() error            // after Done: nil when it was stopped, else *Died
+	Log(ctx context.Context, w io.Writer) error
+	// Stop ends and removes the container; safe to call twice. Its context's
+	// deadline bounds the graceful part; the kill that follows has its own.
+	Stop(context.Context) error
+	// Kill ends and removes the container at once.
+	Kill(context.Context) error
+}
+
+// ContainerInfo is what a record says of a container.
+type ContainerInfo struct {
+	ID        string
+	Name      string
+	Command   []string // entrypoint and arguments as run
+	Route     string   // container_address | published_port
+	StartedAt time.Time
+	ReadyAt   time.Time
+}
+
+// Info is what a server says of itself; zero values are unknown.
+type Info struct {
+	Version                string
+	Model                  string // served name
+	ParametersTotal        int64
+	ParametersNonEmbedding int64 // without input embeddings and without lm_head
+	ParametersActive       int64
+	DType                  string
+	ContextLength          int
+	VocabularySize         int // token ids below this are ordinary text; 0: unknown
+	HiddenSize, Layers     int
+	AttentionHeads         int
+	HeadDim                int
+	SyncRoute              bool
+}
+
+// Counters are a server's own totals since it started; -1 is unknown.
+type Counters struct {
+	Running, Waiting           int64
+	PromptTokens, OutputTokens int64
+	MultiplyAdds               int64 // of images of ours
+	CachedTokens               int64
+}
+
+// Died says that a container ended by itself.
+type Died struct {
+	ExitCode  int
+	OOMKilled bool
+	LogTail   string
+}
+
+func (d *Died) Error() string {
+	why := fmt.Sprintf("exit code %d", d.ExitCode)
+	if d.OOMKilled {
+		why += ", killed for want of memory"
+	}
+	return "container died: " + why
+}
+
+// NotReady says that a container lived but never answered.
+type NotReady struct {
+	After   time.Duration
+	Last    string // the last answer
+	LogTail string
+}
+
+func (e *NotReady) Error() string {
+	return fmt.Sprintf("server not ready after %s: %s", e.After.Round(time.Second), e.Last)
+}

@@ -1,0 +1,71 @@
+package load
+
+import (
+	"context"
+	"time"
+)
+
+// Request is one unit of work, complete before the window opens.
+type Request struct {
+	ID     int
+	Prompt string // text; used when Tokens is nil
+	Tokens []int  // token ids; preferred by engines that take them
+	// InputTokens is the prompt's length in tokens where it is known by
+	// construction, else 0.
+	InputTokens     int
+	MaxOutputTokens int
+	Hash            string // first 16 hex digits of SHA-256 over what is sent of the prompt
+}
+
+// Status of a request when it ended.
+const (
+	StatusOK      = "ok"
+	StatusFailed  = "failed"  // refused, broken off or malformed
+	StatusTimeout = "timeout" // request_timeout_seconds passed
+	StatusCut     = "cut"     // the run was interrupted
+)
+
+// Trace is what happened to one request. Stamps are durations since the
+// window's t0 on the monotonic clock, taken when bytes were read and before
+// they are parsed; a negative stamp means that it never happened.
+type Trace struct {
+	ID           int
+	Scheduled    time.Duration
+	Sent         time.Duration // actual send, headers and body handed to the kernel
+	FirstByte    time.Duration
+	FirstToken   time.Duration // first chunk with a non-empty token
+	LastToken    time.Duration
+	End          time.Duration // last byte of the response, [DONE] included
+	InputTokens  int           // the server's usage, else 0
+	OutputTokens int           // the server's usage, else counted chunks
+	Reasoning    int           // part of OutputTokens that the server calls reasoning
+	UsageSource  string        // server | chunks | none
+	Chunks       []Chunk       // token-carrying chunks in order of arrival
+	HTTPStatus   int           // 0: no response
+	Status       string        // StatusOK, …
+	Error        string        // empty when ok
+	FinishReason string
+	PromptHash   string
+	Text         []byte // only when responses are kept
+}
+
+// Chunk is one piece of the stream that carried tokens.
+type Chunk struct {
+	At     time.Duration // since t0
+	Tokens int           // at least 1
+}
+
+// Client speaks one server's dialect. Generate fills tr, stamps it against
+// clock t0, and returns an error only for what tr.Error also says.
+type Client interface {
+	Generate(ctx context.Context, t0 time.Time, r Request, tr *Trace) error
+}
+
+// Pattern says when requests are sent.
+type Pattern interface {
+	// At gives the offset of request n from t0; ok is false in a closed loop,
+	// where a request is due as soon as a place is free.
+	At(n int) (offset time.Duration, ok bool)
+	// InFlight is the most requests at once; 0 means no limit.
+	InFlight() int
+}

@@ -1,0 +1,143 @@
+package measure
+
+import (
+	"context"
+	"time"
+)
+
+// Units. No bare float64 of these kinds crosses a package.
+type (
+	// Joules of energy.
+	Joules float64
+	// Watts of power.
+	Watts float64
+	// Celsius of temperature.
+	Celsius float64
+)
+
+// Field is a set of what a Sample holds.
+type Field uint16
+
+// The fields of a Sample; one that was not read is unset, never 0.
+const (
+	HasEnergy Field = 1 << iota
+	HasPowerInstant
+	HasPowerAverage
+	HasPowerUsage
+	HasTemperature
+	HasMemory
+	HasUtilisation
+	HasThrottle
+)
+
+// Phase of an experiment, in protocol order.
+type Phase uint8
+
+// The phases of the protocol, section 1.
+const (
+	Preflight Phase = iota
+	BaselinePhase
+	Launch
+	WarmupPhase
+	ThermalFloorPhase
+	WindowPhase
+	Record
+	After
+)
+
+var phaseNames = [...]string{"preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "record", "after"}
+
+func (p Phase) String() string { return phaseNames[p] }
+
+// Sample is one reading of one GPU.
+type Sample struct {
+	GPU          int32 // position in the sampler's device list
+	Phase        Phase // set by the recorder
+	Edge         bool  // taken to open or close a span, not by the interval. Set by the recorder
+	Has          Field
+	At           time.Duration // monotonic, since the recorder's epoch; the middle of the read
+	Took         time.Duration // how long the read took
+	EnergyMJ     uint64        // driver's counter, millijoules since the driver loaded
+	EnergyUS     int64         // the driver's own stamp of the counter, µs since 1970; 0: none
+	PowerInstMW  uint32        // NVML field 186
+	PowerAvgMW   uint32        // NVML field 185
+	PowerUsageMW uint32        // nvmlDeviceGetPowerUsage
+	TemperatureC int32
+	MemUsed      uint64 // bytes
+	MemTotal     uint64 // bytes
+	SMUtil       uint32 // percent
+	Throttle     uint64 // clock event reasons, protocol section 3
+}
+
+// Power is the best instantaneous power of the sample: field 186, else
+// nvmlDeviceGetPowerUsage; ok is false where there is neither.
+func (s *Sample) Power() (Watts, bool) {
+	switch {
+	case s.Has&HasPowerInstant != 0:
+		return Watts(s.PowerInstMW) / 1000, true
+	case s.Has&HasPowerUsage != 0:
+		return Watts(s.PowerUsageMW) / 1000, true
+	}
+	return 0, false
+}
+
+// Sampler reads every device once and appends, one Sample a device, in order.
+// At is left as time since epoch. A device that cannot be read is left out;
+// the error says why, and what was appended stands.
+type Sampler interface {
+	Sample(epoch time.Time, dst []Sample) ([]Sample, error)
+}
+
+// Process is a process seen on a GPU.
+type Process struct {
+	PID        int
+	Name       string
+	Device     int // position in the device list
+	MemoryUsed uint64
+}
+
+// Device is what is known of one GPU; nil is unknown.
+type Device struct {
+	Index              int // NVML's
+	UUID               string
+	Name               string
+	MemoryBytes        uint64
+	Driver             string
+	CUDA               string
+	VBIOS              string
+	ComputeCapability  string
+	PowerLimitW        *float64
+	PowerLimitDefaultW *float64
+	SMClockMHz         *int
+	SMClockMaxMHz      *int
+	MemClockMHz        *int
+	Persistence        *bool
+	MIG                *bool
+	PCIBusID           string
+	PCIeGen            *int
+	PCIeWidth          *int
+}
+
+// Processes lists what runs on the devices now.
+type Processes interface {
+	Processes(context.Context) ([]Process, error)
+}
+
+// Severity of a warning.
+type Severity string
+
+// Severities, protocol section 6.
+const (
+	Note    Severity = "note"
+	Doubt   Severity = "doubt"
+	Invalid Severity = "invalid"
+)
+
+// Warning is a reason to doubt a number. It never stops a run.
+type Warning struct {
+	Code     string
+	Severity Severity
+	Message  string // what was seen; what to do
+}
+
+func (w Warning) String() string { return w.Code + ": " + w.Message }

@@ -1,0 +1,295 @@
+package result
+
+import "time"
+
+// SchemaVersion is that of the records this package writes.
+const SchemaVersion = "1.0"
+
+// Statuses of an experiment.
+const (
+	Completed   = "completed"
+	Failed      = "failed"
+	Interrupted = "interrupted"
+)
+
+// Record is result.json. Pointers are null when unknown; 0 is a measurement.
+type Record struct {
+	SchemaVersion string     `json:"schema_version"`
+	ExperimentID  string     `json:"experiment_id"`
+	ConfigHash    string     `json:"config_hash"`
+	WorkloadHash  string     `json:"workload_hash"`
+	Name          string     `json:"name"`
+	LlemVersion   string     `json:"llem_version"`
+	Status        string     `json:"status"`
+	Error         string     `json:"error,omitempty"`
+	StartedAt     time.Time  `json:"started_at"`
+	EndedAt       time.Time  `json:"ended_at"`
+	WindowStart   *time.Time `json:"window_started_at"` // t0, UTC
+	Phases        []Phase    `json:"phases"`
+	Gap           string     `json:"gap"`
+
+	Engine      Engine      `json:"engine"`
+	Model       Model       `json:"model"`
+	Config      any         `json:"config"`
+	Environment Environment `json:"environment"`
+
+	EnergyTotalJ         *float64 `json:"energy_total_j"`
+	EnergyAdjustedJ      *float64 `json:"energy_adjusted_j"`
+	BaselinePowerW       *float64 `json:"baseline_power_w"`
+	EnergyPerOutputToken *float64 `json:"energy_per_output_token"`
+	Energy               Energy   `json:"energy"`
+
+	Tokens                Tokens   `json:"tokens"`
+	Requests              Requests `json:"requests"`
+	WindowSeconds         *float64 `json:"window_seconds"`
+	TokensPerSecond       *float64 `json:"tokens_per_second"`
+	TokensPerSecondPerGPU *float64 `json:"tokens_per_second_per_gpu"`
+	Latency               Latency  `json:"latency"`
+	Client                Client   `json:"client"`
+
+	FLOPs  *FLOPs  `json:"flops"`
+	Warmup *Warmup `json:"warmup"`
+
+	MeasurementWarnings []string          `json:"measurement_warnings"`
+	WarningSeverities   map[string]string `json:"warning_severities"` // code to note, doubt or invalid
+
+	Timeseries   string `json:"timeseries"`
+	RequestsFile string `json:"requests_file"`
+	SamplesFile  string `json:"samples_file,omitempty"`
+}
+
+// Phase is one phase of the protocol as it ran.
+type Phase struct {
+	Name    string    `json:"name"`
+	Start   time.Time `json:"start"`
+	Seconds float64   `json:"seconds"`
+}
+
+// Engine is what ran.
+type Engine struct {
+	Name           string   `json:"name"`
+	Version        string   `json:"version"`
+	Image          string   `json:"image"`
+	ImageDigest    *string  `json:"image_digest"`
+	ImageID        string   `json:"image_id"`
+	Command        []string `json:"command"`
+	ContainerID    string   `json:"container_id"`
+	Route          string   `json:"route"` // container_address | published_port
+	StartupSeconds *float64 `json:"startup_seconds"`
+	StartupEnergyJ *float64 `json:"startup_energy_j"`
+	// Counters of the server itself over the window; null where it has none.
+	Counters *EngineCounters `json:"counters"`
+}
+
+// EngineCounters is the server's own account of the window.
+type EngineCounters struct {
+	PromptTokens *int64 `json:"prompt_tokens"`
+	OutputTokens *int64 `json:"output_tokens"`
+	MultiplyAdds *int64 `json:"multiply_adds"`
+}
+
+// Model is what the engine ran.
+type Model struct {
+	ID                     string  `json:"id"`
+	Revision               *string `json:"revision"`
+	DType                  string  `json:"dtype"`
+	ParametersTotal        *int64  `json:"parameters_total"`
+	ParametersNonEmbedding *int64  `json:"parameters_non_embedding"`
+	ParametersActive       *int64  `json:"parameters_active"`
+	Source                 string  `json:"source"` // engine | safetensors | gguf | config | unknown
+}
+
+// Environment is the host.
+type Environment struct {
+	GPUs         []GPU     `json:"gpus"`
+	Host         Host      `json:"host"`
+	Docker       Docker    `json:"docker"`
+	GPUProcesses []Process `json:"gpu_processes"` // others' at preflight
+}
+
+// GPU is one GPU that the container was given.
+type GPU struct {
+	Index              int      `json:"index"`
+	UUID               string   `json:"uuid"`
+	Name               string   `json:"name"`
+	MemoryMB           float64  `json:"memory_mb"`
+	Driver             string   `json:"driver"`
+	CUDA               string   `json:"cuda"`
+	VBIOS              string   `json:"vbios"`
+	ComputeCapability  string   `json:"compute_capability"`
+	PowerLimitW        *float64 `json:"power_limit_w"`
+	PowerLimitDefaultW *float64 `json:"power_limit_default_w"`
+	SMClockMHz         *int     `json:"sm_clock_mhz"`
+	SMClockMaxMHz      *int     `json:"sm_clock_max_mhz"`
+	MemClockMHz        *int     `json:"mem_clock_mhz"`
+	Persistence        *bool    `json:"persistence_mode"`
+	MIG                *bool    `json:"mig"`
+	PCIBusID           string   `json:"pci_bus_id"`
+	PCIeGeneration     *int     `json:"pcie_generation"`
+	PCIeWidth          *int     `json:"pcie_width"`
+	CounterRefreshMS   *float64 `json:"counter_refresh_ms"`
+}
+
+// Host is the machine.
+type Host struct {
+	Hostname string  `json:"hostname"`
+	CPU      string  `json:"cpu"`
+	CPUs     int     `json:"cpus"`
+	MemoryMB float64 `json:"memory_mb"`
+	Kernel   string  `json:"kernel"`
+	OS       string  `json:"os"`
+	Governor string  `json:"governor"`
+}
+
+// Docker is the daemon.
+type Docker struct {
+	Version    string   `json:"version"`
+	APIVersion string   `json:"api_version"`
+	Runtimes   []string `json:"runtimes"`
+}
+
+// Process is somebody's process on a GPU.
+type Process struct {
+	PID      int     `json:"pid"`
+	Name     string  `json:"name"`
+	GPU      string  `json:"gpu"` // UUID
+	MemoryMB float64 `json:"memory_mb"`
+}
+
+// Energy is all about the joules but the four headline figures.
+type Energy struct {
+	Valid   bool        `json:"valid"`
+	Reasons []string    `json:"reasons"`
+	Scope   string      `json:"scope"`   // gpu
+	Backend string      `json:"backend"` // nvml | none
+	Method  string      `json:"method"`  // counter | power_integral | ""
+	PerGPU  []GPUEnergy `json:"per_gpu"`
+	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
+	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
+	UAbsoluteJ          *float64           `json:"u_absolute_j"`
+	CoverageK           float64            `json:"coverage_k"`
+	Components          map[string]float64 `json:"components"`
+	CrossChecks         []CrossCheck       `json:"cross_checks"`
+	MeanPowerW          *float64           `json:"mean_power_w"`
+	PeakPowerW          *float64           `json:"peak_power_w"`
+	PerRequestJ         *float64           `json:"per_request_j"`
+	PerTotalTokenJ      *float64           `json:"per_total_token_j"`
+	EngineIdlePowerW    *float64           `json:"engine_idle_power_w"`
+	Baseline            *Baseline          `json:"baseline"`
+	Steady              *Steady            `json:"steady"`
+	WindowClosedBy      string             `json:"window_closed_by"` // sync_route | responses_drained
+	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"`
+}
+
+// GPUEnergy is one GPU's part.
+type GPUEnergy struct {
+	Index          int      `json:"index"`
+	UUID           string   `json:"uuid"`
+	EnergyJ        *float64 `json:"energy_j"`
+	Method         string   `json:"method"`
+	CounterJ       *float64 `json:"counter_j"`
+	PowerIntegralJ *float64 `json:"power_integral_j"`
+	Samples        int      `json:"samples"`
+	MeanPowerW     *float64 `json:"mean_power_w"`
+	PeakPowerW     *float64 `json:"peak_power_w"`
+}
+
+// CrossCheck is a second instrument's figure for the same window.
+type CrossCheck struct {
+	Method      string  `json:"method"`
+	EnergyJ     float64 `json:"energy_j"`
+	DifferenceJ float64 `json:"difference_j"` // this minus the figure
+}
+
+// Baseline is where baseline_power_w came from.
+type Baseline struct {
+	PowerW          float64   `json:"power_w"`
+	PerGPUW         []float64 `json:"per_gpu_w"`
+	Method          string    `json:"method"`
+	DurationSeconds float64   `json:"duration_seconds"`
+	MeasuredAt      time.Time `json:"measured_at"`
+	AgeSeconds      float64   `json:"age_seconds"`
+	Cached          bool      `json:"cached"`
+	Contaminated    bool      `json:"contaminated"`
+	Processes       []Process `json:"processes"`
+}
+
+// Steady is the slice in which the concurrency was full.
+type Steady struct {
+	StartSeconds   float64  `json:"start_seconds"`
+	Seconds        float64  `json:"seconds"`
+	OutputTokens   int      `json:"output_tokens"`
+	EnergyJ        *float64 `json:"energy_j"`
+	JoulesPerToken *float64 `json:"energy_per_output_token"`
+}
+
+// Tokens of the window.
+type Tokens struct {
+	Input     int64  `json:"input"`
+	Output    int64  `json:"output"`
+	Reasoning int64  `json:"reasoning"`
+	Source    string `json:"source"` // server | chunks
+}
+
+// Requests of the window.
+type Requests struct {
+	Completed        int    `json:"completed"`
+	Failed           int    `json:"failed"`
+	PromptChecksum   string `json:"prompt_checksum"` // SHA-256 over the measured prompts in order
+	MultiTokenChunks int    `json:"multi_token_chunks"`
+}
+
+// Latency in milliseconds; null where there is nothing to summarise.
+type Latency struct {
+	TTFT          *Summary `json:"ttft_ms"`
+	TPOT          *Summary `json:"tpot_ms"`
+	ITL           *Summary `json:"itl_ms"`
+	E2E           *Summary `json:"e2e_ms"`
+	TTFTScheduled *Summary `json:"ttft_scheduled_ms,omitempty"`
+	E2EScheduled  *Summary `json:"e2e_scheduled_ms,omitempty"`
+}
+
+// Summary of a distribution.
+type Summary struct {
+	N    int     `json:"n"`
+	Mean float64 `json:"mean"`
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P95  float64 `json:"p95"`
+	P99  float64 `json:"p99"`
+	Max  float64 `json:"max"`
+}
+
+// Client is the cost of measuring.
+type Client struct {
+	CPUSeconds *float64 `json:"cpu_seconds"`
+	SendLagMS  *Summary `json:"send_lag_ms"`
+}
+
+// FLOPs of the window.
+type FLOPs struct {
+	Value          *float64 `json:"value"`
+	Method         string   `json:"method"`     // palm_formula
+	Confidence     *string  `json:"confidence"` // high | medium | low
+	Precision      string   `json:"precision"`
+	Prefill        *float64 `json:"prefill"`
+	Decode         *float64 `json:"decode"`
+	Attention      *float64 `json:"attention"`
+	LMHead         *float64 `json:"lm_head"`
+	Total          *float64 `json:"total"` // value + attention + lm_head
+	Notes          []string `json:"notes"`
+	FLOPsPerSecond *float64 `json:"flops_per_second"`
+	FLOPsPerJoule  *float64 `json:"flops_per_joule"`
+}
+
+// Warmup is WarmupResult of the research document.
+type Warmup struct {
+	Converged           *bool     `json:"converged"`
+	FinalCV             *float64  `json:"final_cv"`
+	IterationsCompleted int       `json:"iterations_completed"`
+	TargetCV            *float64  `json:"target_cv"`
+	MaxPrompts          int       `json:"max_prompts"`
+	LatenciesMS         []float64 `json:"latencies_ms"`
+	DurationSeconds     float64   `json:"duration_seconds"`
+	ThermalFloorSeconds float64   `json:"thermal_floor_seconds"`
+}

@@ -1,0 +1,138 @@
+package study
+
+import "time"
+
+// Experiment is one experiment file with every default applied. Field names on
+// disk are the yaml tags; durations are whole or fractional seconds there.
+type Experiment struct {
+	Name        string      `yaml:"name" json:"name"`
+	Model       string      `yaml:"model" json:"model"`
+	Revision    string      `yaml:"revision" json:"revision"`
+	Engine      Engine      `yaml:"engine" json:"engine"`
+	GPUs        GPUs        `yaml:"gpus" json:"gpus"`
+	Parallel    Parallel    `yaml:"parallel" json:"parallel"`
+	DType       string      `yaml:"dtype" json:"dtype"`
+	Seed        int64       `yaml:"seed" json:"seed"`
+	Workload    Workload    `yaml:"workload" json:"workload"`
+	Baseline    Baseline    `yaml:"baseline" json:"baseline"`
+	Warmup      Warmup      `yaml:"warmup" json:"warmup"`
+	Energy      Energy      `yaml:"energy" json:"energy"`
+	Measurement Measurement `yaml:"measurement" json:"measurement"`
+	Output      Output      `yaml:"output" json:"output"`
+
+	// Quick marks a --quick run: it may break the thermal floor's minimum and
+	// its record says so for ever. It is no key of the file.
+	Quick bool `yaml:"-" json:"quick,omitempty"`
+}
+
+// Engine says which server is measured and how its container is started.
+type Engine struct {
+	Image                 string            `yaml:"image" json:"image"`
+	Name                  string            `yaml:"name" json:"name"` // empty: told from the image
+	Args                  map[string]any    `yaml:"args" json:"args"` // the engine's own flags, scalars or lists of scalars
+	Env                   map[string]string `yaml:"env" json:"env"`
+	Pull                  string            `yaml:"pull" json:"pull"` // missing | always | never
+	StartupTimeoutSeconds float64           `yaml:"startup_timeout_seconds" json:"startup_timeout_seconds"`
+	Container             Container         `yaml:"container" json:"container"`
+}
+
+// Container holds the keys of engine.container. Sizes are strings as docker
+// writes them ("16GiB", "512m"); empty means the daemon's default.
+type Container struct {
+	ShmSize    string            `yaml:"shm_size" json:"shm_size"`
+	IPC        string            `yaml:"ipc" json:"ipc"`         // private | host | shareable | none | ""
+	Ulimits    map[string]string `yaml:"ulimits" json:"ulimits"` // name: soft[:hard], -1 for unlimited
+	Mounts     []string          `yaml:"mounts" json:"mounts"`   // source:target[:ro|rw]
+	Devices    []string          `yaml:"devices" json:"devices"` // host[:container[:rwm]]
+	User       string            `yaml:"user" json:"user"`       // uid[:gid] or name
+	Entrypoint []string          `yaml:"entrypoint" json:"entrypoint"`
+	Cpuset     string            `yaml:"cpuset" json:"cpuset"` // "0-3,8"
+	Memory     string            `yaml:"memory" json:"memory"`
+}
+
+// GPUs selects GPUs: Mode is "auto", "none" or "list"; IDs (for "list") are
+// NVML indices as decimal strings, or UUIDs ("GPU-…"), as the user wrote them.
+// In YAML it is `auto`, `none`, or a sequence of integers and strings.
+type GPUs struct {
+	Mode string
+	IDs  []string
+}
+
+// Parallel is how the model is spread; the product is the number of GPUs.
+type Parallel struct {
+	Tensor   int `yaml:"tensor" json:"tensor"`
+	Pipeline int `yaml:"pipeline" json:"pipeline"`
+	Data     int `yaml:"data" json:"data"`
+}
+
+// Size is the number of GPUs that the layout asks for, at least 1.
+func (p Parallel) Size() int { return max(p.Tensor, 1) * max(p.Pipeline, 1) * max(p.Data, 1) }
+
+// Workload is what is sent.
+type Workload struct {
+	Source                string         `yaml:"source" json:"source"` // synthetic, or a path ending in .jsonl (made absolute against the file's folder)
+	API                   string         `yaml:"api" json:"api"`       // completions | chat
+	Prompts               int            `yaml:"prompts" json:"prompts"`
+	MaxInputTokens        int            `yaml:"max_input_tokens" json:"max_input_tokens"`
+	MaxOutputTokens       int            `yaml:"max_output_tokens" json:"max_output_tokens"`
+	Order                 string         `yaml:"order" json:"order"` // as_is | shuffled
+	Load                  Load           `yaml:"load" json:"load"`
+	Sampling              Sampling       `yaml:"sampling" json:"sampling"`
+	RequestTimeoutSeconds float64        `yaml:"request_timeout_seconds" json:"request_timeout_seconds"`
+	ExtraBody             map[string]any `yaml:"extra_body" json:"extra_body"`
+}
+
+// Load is when requests are sent.
+type Load struct {
+	Pattern       string  `yaml:"pattern" json:"pattern"`                 // closed | constant
+	Concurrency   int     `yaml:"concurrency" json:"concurrency"`         // closed: requests kept in flight
+	RatePerSecond float64 `yaml:"rate_per_second" json:"rate_per_second"` // constant
+	MaxInFlight   int     `yaml:"max_in_flight" json:"max_in_flight"`     // constant; 0: no limit
+}
+
+// Sampling is how the engine picks tokens.
+type Sampling struct {
+	Temperature float64 `yaml:"temperature" json:"temperature"`
+	IgnoreEOS   bool    `yaml:"ignore_eos" json:"ignore_eos"` // default true for synthetic, false otherwise
+}
+
+// Baseline is the measurement of the bare idle GPUs.
+type Baseline struct {
+	Enabled         bool    `yaml:"enabled" json:"enabled"`
+	DurationSeconds float64 `yaml:"duration_seconds" json:"duration_seconds"`
+	CacheTTLSeconds float64 `yaml:"cache_ttl_seconds" json:"cache_ttl_seconds"` // 0: never cached
+}
+
+// Warmup is what runs before the window and counts in nothing.
+type Warmup struct {
+	Enabled              bool    `yaml:"enabled" json:"enabled"`
+	NWarmup              int     `yaml:"n_warmup" json:"n_warmup"`
+	ThermalFloorSeconds  float64 `yaml:"thermal_floor_seconds" json:"thermal_floor_seconds"`
+	ConvergenceDetection bool    `yaml:"convergence_detection" json:"convergence_detection"`
+	CVThreshold          float64 `yaml:"cv_threshold" json:"cv_threshold"`
+	MaxWarmupPrompts     int     `yaml:"max_warmup_prompts" json:"max_warmup_prompts"`
+	WindowSize           int     `yaml:"window_size" json:"window_size"`
+	MinPrompts           int     `yaml:"min_prompts" json:"min_prompts"`
+}
+
+// Energy selects who owns the energy figure.
+type Energy struct {
+	Backend string `yaml:"backend" json:"backend"` // auto | nvml | none; null in the file is none
+	Host    string `yaml:"host" json:"host"`       // auto | none
+}
+
+// Measurement tunes the telemetry.
+type Measurement struct {
+	SampleIntervalMS       int     `yaml:"sample_interval_ms" json:"sample_interval_ms"`
+	ThermalDriftThresholdC float64 `yaml:"thermal_drift_threshold_c" json:"thermal_drift_threshold_c"`
+}
+
+// Output is where results go and what they keep.
+type Output struct {
+	Dir           string `yaml:"dir" json:"dir"`
+	RawSamples    bool   `yaml:"raw_samples" json:"raw_samples"`
+	SaveResponses bool   `yaml:"save_responses" json:"save_responses"`
+}
+
+// Seconds turns a number of seconds from the file into a duration.
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
