@@ -129,7 +129,9 @@ type Info struct {
 	ParametersActive       int64
 	DType                  string
 	ContextLength          int
-	VocabularySize         int // token ids below this are ordinary text; 0: unknown
+	TextLow, TextHigh      int // ids of ordinary text: TextLow ≤ id < TextHigh; 0, 0: unknown
+	Vocabulary             int
+	ByteLevel              bool // a token id of ordinary text is its byte
 	HiddenSize, Layers     int
 	AttentionHeads         int
 	HeadDim                int

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/lmittmann/tint"
+	"github.com/willabides/kongplete"
+	"golang.org/x/term"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+type cli struct {
+	Quiet   bool `short:"q" help:"Say nothing but errors and the result."`
+	Verbose bool `short:"v" help:"Log what happens inside, on stderr."`
+
+	Run        runCmd        `cmd:"" help:"Measure one experiment: start the engine's container, drive it, write the result."`
+	Doctor     doctorCmd     `cmd:"" help:"Say what this host can measure, what it lacks, and the command that mends it."`
+	Config     configCmd     `cmd:"" help:"Make, check and describe experiment files."`
+	Show       showCmd       `cmd:"" help:"Print the table of a result again, from its files."`
+	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
+	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print the shell's completion script."`
+}
+
+// app is what commands are given.
+type app struct {
+	ctx    context.Context
+	stdout io.Writer
+	stderr io.Writer
+	log    *slog.Logger
+	quiet  bool
+	hurry  <-chan struct{} // closed at the second interrupt
+}
+
+// execute runs one command line and returns the exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("llem"),
+		kong.Description("Measure the energy of LLM inference engines in containers."),
+		kong.UsageOnError(),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "llem:", err)
+		return exitFailed
+	}
+	kongplete.Complete(parser, predictors()...)
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if err != nil {
+		return usage(stderr, err)
+	}
+	ctx, hurry, stop := interruptible()
+	defer stop()
+	a := &app{
+		ctx: ctx, stdout: stdout, stderr: stderr, quiet: c.Quiet, hurry: hurry,
+		log: newLogger(stderr, c.Verbose, c.Quiet),
+	}
+	return a.exit(kctx.Run(a))
+}
+
+// usage reports an error of the command line itself.
+func usage(stderr io.Writer, err error) int {
+	var perr *kong.ParseError
+	if errors.As(err, &perr) && perr.Context != nil && perr.Context.Command() != "" {
+		fmt.Fprintf(stderr, "llem %s: %v\n", perr.Context.Command(), err)
+	} else {
+		fmt.Fprintf(stderr, "llem: %v\n", err)
+	}
+	fmt.Fprintln(stderr, "see `llem --help`")
+	return exitUsage
+}
+
+// interruptible is a context that the first SIGINT or SIGTERM ends, a channel
+// that the second closes, and a third that exits at once.
+func interruptible() (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	hurry := make(chan struct{})
+	sigs := make(chan os.Signal, 3)
+	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-sigs:
+			}
+			switch n {
+			case 0:
+				cancel()
+			case 1:
+				close(hurry)
+			default:
+				os.Exit(exitInterrupted)
+			}
+		}
+	}()
+	return ctx, hurry, func() { signal.Stop(sigs); close(done); cancel() }
+}
+
+func newLogger(w io.Writer, verbose, quiet bool) *slog.Logger {
+	level := slog.LevelWarn
+	switch {
+	case verbose:
+		level = slog.LevelDebug
+	case quiet:
+		level = slog.LevelError
+	}
+	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: !isTerminal(w), TimeFormat: "15:04:05"}))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+}
+
+// width is that of the terminal, or 100 where there is none.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 100
+}

@@ -1,0 +1,10 @@
+// Package engine knows how to start, and how to talk to, each LLM server.
+//
+// An engine is one file: a pure function from an experiment to a container
+// ([Spec]), and the dialect of its API. It makes no I/O but to ask a running
+// server what it is, so that its spec is tested against a golden file. The
+// table in table.go lists them; [Detect] tells one from an image.
+//
+// The package also names what a running container is to the rest of llem
+// ([Server]), so that neither the harness nor the engines know Docker.
+package engine

@@ -1,0 +1,132 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// claim resolves the GPUs of an experiment and locks them. Without a GPU, or
+// with gpus: none, it returns no devices; why says so when that is no choice.
+func claim(ctx context.Context, gpus GPUs, e study.Experiment, run string) (devices []measure.Device, locks *Locks, why string, err error) {
+	if e.GPUs.Mode == "none" {
+		return nil, nil, "gpus: none was asked for", nil
+	}
+	ids := e.GPUs.IDs
+	if e.GPUs.Mode == "auto" {
+		if granted, ok := grantedGPUs(); ok {
+			if ids = granted; len(ids) == 0 {
+				return nil, nil, "CUDA_VISIBLE_DEVICES grants no GPU", nil
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return firstFree(ctx, gpus, e.Parallel.Size(), run)
+	}
+	if want := e.Parallel.Size(); e.GPUs.Mode == "auto" && len(ids) > want {
+		ids = ids[:want]
+	}
+	if len(ids) != e.Parallel.Size() {
+		return nil, nil, "", fault(ConfigFault, "parallel asks for %d GPUs (tensor × pipeline × data) and %d are given: make them equal", e.Parallel.Size(), len(ids))
+	}
+	devices, err = gpus.Select(ctx, ids)
+	if err != nil {
+		return nil, nil, "", fault(ConfigFault, "select GPUs: %w", err)
+	}
+	locks, err = LockGPUs(uuids(devices), run)
+	if err != nil {
+		return nil, nil, "", fault(HostFault, "%w", err)
+	}
+	return devices, locks, "", nil
+}
+
+// grantedGPUs is what CUDA_VISIBLE_DEVICES allows, as Slurm and people set it;
+// ok is false where it is not set. Indices in it are taken as NVML's, which is
+// the order of CUDA_DEVICE_ORDER=PCI_BUS_ID.
+func grantedGPUs() (ids []string, ok bool) {
+	v, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES")
+	if !ok {
+		return nil, false
+	}
+	for _, id := range strings.Split(v, ",") {
+		id = strings.TrimSpace(id)
+		// As CUDA reads it: the list ends at the first entry that is no device.
+		if id == "" || strings.HasPrefix(id, "-") || id == "NoDevFiles" {
+			break
+		}
+		ids = append(ids, id)
+	}
+	return ids, true
+}
+
+// firstFree locks the first n GPUs that no other llem holds and nobody uses.
+func firstFree(ctx context.Context, gpus GPUs, n int, run string) ([]measure.Device, *Locks, string, error) {
+	all, err := gpus.Devices(ctx)
+	if err != nil {
+		return nil, nil, "", fault(HostFault, "list GPUs: %w", err)
+	}
+	if len(all) == 0 {
+		return nil, nil, "NVML lists no GPU", nil
+	}
+	if len(all) < n {
+		return nil, nil, "", fault(ConfigFault, "parallel asks for %d GPUs, this host has %d", n, len(all))
+	}
+	busy := busyGPUs(ctx, gpus, all)
+	var picked []measure.Device
+	var held *Locks
+	var last error
+	for _, d := range all {
+		if len(picked) == n {
+			break
+		}
+		if busy[d.UUID] || (d.MIG != nil && *d.MIG) {
+			continue
+		}
+		one, err := LockGPUs([]string{d.UUID}, run)
+		if err != nil {
+			last = err
+			continue
+		}
+		held = held.join(one)
+		picked = append(picked, d)
+	}
+	if len(picked) < n {
+		held.Release()
+		if last != nil {
+			return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: %w", len(picked), len(all), n, last)
+		}
+		return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: others are in use or in MIG mode; name GPUs with --gpus to measure beside other processes", len(picked), len(all), n)
+	}
+	return picked, held, "", nil
+}
+
+func busyGPUs(ctx context.Context, gpus GPUs, all []measure.Device) map[string]bool {
+	busy := map[string]bool{}
+	w, err := gpus.Watch(all)
+	if err != nil {
+		return busy
+	}
+	list, err := w.Processes(ctx)
+	if err != nil {
+		return busy
+	}
+	for _, p := range list {
+		busy[all[p.Device].UUID] = true
+	}
+	return busy
+}
+
+func uuids(devices []measure.Device) []string {
+	out := make([]string, len(devices))
+	for i, d := range devices {
+		out[i] = d.UUID
+	}
+	return out
+}
+
+// noGPU says whether err only means that the host has no GPU to measure.
+func noGPU(err error) bool { return errors.Is(err, ErrNoGPU) }

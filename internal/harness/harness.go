@@ -1,0 +1,216 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// Runner holds what experiments share. Docker, OpenGPUs, Observer and Log are
+// required.
+type Runner struct {
+	Docker   Launcher
+	OpenGPUs func(context.Context) (GPUs, error) // ErrNoGPU when the host has none
+	Observer Observer
+	Log      *slog.Logger
+	Version  string
+	CacheDir string // of baselines
+	HFToken  bool   // the launcher holds a Hugging Face token to mount
+
+	Input   []byte          // the experiment file as given, secrets redacted
+	Timeout time.Duration   // counted from ready; 0: none
+	Hurry   <-chan struct{} // closed when the container is to be killed, not stopped
+}
+
+// Outcome is what an experiment left behind. Record and Dir are empty when it
+// ended before anything was measured.
+type Outcome struct {
+	Record *result.Record
+	Dir    string
+}
+
+// run is one experiment under way. Each phase fills what the later ones and
+// the record need; what a phase did not reach stays nil.
+type run struct {
+	*Runner
+	id  string
+	exp study.Experiment
+
+	gpus     GPUs
+	devices  []measure.Device
+	locks    *Locks
+	runLock  *RunLock
+	watcher  Watcher
+	recorder *measure.Recorder
+	noEnergy string // why there is no energy figure; empty when there is
+
+	image   engine.Image
+	how     string // how the engine was told from the image
+	eng     engine.Engine
+	store   *result.Store
+	started time.Time
+	phases  []result.Phase
+
+	foreign   []measure.Process
+	refresh   []time.Duration
+	baseline  *measure.Baseline
+	memBefore []uint64
+	server    engine.Server
+	info      engine.Info
+	startup   *startup
+	prompts   prompts
+	warmup    *measure.WarmupResult
+	floor     time.Duration
+	idle      []measure.Watts
+	work      *work
+	warnings  []measure.Warning
+}
+
+// startup is the launch phase in figures.
+type startup struct {
+	took   time.Duration
+	energy *measure.Joules
+}
+
+// work is the window in figures, all times since the recorder's epoch or t0.
+type work struct {
+	traces   []load.Trace
+	t0       time.Time
+	window   time.Duration
+	closedBy string
+	idle     *bool // the server's own word that nothing runs
+	cpu      time.Duration
+	before   *engine.Counters
+	after    *engine.Counters
+}
+
+// Execute runs one experiment. The error says why it did not complete; the
+// outcome stands beside it.
+func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, error) {
+	x := &run{Runner: r, id: newID(), exp: e, started: time.Now().UTC()}
+	defer x.release()
+	if err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) }); err != nil {
+		if x.store != nil {
+			os.Remove(x.store.Dir()) // empty: nothing was measured
+		}
+		return Outcome{}, err
+	}
+	if x.recorder != nil {
+		x.recorder.Start()
+	}
+	err := x.measured(ctx)
+	rec := x.record(err)
+	keep := x.keep(rec)
+	after := x.after(ctx, rec)
+	if x.recorder != nil {
+		x.recorder.Stop()
+	}
+	rec.EndedAt = time.Now().UTC()
+	rec.Phases = x.phases
+	keep = errors.Join(keep, x.rewrite(rec))
+	out := Outcome{Record: rec, Dir: x.store.Dir()}
+	switch {
+	case err != nil:
+		return out, errors.Join(err, keep)
+	case keep != nil:
+		return out, keep
+	}
+	return out, after
+}
+
+// measured runs the phases that lead to figures.
+func (x *run) measured(ctx context.Context) error {
+	steps := []struct {
+		phase measure.Phase
+		note  string
+		do    func(context.Context) (string, error)
+	}{
+		{measure.BaselinePhase, "bare idle GPUs", x.measureBaseline},
+		{measure.Launch, x.image.Ref, x.launch},
+		{measure.WarmupPhase, "", x.warm},
+		{measure.ThermalFloorPhase, "", x.thermalFloor},
+		{measure.WindowPhase, "", x.window},
+	}
+	var cancel context.CancelFunc = func() {}
+	defer func() { cancel() }()
+	for _, s := range steps {
+		if err := x.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
+			return x.explain(ctx, err)
+		}
+		if s.phase == measure.Launch && x.Timeout > 0 {
+			ctx, cancel = context.WithTimeoutCause(ctx, x.Timeout, errTimeout)
+		}
+	}
+	return x.judge()
+}
+
+var errTimeout = errors.New("the experiment took longer than --timeout allows")
+
+// explain turns the end of a context into what ended it.
+func (x *run) explain(ctx context.Context, err error) error {
+	if x.server != nil {
+		select {
+		case <-x.server.Done():
+			if died := x.server.Err(); died != nil {
+				return &Fault{Kind: ExperimentFault, Err: died}
+			}
+		default:
+		}
+	}
+	if ctx.Err() == nil {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return &Fault{Kind: ExperimentFault, Err: errTimeout}
+	}
+	return &Fault{Kind: InterruptFault, Err: errors.New("interrupted")}
+}
+
+// phase times one phase, tells the observer and keeps it for the record.
+func (x *run) phase(p measure.Phase, note string, do func() (string, error)) error {
+	x.Observer.Begin(p.String(), note)
+	if x.recorder != nil {
+		x.recorder.SetPhase(p, 0)
+	}
+	start := time.Now()
+	note, err := do()
+	took := time.Since(start)
+	x.phases = append(x.phases, result.Phase{Name: p.String(), Start: start.UTC(), Seconds: took.Seconds()})
+	if err != nil {
+		note = "failed"
+	}
+	x.Observer.End(p.String(), took, note)
+	return err
+}
+
+// release gives back what the run held on the host.
+func (x *run) release() {
+	x.locks.Release()
+	x.runLock.Release()
+	if x.gpus != nil {
+		if err := x.gpus.Close(); err != nil {
+			x.Log.Warn("close NVML", "error", err)
+		}
+	}
+}
+
+func (x *run) warn(code, seen string, args ...any) {
+	x.warnings = append(x.warnings, measure.Warn(code, seen, args...))
+}
+
+// newID names a run: 12 hexadecimal digits, unique on any host.
+func newID() string {
+	var b [6]byte
+	rand.Read(b[:]) // never fails: crypto/rand
+	return hex.EncodeToString(b[:])
+}

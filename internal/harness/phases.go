@@ -1,0 +1,316 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// preflight makes sure that what was asked for can be, before anything is
+// measured: output folder, prompts, GPUs and their locks, image, engine.
+func (x *run) preflight(ctx context.Context) (string, error) {
+	var err error
+	if x.store, err = result.Create(x.exp.Output.Dir, x.exp.Name, x.started); err != nil {
+		return "", fault(HostFault, "%w", err)
+	}
+	if x.runLock, err = LockRun(x.id); err != nil {
+		return "", fault(HostFault, "%w", err)
+	}
+	if err := x.prompts.open(x.exp); err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	if err := findModel(ctx, x.exp); err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	if err := x.findGPUs(ctx); err != nil {
+		return "", err
+	}
+	if err := x.findEngine(ctx); err != nil {
+		return "", err
+	}
+	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	return x.preflightNote(), nil
+}
+
+func (x *run) preflightNote() string {
+	gpus := "no energy figure: " + x.noEnergy
+	if x.noEnergy == "" {
+		names := make([]string, len(x.devices))
+		for i, d := range x.devices {
+			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
+		}
+		gpus = strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s (%s), %s", x.exp.Engine.Image, x.eng.Name(), gpus)
+}
+
+// findModel refuses a local model that is not there. A model that the engine
+// knows by name is the engine's to find.
+func findModel(ctx context.Context, e study.Experiment) error {
+	local := filepath.IsAbs(e.Model) || strings.HasPrefix(e.Model, ".") || strings.HasSuffix(e.Model, ".gguf")
+	if !local {
+		return nil
+	}
+	_, err := hub.Find(ctx, hub.Options{Model: e.Model, Revision: e.Revision})
+	return err
+}
+
+// findGPUs opens NVML once for the run, claims GPUs and prepares to read them.
+func (x *run) findGPUs(ctx context.Context) error {
+	backend := x.exp.Energy.Backend
+	if x.exp.GPUs.Mode != "none" {
+		if err := x.openGPUs(ctx); err != nil {
+			return err
+		}
+	} else {
+		x.noEnergy = "gpus: none was asked for"
+	}
+	if backend == "nvml" && len(x.devices) == 0 {
+		return fault(ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", x.noEnergy)
+	}
+	if len(x.devices) == 0 {
+		return nil
+	}
+	return x.watch(ctx)
+}
+
+func (x *run) openGPUs(ctx context.Context) error {
+	gpus, err := x.OpenGPUs(ctx)
+	switch {
+	case noGPU(err) && x.exp.GPUs.Mode == "auto" && x.exp.Parallel.Size() == 1:
+		x.noEnergy = err.Error()
+		return nil
+	case noGPU(err):
+		return fault(HostFault, "GPUs are asked for: %w", err)
+	case err != nil && x.exp.GPUs.Mode == "auto" && x.exp.Energy.Backend != "nvml":
+		x.noEnergy = err.Error()
+		return nil
+	case err != nil:
+		return fault(HostFault, "open NVML: %w", err)
+	}
+	x.gpus = gpus
+	x.devices, x.locks, x.noEnergy, err = claim(ctx, gpus, x.exp, x.id)
+	return err
+}
+
+// watch prepares to read the claimed GPUs, lists who else is on them and
+// measures how often their counters move.
+func (x *run) watch(ctx context.Context) error {
+	var err error
+	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
+		return fault(HostFault, "read GPUs: %w", err)
+	}
+	if x.exp.Energy.Backend == "none" {
+		x.noEnergy = "energy.backend: none was asked for"
+	}
+	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
+		x.Log.Warn("list processes on the GPUs", "error", err)
+	}
+	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 {
+		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
+	}
+	if x.refresh, err = x.watcher.CounterRefresh(ctx); err != nil {
+		x.Log.Warn("measure the counter's refresh", "error", err)
+	}
+	interval := time.Duration(x.exp.Measurement.SampleIntervalMS) * time.Millisecond
+	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), interval)
+	return nil
+}
+
+// findEngine resolves the image and tells the engine from it.
+func (x *run) findEngine(ctx context.Context) error {
+	if x.exp.Engine.Image == "" {
+		return fault(ConfigFault, "no engine image: give --image or engine.image")
+	}
+	var err error
+	if x.image, err = x.Docker.Resolve(ctx, x.exp.Engine.Image, x.exp.Engine.Pull, x.Observer.Progress); err != nil {
+		return err
+	}
+	name := x.exp.Engine.Name
+	if name == "" {
+		if name, x.how, err = engine.Detect(x.image); err != nil {
+			return &Fault{Kind: ConfigFault, Err: err}
+		}
+	}
+	if x.eng, err = engine.Lookup(name); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	return nil
+}
+
+// tokenFile is where a container finds the Hugging Face token.
+const tokenFile = "/run/secrets/llem/hf_token"
+
+// spec is the container to start, with the names of this run.
+func (x *run) spec() (engine.Spec, error) {
+	host := engine.Host{Image: x.image, GPUs: uuids(x.devices)}
+	if x.HFToken {
+		host.TokenFile = tokenFile
+	}
+	s, err := x.eng.Spec(x.exp, host)
+	if err != nil {
+		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
+	}
+	s.Run, s.Experiment, s.PID = x.id, x.exp.ConfigHash(), os.Getpid()
+	s.Name = "llem-" + x.id
+	return s, nil
+}
+
+// boot is this boot of the host; a baseline does not outlive it.
+func boot() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// measureBaseline reads the bare idle GPUs, or finds that it did so lately.
+func (x *run) measureBaseline(ctx context.Context) (string, error) {
+	switch {
+	case x.recorder == nil || x.exp.Energy.Backend == "none":
+		return "skipped: " + x.noEnergy, nil
+	case !x.exp.Baseline.Enabled:
+		return "skipped: baseline.enabled is false", nil
+	}
+	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.exp.Baseline.CacheTTLSeconds)}
+	key := measure.BaselineKey(x.devices, boot(), measure.MethodCounter)
+	if b, ok := cache.Load(key, x.devices, time.Now()); ok {
+		x.baseline = &b
+		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil
+	}
+	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, len(x.devices), study.Seconds(x.exp.Baseline.DurationSeconds))
+	if err != nil {
+		if errors.Is(err, measure.ErrNoReading) {
+			x.Log.Warn("baseline", "error", err)
+			return "no reading", nil
+		}
+		return "", err
+	}
+	x.baseline = &b
+	if err := cache.Store(key, x.devices, b); err != nil {
+		x.Log.Warn("keep baseline", "error", err)
+	}
+	return fmt.Sprintf("%.1f W", float64(b.Power)), nil
+}
+
+// launch starts the engine and waits until it takes requests. What it costs
+// stands apart and is in no total.
+func (x *run) launch(ctx context.Context) (string, error) {
+	spec, err := x.spec()
+	if err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	x.memBefore = x.memoryUsed()
+	var from time.Duration
+	if x.recorder != nil {
+		if _, err := x.recorder.Edge(); err != nil {
+			x.Log.Warn("read GPUs before launch", "error", err)
+		}
+		from = time.Since(x.recorder.Epoch())
+	}
+	start := time.Now()
+	x.server, err = x.Docker.Launch(ctx, spec)
+	if err != nil {
+		return "", err
+	}
+	x.startup = &startup{took: time.Since(start)}
+	if x.recorder != nil {
+		to := time.Since(x.recorder.Epoch())
+		if _, err := x.recorder.Edge(); err == nil && x.exp.Energy.Backend != "none" {
+			x.startup.energy = measure.Total(measure.EnergyBetween(x.recorder.Samples(), len(x.devices), from, to))
+		}
+	}
+	if p, ok := x.eng.(engine.Prober); ok {
+		if x.info, err = p.Probe(ctx, x.server.URL()); err != nil {
+			return "", fmt.Errorf("ask the server what it is: %w", err)
+		}
+	}
+	return fmt.Sprintf("%s %s at %s (%s)", x.eng.Name(), x.info.Version, x.server.URL(), x.server.Info().Route), nil
+}
+
+// memoryUsed is the memory in use on each GPU; nil without GPUs.
+func (x *run) memoryUsed() []uint64 {
+	if x.watcher == nil {
+		return nil
+	}
+	got, err := x.recorder.Edge()
+	if err != nil {
+		return nil
+	}
+	used := make([]uint64, len(x.devices))
+	for _, s := range got {
+		used[s.GPU] = s.MemUsed
+	}
+	return used
+}
+
+// thermalFloor waits, and reads the loaded engine's idle power on the way.
+func (x *run) thermalFloor(ctx context.Context) (string, error) {
+	d := study.Seconds(x.exp.Warmup.ThermalFloorSeconds)
+	wctx, cancel := x.alive(ctx)
+	defer cancel()
+	stop := x.tick(d)
+	idle, err := measure.ThermalFloor(wctx, x.recorder, len(x.devices), d)
+	stop()
+	x.floor = d
+	if err != nil {
+		return "", err
+	}
+	x.idle = idle
+	if len(idle) == 0 || x.exp.Energy.Backend == "none" {
+		return "", nil
+	}
+	var sum measure.Watts
+	for _, w := range idle {
+		sum += w
+	}
+	return fmt.Sprintf("engine idle at %.1f W", float64(sum)), nil
+}
+
+// tick tells the observer once a second how far a wait of d has come.
+func (x *run) tick(d time.Duration) (stop func()) {
+	done, gone := make(chan struct{}), make(chan struct{})
+	start := time.Now()
+	go func() {
+		defer close(gone)
+		t := time.NewTicker(time.Second)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+				x.Observer.Progress(int64(time.Since(start)/time.Second), int64(d/time.Second))
+			}
+		}
+	}()
+	return func() { close(done); <-gone }
+}
+
+// alive is a context that also ends when the server dies.
+func (x *run) alive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-x.server.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); <-gone }
+}

@@ -1,0 +1,93 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// Launcher is what the harness needs of a container daemon.
+type Launcher interface {
+	// Resolve finds or pulls an image; pull is missing, always or never.
+	Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error)
+	// Launch starts a container and returns when it is ready. Once a container
+	// exists the server is non-nil even beside an error, and must be stopped.
+	Launch(ctx context.Context, spec engine.Spec) (engine.Server, error)
+	Describe(ctx context.Context) DaemonInfo
+}
+
+// DaemonInfo is what a record says of the daemon.
+type DaemonInfo struct {
+	Version, APIVersion string
+	Runtimes            []string
+}
+
+// GPUs is what the harness needs of NVML: one session for the whole run.
+type GPUs interface {
+	Devices(ctx context.Context) ([]measure.Device, error)
+	// Select resolves NVML indices and UUIDs, in the order given.
+	Select(ctx context.Context, ids []string) ([]measure.Device, error)
+	Watch(devices []measure.Device) (Watcher, error)
+	Close() error
+}
+
+// Watcher reads a fixed list of devices.
+type Watcher interface {
+	measure.Sampler
+	measure.Processes
+	// CounterRefresh measures how often each energy counter moves; 0 where
+	// there is no counter.
+	CounterRefresh(ctx context.Context) ([]time.Duration, error)
+}
+
+// Observer is told how a run goes, for people. Nothing is called between the
+// window's Begin and End.
+type Observer interface {
+	Begin(phase, note string)
+	End(phase string, took time.Duration, note string)
+	Progress(done, total int64)
+	Say(note string)
+}
+
+// Kind of a fault; it decides the exit code.
+type Kind int
+
+// The kinds of faults.
+const (
+	ExperimentFault Kind = iota // the experiment ran and failed
+	ConfigFault                 // what was asked for cannot be
+	HostFault                   // the host is not ready for it
+	InterruptFault              // the user stopped it
+)
+
+// Fault is an error with its kind.
+type Fault struct {
+	Kind Kind
+	Err  error
+}
+
+func (f *Fault) Error() string { return f.Err.Error() }
+func (f *Fault) Unwrap() error { return f.Err }
+
+func fault(k Kind, format string, args ...any) error {
+	return &Fault{Kind: k, Err: fmt.Errorf(format, args...)}
+}
+
+// KindOf is the kind of err; an error of no known kind is the experiment's.
+func KindOf(err error) Kind {
+	var f *Fault
+	switch {
+	case errors.As(err, &f):
+		return f.Kind
+	case errors.Is(err, context.Canceled):
+		return InterruptFault
+	}
+	return ExperimentFault
+}
+
+// ErrNoGPU is returned by an opener of GPUs on a host that has none.
+var ErrNoGPU = errors.New("no NVIDIA GPU on this host")

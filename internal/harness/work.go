@@ -1,0 +1,247 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// syncTimeout bounds the wait for a server's sync route after the last byte.
+const syncTimeout = 30 * time.Second
+
+// batch is how many requests one warmup iteration sends: the workload's own
+// concurrency; at a constant rate, a second's arrivals.
+func batch(l study.Load) int {
+	if l.Pattern == "closed" {
+		return l.Concurrency
+	}
+	n := max(1, int(math.Ceil(l.RatePerSecond)))
+	if l.MaxInFlight > 0 {
+		n = min(n, l.MaxInFlight)
+	}
+	return n
+}
+
+// client speaks the engine's dialect to the server that was launched.
+func (x *run) client() load.Client {
+	w := x.exp.Workload
+	connections := w.Load.Concurrency
+	if w.Load.Pattern != "closed" {
+		connections = orInt(w.Load.MaxInFlight, w.Prompts)
+	}
+	model := x.info.Model
+	if model == "" {
+		model = x.exp.Model
+	}
+	return x.eng.Client(x.server.URL(), engine.ClientOptions{
+		API: w.API, Model: model, Seed: x.exp.Seed, Temperature: w.Sampling.Temperature,
+		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
+		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
+		Connections: connections,
+	})
+}
+
+func orInt(n, other int) int {
+	if n == 0 {
+		return other
+	}
+	return n
+}
+
+// warm runs the warmup: full batches like the measured ones, never the same
+// text, counted in nothing.
+func (x *run) warm(ctx context.Context) (string, error) {
+	w := x.exp.Warmup
+	if !w.Enabled {
+		w.NWarmup, w.ConvergenceDetection = 0, false
+	}
+	cfg := measure.WarmupConfig{
+		N: w.NWarmup, Converge: w.ConvergenceDetection, Threshold: w.CVThreshold,
+		Max: w.MaxWarmupPrompts, Window: w.WindowSize, Min: w.MinPrompts,
+	}
+	ctx, cancel := x.alive(ctx)
+	defer cancel()
+	if err := x.prompts.make(x.exp, x.info); err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	client := x.client()
+	defer closeClient(client)
+	n := batch(x.exp.Workload.Load)
+	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
+		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
+		return x.iterate(ctx, client, x.prompts.warmup(x.exp, x.info, i, n))
+	})
+	x.warmup = &res
+	if err != nil {
+		return "", err
+	}
+	if cfg.AtMost() == 0 {
+		x.warn("cold_start", "nothing was sent before the window")
+		return "cold start", nil
+	}
+	if res.Converged != nil && !*res.Converged {
+		x.warn("warmup_not_converged", "the CV of the last %d latencies is %.3f after %d iterations, target %.3f", cfg.Window, *res.FinalCV, res.Iterations, cfg.Threshold)
+	}
+	return fmt.Sprintf("%d iterations of %d", res.Iterations, n), nil
+}
+
+// iterate sends one batch at once and returns its mean end-to-end latency.
+func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Request) (time.Duration, error) {
+	done, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(len(reqs))})
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, t := range done.Traces {
+		if t.Status != load.StatusOK {
+			return 0, fmt.Errorf("request %d: %s", t.ID, t.Error)
+		}
+		sum += t.LastToken - t.Sent
+	}
+	return sum / time.Duration(len(done.Traces)), nil
+}
+
+// window is the measurement: the span opens, the load runs, everything is
+// drained, the span closes. Nothing in it logs, draws or writes.
+func (x *run) window(ctx context.Context) (string, error) {
+	ctx, cancel := x.alive(ctx)
+	defer cancel()
+	pattern, err := load.New(x.exp.Workload.Load)
+	if err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	client := x.client()
+	defer closeClient(client)
+	if o, ok := client.(interface {
+		Prepare(context.Context, []load.Request) error
+	}); ok {
+		if err := o.Prepare(ctx, x.prompts.measured); err != nil {
+			return "", fmt.Errorf("open connections: %w", err)
+		}
+	}
+	x.work = &work{before: x.counters(ctx)}
+	if x.recorder != nil {
+		x.recorder.SetPhase(measure.WindowPhase, x.expect())
+	}
+	runtime.GC() // so that the window does not pay for what came before
+
+	cpu := load.CPUTime()
+	if x.recorder != nil {
+		if _, err := x.recorder.Edge(); err != nil {
+			x.Log.Warn("read GPUs as the window opens", "error", err)
+		}
+	}
+	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
+	x.close(ctx, done)
+	if x.recorder != nil {
+		if _, err := x.recorder.Edge(); err != nil {
+			x.Log.Warn("read GPUs as the window closes", "error", err)
+		}
+		x.recorder.SetPhase(measure.Record, 0)
+	}
+	x.work.cpu = load.CPUTime() - cpu
+	x.quiesced(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d requests in %.1f s", len(done.Traces), x.work.window.Seconds()), nil
+}
+
+// close sets the window's end: the last response byte, or the return of the
+// server's sync route, whichever is later.
+func (x *run) close(ctx context.Context, done load.Run) {
+	x.work.traces, x.work.t0, x.work.window = done.Traces, done.T0, done.End
+	x.work.closedBy = "responses_drained"
+	s, ok := x.eng.(engine.Syncer)
+	if !ok || !x.info.SyncRoute || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if s.Sync(ctx, x.server.URL()) == nil {
+		x.work.closedBy = "sync_route"
+		x.work.window = max(x.work.window, time.Since(done.T0))
+	}
+}
+
+// quiesced reads the server's own account after the window.
+func (x *run) quiesced(ctx context.Context) {
+	x.work.after = x.counters(ctx)
+	if a := x.work.after; a != nil && a.Running >= 0 && a.Waiting >= 0 {
+		idle := a.Running == 0 && a.Waiting == 0
+		x.work.idle = &idle
+		if !idle {
+			x.warn("window_not_quiesced", "the server still had %d requests running and %d waiting after the last response", a.Running, a.Waiting)
+		}
+	}
+}
+
+func (x *run) counters(ctx context.Context) *engine.Counters {
+	c, ok := x.eng.(engine.Counter)
+	if !ok || ctx.Err() != nil {
+		return nil
+	}
+	got, err := c.Counters(ctx, x.server.URL())
+	if err != nil {
+		x.Log.Warn("read the server's counters", "error", err)
+		return nil
+	}
+	return &got
+}
+
+// expect guesses the window's length from the warmup, to take memory for it.
+func (x *run) expect() time.Duration {
+	const atLeast = 10 * time.Minute
+	if x.warmup == nil || len(x.warmup.Latencies) == 0 {
+		return atLeast
+	}
+	w := x.exp.Workload
+	last := x.warmup.Latencies[len(x.warmup.Latencies)-1]
+	rounds := (len(x.prompts.measured) + batch(w.Load) - 1) / batch(w.Load)
+	return max(atLeast, 2*last*time.Duration(rounds))
+}
+
+// judge decides whether the experiment completed.
+func (x *run) judge() error {
+	var ok, failed int
+	first := ""
+	for i := range x.work.traces {
+		t := &x.work.traces[i]
+		if t.Status == load.StatusOK {
+			ok++
+		} else if failed++; first == "" {
+			first = t.Error
+		}
+	}
+	switch {
+	case ok == 0:
+		return fault(ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
+	case failed > 0:
+		x.warn("requests_failed", "%d of %d requests failed; the first said: %s", failed, ok+failed, first)
+	}
+	return nil
+}
+
+func closeClient(c load.Client) {
+	if c, ok := c.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
+
+// prompts are the requests of an experiment. Those of the window and those of
+// the warmup are drawn apart, so that neither changes with the other.
+type prompts struct {
+	digest   string // of the prompts file; empty for synthetic ones
+	measured []load.Request
+	spare    []load.Request // for warmup, from a prompts file
+}
+
+var errTooFewPrompts = errors.New("too few prompts")

@@ -1,0 +1,214 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// OpenAIOptions are the same for every request of an experiment.
+type OpenAIOptions struct {
+	BaseURL     string
+	API         string // completions | chat
+	Model       string // as the server calls it
+	Seed        int64
+	Temperature float64
+	IgnoreEOS   bool
+	ExtraBody   map[string]any
+	Timeout     time.Duration // of one request; 0: none
+	KeepText    bool
+	Connections int // opened by Prepare and kept
+}
+
+// OpenAI streams completions from a server that speaks OpenAI's HTTP API. It
+// never retries: a request that failed is a result.
+type OpenAI struct {
+	opt    OpenAIOptions
+	url    string
+	client *http.Client
+	bodies map[int][]byte
+}
+
+// NewOpenAI makes a client; Close it.
+func NewOpenAI(opt OpenAIOptions) *OpenAI {
+	path := "/v1/completions"
+	if opt.API == "chat" {
+		path = "/v1/chat/completions"
+	}
+	n := max(1, opt.Connections)
+	return &OpenAI{
+		opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{},
+		client: &http.Client{Transport: &http.Transport{
+			// No proxy: the server is on this host, and a proxy's delay would be measured as its.
+			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			MaxIdleConns:        n,
+			MaxIdleConnsPerHost: n,
+			DisableCompression:  true,
+			ReadBufferSize:      32 << 10,
+		}},
+	}
+}
+
+// Close drops the connections.
+func (o *OpenAI) Close() { o.client.CloseIdleConnections() }
+
+// Prepare encodes the requests and opens the connections, so that a send in
+// the window is only a write.
+func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
+	for _, r := range reqs {
+		body, err := o.body(r)
+		if err != nil {
+			return err
+		}
+		o.bodies[r.ID] = body
+	}
+	return o.connect(ctx, min(max(1, o.opt.Connections), len(reqs)))
+}
+
+// connect holds n harmless requests at once, so that n connections are idle
+// afterwards.
+func (o *OpenAI) connect(ctx context.Context, n int) error {
+	errs := make(chan error, n)
+	for range n {
+		go func() { errs <- o.ping(ctx) }()
+	}
+	var all error
+	for range n {
+		all = errors.Join(all, <-errs)
+	}
+	return all
+}
+
+func (o *OpenAI) ping(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.opt.BaseURL, "/")+"/v1/models", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := o.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+	return err
+}
+
+// body encodes one request.
+func (o *OpenAI) body(r Request) ([]byte, error) {
+	b := map[string]any{}
+	maps.Copy(b, o.opt.ExtraBody)
+	b["model"] = o.opt.Model
+	b["max_tokens"] = r.MaxOutputTokens
+	b["temperature"] = o.opt.Temperature
+	b["seed"] = o.opt.Seed
+	b["stream"] = true
+	b["stream_options"] = map[string]any{"include_usage": true}
+	if o.opt.IgnoreEOS {
+		b["ignore_eos"] = true
+	}
+	switch {
+	case o.opt.API == "chat":
+		b["messages"] = []map[string]string{{"role": "user", "content": r.Prompt}}
+	case len(r.Tokens) > 0:
+		b["prompt"] = r.Tokens
+	default:
+		b["prompt"] = r.Prompt
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode request %d: %w", r.ID, err)
+	}
+	return data, nil
+}
+
+// Generate sends one request and reads its stream to the last byte.
+func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trace) error {
+	body, ok := o.bodies[r.ID]
+	if !ok {
+		var err error
+		if body, err = o.body(r); err != nil {
+			return err
+		}
+	}
+	if o.opt.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.opt.Timeout)
+		defer cancel()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "text/event-stream")
+	req.GetBody = nil // never sent twice
+	tr.Sent = time.Since(t0)
+	resp, err := o.client.Do(req)
+	if err != nil {
+		return o.explain(err)
+	}
+	defer resp.Body.Close()
+	tr.HTTPStatus = resp.StatusCode
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
+		tr.End = time.Since(t0)
+		return fmt.Errorf("the server answered %s: %s", resp.Status, bytes.TrimSpace(text))
+	}
+	return o.explain(read(resp.Body, t0, tr, o.opt.KeepText))
+}
+
+// explain names a timeout by the key that sets it.
+func (o *OpenAI) explain(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && o.opt.Timeout > 0 {
+		return fmt.Errorf("no complete answer within %s (workload.request_timeout_seconds): %w", o.opt.Timeout, err)
+	}
+	return err
+}
+
+// buffers are what responses are read into.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// read drains a response. Each read is stamped before anything in it is
+// parsed.
+func read(body io.Reader, t0 time.Time, tr *Trace, keepText bool) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	st := stream{tr: tr, keepText: keepText}
+	defer st.close()
+	var sc scanner
+	var at time.Duration
+	emit := func(data []byte) error { return st.event(data, at) }
+	for {
+		n, err := body.Read(*buf)
+		at = time.Since(t0)
+		if n > 0 {
+			if tr.FirstByte < 0 {
+				tr.FirstByte = at
+			}
+			tr.End = at
+			if perr := sc.feed((*buf)[:n], emit); perr != nil {
+				return perr
+			}
+		}
+		switch {
+		case err == nil:
+		case err == io.EOF && (st.done || st.finished):
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("stream ended early: neither [DONE] nor a finish reason after %d tokens", st.counted)
+		case st.done:
+			return nil // everything was said before the connection broke
+		default:
+			return fmt.Errorf("stream broke off after %d tokens: %w", st.counted, err)
+		}
+	}
+}

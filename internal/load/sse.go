@@ -1,0 +1,89 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+)
+
+// maxEvent bounds one event of a stream.
+const maxEvent = 8 << 20
+
+var errEventTooLong = errors.New("an event of the stream is over 8 MiB")
+
+// scanner splits a stream of server-sent events into the data of each event,
+// wherever the stream is cut into reads. Lines end in LF, CRLF or CR; comments
+// (keep-alive pings) and fields other than data are passed over.
+type scanner struct {
+	line    []byte // an unfinished line
+	data    []byte // of the event so far
+	hasData bool
+	begun   bool // the byte order mark was looked for
+	skipLF  bool // the last line ended in CR
+}
+
+var bom = []byte("\ufeff")
+
+// feed takes the next bytes and calls emit with the data of each event that
+// they complete. The slice is only good until emit returns.
+func (s *scanner) feed(p []byte, emit func([]byte) error) error {
+	for len(p) > 0 {
+		if s.skipLF {
+			s.skipLF = false
+			if p[0] == '\n' {
+				p = p[1:]
+				continue
+			}
+		}
+		i := bytes.IndexAny(p, "\r\n")
+		if i < 0 {
+			s.line = append(s.line, p...)
+			if len(s.line) > maxEvent {
+				return errEventTooLong
+			}
+			return nil
+		}
+		line := p[:i]
+		if len(s.line) > 0 {
+			s.line = append(s.line, line...)
+			line = s.line
+		}
+		s.skipLF = p[i] == '\r'
+		p = p[i+1:]
+		if err := s.take(line, emit); err != nil {
+			return err
+		}
+		s.line = s.line[:0]
+	}
+	return nil
+}
+
+// take handles one whole line.
+func (s *scanner) take(line []byte, emit func([]byte) error) error {
+	if !s.begun {
+		s.begun = true
+		line = bytes.TrimPrefix(line, bom)
+	}
+	if len(line) == 0 {
+		if !s.hasData {
+			return nil
+		}
+		err := emit(s.data)
+		s.data, s.hasData = s.data[:0], false
+		return err
+	}
+	value, ok := bytes.CutPrefix(line, []byte("data"))
+	if !ok || len(value) > 0 && value[0] != ':' {
+		return nil
+	}
+	if len(value) > 0 {
+		value = bytes.TrimPrefix(value[1:], []byte(" "))
+	}
+	if s.hasData {
+		s.data = append(s.data, '\n')
+	}
+	if len(s.data)+len(value) > maxEvent {
+		return errEventTooLong
+	}
+	s.data, s.hasData = append(s.data, value...), true
+	return nil
+}

@@ -1,0 +1,170 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Baseline is the idle power of the bare GPUs, or where it came from.
+type Baseline struct {
+	Power        Watts
+	PerGPU       []Watts
+	Method       string
+	Duration     time.Duration
+	MeasuredAt   time.Time
+	Age          time.Duration // when it was used; 0 for one just measured
+	Cached       bool
+	Contaminated bool      // a process was on the GPUs while it was measured
+	Processes    []Process // those seen, each once
+}
+
+// processPoll is how often processes are listed while a baseline is taken.
+const processPoll = time.Second
+
+// MeasureBaseline reads n idle GPUs for d and lists processes on them all
+// through. It returns an error when the context ends or a GPU gives no energy.
+func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, n int, d time.Duration) (Baseline, error) {
+	b := Baseline{MeasuredAt: time.Now().UTC(), Duration: d}
+	open, err := r.Edge()
+	if err != nil {
+		return b, fmt.Errorf("open baseline: %w", err)
+	}
+	if err := b.watch(ctx, procs, d); err != nil {
+		return b, err
+	}
+	end, err := r.Edge()
+	if err != nil {
+		return b, fmt.Errorf("close baseline: %w", err)
+	}
+	b.PerGPU, b.Method, err = meanPower(r.Samples(), n, spanOf(open, end))
+	if err != nil {
+		return b, fmt.Errorf("baseline: %w", err)
+	}
+	for _, p := range b.PerGPU {
+		b.Power += p
+	}
+	return b, nil
+}
+
+// watch lists processes every processPoll until d has passed.
+func (b *Baseline) watch(ctx context.Context, procs Processes, d time.Duration) error {
+	deadline := time.NewTimer(d)
+	defer deadline.Stop()
+	tick := time.NewTicker(processPoll)
+	defer tick.Stop()
+	seen := map[int]bool{}
+	for {
+		// A list that cannot be had leaves exclusivity unknown, not refuted.
+		if list, err := procs.Processes(ctx); err == nil {
+			for _, p := range list {
+				if !seen[p.PID] {
+					seen[p.PID] = true
+					b.Processes = append(b.Processes, p)
+					b.Contaminated = true
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// span is an interval since the recorder's epoch, from the last opening
+// reading to the first closing one.
+type span struct{ from, to time.Duration }
+
+func spanOf(open, end []Sample) span {
+	var s span
+	for i := range open {
+		s.from = max(s.from, open[i].At)
+	}
+	for i := range end {
+		if i == 0 || end[i].At < s.to {
+			s.to = end[i].At
+		}
+	}
+	return s
+}
+
+func meanPower(samples []Sample, n int, s span) ([]Watts, string, error) {
+	out := make([]Watts, n)
+	method := ""
+	for g := range out {
+		e := deviceEnergy(samples, int32(g), s.from, s.to)
+		mean, m := counterPower(samples, int32(g), s), MethodCounter
+		if mean == nil {
+			mean, m = e.Mean, e.Method
+		}
+		if mean == nil {
+			return nil, "", fmt.Errorf("GPU %d: %w", g, ErrNoReading)
+		}
+		out[g] = *mean
+		method = m
+	}
+	return out, method, nil
+}
+
+// counterPower divides the counter's difference by the time between the very
+// readings that gave it, and is nil where there is no counter.
+func counterPower(samples []Sample, gpu int32, s span) *Watts {
+	var first, last *Sample
+	for i := range samples {
+		x := &samples[i]
+		if x.GPU != gpu || !x.Edge || x.Has&HasEnergy == 0 {
+			continue
+		}
+		if x.At <= s.from {
+			first = x
+		} else if last == nil && x.At >= s.to {
+			last = x
+		}
+	}
+	if first == nil || last == nil || last.EnergyMJ < first.EnergyMJ {
+		return nil
+	}
+	w := Watts(float64(last.EnergyMJ-first.EnergyMJ) / 1000 / (last.At - first.At).Seconds())
+	return &w
+}
+
+// ThermalFloor waits d, whatever the temperature, and returns each GPU's mean
+// power over the last half: the engine resident and idle. The powers are nil
+// when they could not be read.
+func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]Watts, error) {
+	if err := Sleep(ctx, d/2); err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, Sleep(ctx, d-d/2)
+	}
+	open, openErr := r.Edge()
+	if err := Sleep(ctx, d-d/2); err != nil {
+		return nil, err
+	}
+	end, endErr := r.Edge()
+	if openErr != nil || endErr != nil || d == 0 {
+		return nil, nil
+	}
+	power, _, err := meanPower(r.Samples(), n, spanOf(open, end))
+	if err != nil {
+		return nil, nil
+	}
+	return power, nil
+}
+
+// Sleep waits d or until ctx ends, whichever is first, and returns ctx's error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

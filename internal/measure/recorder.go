@@ -1,0 +1,152 @@
+package measure
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// blockSamples is the unit in which memory for samples is taken: about 400 kB.
+const blockSamples = 4096
+
+// maxSamples bounds the memory of a run (about 400 MB, 14 hours of 8 GPUs at
+// 10 Hz). Past it interval readings are counted and dropped; edges are kept,
+// so energy from the counter still stands.
+const maxSamples = 4 << 20
+
+// Recorder reads all devices of a Sampler at an interval and keeps every
+// reading. The zero value is not usable; see NewRecorder.
+type Recorder struct {
+	sampler  Sampler
+	devices  int
+	interval time.Duration
+	epoch    time.Time
+
+	mu      sync.Mutex
+	blocks  [][]Sample
+	scratch []Sample
+	phase   Phase
+	total   int
+	dropped int
+	failed  int
+	lastErr error
+
+	stop chan struct{}
+	done chan struct{}
+}
+
+// NewRecorder prepares to read devices GPUs through s every interval. Its
+// epoch, to which all Sample.At refer, is now.
+func NewRecorder(s Sampler, devices int, interval time.Duration) *Recorder {
+	r := &Recorder{
+		sampler: s, devices: devices, interval: interval, epoch: time.Now(),
+		scratch: make([]Sample, 0, devices),
+		stop:    make(chan struct{}), done: make(chan struct{}),
+	}
+	r.grow()
+	return r
+}
+
+// Epoch is the instant to which Sample.At refers; it has a monotonic reading.
+func (r *Recorder) Epoch() time.Time { return r.epoch }
+
+// Start begins reading in the background until Stop.
+func (r *Recorder) Start() { go r.loop() }
+
+// Stop ends the background reading and waits for it. Edges may still be taken.
+// Call it once, after Start.
+func (r *Recorder) Stop() {
+	close(r.stop)
+	<-r.done
+}
+
+func (r *Recorder) loop() {
+	defer close(r.done)
+	tick := time.NewTicker(r.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-tick.C:
+			r.mu.Lock()
+			r.read(false)
+			r.mu.Unlock()
+		}
+	}
+}
+
+// SetPhase names the phase of the readings that follow and takes memory for
+// expect more seconds of them, so that none is taken while they come in.
+func (r *Recorder) SetPhase(p Phase, expect time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.phase = p
+	if p == WindowPhase {
+		want := min(int(expect/r.interval)*r.devices, maxSamples-r.total)
+		for free := r.free(); free < want; free += blockSamples {
+			r.grow()
+		}
+	}
+}
+
+// Edge reads all devices now, marks the readings as edges and returns them.
+func (r *Recorder) Edge() ([]Sample, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := r.read(true)
+	out := append([]Sample(nil), got...)
+	if len(out) < r.devices {
+		return out, r.lastErr
+	}
+	return out, nil
+}
+
+// read takes one reading of every device. The caller holds mu.
+func (r *Recorder) read(edge bool) []Sample {
+	got, err := r.sampler.Sample(r.epoch, r.scratch[:0])
+	if err != nil {
+		r.failed++
+		r.lastErr = err
+	}
+	for i := range got {
+		got[i].Phase, got[i].Edge = r.phase, edge
+	}
+	if r.total+len(got) > maxSamples && !edge {
+		r.dropped += len(got)
+		return got
+	}
+	for i := range got {
+		b := r.total / blockSamples
+		if b == len(r.blocks) {
+			r.grow()
+		}
+		r.blocks[b] = append(r.blocks[b], got[i])
+		r.total++
+	}
+	return got
+}
+
+func (r *Recorder) grow()     { r.blocks = append(r.blocks, make([]Sample, 0, blockSamples)) }
+func (r *Recorder) free() int { return len(r.blocks)*blockSamples - r.total }
+
+// Samples is a copy of every reading so far, in the order they were taken.
+func (r *Recorder) Samples() []Sample {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Sample, 0, r.total)
+	for _, b := range r.blocks {
+		out = append(out, b...)
+	}
+	return out
+}
+
+// Trouble says how many readings failed or were dropped, and the last error.
+func (r *Recorder) Trouble() (failed, dropped int, last error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed, r.dropped, r.lastErr
+}
+
+// ErrNoReading says that a GPU gave no reading where a span needs one.
+var ErrNoReading = errors.New("GPU gave no reading")

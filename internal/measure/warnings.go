@@ -1,0 +1,234 @@
+package measure
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// kind is what is fixed about a warning: its severity and its remedy.
+type kind struct {
+	severity Severity
+	remedy   string
+}
+
+// The codes that this version can raise. Codes are stable: scripts read them.
+// Four are locked by the research document: short_measurement_duration,
+// gpu_persistence_mode_off, thermal_drift_detected, nvml_low_sample_count.
+var kinds = map[string]kind{
+	"short_measurement_duration":   {Doubt, "use more prompts or longer outputs so that the window lasts at least 10 s"},
+	"gpu_persistence_mode_off":     {Doubt, "run `nvidia-smi -pm 1` as root, so that the driver keeps the GPU's power state"},
+	"thermal_drift_detected":       {Doubt, "warm up longer (warmup.n_warmup), raise warmup.thermal_floor_seconds, or check the cooling"},
+	"nvml_low_sample_count":        {Doubt, "lengthen the window or lower measurement.sample_interval_ms"},
+	"energy_unavailable":           {Invalid, "run `llem doctor` to see what is missing, or set energy.backend: none if that is meant"},
+	"sensor_disagreement":          {Doubt, "compare per_gpu.counter_j and power_integral_j; lengthen the window"},
+	"gpu_not_exclusive":            {Invalid, "stop the other processes, or pick another GPU with --gpus"},
+	"throttled":                    {Invalid, "improve cooling or lower the power limit, then measure again"},
+	"power_capped":                 {Note, "normal at full load; record the power limit beside the figure"},
+	"negative_adjusted_energy":     {Doubt, "measure the baseline again on an idle GPU; a cached one is dropped with baseline.cache_ttl_seconds: 0"},
+	"baseline_stale":               {Doubt, "set baseline.cache_ttl_seconds to 3600 or less, or 0 to measure it every time"},
+	"baseline_contaminated":        {Doubt, "stop the other processes on the GPU and measure again"},
+	"warmup_not_converged":         {Doubt, "raise warmup.max_warmup_prompts or warmup.cv_threshold, or look for what disturbs the host"},
+	"cold_start":                   {Note, "set warmup.enabled: true and warmup.n_warmup: 5 unless a cold start is what you measure"},
+	"quick_mode":                   {Doubt, "run without --quick for a figure to keep"},
+	"client_bound":                 {Doubt, "give the client more free cores, or lower the concurrency or rate"},
+	"requests_failed":              {Doubt, "see status and error in requests.parquet and the end of engine.log"},
+	"token_count_mismatch":         {Doubt, "compare tokens in result.json with engine.counters; look for retries or other clients of the server"},
+	"output_length_not_controlled": {Note, "set workload.sampling.ignore_eos: true for equal work"},
+	"prefix_cache_hits":            {Doubt, "switch the engine's prefix cache off, so that every prompt is computed"},
+	"synthetic_prompts":            {Note, "use a prompts file where expert routing or speculative decoding matter"},
+	"dummy_weights":                {Note, "random weights: compare runs of this engine, not its joules with a trained model's"},
+	"window_not_quiesced":          {Doubt, "look for other clients of the server"},
+	"counter_reset":                {Doubt, "keep the driver loaded (persistence mode) and measure again"},
+	"single_run":                   {Note, "repeat the experiment before comparing it with another"},
+	"readings_lost":                {Doubt, "see the log for NVML's error; lengthen measurement.sample_interval_ms"},
+}
+
+// Warn makes the warning of a known code; seen says what was seen. It panics
+// on a code that is not in the table, which a test rules out.
+func Warn(code, seen string, args ...any) Warning {
+	k, ok := kinds[code]
+	if !ok {
+		panic("measure: no warning has the code " + code)
+	}
+	return Warning{Code: code, Severity: k.severity, Message: fmt.Sprintf(seen, args...) + "; " + k.remedy}
+}
+
+// Codes lists every warning's code with its severity and remedy, for the docs.
+func Codes() map[string]Warning {
+	out := make(map[string]Warning, len(kinds))
+	for code, k := range kinds {
+		out[code] = Warning{Code: code, Severity: k.severity, Message: k.remedy}
+	}
+	return out
+}
+
+// Thresholds of the locked warnings, research document section "Measurement
+// quality signals".
+const (
+	shortWindow      = 10 * time.Second
+	minSamples       = 10
+	staleBaseline    = time.Hour // the default life of a cached baseline
+	countTolerance   = 0.01      // relative difference to the server's own counts
+	sensorTolerance  = 0.05      // the board sensor's own gain error, arXiv 2312.02741
+	sensorAllowanceS = 0.2       // seconds of mean power: two refreshes of 100 ms
+)
+
+// Throttle reasons, nvml.h nvmlClocksEventReasons.
+const (
+	throttlePowerCap = 0x4
+	throttleBad      = 0x8 | 0x20 | 0x40 | 0x80
+)
+
+var throttleNames = []struct {
+	bit  uint64
+	name string
+}{
+	{0x4, "software power cap"}, {0x8, "hardware slowdown"}, {0x20, "software thermal slowdown"},
+	{0x40, "hardware thermal slowdown"}, {0x80, "hardware power brake"},
+}
+
+// ThrottleNames spells the bits that matter out.
+func ThrottleNames(bits uint64) string {
+	var names []string
+	for _, t := range throttleNames {
+		if bits&t.bit != 0 {
+			names = append(names, t.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// GPUFacts are what the warnings about GPUs are judged by.
+type GPUFacts struct {
+	Devices        []Device
+	Samples        []Sample // of the whole run
+	From, To       time.Duration
+	Energies       []DeviceEnergy
+	DriftThreshold Celsius
+}
+
+// GPUWarnings judges the window's readings.
+func GPUWarnings(f GPUFacts) []Warning {
+	var out []Warning
+	for g, d := range f.Devices {
+		out = append(out, f.device(int32(g), d)...)
+	}
+	return out
+}
+
+func (f GPUFacts) device(g int32, d Device) []Warning {
+	var out []Warning
+	if d.Persistence != nil && !*d.Persistence {
+		out = append(out, Warn("gpu_persistence_mode_off", "GPU %d: persistence mode is off", d.Index))
+	}
+	if drift, ok := f.drift(g); ok && drift > f.DriftThreshold {
+		out = append(out, Warn("thermal_drift_detected", "GPU %d: temperature moved by %.0f °C over the window (threshold %g °C)", d.Index, float64(drift), float64(f.DriftThreshold)))
+	}
+	e := f.Energies[g]
+	if e.Samples < minSamples {
+		out = append(out, Warn("nvml_low_sample_count", "GPU %d: %d readings of power in the window, fewer than %d", d.Index, e.Samples, minSamples))
+	}
+	bits := f.throttle(g)
+	if bits&throttleBad != 0 {
+		out = append(out, Warn("throttled", "GPU %d: %s during the window", d.Index, ThrottleNames(bits&throttleBad)))
+	}
+	if bits&throttlePowerCap != 0 {
+		out = append(out, Warn("power_capped", "GPU %d: held at its power limit during the window", d.Index))
+	}
+	if e.Reset {
+		out = append(out, Warn("counter_reset", "GPU %d: the energy counter went backwards; the figure is the power integral", d.Index))
+	}
+	if w, ok := f.disagreement(d, e); ok {
+		out = append(out, w)
+	}
+	return out
+}
+
+// drift is |temperature at the end − at the start| of the window.
+func (f GPUFacts) drift(g int32) (Celsius, bool) {
+	var first, last *Sample
+	for i := range f.Samples {
+		s := &f.Samples[i]
+		if s.GPU != g || s.Phase != WindowPhase || s.Has&HasTemperature == 0 {
+			continue
+		}
+		if first == nil {
+			first = s
+		}
+		last = s
+	}
+	if first == nil {
+		return 0, false
+	}
+	return Celsius(max(last.TemperatureC-first.TemperatureC, first.TemperatureC-last.TemperatureC)), true
+}
+
+func (f GPUFacts) throttle(g int32) (bits uint64) {
+	for i := range f.Samples {
+		s := &f.Samples[i]
+		if s.GPU == g && s.Phase == WindowPhase && s.Has&HasThrottle != 0 {
+			bits |= s.Throttle
+		}
+	}
+	return bits
+}
+
+// disagreement compares counter and integral. Until a figure carries its own
+// uncertainty the allowance is the sensor's gain plus two refreshes' energy.
+func (f GPUFacts) disagreement(d Device, e DeviceEnergy) (Warning, bool) {
+	if e.Counter == nil || e.Integral == nil || e.Mean == nil {
+		return Warning{}, false
+	}
+	diff := float64(*e.Integral - *e.Counter)
+	allowed := sensorTolerance*float64(*e.Counter) + sensorAllowanceS*float64(*e.Mean)
+	if max(diff, -diff) <= allowed {
+		return Warning{}, false
+	}
+	return Warn("sensor_disagreement", "GPU %d: the counter says %.1f J, integrated power %.1f J", d.Index, float64(*e.Counter), float64(*e.Integral)), true
+}
+
+// BaselineWarnings judges a baseline and what is left after subtracting it.
+func BaselineWarnings(b *Baseline, adjusted *Joules) []Warning {
+	var out []Warning
+	if b != nil && b.Contaminated {
+		out = append(out, Warn("baseline_contaminated", "%s on the GPU while the baseline was measured", Describe(b.Processes)))
+	}
+	if b != nil && b.Cached && b.Age > staleBaseline {
+		out = append(out, Warn("baseline_stale", "the cached baseline is %s old", b.Age.Round(time.Second)))
+	}
+	if adjusted != nil && *adjusted < 0 {
+		out = append(out, Warn("negative_adjusted_energy", "adjusted energy is %.2f J: the window used less than the baseline", float64(*adjusted)))
+	}
+	return out
+}
+
+// Describe names processes for a person.
+func Describe(ps []Process) string {
+	names := make([]string, 0, len(ps))
+	for _, p := range ps {
+		name := p.Name
+		if name == "" {
+			name = "process"
+		}
+		names = append(names, fmt.Sprintf("%s (pid %d)", name, p.PID))
+	}
+	return strings.Join(names, ", ")
+}
+
+// ShortWindow is the locked warning about a window under 10 s.
+func ShortWindow(window time.Duration) (Warning, bool) {
+	if window >= shortWindow {
+		return Warning{}, false
+	}
+	return Warn("short_measurement_duration", "the window lasted %.1f s, under %s", window.Seconds(), shortWindow), true
+}
+
+// CountMismatch warns when the server's own count differs from ours by more
+// than 1 %.
+func CountMismatch(what string, ours, theirs int64) (Warning, bool) {
+	if ours == theirs || float64(max(ours-theirs, theirs-ours)) <= countTolerance*float64(max(ours, theirs)) {
+		return Warning{}, false
+	}
+	return Warn("token_count_mismatch", "%s tokens: responses say %d, the server's own counter %d", what, ours, theirs), true
+}

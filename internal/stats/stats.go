@@ -1,0 +1,43 @@
+package stats
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Summary of a distribution, in the unit of its sample.
+type Summary struct {
+	N                             int
+	Mean, P50, P90, P95, P99, Max float64
+}
+
+// Summarise is nil for an empty sample and for one that holds NaN or ±Inf. It
+// leaves v as it is.
+func Summarise(v []float64) *Summary {
+	if len(v) == 0 || !finite(v) {
+		return nil
+	}
+	s := slices.Sorted(slices.Values(v))
+	q := func(p float64) float64 { return stat.Quantile(p, stat.Empirical, s, nil) }
+	return &Summary{N: len(s), Mean: stat.Mean(s, nil), P50: q(0.5), P90: q(0.9), P95: q(0.95), P99: q(0.99), Max: s[len(s)-1]}
+}
+
+// CV is the coefficient of variation: sample standard deviation over mean. It
+// is unknown for fewer than two values, for a mean of zero and for values that
+// are not finite.
+func CV(v []float64) (cv float64, ok bool) {
+	if len(v) < 2 || !finite(v) {
+		return 0, false
+	}
+	mean, sd := stat.MeanStdDev(v, nil)
+	if mean == 0 {
+		return 0, false
+	}
+	return sd / math.Abs(mean), true
+}
+
+func finite(v []float64) bool {
+	return !slices.ContainsFunc(v, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
+}

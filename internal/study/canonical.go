@@ -1,0 +1,169 @@
+package study
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+func jsonOf(v any) ([]byte, error) { return json.Marshal(v) }
+
+// digest is "sha256:" and the hash of v's JSON, in which maps are sorted and
+// structs keep their order. v holds nothing that JSON cannot.
+func digest(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		// Decode lets only finite numbers, strings and maps with string keys in.
+		panic("study: canonical form: " + err.Error())
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// ConfigHash is over the effective configuration without what names or stores
+// it: name, output folder, pull policy. Secrets enter by name, not by value.
+func (e Experiment) ConfigHash() string {
+	c := e.Redacted()
+	c.Name, c.Output, c.Engine.Pull = "", Output{}, ""
+	return digest(c)
+}
+
+// WorkloadHash is over only what is sent. promptsDigest is the SHA-256 of the
+// prompts file, empty for synthetic prompts.
+func (e Experiment) WorkloadHash(promptsDigest string) string {
+	w := e.Workload
+	w.RequestTimeoutSeconds = 0
+	if promptsDigest != "" {
+		w.Source = "jsonl"
+	}
+	return digest(struct {
+		Model, Revision string
+		Seed            int64
+		Workload        Workload
+		Prompts         string
+	}{e.Model, e.Revision, e.Seed, w, promptsDigest})
+}
+
+var secretName = regexp.MustCompile(`(?i)(token|secret|password|passwd|credential|(^|[_-])(api|access|auth|private)?[_-]?key)$`)
+
+// notSecret are flags whose names end like a secret's and are none.
+var notSecret = regexp.MustCompile(`(?i)(max|min|num|per|batched|eos|bos|pad|stop|special)[_-].*token$`)
+
+const redacted = "REDACTED"
+
+func secret(name string) bool { return secretName.MatchString(name) && !notSecret.MatchString(name) }
+
+// Redacted is e with the values of secrets in engine.env and engine.args
+// replaced.
+func (e Experiment) Redacted() Experiment {
+	e.Engine.Env, e.Engine.Args = maps.Clone(e.Engine.Env), maps.Clone(e.Engine.Args)
+	for k := range e.Engine.Env {
+		if secret(k) {
+			e.Engine.Env[k] = redacted
+		}
+	}
+	for k := range e.Engine.Args {
+		if secret(k) {
+			e.Engine.Args[k] = redacted
+		}
+	}
+	e.Workload.ExtraBody = maps.Clone(e.Workload.ExtraBody)
+	for k := range e.Workload.ExtraBody {
+		if secret(k) {
+			e.Workload.ExtraBody[k] = redacted
+		}
+	}
+	return e
+}
+
+// EffectiveYAML is the whole configuration as a file that decodes again,
+// secrets redacted.
+func (e Experiment) EffectiveYAML() []byte {
+	data, err := yaml.Dump(tree(e.Redacted()), yaml.WithIndent(2))
+	if err != nil {
+		panic("study: effective configuration: " + err.Error()) // see digest
+	}
+	return data
+}
+
+// tree is the configuration as nested maps in the table's order, without keys
+// that say nothing.
+func tree(e Experiment) *yaml.Node {
+	root := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	d := decoder{e: e}
+	for _, k := range keys {
+		if k.later {
+			continue
+		}
+		f := d.field(k.path)
+		constant := e.Workload.Load.Pattern == "constant"
+		switch {
+		case k.path == "workload.load.concurrency" && constant,
+			k.path == "workload.load.rate_per_second" && !constant,
+			k.kind != gpuList && f.IsZero() && k.def == nil && k.kind != boolean,
+			(k.kind == list || k.kind == strs || k.kind == anys) && f.Len() == 0:
+			continue
+		}
+		var v any = f.Interface()
+		if k.kind == gpuList {
+			v = e.GPUs.value()
+		}
+		put(root, strings.Split(k.path, "."), v)
+	}
+	return root
+}
+
+func put(n *yaml.Node, path []string, v any) {
+	if len(path) == 1 {
+		child := &yaml.Node{}
+		if err := child.Encode(v); err != nil {
+			panic("study: effective configuration: " + err.Error()) // see digest
+		}
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0]}, child)
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == path[0] {
+			put(n.Content[i+1], path[1:], v)
+			return
+		}
+	}
+	child := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0]}, child)
+	put(child, path[1:], v)
+}
+
+// Redact returns a file as it was given but for the values of secrets. A file
+// that is not YAML comes back as a note, because nothing is known of it.
+func Redact(data []byte) []byte {
+	var doc yaml.Node
+	if len(bytes.TrimSpace(data)) == 0 {
+		return data
+	}
+	if err := yaml.Load(data, &doc); err != nil {
+		return []byte("# not kept: the file could not be read as YAML\n")
+	}
+	var values []string
+	collect(&doc, &values)
+	out := data
+	for _, v := range values {
+		out = bytes.ReplaceAll(out, []byte(v), []byte(redacted))
+	}
+	return out
+}
+
+// collect finds the values of secrets anywhere in a document.
+func collect(n *yaml.Node, out *[]string) {
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 1 && secret(n.Content[i-1].Value) && c.Kind == yaml.ScalarNode && c.Value != "" && c.Tag != "!!null" {
+			*out = append(*out, c.Value)
+		}
+		collect(c, out)
+	}
+}

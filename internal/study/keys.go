@@ -1,0 +1,122 @@
+package study
+
+// kind is what a key's value looks like.
+type kind int
+
+const (
+	text kind = iota
+	integer
+	number
+	boolean
+	list    // of strings
+	strs    // map of strings
+	anys    // map of anything
+	gpuList // auto, none, or a list of indices and UUIDs
+	size    // bytes as docker writes them: 16GiB, 512m
+)
+
+// key is one row of the table.
+type key struct {
+	path  string
+	kind  kind
+	def   any     // default; nil: told by note, or empty
+	note  string  // what the default is where it depends on other keys
+	min   float64 // of numbers; checked when max > min
+	max   float64
+	enum  []string
+	later bool     // recognised, and refused: its feature is not in this version
+	allow []string // values that are let through even so, because they are the default
+	never []string // enum values that later versions have
+	doc   string
+}
+
+const (
+	lots = 1e9
+	week = 7 * 24 * 3600
+)
+
+// keys is the experiment file, in the order in which it is documented.
+var keys = []key{
+	{path: "name", kind: text, note: "from the model and the engine", doc: "Names the result's folder. Letters, digits, dot, dash and underscore."},
+	{path: "model", kind: text, note: "required", doc: "Hugging Face id, local directory, .gguf file, or reference/PRESET for the bundled engine."},
+	{path: "revision", kind: text, def: "main", doc: "Of a model on the hub; a local model has none."},
+	{path: "engine.image", kind: text, note: "or --image", doc: "Container image of the engine."},
+	{path: "engine.name", kind: text, note: "told from the image", doc: "The engine's name, where it cannot be told from the image; see `llem engines`."},
+	{path: "engine.endpoint", kind: text, later: true, doc: "A server that already runs, instead of an image."},
+	{path: "engine.args", kind: anys, doc: "The engine's own flags, passed through: `key: value` becomes `--key value`, `true` becomes `--key`."},
+	{path: "engine.env", kind: strs, doc: "Environment of the container. Values of names that look like secrets are redacted in the record."},
+	{path: "engine.pull", kind: text, def: "missing", enum: []string{"missing", "always", "never"}, doc: "When the image is pulled."},
+	{path: "engine.startup_timeout_seconds", kind: number, def: 1800.0, min: 1, max: week, doc: "How long the server may take until it is ready."},
+	{path: "engine.container.shm_size", kind: size, doc: "Size of /dev/shm."},
+	{path: "engine.container.ipc", kind: text, def: "private", enum: []string{"private", "host", "shareable", "none"}, doc: "IPC namespace."},
+	{path: "engine.container.ulimits", kind: strs, doc: "`name: soft:hard` or `name: both`; -1 is unlimited."},
+	{path: "engine.container.mounts", kind: list, doc: "`source:target[:ro|rw]`; a relative source is relative to this file."},
+	{path: "engine.container.devices", kind: list, doc: "`host[:container[:rwm]]`."},
+	{path: "engine.container.user", kind: text, note: "the image's", doc: "`uid[:gid]` or a name."},
+	{path: "engine.container.entrypoint", kind: list, note: "the image's", doc: "Replaces the image's entrypoint."},
+	{path: "engine.container.cpuset", kind: text, doc: "CPUs the container may use: `0-3,8`."},
+	{path: "engine.container.memory", kind: size, doc: "Memory the container may use, swap included."},
+	{path: "gpus", kind: gpuList, def: "auto", doc: "auto: what CUDA_VISIBLE_DEVICES grants, else the first free ones, as many as parallel asks for; none; or a list of NVML indices and UUIDs."},
+	{path: "parallel.tensor", kind: integer, def: 1, min: 1, max: 1024, doc: "Tensor parallelism."},
+	{path: "parallel.pipeline", kind: integer, def: 1, min: 1, max: 1024, doc: "Pipeline parallelism."},
+	{path: "parallel.data", kind: integer, def: 1, min: 1, max: 1024, doc: "Data parallelism. The product of the three must be the number of GPUs."},
+	{path: "gpu_settings.power_limit_w", kind: number, later: true, doc: "Power limit to set."},
+	{path: "gpu_settings.sm_clock_mhz", kind: integer, later: true, doc: "SM clock to lock."},
+	{path: "dtype", kind: text, def: "auto", doc: "Data type of the weights, where the engine offers a choice."},
+	{path: "seed", kind: integer, def: 42, min: 0, max: 1 << 53, doc: "Of prompts, their order and the engine's sampling."},
+	{path: "workload.source", kind: text, def: "synthetic", doc: "synthetic, or a .jsonl file with prompt, text, instruction, input or question in each line; relative to this file."},
+	{path: "workload.api", kind: text, def: "completions", enum: []string{"completions", "chat"}, doc: "Which route is driven."},
+	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick", min: 1, max: 1e7, doc: "How many requests are measured."},
+	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts. Prompts from a file are sent whole."},
+	{path: "workload.max_output_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Most tokens of an answer; exactly as many with ignore_eos."},
+	{path: "workload.order", kind: text, def: "as_is", enum: []string{"as_is", "shuffled"}, doc: "Order of prompts from a file."},
+	{path: "workload.load.pattern", kind: text, def: "closed", enum: []string{"closed", "constant"}, never: []string{"poisson", "gamma", "burst", "trace"}, doc: "closed keeps `concurrency` requests in flight; constant sends `rate_per_second` on an absolute schedule."},
+	{path: "workload.load.concurrency", kind: integer, def: 1, min: 1, max: 100000, doc: "Requests in flight (closed)."},
+	{path: "workload.load.rate_per_second", kind: number, note: "required for constant", min: 1e-6, max: 1e6, doc: "Requests a second (constant)."},
+	{path: "workload.load.burstiness", kind: number, later: true, doc: "Shape of the gamma pattern."},
+	{path: "workload.load.max_in_flight", kind: integer, def: 0, min: 0, max: 100000, doc: "Most requests at once (constant); 0 is no limit. A request that must wait is late: see send_lag_ms."},
+	{path: "workload.load.file", kind: text, later: true, doc: "File of the trace pattern."},
+	{path: "workload.sampling.temperature", kind: number, def: 0.0, min: 0, max: 10, doc: "0 is greedy."},
+	{path: "workload.sampling.ignore_eos", kind: boolean, note: "true for synthetic prompts, else false", doc: "Decode on to max_output_tokens whatever the model says, for equal work."},
+	{path: "workload.request_timeout_seconds", kind: number, def: 600.0, min: 0.001, max: week, doc: "A request that has not ended by then has failed."},
+	{path: "workload.extra_body", kind: anys, doc: "Merged into every request's body."},
+	{path: "baseline.enabled", kind: boolean, def: true, doc: "Measure the bare idle GPUs before the container exists."},
+	{path: "baseline.duration_seconds", kind: number, def: 30.0, min: 1, max: 3600, note: "30; 5 with --quick", doc: "For how long."},
+	{path: "baseline.cache_ttl_seconds", kind: number, def: 3600.0, min: 0, max: week, doc: "How long a measured baseline is used again; 0 measures every time."},
+	{path: "baseline.after", kind: boolean, later: true, allow: []string{"false"}, doc: "Measure the bare idle again afterwards."},
+	{path: "warmup.enabled", kind: boolean, def: true, doc: "false measures a cold start; the thermal floor still stands."},
+	{path: "warmup.n_warmup", kind: integer, def: 5, min: 0, max: 10000, doc: "Full batches sent before the window."},
+	{path: "warmup.thermal_floor_seconds", kind: number, def: 60.0, min: 30, max: week, note: "60; 0 with --quick", doc: "Plain wait between warmup and window."},
+	{path: "warmup.convergence_detection", kind: boolean, def: false, doc: "After at least max(n_warmup, min_prompts, window_size) batches, go on until latency is steady."},
+	{path: "warmup.cv_threshold", kind: number, def: 0.05, min: 0.01, max: 0.5, doc: "Coefficient of variation under which latency is steady."},
+	{path: "warmup.max_warmup_prompts", kind: integer, def: 20, min: 5, max: 10000, doc: "Most batches when latency does not settle."},
+	{path: "warmup.window_size", kind: integer, def: 5, min: 3, max: 1000, doc: "Latencies that the coefficient is taken over."},
+	{path: "warmup.min_prompts", kind: integer, def: 5, min: 1, max: 10000, doc: "Fewest batches with convergence detection."},
+	{path: "energy.backend", kind: text, def: "auto", enum: []string{"auto", "nvml", "none"}, never: []string{"zeus", "codecarbon"}, doc: "Who owns the energy figure. null means none; a blank value is an error."},
+	{path: "energy.host", kind: text, def: "auto", enum: []string{"auto", "none"}, never: []string{"rapl"}, doc: "Energy of the host's CPUs. This version has no source for it, so auto is none."},
+	{path: "energy.python", kind: text, later: true, allow: []string{""}, doc: "Python for the Zeus and CodeCarbon backends."},
+	{path: "energy.country", kind: text, later: true, allow: []string{"USA"}, doc: "Country for CodeCarbon."},
+	{path: "measurement.sample_interval_ms", kind: integer, def: 100, min: 10, max: 1000, doc: "Interval of the telemetry."},
+	{path: "measurement.thermal_drift_threshold_c", kind: number, def: 10.0, min: 0, max: 200, doc: "Temperature change over the window above which a warning is raised."},
+	{path: "output.dir", kind: text, def: "results", doc: "Where results go."},
+	{path: "output.raw_samples", kind: boolean, def: true, doc: "Keep every reading in samples.parquet."},
+	{path: "output.save_responses", kind: boolean, def: false, doc: "Keep the generated text in responses.jsonl."},
+	{path: "base", kind: text, later: true, doc: "Of a study."},
+	{path: "sweep", kind: anys, later: true, doc: "Of a study."},
+	{path: "experiments", kind: list, later: true, doc: "Of a study."},
+	{path: "execution", kind: anys, later: true, doc: "Of a study."},
+}
+
+// row finds a key by its path.
+func row(path string) (key, bool) {
+	for _, k := range keys {
+		if k.path == path {
+			return k, true
+		}
+	}
+	return key{}, false
+}
+
+// quick is what --quick changes where the file says nothing: a run for trying
+// things, marked for ever.
+var quick = map[string]any{"baseline.duration_seconds": 5.0, "warmup.thermal_floor_seconds": 0.0, "warmup.n_warmup": 1}
