@@ -181,8 +181,7 @@ func (d *decoder) file(source string, data []byte) {
 func (d *decoder) syntax(err error) {
 	var one *yaml.LoadError
 	if errors.As(err, &one) && one.Mark.Line > 0 {
-		// The scanner may have met the end only after the last line.
-		d.bad(&yaml.Node{Line: min(one.Mark.Line, len(d.lines)), Column: max(1, one.Mark.Column)}, "", "not YAML: %s", one.Message)
+		d.bad(&yaml.Node{Line: one.Mark.Line, Column: max(1, one.Mark.Column)}, "", "not YAML: %s", one.Message)
 		return
 	}
 	d.bad(nil, "", "not YAML: %v", err)
@@ -192,10 +191,9 @@ func (d *decoder) syntax(err error) {
 func (d *decoder) bad(n *yaml.Node, path, format string, args ...any) {
 	p := Problem{Source: d.source, Path: path, Message: fmt.Sprintf(format, args...)}
 	if n != nil && len(d.lines) > 0 && n.Line > 0 {
-		p.Line, p.Column = n.Line, n.Column
-		if n.Line <= len(d.lines) {
-			p.Text = strings.TrimRight(string(d.lines[n.Line-1]), "\r")
-		}
+		// A parser may have met the end only after the last line.
+		p.Line, p.Column = min(n.Line, len(d.lines)), n.Column
+		p.Text = strings.TrimRight(string(d.lines[p.Line-1]), "\r")
 	}
 	d.issues.add(p)
 }
@@ -206,6 +204,10 @@ func (d *decoder) mapping(path string, n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		full := strings.TrimPrefix(path+"."+k.Value, ".")
+		if k.Kind != yaml.ScalarNode || k.Value == "" {
+			d.bad(k, path, "a key must be a word")
+			continue
+		}
 		if seen[k.Value] {
 			d.bad(k, full, "the key stands twice")
 			continue
