@@ -1,0 +1,255 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// lockDirEnv overrides the folder of the lock files, for tests and for hosts
+// where the usual one is not shared by all users.
+const lockDirEnv = "LLEM_LOCK_DIR"
+
+// Locked says that somebody else holds a GPU.
+type Locked struct {
+	UUID  string
+	PID   int    // 0: unknown
+	Run   string // "": unknown
+	Since time.Time
+}
+
+func (l *Locked) Error() string {
+	if l.PID == 0 {
+		return fmt.Sprintf("GPU %s is locked by another llem; wait until it ends", l.UUID)
+	}
+	return fmt.Sprintf("GPU %s is locked by llem run %s, pid %d since %s; wait until it ends",
+		l.UUID, l.Run, l.PID, l.Since.Format(time.RFC3339))
+}
+
+// Locks are GPUs held by this process. They end with Release or with the
+// process, however it dies, so no stale lock exists. nil holds none.
+type Locks struct{ files []*os.File }
+
+// LockGPUs takes the lock of every GPU, or none and a *[Locked]. It never
+// waits. The order is sorted, so that two callers who want the same set do not
+// each end up refused.
+func LockGPUs(uuids []string, run string) (*Locks, error) {
+	l := &Locks{}
+	for _, uuid := range slices.Compact(slices.Sorted(slices.Values(uuids))) {
+		f, holder, err := tryLock("gpu-"+uuid, run)
+		if err == nil && f == nil {
+			holder.UUID = uuid
+			err = holder
+		}
+		if err != nil {
+			l.Release()
+			return nil, err
+		}
+		l.files = append(l.files, f)
+	}
+	return l, nil
+}
+
+// join is all of l and other. Either may be nil.
+func (l *Locks) join(other *Locks) *Locks {
+	if l == nil {
+		return other
+	}
+	if other != nil {
+		l.files = append(l.files, other.files...)
+	}
+	return l
+}
+
+// Release gives the GPUs back. The files stay: removing one that another
+// process has just opened would let two processes hold one GPU.
+func (l *Locks) Release() {
+	if l == nil {
+		return
+	}
+	for _, f := range l.files {
+		unlock(f)
+	}
+	l.files = nil
+}
+
+// RunLock shows other processes that a run is alive. nil holds nothing.
+type RunLock struct{ file *os.File }
+
+// LockRun marks run, whose name must be unique to this host, as alive until
+// Release or until the process ends.
+func LockRun(run string) (*RunLock, error) {
+	f, holder, err := tryLock("run-"+run, run)
+	switch {
+	case err != nil:
+		return nil, err
+	case f == nil:
+		return nil, fmt.Errorf("run %s is already held by pid %d", run, holder.PID)
+	}
+	return &RunLock{f}, nil
+}
+
+// Release ends the run. Its file goes too: no other run has its name.
+func (l *RunLock) Release() {
+	if l == nil || l.file == nil {
+		return
+	}
+	// What cannot be removed is an empty file that nobody holds.
+	_ = os.Remove(l.file.Name())
+	unlock(l.file)
+	l.file = nil
+}
+
+// RunHeld says whether a living process holds run. A lock that cannot be looked
+// at counts as held, so that nothing of a living run is cleaned away.
+func RunHeld(run string) bool {
+	path, err := lockPath("run-" + run)
+	if err != nil {
+		return true
+	}
+	f, err := openLock(path)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	defer func() { _ = f.Close() }()
+	return flock(f, syscall.LOCK_SH|syscall.LOCK_NB) != nil
+}
+
+// tryLock takes the lock name, or returns no file and who holds it.
+func tryLock(name, run string) (*os.File, *Locked, error) {
+	path, err := lockPath(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := openOrCreateLock(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open lock %s: %w; %s names another folder", path, err, lockDirEnv)
+	}
+	switch err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		defer func() { _ = f.Close() }()
+		return nil, readHolder(f), nil
+	case err != nil:
+		_ = f.Close()
+		return nil, nil, fmt.Errorf("lock %s: %w; %s names another folder", path, err, lockDirEnv)
+	}
+	// Only the message of one who is refused needs this, so a file of another
+	// user that this one may not write is no reason to fail.
+	if f.Truncate(0) == nil {
+		_, _ = fmt.Fprintf(f, "%d %s %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339), run)
+	}
+	return f, nil, nil
+}
+
+func readHolder(f *os.File) *Locked {
+	text, _ := io.ReadAll(io.LimitReader(f, 512))
+	var l Locked
+	var since string
+	if _, err := fmt.Sscanf(string(text), "%d %s %s", &l.PID, &since, &l.Run); err != nil {
+		return &Locked{}
+	}
+	l.Since, _ = time.Parse(time.RFC3339, since)
+	return &l
+}
+
+func unlock(f *os.File) {
+	_ = f.Truncate(0)
+	// Explicitly, since a child between fork and exec still has the file open.
+	_ = flock(f, syscall.LOCK_UN)
+	_ = f.Close()
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// openOrCreateLock opens without O_CREAT first: with fs.protected_regular the
+// kernel refuses O_CREAT on another user's file in a sticky folder.
+func openOrCreateLock(path string) (*os.File, error) {
+	for {
+		f, err := openLock(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			continue // another process was quicker
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Chmod(0o666); err != nil { // whatever the umask
+			_ = f.Close()
+			return nil, err
+		}
+		return f, nil
+	}
+}
+
+// openLock opens an existing lock file, for reading only where writing is
+// forbidden, which is enough for flock. O_NONBLOCK keeps a FIFO from blocking.
+func openLock(path string) (*os.File, error) {
+	const flags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(path, os.O_RDWR|flags, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		f, err = os.OpenFile(path, os.O_RDONLY|flags, 0)
+	}
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, errors.New("is a symbolic link: remove it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, errors.New("is not a regular file: remove it")
+	}
+	return f, nil
+}
+
+// lockPath is the file of a lock, in a folder that exists.
+func lockPath(name string) (string, error) {
+	if strings.ContainsAny(name, "/\x00") {
+		return "", fmt.Errorf("lock name %q holds a slash", name)
+	}
+	dir := lockDir()
+	if err := os.Mkdir(dir, 0o777); err == nil {
+		if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+			return "", fmt.Errorf("share lock folder: %w", err)
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("make lock folder: %w; %s names another one", err, lockDirEnv)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", fmt.Errorf("lock folder: %w", err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("lock folder %s is no folder: remove it, or name another one in %s", dir, lockDirEnv)
+	}
+	return filepath.Join(dir, name+".lock"), nil
+}
+
+// lockDir is the one folder that every user of the host shares. It hangs on the
+// host and not on who asks, and so never on TMPDIR.
+func lockDir() string {
+	if dir := os.Getenv(lockDirEnv); dir != "" {
+		return filepath.Clean(dir)
+	}
+	info, err := os.Stat("/run/lock")
+	if err == nil && info.IsDir() && info.Mode()&os.ModeSticky != 0 && info.Mode().Perm()&0o002 != 0 {
+		return "/run/lock/llem"
+	}
+	return "/tmp/llem-locks"
+}

@@ -1,0 +1,317 @@
+package harness
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const (
+	gpuA = "GPU-00000000-0000-0000-0000-00000000000a"
+	gpuB = "GPU-00000000-0000-0000-0000-00000000000b"
+)
+
+// lockHolderEnv makes the test binary take locks, say so and wait to be ended.
+const lockHolderEnv = "LLEM_TEST_HOLD_LOCKS"
+
+// TestLockHolder is the second process of the tests below.
+func TestLockHolder(t *testing.T) {
+	held := os.Getenv(lockHolderEnv)
+	if held == "" {
+		return // runs only as the child of another test
+	}
+	locks, err := LockGPUs(strings.Split(held, ","), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locks.Release()
+	run, err := LockRun("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Release()
+	fmt.Println("held")
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until killed
+}
+
+func useLockDir(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "locks")
+	t.Setenv(lockDirEnv, dir)
+	return dir
+}
+
+// holder starts a process that holds the GPUs and the run "other".
+func holder(t *testing.T, uuids ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLockHolder$")
+	cmd.Env = append(os.Environ(), lockHolderEnv+"="+strings.Join(uuids, ","))
+	cmd.Stderr = os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if line != "held\n" {
+		t.Fatalf("holder said %q, %v", line, err)
+	}
+	return cmd
+}
+
+func TestLockGPUsRefusesWhatAnotherProcessHolds(t *testing.T) {
+	useLockDir(t)
+	other := holder(t, gpuB)
+	_, err := LockGPUs([]string{gpuB, gpuA}, "mine")
+	var locked *Locked
+	if !errors.As(err, &locked) {
+		t.Fatalf("got %v, want *Locked", err)
+	}
+	if locked.UUID != gpuB || locked.PID != other.Process.Pid || locked.Run != "other" || locked.Since.IsZero() {
+		t.Errorf("got %+v, want %s held by pid %d of run other", locked, gpuB, other.Process.Pid)
+	}
+	for _, want := range []string{gpuB, "run other", strconv.Itoa(other.Process.Pid)} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("message %q lacks %q", err, want)
+		}
+	}
+	// The one that was free must be free again.
+	locks, err := LockGPUs([]string{gpuA}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks.Release()
+}
+
+func TestLockDiesWithItsProcess(t *testing.T) {
+	useLockDir(t)
+	other := holder(t, gpuA, gpuB)
+	if !RunHeld("other") {
+		t.Error("the run of a living process is not held")
+	}
+	if err := other.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = other.Wait()
+	if RunHeld("other") {
+		t.Error("the run of a killed process is still held")
+	}
+	locks, err := LockGPUs([]string{gpuA, gpuB}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks.Release()
+}
+
+func TestLocksAreNotInheritedByChildren(t *testing.T) {
+	useLockDir(t)
+	locks, err := LockGPUs([]string{gpuA}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder(t, gpuB) // a child that outlives the release
+	locks.Release()
+	again, err := LockGPUs([]string{gpuA}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Release()
+}
+
+func TestLockGPUsTwiceInOneProcess(t *testing.T) {
+	useLockDir(t)
+	first, err := LockGPUs([]string{gpuA, gpuA}, "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := LockGPUs([]string{gpuB}, "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := first.join(second)
+	var locked *Locked
+	if _, err := LockGPUs([]string{gpuB}, "second"); !errors.As(err, &locked) {
+		t.Errorf("got %v, want *Locked", err)
+	}
+	all.Release()
+	all.Release()
+	var none *Locks
+	none.Release()
+	if got := none.join(all); got != all {
+		t.Errorf("joining to no locks got %v", got)
+	}
+	third, err := LockGPUs([]string{gpuA, gpuB}, "third")
+	if err != nil {
+		t.Fatal(err)
+	}
+	third.Release()
+}
+
+func TestRunLockEndsWithRelease(t *testing.T) {
+	dir := useLockDir(t)
+	if RunHeld("r1") {
+		t.Error("a run that never was is held")
+	}
+	l, err := LockRun("r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !RunHeld("r1") {
+		t.Error("a held run is not held")
+	}
+	if _, err := LockRun("r1"); err == nil {
+		t.Error("a held run was locked again")
+	}
+	l.Release()
+	l.Release()
+	if RunHeld("r1") {
+		t.Error("a released run is held")
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v; want an empty folder", left, err)
+	}
+}
+
+func TestLockFilesAreForEveryUser(t *testing.T) {
+	dir := useLockDir(t)
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	locks, err := LockGPUs([]string{gpuA}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locks.Release()
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := info.Mode(), os.ModeDir|os.ModeSticky|0o777; got != want {
+		t.Errorf("folder has mode %v, want %v", got, want)
+	}
+	info, err = os.Stat(filepath.Join(dir, "gpu-"+gpuA+".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := info.Mode(), os.FileMode(0o666); got != want {
+		t.Errorf("file has mode %v, want %v", got, want)
+	}
+}
+
+func TestLockRefusesWhatIsNoLockFile(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("keep"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, plant := range map[string]func(path string) error{
+		"symlink": func(path string) error { return os.Symlink(victim, path) },
+		"fifo":    func(path string) error { return syscall.Mkfifo(path, 0o666) },
+		"folder":  func(path string) error { return os.Mkdir(path, 0o777) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := useLockDir(t)
+			if err := os.Mkdir(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := plant(filepath.Join(dir, "gpu-"+gpuA+".lock")); err != nil {
+				t.Fatal(err)
+			}
+			if l, err := LockGPUs([]string{gpuA}, "mine"); err == nil {
+				l.Release()
+				t.Error("got a lock")
+			}
+		})
+	}
+	if got, _ := os.ReadFile(victim); string(got) != "keep" {
+		t.Errorf("the link's target now holds %q", got)
+	}
+}
+
+func TestLockRefusesALinkedFolderAndSlashes(t *testing.T) {
+	dir := useLockDir(t)
+	if err := os.Symlink(t.TempDir(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LockGPUs([]string{gpuA}, "mine"); err == nil || !strings.Contains(err.Error(), lockDirEnv) {
+		t.Errorf("got %v, want a refusal that names %s", err, lockDirEnv)
+	}
+	useLockDir(t)
+	if _, err := LockRun("../escape"); err == nil {
+		t.Error("a run name with a slash was taken")
+	}
+}
+
+// TestLockFileThatMayNotBeWritten is what a user without root can see of
+// another user's file: root is never refused, and has the test below.
+func TestLockFileThatMayNotBeWritten(t *testing.T) {
+	dir := useLockDir(t)
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "gpu-"+gpuA+".lock"), nil, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	locks, err := LockGPUs([]string{gpuA}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locks.Release()
+	if _, err := LockGPUs([]string{gpuA}, "second"); err == nil {
+		t.Error("a lock that could not be written to was taken twice")
+	}
+}
+
+// TestLockFileOfAnotherUser becomes somebody else, where it is root.
+func TestLockFileOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		return
+	}
+	dir := useLockDir(t)
+	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		_ = os.Chmod(filepath.Dir(d), 0o755)
+	}
+	locks, err := LockGPUs([]string{gpuA}, "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(t.TempDir(), "locktest")
+	data, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bin, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Chmod(filepath.Dir(bin), 0o755)
+	asNobody := func() string {
+		cmd := exec.Command(bin, "-test.run=^TestLockHolder$")
+		cmd.Dir = "/"
+		cmd.Env = append(os.Environ(), lockHolderEnv+"="+gpuA)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		out, _ := cmd.CombinedOutput()
+		return string(out)
+	}
+	if out := asNobody(); !strings.Contains(out, "is locked by llem run mine") {
+		t.Errorf("while held, another user got %q", out)
+	}
+	locks.Release()
+	if out := asNobody(); !strings.Contains(out, "held") {
+		t.Errorf("after the release, another user got %q", out)
+	}
+}
