@@ -1,0 +1,113 @@
+package docker
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/go-connections/nat"
+	"github.com/docker/go-units"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// Limits of an engine's log on disk.
+var logLimits = map[string]string{"max-size": "64m", "max-file": "2"}
+
+// configure turns a spec into what the daemon is asked for. It is pure.
+// secrets is the host's folder of the token, empty for none.
+func configure(s engine.Spec, secrets string) (*container.Config, *container.HostConfig, error) {
+	port := nat.Port(strconv.Itoa(s.Port) + "/tcp")
+	cfg := &container.Config{
+		Image: s.ImageID, Cmd: s.Cmd, User: s.Container.User, ExposedPorts: nat.PortSet{port: {}},
+		Labels: map[string]string{
+			LabelRun: s.Run, LabelExperiment: s.Experiment, LabelPID: strconv.Itoa(s.PID), LabelGPUs: strings.Join(s.GPUs, ","),
+		},
+	}
+	if len(s.Container.Entrypoint) > 0 {
+		cfg.Entrypoint = s.Container.Entrypoint
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Env)) {
+		cfg.Env = append(cfg.Env, k+"="+s.Env[k])
+	}
+	init := true
+	host := &container.HostConfig{
+		PortBindings: nat.PortMap{port: {{HostIP: "127.0.0.1", HostPort: "0"}}},
+		IpcMode:      container.IpcMode(s.Container.IPC),
+		SecurityOpt:  []string{"no-new-privileges"},
+		LogConfig:    container.LogConfig{Type: "json-file", Config: logLimits},
+		Init:         &init,
+	}
+	if !s.KeepCaps {
+		host.CapDrop = []string{"ALL"}
+	}
+	for _, m := range s.Mounts {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
+	}
+	if secrets != "" {
+		cfg.Labels[LabelSecrets] = secrets
+		cfg.Env = append(cfg.Env, "HF_TOKEN_PATH="+s.HFTokenFile)
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: secrets + "/" + secretFile, Target: s.HFTokenFile, ReadOnly: true})
+	}
+	if err := resources(s, host); err != nil {
+		return nil, nil, err
+	}
+	return cfg, host, nil
+}
+
+// resources applies the engine.container keys and the GPU request.
+func resources(s engine.Spec, host *container.HostConfig) error {
+	c := s.Container
+	host.CpusetCpus = c.Cpuset
+	for _, m := range c.Mounts {
+		parts := strings.SplitN(m, ":", 3)
+		host.Mounts = append(host.Mounts, mount.Mount{
+			Type: mount.TypeBind, Source: parts[0], Target: parts[1], ReadOnly: len(parts) == 3 && parts[2] == "ro",
+		})
+	}
+	for _, dev := range c.Devices {
+		parts := strings.SplitN(dev, ":", 3)
+		m := container.DeviceMapping{PathOnHost: parts[0], PathInContainer: parts[0], CgroupPermissions: "rwm"}
+		if len(parts) > 1 {
+			m.PathInContainer = parts[1]
+		}
+		if len(parts) > 2 {
+			m.CgroupPermissions = parts[2]
+		}
+		host.Devices = append(host.Devices, m)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Ulimits)) {
+		u, err := units.ParseUlimit(name + "=" + c.Ulimits[name])
+		if err != nil {
+			return fmt.Errorf("engine.container.ulimits: %w", err)
+		}
+		host.Ulimits = append(host.Ulimits, u)
+	}
+	var err error
+	if host.ShmSize, err = bytesOf("shm_size", c.ShmSize); err != nil {
+		return err
+	}
+	if host.Memory, err = bytesOf("memory", c.Memory); err != nil {
+		return err
+	}
+	host.MemorySwap = host.Memory // no swap on top, so that the limit is one
+	if len(s.GPUs) > 0 {
+		host.DeviceRequests = []container.DeviceRequest{{DeviceIDs: s.GPUs, Capabilities: [][]string{{"gpu"}}}}
+	}
+	return nil
+}
+
+func bytesOf(key, s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := units.RAMInBytes(s)
+	if err != nil {
+		return 0, fmt.Errorf("engine.container.%s: %w", key, err)
+	}
+	return n, nil
+}

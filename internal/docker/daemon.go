@@ -1,0 +1,106 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// Labels of llem's containers.
+const (
+	LabelRun        = "io.llem.run"
+	LabelExperiment = "io.llem.experiment"
+	LabelPID        = "io.llem.pid"
+	LabelGPUs       = "io.llem.gpus"
+	LabelSecrets    = "io.llem.secrets" // folder on the host that holds the container's secret
+)
+
+// States of a host that is not ready.
+var (
+	ErrUnavailable  = errors.New("no Docker daemon answers")
+	ErrPermission   = errors.New("no permission for the Docker daemon's socket")
+	ErrNoGPURuntime = errors.New("the Docker daemon cannot give GPUs to containers")
+)
+
+// Daemon is a Docker daemon on this host.
+type Daemon struct {
+	c   *client.Client
+	log *slog.Logger
+	// Token is the Hugging Face token for containers that take one.
+	Token string
+}
+
+// pingTimeout bounds the first word with the daemon.
+const pingTimeout = 10 * time.Second
+
+// Open reaches the daemon that DOCKER_HOST names, else the local one. Close
+// it.
+func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
+	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v; check DOCKER_HOST", ErrUnavailable, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if _, err := c.Ping(ctx); err != nil {
+		c.Close()
+		return nil, unreachable(c.DaemonHost(), err)
+	}
+	return &Daemon{c: c, log: log}, nil
+}
+
+// unreachable tells the ways apart in which a daemon does not answer.
+func unreachable(host string, err error) error {
+	var permission *net.OpError
+	switch {
+	case errors.Is(err, os.ErrPermission), errors.As(err, &permission) && errors.Is(permission.Err, os.ErrPermission), strings.Contains(err.Error(), "permission denied"):
+		return fmt.Errorf("%w %s; add yourself to its group (sudo usermod -aG docker $USER, then log in again) or run llem with sudo", ErrPermission, host)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return fmt.Errorf("%w at %s (%v); start it (sudo systemctl start docker), or install it: https://docs.docker.com/engine/install/", ErrUnavailable, host, err)
+}
+
+// Close ends the session with the daemon.
+func (d *Daemon) Close() error { return d.c.Close() }
+
+// Info is what the daemon says of itself.
+type Info struct {
+	Version, APIVersion, OS, Arch string
+	Runtimes                      []string
+	CDI                           bool
+	Local                         bool // reached over a unix socket
+}
+
+// Info asks the daemon. What it does not say stays empty.
+func (d *Daemon) Info(ctx context.Context) (Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	v, err := d.c.ServerVersion(ctx)
+	if err != nil {
+		return Info{}, fmt.Errorf("ask the daemon its version: %w", err)
+	}
+	out := Info{Version: v.Version, APIVersion: d.c.ClientVersion(), OS: v.Os, Arch: v.Arch, Local: strings.HasPrefix(d.c.DaemonHost(), "unix://")}
+	i, err := d.c.Info(ctx)
+	if err != nil {
+		return out, fmt.Errorf("ask the daemon for its runtimes: %w", err)
+	}
+	for name := range i.Runtimes {
+		out.Runtimes = append(out.Runtimes, name)
+	}
+	slices.Sort(out.Runtimes)
+	out.CDI = len(i.CDISpecDirs) > 0
+	return out, nil
+}
+
+// hostPlatform is what an image must be built for.
+func hostPlatform() (system, arch string) { return "linux", runtime.GOARCH }

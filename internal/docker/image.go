@@ -1,0 +1,129 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/image"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// States of an image that cannot be run.
+var (
+	ErrImageNotFound = errors.New("image not found")
+	ErrImagePlatform = errors.New("image is for another platform")
+	ErrImageName     = errors.New("not an image name")
+)
+
+// Resolve finds an image by name, pulling it as pull says (missing, always,
+// never), and refuses one that this host cannot run. progress is told bytes
+// done and expected.
+func (d *Daemon) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
+	named, err := reference.ParseDockerRef(ref)
+	byID := strings.HasPrefix(ref, "sha256:")
+	if err != nil && !byID {
+		return engine.Image{}, fmt.Errorf("%w: %q: %v", ErrImageName, ref, err)
+	}
+	if pull == "always" && !byID {
+		if err := d.pull(ctx, named.String(), progress); err != nil {
+			return engine.Image{}, err
+		}
+	}
+	img, err := d.inspect(ctx, ref)
+	if err == nil || !errors.Is(err, ErrImageNotFound) {
+		return img, err
+	}
+	switch {
+	case pull == "never":
+		return img, fmt.Errorf("%w on this host, and engine.pull is never: docker pull %s", err, ref)
+	case byID:
+		return img, err
+	}
+	if err := d.pull(ctx, named.String(), progress); err != nil {
+		return img, err
+	}
+	return d.inspect(ctx, ref)
+}
+
+func (d *Daemon) inspect(ctx context.Context, ref string) (engine.Image, error) {
+	got, err := d.c.ImageInspect(ctx, ref)
+	if errdefs.IsNotFound(err) {
+		return engine.Image{}, fmt.Errorf("%w: %s", ErrImageNotFound, ref)
+	}
+	if err != nil {
+		return engine.Image{}, fmt.Errorf("inspect image %s: %w", ref, err)
+	}
+	img := engine.Image{Ref: ref, ID: got.ID, Digest: digestOf(ref, got.RepoDigests), Architecture: got.Architecture, OS: got.Os, SizeBytes: got.Size}
+	if c := got.Config; c != nil {
+		img.Labels, img.Entrypoint, img.Cmd, img.Env, img.User = c.Labels, c.Entrypoint, c.Cmd, c.Env, c.User
+	}
+	if system, arch := hostPlatform(); got.Os != system || got.Architecture != arch {
+		return img, fmt.Errorf("%w: %s is %s/%s and this host is %s/%s; pull one for it: docker pull --platform %s/%s %s",
+			ErrImagePlatform, ref, got.Os, got.Architecture, system, arch, system, arch, ref)
+	}
+	return img, nil
+}
+
+// digestOf picks the digest of ref's own repository.
+func digestOf(ref string, digests []string) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	for _, d := range digests {
+		if other, err := reference.ParseNormalizedNamed(d); err == nil && other.Name() == named.Name() {
+			return d
+		}
+	}
+	return ""
+}
+
+// pull reads the daemon's progress to its end; an error inside the stream is
+// one.
+func (d *Daemon) pull(ctx context.Context, ref string, progress func(done, total int64)) error {
+	body, err := d.c.ImagePull(ctx, ref, image.PullOptions{})
+	if err != nil {
+		return pullError(ref, err.Error())
+	}
+	defer body.Close()
+	type message struct {
+		ID     string `json:"id"`
+		Error  string `json:"error"`
+		Detail struct {
+			Current int64 `json:"current"`
+			Total   int64 `json:"total"`
+		} `json:"progressDetail"`
+		Status string `json:"status"`
+	}
+	layers := map[string][2]int64{}
+	for dec := json.NewDecoder(body); ; {
+		var m message
+		if err := dec.Decode(&m); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("pull %s: the daemon's answer broke off: %w", ref, err)
+		}
+		if m.Error != "" {
+			return pullError(ref, m.Error)
+		}
+		if m.Status == "Downloading" && m.Detail.Total > 0 {
+			layers[m.ID] = [2]int64{m.Detail.Current, m.Detail.Total}
+			var done, total int64
+			for _, l := range layers {
+				done, total = done+l[0], total+l[1]
+			}
+			progress(done, total)
+		}
+	}
+}
+
+func pullError(ref, why string) error {
+	return fmt.Errorf("%w: %s is not on this host and cannot be pulled: %s; check the name, `docker login`, or build it", ErrImageNotFound, ref, strings.TrimSpace(why))
+}

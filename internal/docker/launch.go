@@ -1,0 +1,348 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// Times of a container's life that are not the user's to set.
+const (
+	readyPoll     = 50 * time.Millisecond
+	readyTimeout  = 2 * time.Second // of one question
+	stopGrace     = 10 * time.Second
+	removeTimeout = 60 * time.Second
+	tailLines     = "25"
+	maxLog        = 64 << 20
+)
+
+// server is a container that was created.
+type server struct {
+	d       *Daemon
+	id      string
+	secrets string
+	spec    engine.Spec
+
+	url  string
+	info engine.ContainerInfo
+
+	done   chan struct{}
+	died   error // set before done closes
+	mu     sync.Mutex
+	ending bool // stopped by us: its death is no failure
+	gone   bool // removed
+}
+
+// Launch creates and starts a container and returns when its server answers
+// 200 on spec.ReadyPath. See harness.Launcher for what it returns beside an
+// error.
+func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, error) {
+	s := &server{d: d, spec: spec, done: make(chan struct{})}
+	if spec.HFTokenFile != "" && d.Token != "" {
+		dir, err := writeSecret(d.Token, spec.Container.User)
+		if err != nil {
+			return nil, err
+		}
+		s.secrets = dir
+	}
+	if err := s.create(ctx); err != nil {
+		s.dropSecrets()
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		return s, err
+	}
+	return s, s.ready(ctx)
+}
+
+func (s *server) create(ctx context.Context) error {
+	cfg, host, err := configure(s.spec, s.secrets)
+	if err != nil {
+		return err
+	}
+	made, err := s.d.c.ContainerCreate(ctx, cfg, host, nil, nil, s.spec.Name)
+	if err != nil {
+		return fmt.Errorf("create container %s: %w", s.spec.Name, err)
+	}
+	s.id = made.ID
+	s.info = engine.ContainerInfo{ID: made.ID, Name: s.spec.Name}
+	for _, w := range made.Warnings {
+		s.d.log.Warn("container", "warning", w)
+	}
+	return nil
+}
+
+// start watches for the container's end before it starts, so that no death is
+// missed.
+func (s *server) start(ctx context.Context) error {
+	watch, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	exit, failed := s.d.c.ContainerWait(watch, s.id, container.WaitConditionNextExit)
+	if err := s.d.c.ContainerStart(ctx, s.id, container.StartOptions{}); err != nil {
+		cancel()
+		close(s.done)
+		return startError(s.spec, err)
+	}
+	s.info.StartedAt = time.Now().UTC()
+	go func() {
+		defer cancel()
+		s.watch(context.WithoutCancel(ctx), exit, failed)
+	}()
+	return s.address(ctx)
+}
+
+func startError(spec engine.Spec, err error) error {
+	if len(spec.GPUs) > 0 && (strings.Contains(err.Error(), "could not select device driver") || strings.Contains(err.Error(), "nvidia-container") || strings.Contains(err.Error(), "CDI")) {
+		return fmt.Errorf("%w: %v; install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker", ErrNoGPURuntime, err)
+	}
+	return fmt.Errorf("start container %s: %w", spec.Name, err)
+}
+
+// watch waits for the container's end and says how it came.
+func (s *server) watch(ctx context.Context, exit <-chan container.WaitResponse, failed <-chan error) {
+	defer close(s.done)
+	died := &engine.Died{ExitCode: -1}
+	select {
+	case e := <-exit:
+		died.ExitCode = int(e.StatusCode)
+	case err := <-failed:
+		s.d.log.Warn("lost sight of the container", "error", err)
+	}
+	s.mu.Lock()
+	ending := s.ending
+	s.mu.Unlock()
+	if ending {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if got, err := s.d.c.ContainerInspect(ctx, s.id); err == nil && got.State != nil {
+		died.OOMKilled = got.State.OOMKilled
+	}
+	died.LogTail = s.tail(ctx)
+	s.died = died
+}
+
+// address reads back where the server can be reached.
+func (s *server) address(ctx context.Context) error {
+	got, err := s.d.c.ContainerInspect(ctx, s.id)
+	if err != nil {
+		return fmt.Errorf("inspect container: %w", err)
+	}
+	s.info.Command = append([]string{got.Path}, got.Args...)
+	port := strconv.Itoa(s.spec.Port)
+	for _, n := range got.NetworkSettings.Networks {
+		if n.IPAddress != "" {
+			s.url = "http://" + net.JoinHostPort(n.IPAddress, port)
+			s.info.Route = "container_address"
+		}
+	}
+	if bound := got.NetworkSettings.Ports[portOf(s.spec.Port)]; len(bound) > 0 && !s.reachable(ctx) {
+		s.url = "http://" + net.JoinHostPort("127.0.0.1", bound[0].HostPort)
+		s.info.Route = "published_port"
+	}
+	return nil
+}
+
+// reachable says whether packets for the container's own address arrive: a
+// refused connection is an answer too.
+func (s *server) reachable(ctx context.Context) bool {
+	if s.url == "" {
+		return false
+	}
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", strings.TrimPrefix(s.url, "http://"))
+	if err == nil {
+		c.Close()
+		return true
+	}
+	return errors.Is(err, errRefused)
+}
+
+// ready polls until the server takes requests, the container dies, or time is
+// up.
+func (s *server) ready(ctx context.Context) error {
+	ask := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	deadline := time.NewTimer(s.spec.ReadyTimeout)
+	defer deadline.Stop()
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	last := "no answer yet"
+	for {
+		ok, said := question(ctx, ask, s.url+s.spec.ReadyPath)
+		if ok {
+			s.info.ReadyAt = time.Now().UTC()
+			return nil
+		}
+		last = said
+		select {
+		case <-s.done:
+			if s.died == nil {
+				return errors.New("the container was stopped before it was ready")
+			}
+			return s.died
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			tctx, cancel := context.WithTimeout(ctx, pingTimeout)
+			defer cancel()
+			return &engine.NotReady{After: s.spec.ReadyTimeout, Last: last, LogTail: s.tail(tctx)}
+		case <-tick.C:
+		}
+	}
+}
+
+func question(ctx context.Context, ask *http.Client, url string) (ok bool, said string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false, err.Error()
+	}
+	resp, err := ask.Do(req)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // only the status counts
+	return resp.StatusCode == http.StatusOK, "it answered " + resp.Status
+}
+
+func (s *server) URL() string                { return s.url }
+func (s *server) Info() engine.ContainerInfo { return s.info }
+func (s *server) Done() <-chan struct{}      { return s.done }
+
+func (s *server) Err() error {
+	select {
+	case <-s.done:
+		return s.died
+	default:
+		return nil
+	}
+}
+
+// Log copies what the container wrote, standard output and error as they
+// came, up to 64 MiB from its end.
+func (s *server) Log(ctx context.Context, w io.Writer) error { return s.logs(ctx, "all", w) }
+
+func (s *server) logs(ctx context.Context, tail string, w io.Writer) error {
+	body, err := s.d.c.ContainerLogs(ctx, s.id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: tail})
+	if err != nil {
+		return fmt.Errorf("read the container's log: %w", err)
+	}
+	defer body.Close()
+	if _, err := stdcopy.StdCopy(w, w, io.LimitReader(body, maxLog)); err != nil {
+		return fmt.Errorf("read the container's log: %w", err)
+	}
+	return nil
+}
+
+func (s *server) tail(ctx context.Context) string {
+	var b strings.Builder
+	if err := s.logs(ctx, tailLines, &b); err != nil {
+		return ""
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// Stop asks the container to end, kills it when it does not within ctx's
+// deadline (at most 10 s), and removes it.
+func (s *server) Stop(ctx context.Context) error {
+	grace := stopGrace
+	if d, ok := ctx.Deadline(); ok {
+		grace = min(grace, max(0, time.Until(d)))
+	}
+	s.end()
+	seconds := int(grace.Seconds())
+	err := s.d.c.ContainerStop(ctx, s.id, container.StopOptions{Timeout: &seconds})
+	if err != nil && !errdefs.IsNotFound(err) {
+		s.d.log.Debug("stop container", "error", err)
+	}
+	return s.remove(ctx)
+}
+
+// Kill removes the container at once.
+func (s *server) Kill(ctx context.Context) error {
+	s.end()
+	return s.remove(ctx)
+}
+
+func (s *server) end() {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+}
+
+func (s *server) remove(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	defer cancel()
+	if err := s.d.removeContainer(ctx, s.id); err != nil {
+		return err
+	}
+	<-s.done
+	s.gone = true
+	s.dropSecrets()
+	return nil
+}
+
+func (d *Daemon) removeContainer(ctx context.Context, id string) error {
+	err := d.c.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove container %.12s: %w", id, err)
+	}
+	return nil
+}
+
+func (s *server) dropSecrets() {
+	if s.secrets == "" {
+		return
+	}
+	if err := os.RemoveAll(s.secrets); err != nil {
+		s.d.log.Warn("remove the token's file", "error", err)
+	}
+	s.secrets = ""
+}
+
+// secretFile holds the token inside its private folder.
+const (
+	secretFile   = "hf_token"
+	secretPrefix = "llem-secret-"
+)
+
+// writeSecret puts the token into a private folder, owned by the container's
+// user where that is a number and we may give it away.
+func writeSecret(token, user string) (dir string, err error) {
+	dir, err = os.MkdirTemp("", secretPrefix)
+	if err != nil {
+		return "", fmt.Errorf("make a folder for the token: %w", err)
+	}
+	path := filepath.Join(dir, secretFile)
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		os.RemoveAll(dir)
+		return "", fmt.Errorf("write the token's file: %w", err)
+	}
+	name, _, _ := strings.Cut(user, ":")
+	if uid, err := strconv.Atoi(name); err == nil && os.Geteuid() == 0 {
+		if err := os.Chown(path, uid, -1); err != nil {
+			os.RemoveAll(dir)
+			return "", fmt.Errorf("give the token's file to uid %d: %w", uid, err)
+		}
+	}
+	return dir, nil
+}
