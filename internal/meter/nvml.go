@@ -1,0 +1,164 @@
+//go:build linux && cgo
+
+package meter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// NVML is the process's session with the driver. Close it once, at the end.
+type NVML struct {
+	lib          nvml.Interface
+	driver, cuda string
+}
+
+// Open starts the session. Open it once in a process: sessions in one process
+// share the library, and keeping one open keeps the energy counters running.
+func Open() (*NVML, error) { return open(nvml.New()) }
+
+func open(lib nvml.Interface) (*NVML, error) {
+	switch ret := lib.Init(); ret {
+	case nvml.SUCCESS:
+	case nvml.ERROR_LIBRARY_NOT_FOUND:
+		return nil, ErrNoLibrary
+	default:
+		return nil, fmt.Errorf("%w: %s (nvidia-smi on this host says more)", ErrInit, lib.ErrorString(ret))
+	}
+	n := &NVML{lib: lib}
+	for _, name := range []string{"nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"} {
+		if !n.has(name) {
+			_ = lib.Shutdown()
+			return nil, fmt.Errorf("%w: the driver's library lacks %s: update the driver", ErrInit, name)
+		}
+	}
+	n.driver, _ = ask(n, "nvmlSystemGetDriverVersion", lib.SystemGetDriverVersion)
+	cuda, ok := ask(n, "nvmlSystemGetCudaDriverVersion_v2", lib.SystemGetCudaDriverVersion_v2)
+	if !ok {
+		cuda, ok = ask(n, "nvmlSystemGetCudaDriverVersion", lib.SystemGetCudaDriverVersion)
+	}
+	if ok {
+		n.cuda = fmt.Sprintf("%d.%d", cuda/1000, cuda%1000/10)
+	}
+	return n, nil
+}
+
+// Close ends the session. No Sampler of it may be used afterwards.
+func (n *NVML) Close() error {
+	if ret := n.lib.Shutdown(); ret != nvml.SUCCESS {
+		return fmt.Errorf("close NVML: %s", n.lib.ErrorString(ret))
+	}
+	return nil
+}
+
+// has says whether the driver's library exports a symbol. Calling one that it
+// lacks ends the process.
+func (n *NVML) has(symbol string) bool { return n.lib.Extensions().LookupSymbol(symbol) == nil }
+
+// ask makes a call if its symbol is there; ok is false, and v zero, where there is no answer.
+func ask[T any](n *NVML, symbol string, call func() (T, nvml.Return)) (v T, ok bool) {
+	if !n.has(symbol) {
+		return v, false
+	}
+	if v, ret := call(); ret == nvml.SUCCESS {
+		return v, true
+	}
+	return v, false
+}
+
+// Devices describes every GPU of the host that answers, in NVML's order. One
+// that is lost or has no name is left out and keeps nobody from the others; it
+// is an error only if none is left of those that NVML counts.
+func (n *NVML) Devices(ctx context.Context) ([]measure.Device, error) {
+	count, ret := n.lib.DeviceGetCount()
+	if ret != nvml.SUCCESS {
+		return nil, fmt.Errorf("count GPUs: %s", n.lib.ErrorString(ret))
+	}
+	var devices []measure.Device
+	var last error
+	for i := range count {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		d, err := n.device(i)
+		if err != nil {
+			last = err
+			continue
+		}
+		devices = append(devices, d)
+	}
+	if len(devices) == 0 && last != nil {
+		return nil, last
+	}
+	return devices, nil
+}
+
+func (n *NVML) device(i int) (measure.Device, error) {
+	dev, ret := n.lib.DeviceGetHandleByIndex(i)
+	if ret != nvml.SUCCESS {
+		return measure.Device{}, fmt.Errorf("open GPU %d: %s", i, n.lib.ErrorString(ret))
+	}
+	uuid, ret := dev.GetUUID()
+	if ret != nvml.SUCCESS {
+		return measure.Device{}, fmt.Errorf("read the UUID of GPU %d: %s", i, n.lib.ErrorString(ret))
+	}
+	d := n.describe(dev)
+	d.Index, d.UUID = i, uuid
+	return d, nil
+}
+
+// Select describes the GPUs that ids name, by NVML index or by UUID, in the
+// order given. An id that is not there, is named twice, or has MIG enabled is
+// an error that says what to do.
+func (n *NVML) Select(ctx context.Context, ids []string) ([]measure.Device, error) {
+	all, err := n.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	selected := make([]measure.Device, 0, len(ids))
+	for _, id := range ids {
+		if strings.HasPrefix(id, "MIG-") {
+			return nil, fmt.Errorf("%s is part of a GPU, and energy is only known of whole ones: name a GPU without MIG", id)
+		}
+		at := slices.IndexFunc(all, func(d measure.Device) bool { return d.UUID == id || strconv.Itoa(d.Index) == id })
+		if at < 0 {
+			return nil, n.missing(id, all)
+		}
+		d := all[at]
+		if d.MIG != nil && *d.MIG {
+			return nil, fmt.Errorf("GPU %d (%s) has MIG enabled, and its energy is only known as a whole: choose another, or disable MIG with nvidia-smi -i %d -mig 0", d.Index, d.UUID, d.Index)
+		}
+		if slices.ContainsFunc(selected, func(s measure.Device) bool { return s.UUID == d.UUID }) {
+			return nil, fmt.Errorf("GPU %d (%s) is named twice", d.Index, d.UUID)
+		}
+		selected = append(selected, d)
+	}
+	return selected, nil
+}
+
+// missing says why id is none of all, and what there is.
+func (n *NVML) missing(id string, all []measure.Device) error {
+	if i, err := strconv.Atoi(id); err == nil && i >= 0 {
+		if count, ret := n.lib.DeviceGetCount(); ret == nvml.SUCCESS && i < count {
+			if _, err := n.device(i); err != nil {
+				return fmt.Errorf("%w; choose another GPU, or reset this one", err)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return errors.New("there is no GPU " + id + ": NVML finds none on this host")
+	}
+	there := make([]string, len(all))
+	for i, d := range all {
+		there[i] = fmt.Sprintf("%d (%s)", d.Index, d.UUID)
+	}
+	return fmt.Errorf("there is no GPU %s: this host has %s", id, strings.Join(there, ", "))
+}

@@ -1,0 +1,277 @@
+//go:build linux && cgo
+
+package meter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// source is one thing that a GPU can be asked; a set of them is what it cannot.
+type source uint16
+
+const (
+	energyField source = 1 << iota
+	instantField
+	averageField
+	energyCall
+	usageCall
+	temperatureCall
+	memoryCall
+	memoryOldCall
+	utilisationCall
+	throttleCall
+	throttleOldCall
+)
+
+// sources name the symbol that each needs.
+var sources = map[source]string{
+	energyField | instantField | averageField: "nvmlDeviceGetFieldValues",
+	energyCall:      "nvmlDeviceGetTotalEnergyConsumption",
+	usageCall:       "nvmlDeviceGetPowerUsage",
+	temperatureCall: "nvmlDeviceGetTemperature",
+	memoryCall:      "nvmlDeviceGetMemoryInfo_v2", // tells what the driver reserves from what is used
+	memoryOldCall:   "nvmlDeviceGetMemoryInfo",
+	utilisationCall: "nvmlDeviceGetUtilizationRates",
+	throttleCall:    "nvmlDeviceGetCurrentClocksEventReasons", // since R535
+	throttleOldCall: "nvmlDeviceGetCurrentClocksThrottleReasons",
+}
+
+// Sampler reads a fixed list of GPUs. It is for one goroutine at a time, except
+// that Processes may be called beside it.
+//
+// A reading allocates nothing of its own. The binding allocates the place of
+// each answer, since cgo lets it escape: 4 times and 72 bytes for each GPU, which
+// at 10 Hz and 8 GPUs is a garbage collection every ten minutes or so.
+type Sampler struct {
+	n    *NVML
+	gpus []gpu
+}
+
+type gpu struct {
+	index  int
+	dev    nvml.Device
+	gone   source // what will never answer
+	asked  [3]source
+	fields [3]nvml.FieldValue
+	count  int // of fields still asked
+	last   nvml.Return
+}
+
+// Watch prepares to read devices, which [NVML.Devices] or [NVML.Select] returned,
+// in that order.
+func (n *NVML) Watch(devices []measure.Device) (*Sampler, error) {
+	var missing source
+	for set, symbol := range sources {
+		if !n.has(symbol) {
+			missing |= set
+		}
+	}
+	s := &Sampler{n: n, gpus: make([]gpu, len(devices))}
+	for i, d := range devices {
+		dev, ret := n.lib.DeviceGetHandleByIndex(d.Index)
+		if ret != nvml.SUCCESS {
+			return nil, fmt.Errorf("open GPU %d: %s", d.Index, n.lib.ErrorString(ret))
+		}
+		s.gpus[i] = gpu{index: d.Index, dev: dev, gone: missing}
+		s.gpus[i].chooseFields()
+	}
+	return s, nil
+}
+
+// chooseFields lists the fields that may answer, energy first.
+func (g *gpu) chooseFields() {
+	g.count = 0
+	for _, f := range []struct {
+		from source
+		id   uint32
+	}{
+		{energyField, nvml.FI_DEV_ENERGY},
+		{instantField, nvml.FI_DEV_POWER_INSTANT},
+		{averageField, nvml.FI_DEV_POWER_AVERAGE},
+	} {
+		if g.gone&f.from == 0 {
+			g.asked[g.count] = f.from
+			g.fields[g.count] = nvml.FieldValue{FieldId: f.id, ScopeId: nvml.POWER_SCOPE_GPU}
+			g.count++
+		}
+	}
+}
+
+// Sample reads every GPU once and appends a sample for each that gave anything
+// at all. At is the middle of the energy and power reading, Took its length.
+// The error, if any, names the GPUs that gave nothing.
+func (s *Sampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+	var failed error
+	for i := range s.gpus {
+		g := &s.gpus[i]
+		m := measure.Sample{GPU: int32(i)}
+		start := time.Since(epoch)
+		g.readFields(&m, g.count)
+		g.readEnergy(&m)
+		g.readUsage(&m)
+		m.Took = time.Since(epoch) - start
+		m.At = start + m.Took/2
+		g.readState(&m)
+		if m.Has == 0 {
+			failed = errors.Join(failed, fmt.Errorf("GPU %d gave no reading: %s", g.index, s.n.lib.ErrorString(g.last)))
+			continue
+		}
+		dst = append(dst, m)
+	}
+	return dst, failed
+}
+
+// readFields takes the first n fields in one call: energy, instantaneous and
+// average power, as far as the GPU has them.
+func (g *gpu) readFields(m *measure.Sample, n int) {
+	if n == 0 {
+		return
+	}
+	fields, before := g.fields[:n], g.gone
+	for i := range fields {
+		fields[i].Value = [8]byte{}
+	}
+	if g.answered(energyField|instantField|averageField, g.dev.GetFieldValues(fields)) {
+		for i := range fields {
+			if g.answered(g.asked[i], nvml.Return(fields[i].NvmlReturn)) {
+				keep(m, g.asked[i], &fields[i])
+			}
+		}
+	}
+	if g.gone != before {
+		g.chooseFields()
+	}
+}
+
+func keep(m *measure.Sample, from source, f *nvml.FieldValue) {
+	v, ok := decode(f)
+	switch {
+	case !ok:
+	case from == energyField:
+		m.EnergyMJ, m.EnergyUS = v, f.Timestamp
+		m.Has |= measure.HasEnergy
+	case v > math.MaxUint32:
+	case from == instantField:
+		m.PowerInstMW = uint32(v)
+		m.Has |= measure.HasPowerInstant
+	case from == averageField:
+		m.PowerAvgMW = uint32(v)
+		m.Has |= measure.HasPowerAverage
+	}
+}
+
+// readEnergy asks the older function for what the field will never tell.
+func (g *gpu) readEnergy(m *measure.Sample) {
+	if g.gone&energyField == 0 || g.gone&energyCall != 0 {
+		return
+	}
+	if v, ret := g.dev.GetTotalEnergyConsumption(); g.answered(energyCall, ret) {
+		m.EnergyMJ = v
+		m.Has |= measure.HasEnergy
+	}
+}
+
+// readUsage does so for power.
+func (g *gpu) readUsage(m *measure.Sample) {
+	if g.gone&instantField == 0 || g.gone&usageCall != 0 {
+		return
+	}
+	if v, ret := g.dev.GetPowerUsage(); g.answered(usageCall, ret) {
+		m.PowerUsageMW = v
+		m.Has |= measure.HasPowerUsage
+	}
+}
+
+// readState reads what is not energy or power.
+func (g *gpu) readState(m *measure.Sample) {
+	if g.gone&temperatureCall == 0 {
+		//nolint:staticcheck // deprecated, and unlike its successor in every driver
+		if v, ret := g.dev.GetTemperature(nvml.TEMPERATURE_GPU); g.answered(temperatureCall, ret) {
+			m.TemperatureC = int32(v)
+			m.Has |= measure.HasTemperature
+		}
+	}
+	if g.gone&memoryCall == 0 {
+		if v, ret := g.dev.GetMemoryInfo_v2(); g.answered(memoryCall, ret) {
+			m.MemUsed, m.MemTotal = v.Used, v.Total
+			m.Has |= measure.HasMemory
+		}
+	} else if g.gone&memoryOldCall == 0 {
+		if v, ret := g.dev.GetMemoryInfo(); g.answered(memoryOldCall, ret) {
+			m.MemUsed, m.MemTotal = v.Used, v.Total
+			m.Has |= measure.HasMemory
+		}
+	}
+	if g.gone&utilisationCall == 0 {
+		if v, ret := g.dev.GetUtilizationRates(); g.answered(utilisationCall, ret) {
+			m.SMUtil = v.Gpu
+			m.Has |= measure.HasUtilisation
+		}
+	}
+	g.readThrottle(m)
+}
+
+func (g *gpu) readThrottle(m *measure.Sample) {
+	var v uint64
+	var ret nvml.Return
+	from := throttleCall
+	switch {
+	case g.gone&throttleCall == 0:
+		v, ret = g.dev.GetCurrentClocksEventReasons()
+	case g.gone&throttleOldCall == 0:
+		from = throttleOldCall
+		v, ret = g.dev.GetCurrentClocksThrottleReasons() //nolint:staticcheck // drivers before R535
+	default:
+		return
+	}
+	if g.answered(from, ret) {
+		m.Throttle = v
+		m.Has |= measure.HasThrottle
+	}
+}
+
+// answered says whether ret is an answer, and remembers what can never be one.
+func (g *gpu) answered(from source, ret nvml.Return) bool {
+	switch ret {
+	case nvml.SUCCESS:
+		return true
+	case nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_INVALID_ARGUMENT, nvml.ERROR_FUNCTION_NOT_FOUND,
+		nvml.ERROR_ARGUMENT_VERSION_MISMATCH, nvml.ERROR_DEPRECATED, nvml.ERROR_NO_PERMISSION:
+		g.gone |= from
+	}
+	g.last = ret
+	return false
+}
+
+// decode reads a field's value by its type, as a whole number that is not below
+// zero; ok is false where it is none. NVML and every host it runs on are
+// little-endian.
+func decode(f *nvml.FieldValue) (v uint64, ok bool) {
+	b := f.Value[:]
+	switch nvml.ValueType(f.ValueType) {
+	case nvml.VALUE_TYPE_UNSIGNED_INT:
+		return uint64(binary.LittleEndian.Uint32(b)), true
+	case nvml.VALUE_TYPE_UNSIGNED_LONG, nvml.VALUE_TYPE_UNSIGNED_LONG_LONG:
+		return binary.LittleEndian.Uint64(b), true
+	case nvml.VALUE_TYPE_UNSIGNED_SHORT:
+		return uint64(binary.LittleEndian.Uint16(b)), true
+	case nvml.VALUE_TYPE_SIGNED_INT:
+		i := int32(binary.LittleEndian.Uint32(b))
+		return uint64(i), i >= 0
+	case nvml.VALUE_TYPE_SIGNED_LONG_LONG:
+		i := int64(binary.LittleEndian.Uint64(b))
+		return uint64(i), i >= 0
+	case nvml.VALUE_TYPE_DOUBLE:
+		d := math.Float64frombits(binary.LittleEndian.Uint64(b))
+		return uint64(d), d >= 0 && d < 1<<63
+	}
+	return 0, false
+}

@@ -1,0 +1,212 @@
+package standin
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Control is the shared file of a set of stand-in GPUs, open for changing them.
+// Its methods may be called from any goroutine and any process at once. They
+// panic where a GPU is not there or the file is gone, since neither can happen
+// to a test that is right.
+type Control struct {
+	mu   sync.Mutex
+	f    *os.File
+	data []byte
+	file *file
+}
+
+// Now is CLOCK_MONOTONIC, on which everything in the file is timed.
+func Now() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		panic("standin: read CLOCK_MONOTONIC: " + err.Error())
+	}
+	return time.Duration(t.Nano())
+}
+
+// At is when t was, or will be, on the clock of [Now].
+func At(t time.Time) time.Duration { return Now() - time.Since(t) }
+
+// New makes the shared file at path, over whatever was there, with one GPU for
+// each description, or one GPU where there is none. Close ends the use of it.
+func New(path string, gpus ...GPU) (*Control, error) {
+	if len(gpus) == 0 {
+		gpus = []GPU{{}}
+	}
+	if len(gpus) > maxGPUs {
+		return nil, fmt.Errorf("make stand-in: %d GPUs, at most %d", len(gpus), maxGPUs)
+	}
+	// A new file, so that who still has an old one mapped does not see it half made.
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("make stand-in: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("make stand-in: %w", err)
+	}
+	if err := f.Chmod(0o666); err != nil { // containers run as other users
+		return nil, fmt.Errorf("make stand-in: %w", err)
+	}
+	if err := f.Truncate(int64(unsafe.Sizeof(file{}))); err != nil {
+		return nil, fmt.Errorf("make stand-in: %w", err)
+	}
+	c, err := attach(f)
+	if err != nil {
+		return nil, err
+	}
+	c.file.gpus, c.file.cuda = uint32(len(gpus)), 12040
+	copy(c.file.driver[:], "550.00.stand-in")
+	for i, g := range gpus {
+		c.file.gpu[i].begin(i, g)
+	}
+	atomic.StoreUint64(&c.file.magic, magic)
+	return c, nil
+}
+
+// Open opens a file that [New] made.
+func Open(path string) (*Control, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open stand-in: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil || info.Size() != int64(unsafe.Sizeof(file{})) {
+		_ = f.Close()
+		return nil, fmt.Errorf("open stand-in: %s has not the size of one of this version", path)
+	}
+	c, err := attach(f)
+	if err != nil {
+		return nil, err
+	}
+	if atomic.LoadUint64(&c.file.magic) != magic {
+		_ = c.Close()
+		return nil, fmt.Errorf("open stand-in: %s is none of this version", path)
+	}
+	return c, nil
+}
+
+func attach(f *os.File) (*Control, error) {
+	data, err := unix.Mmap(int(f.Fd()), 0, int(unsafe.Sizeof(file{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("map stand-in %s: %w", f.Name(), err)
+	}
+	return &Control{f: f, data: data, file: (*file)(unsafe.Pointer(&data[0]))}, nil
+}
+
+// Close ends the use of the file, which stays.
+func (c *Control) Close() error {
+	c.file = nil
+	if err := unix.Munmap(c.data); err != nil {
+		return err
+	}
+	return c.f.Close()
+}
+
+// GPUs is how many there are.
+func (c *Control) GPUs() int { return int(c.file.gpus) }
+
+func (c *Control) gpu(i int) *gpu {
+	if i < 0 || i >= c.GPUs() {
+		panic(fmt.Sprintf("standin: no GPU %d among %d", i, c.GPUs()))
+	}
+	return &c.file.gpu[i]
+}
+
+// change lets f change GPU i, alone among all processes, and unseen by the
+// library until it is done.
+func (c *Control) change(i int, f func(*gpu)) {
+	g := c.gpu(i)
+	c.lock()
+	defer c.unlock()
+	seq := atomic.LoadUint64(&g.seq) | 1 // odd already where a writer was killed
+	atomic.StoreUint64(&g.seq, seq)
+	f(g)
+	atomic.StoreUint64(&g.seq, seq+1)
+}
+
+// lock is between goroutines by mutex and between processes by flock, which
+// does not tell goroutines apart.
+func (c *Control) lock() {
+	c.mu.Lock()
+	for {
+		switch err := unix.Flock(int(c.f.Fd()), unix.LOCK_EX); err {
+		case nil:
+			return
+		case syscall.EINTR:
+		default:
+			panic("standin: lock " + c.f.Name() + ": " + err.Error())
+		}
+	}
+}
+
+func (c *Control) unlock() {
+	_ = unix.Flock(int(c.f.Fd()), unix.LOCK_UN)
+	c.mu.Unlock()
+}
+
+// SetPower sets what the GPU draws from now on, in watts, and returns when now is.
+func (c *Control) SetPower(i int, watts float64) (at time.Duration) {
+	c.change(i, func(g *gpu) {
+		at = Now() // after seq became odd: see lib/standin.h
+		last := g.ring[(g.changes-1)%ringSize]
+		g.ring[g.changes%ringSize] = change{int64(at), uint64(watts * 1000), last.energyAt(int64(at))}
+		atomic.AddUint64(&g.changes, 1)
+	})
+	return at
+}
+
+// Power is what the GPU draws now, in watts.
+func (c *Control) Power(i int) (watts float64) {
+	c.change(i, func(g *gpu) { watts = float64(g.ring[(g.changes-1)%ringSize].powerMW) / 1000 })
+	return watts
+}
+
+// energyAt is the energy up to t, in nJ, as long as c is the last change before t.
+func (c change) energyAt(t int64) uint64 {
+	if t <= c.atNS {
+		return c.energyNJ
+	}
+	hi, lo := bits.Mul64(c.powerMW, uint64(t-c.atNS))
+	used, _ := bits.Div64(hi, lo, 1000)
+	return c.energyNJ + used
+}
+
+// Truth is the energy, in joules, that the GPU used between two instants of
+// [Now], whoever switched its power, to a nanojoule for each change of power
+// between them. It fails where more changes have followed than the file holds.
+func (c *Control) Truth(i int, from, to time.Duration) (joules float64, err error) {
+	c.change(i, func(g *gpu) {
+		var a, b uint64
+		if a, err = g.energyUpTo(int64(from)); err == nil {
+			b, err = g.energyUpTo(int64(to))
+		}
+		joules = (float64(b) - float64(a)) / 1e9
+	})
+	return joules, err
+}
+
+func (g *gpu) energyUpTo(t int64) (uint64, error) {
+	oldest := uint64(0)
+	if g.changes > ringSize {
+		oldest = g.changes - ringSize
+	}
+	for n := g.changes; n > oldest; n-- {
+		if c := g.ring[(n-1)%ringSize]; c.atNS <= t {
+			return c.energyAt(t), nil
+		}
+	}
+	if oldest > 0 {
+		return 0, fmt.Errorf("instant %d lies before the last %d changes of power", t, ringSize)
+	}
+	return 0, nil // before the GPU was made it used nothing
+}

@@ -1,0 +1,99 @@
+package standin
+
+import "sync/atomic"
+
+// Process runs on a stand-in GPU.
+type Process struct {
+	PID      int
+	Graphics bool
+	Memory   uint64 // bytes
+}
+
+// SetTemperature sets the temperature, in °C.
+func (c *Control) SetTemperature(i, celsius int) {
+	c.change(i, func(g *gpu) { g.temperature = uint32(celsius) })
+}
+
+// SetThrottle sets the clock event reasons, as NVML's bits.
+func (c *Control) SetThrottle(i int, reasons uint64) {
+	c.change(i, func(g *gpu) { g.throttle = reasons })
+}
+
+// SetPersistence switches persistence mode.
+func (c *Control) SetPersistence(i int, on bool) {
+	c.change(i, func(g *gpu) { g.persistence = flag(on) })
+}
+
+// SetMIG switches MIG mode.
+func (c *Control) SetMIG(i int, on bool) { c.change(i, func(g *gpu) { g.mig = flag(on) }) }
+
+// SetUtilisation sets utilisation, in percent.
+func (c *Control) SetUtilisation(i, percent int) {
+	c.change(i, func(g *gpu) { g.utilisation = uint32(percent) })
+}
+
+// SetMemoryUsed sets the memory in use, in bytes.
+func (c *Control) SetMemoryUsed(i int, bytes uint64) {
+	c.change(i, func(g *gpu) { g.memoryUsed = bytes })
+}
+
+// SetProcesses replaces what runs on the GPU: at most 32 processes.
+func (c *Control) SetProcesses(i int, list ...Process) {
+	c.change(i, func(g *gpu) {
+		for n, p := range list {
+			g.process[n] = process{uint32(p.PID), flag(p.Graphics), p.Memory}
+		}
+		g.processes = uint32(len(list))
+	})
+}
+
+// ResetCounter sets the energy counter to zero, as reloading the driver does.
+func (c *Control) ResetCounter(i int) {
+	c.change(i, func(g *gpu) {
+		last := g.ring[(g.changes-1)%ringSize]
+		g.baseMJ = -int64(last.energyAt(int64(Now())) / 1e6)
+	})
+}
+
+// Fail makes a call fail with an NVML return code from now on; code 0 lets it
+// succeed again. call is an NVML function as the library exports it
+// ("nvmlDeviceGetPowerUsage"), a field ("field:186"), or "*" for all calls on
+// GPU i. GPU -1 stands for the calls that belong to no GPU ("nvmlInit_v2").
+func (c *Control) Fail(i int, call string, code int) {
+	c.lock()
+	defer c.unlock()
+	free := -1
+	for n := range c.file.failure {
+		row := &c.file.failure[n]
+		if row.gpu == int32(i) && text(row.name[:]) == call {
+			atomic.StoreInt32(&row.code, int32(code))
+			return
+		}
+		if free < 0 && row.name[0] == 0 {
+			free = n
+		}
+	}
+	if free < 0 || len(call) >= len(failure{}.name) {
+		panic("standin: no room for failure of " + call)
+	}
+	row := &c.file.failure[free]
+	row.gpu = int32(i)
+	copy(row.name[:], call)
+	atomic.StoreInt32(&row.code, int32(code)) // last: it makes the row count
+}
+
+func flag(on bool) uint32 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func text(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}

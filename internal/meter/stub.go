@@ -1,0 +1,48 @@
+//go:build !linux || !cgo
+
+package meter
+
+import (
+	"context"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// NVML is what [Open] would return in a build that has NVML.
+type NVML struct{}
+
+// Open fails with ErrUnavailable.
+func Open() (*NVML, error) { return nil, ErrUnavailable }
+
+// Devices fails with ErrUnavailable.
+func (n *NVML) Devices(context.Context) ([]measure.Device, error) { return nil, ErrUnavailable }
+
+// Select fails with ErrUnavailable.
+func (n *NVML) Select(context.Context, []string) ([]measure.Device, error) {
+	return nil, ErrUnavailable
+}
+
+// Watch fails with ErrUnavailable.
+func (n *NVML) Watch([]measure.Device) (*Sampler, error) { return nil, ErrUnavailable }
+
+// Close does nothing.
+func (n *NVML) Close() error { return nil }
+
+// Sampler is what Watch would return in a build that has NVML.
+type Sampler struct{}
+
+// Sample fails with ErrUnavailable.
+func (s *Sampler) Sample(_ time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+	return dst, ErrUnavailable
+}
+
+// Processes fails with ErrUnavailable.
+func (s *Sampler) Processes(context.Context) ([]measure.Process, error) {
+	return nil, ErrUnavailable
+}
+
+// CounterRefresh fails with ErrUnavailable.
+func (s *Sampler) CounterRefresh(context.Context) ([]time.Duration, error) {
+	return nil, ErrUnavailable
+}
