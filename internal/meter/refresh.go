@@ -12,15 +12,17 @@ import (
 
 const (
 	pollEvery = 2 * time.Millisecond
-	// enoughTicks tell the refresh to about pollEvery/(enoughTicks-1).
+	// A refresh is known to about pollEvery/(number of ticks) with at least so
+	// many ticks and so much time.
 	enoughTicks = 8
+	enoughTime  = 600 * time.Millisecond
 	// Drivers refresh every 20 ms (V100) to 500 ms (consumer cards: the driver's
 	// RMRusdPollingInterval, at most 1 s), so a counter gets this long to tick thrice.
 	refreshDeadline = 3500 * time.Millisecond
 )
 
 // CounterRefresh measures how often each GPU's energy counter moves, from the
-// counter's own ticks. It takes 0.2 s where the counters are quick, 0.8 s where
+// counter's own ticks. It takes 0.6 s where the counters are quick, 0.8 s where
 // they move ten times a second. 0 stands for a GPU whose counter is not there or
 // does not move.
 func (s *Sampler) CounterRefresh(ctx context.Context) ([]time.Duration, error) {
@@ -29,14 +31,17 @@ func (s *Sampler) CounterRefresh(ctx context.Context) ([]time.Duration, error) {
 	defer poll.Stop()
 	start := time.Now()
 	for {
-		waiting := false
+		counters, waiting := false, time.Since(start) < enoughTime
 		for i := range s.gpus {
 			if v, ok := s.gpus[i].counter(); ok {
 				seen[i].see(v, time.Since(start))
+			}
+			if !s.gpus[i].lacks(energyField | energyCall) {
+				counters = true
 				waiting = waiting || len(seen[i].at) < enoughTicks
 			}
 		}
-		if !waiting || time.Since(start) > refreshDeadline {
+		if !counters || !waiting || time.Since(start) > refreshDeadline {
 			break
 		}
 		select {
@@ -55,7 +60,7 @@ func (s *Sampler) CounterRefresh(ctx context.Context) ([]time.Duration, error) {
 // counter reads the energy counter alone.
 func (g *gpu) counter() (uint64, bool) {
 	var m measure.Sample
-	if g.gone&energyField == 0 {
+	if !g.lacks(energyField) {
 		g.readFields(&m, 1) // energy is the first
 	}
 	g.readEnergy(&m)

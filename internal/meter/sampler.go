@@ -86,6 +86,9 @@ func (n *NVML) Watch(devices []measure.Device) (*Sampler, error) {
 	return s, nil
 }
 
+// lacks says whether none of the sources will ever answer.
+func (g *gpu) lacks(all source) bool { return g.gone&all == all }
+
 // chooseFields lists the fields that may answer, energy first.
 func (g *gpu) chooseFields() {
 	g.count = 0
@@ -97,7 +100,7 @@ func (g *gpu) chooseFields() {
 		{instantField, nvml.FI_DEV_POWER_INSTANT},
 		{averageField, nvml.FI_DEV_POWER_AVERAGE},
 	} {
-		if g.gone&f.from == 0 {
+		if !g.lacks(f.from) {
 			g.asked[g.count] = f.from
 			g.fields[g.count] = nvml.FieldValue{FieldId: f.id, ScopeId: nvml.POWER_SCOPE_GPU}
 			g.count++
@@ -170,7 +173,7 @@ func keep(m *measure.Sample, from source, f *nvml.FieldValue) {
 
 // readEnergy asks the older function for what the field will never tell.
 func (g *gpu) readEnergy(m *measure.Sample) {
-	if g.gone&energyField == 0 || g.gone&energyCall != 0 {
+	if !g.lacks(energyField) || g.lacks(energyCall) {
 		return
 	}
 	if v, ret := g.dev.GetTotalEnergyConsumption(); g.answered(energyCall, ret) {
@@ -181,7 +184,7 @@ func (g *gpu) readEnergy(m *measure.Sample) {
 
 // readUsage does so for power.
 func (g *gpu) readUsage(m *measure.Sample) {
-	if g.gone&instantField == 0 || g.gone&usageCall != 0 {
+	if !g.lacks(instantField) || g.lacks(usageCall) {
 		return
 	}
 	if v, ret := g.dev.GetPowerUsage(); g.answered(usageCall, ret) {
@@ -192,25 +195,24 @@ func (g *gpu) readUsage(m *measure.Sample) {
 
 // readState reads what is not energy or power.
 func (g *gpu) readState(m *measure.Sample) {
-	if g.gone&temperatureCall == 0 {
-		//nolint:staticcheck // deprecated, and unlike its successor in every driver
+	if !g.lacks(temperatureCall) {
 		if v, ret := g.dev.GetTemperature(nvml.TEMPERATURE_GPU); g.answered(temperatureCall, ret) {
 			m.TemperatureC = int32(v)
 			m.Has |= measure.HasTemperature
 		}
 	}
-	if g.gone&memoryCall == 0 {
+	if !g.lacks(memoryCall) {
 		if v, ret := g.dev.GetMemoryInfo_v2(); g.answered(memoryCall, ret) {
 			m.MemUsed, m.MemTotal = v.Used, v.Total
 			m.Has |= measure.HasMemory
 		}
-	} else if g.gone&memoryOldCall == 0 {
+	} else if !g.lacks(memoryOldCall) {
 		if v, ret := g.dev.GetMemoryInfo(); g.answered(memoryOldCall, ret) {
 			m.MemUsed, m.MemTotal = v.Used, v.Total
 			m.Has |= measure.HasMemory
 		}
 	}
-	if g.gone&utilisationCall == 0 {
+	if !g.lacks(utilisationCall) {
 		if v, ret := g.dev.GetUtilizationRates(); g.answered(utilisationCall, ret) {
 			m.SMUtil = v.Gpu
 			m.Has |= measure.HasUtilisation
@@ -224,11 +226,11 @@ func (g *gpu) readThrottle(m *measure.Sample) {
 	var ret nvml.Return
 	from := throttleCall
 	switch {
-	case g.gone&throttleCall == 0:
+	case !g.lacks(throttleCall):
 		v, ret = g.dev.GetCurrentClocksEventReasons()
-	case g.gone&throttleOldCall == 0:
+	case !g.lacks(throttleOldCall):
 		from = throttleOldCall
-		v, ret = g.dev.GetCurrentClocksThrottleReasons() //nolint:staticcheck // drivers before R535
+		v, ret = g.dev.GetCurrentClocksThrottleReasons()
 	default:
 		return
 	}

@@ -181,3 +181,21 @@ func TestTickInterval(t *testing.T) {
 		})
 	}
 }
+
+func TestCounterRefreshWithoutACounter(t *testing.T) {
+	d := newFakeDevice("GPU-a")
+	delete(d.fields, nvml.FI_DEV_ENERGY)
+	d.code["energy"] = nvml.ERROR_NOT_SUPPORTED
+	s := watchFake(t, d)
+	start := time.Now()
+	got, err := s.CounterRefresh(t.Context())
+	if err != nil || len(got) != 1 || got[0] != 0 {
+		t.Errorf("got %v, %v; want 0", got, err)
+	}
+	if took := time.Since(start); took > enoughTime {
+		t.Errorf("took %v to find that there is no counter", took)
+	}
+	if m := sample(t, s); m.Has != hasAll&^measure.HasEnergy {
+		t.Errorf("got fields %b afterwards, want all but energy", m.Has)
+	}
+}
