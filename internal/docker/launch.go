@@ -45,7 +45,9 @@ type server struct {
 	died   error // set before done closes
 	mu     sync.Mutex
 	ending bool // stopped by us: its death is no failure
-	gone   bool // removed
+
+	removing sync.Mutex // held while the container is removed
+	gone     bool
 }
 
 // Launch creates and starts a container and returns when its server answers
@@ -285,8 +287,8 @@ func (s *server) end() {
 }
 
 func (s *server) remove(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.removing.Lock()
+	defer s.removing.Unlock()
 	if s.gone {
 		return nil
 	}

@@ -55,6 +55,7 @@ type run struct {
 	noEnergy string // why there is no energy figure; empty when there is
 
 	image   engine.Image
+	daemon  DaemonInfo
 	how     string // how the engine was told from the image
 	eng     engine.Engine
 	store   *result.Store
@@ -141,14 +142,15 @@ func (x *run) measured(ctx context.Context) error {
 		{measure.ThermalFloorPhase, "", x.thermalFloor},
 		{measure.WindowPhase, "", x.window},
 	}
-	var cancel context.CancelFunc = func() {}
-	defer func() { cancel() }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for _, s := range steps {
 		if err := x.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
 			return x.explain(ctx, err)
 		}
 		if s.phase == measure.Launch && x.Timeout > 0 {
-			ctx, cancel = context.WithTimeoutCause(ctx, x.Timeout, errTimeout)
+			timer := time.AfterFunc(x.Timeout, func() { cancel(errTimeout) })
+			defer timer.Stop()
 		}
 	}
 	return x.judge()

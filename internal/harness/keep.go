@@ -2,8 +2,8 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"math"
@@ -39,7 +39,7 @@ func (x *run) keep(r *result.Record) error {
 		err = errors.Join(err, x.store.PutFile(result.InputFile, x.Input))
 	}
 	if x.exp.Output.SaveResponses && x.work != nil {
-		err = errors.Join(err, x.store.PutLog(result.ResponsesFile, x.writeResponses))
+		err = errors.Join(err, x.store.Put(result.ResponsesFile, x.writeResponses))
 	}
 	if x.exp.Output.RawSamples {
 		r.SamplesFile = result.SamplesFile
@@ -68,7 +68,7 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 		ctx, cancel := x.unhurried(ctx)
 		defer cancel()
 		logCtx, done := context.WithTimeout(ctx, logDeadline)
-		err := x.store.PutLog(result.LogFile, func(w io.Writer) error { return x.server.Log(logCtx, w) })
+		err := x.store.Put(result.LogFile, func(w io.Writer) error { return x.server.Log(logCtx, w) })
 		done()
 		if err != nil {
 			x.Log.Warn("fetch the engine's log", "error", err)
@@ -130,10 +130,17 @@ func (x *run) released(ctx context.Context) string {
 	}
 }
 
+// response is one line of responses.jsonl.
+type response struct {
+	ID   int    `json:"id"`
+	Text string `json:"text"`
+}
+
 func (x *run) writeResponses(w io.Writer) error {
+	enc := json.NewEncoder(w)
 	for i := range x.work.traces {
 		t := &x.work.traces[i]
-		if _, err := fmt.Fprintf(w, "{\"id\":%d,\"text\":%s}\n", t.ID, quote(t.Text)); err != nil {
+		if err := enc.Encode(response{t.ID, string(t.Text)}); err != nil {
 			return err
 		}
 	}

@@ -134,6 +134,7 @@ func (x *run) findEngine(ctx context.Context) error {
 	if x.exp.Engine.Image == "" {
 		return fault(ConfigFault, "no engine image: give --image or engine.image")
 	}
+	x.daemon = x.Docker.Describe(ctx)
 	var err error
 	if x.image, err = x.Docker.Resolve(ctx, x.exp.Engine.Image, x.exp.Engine.Pull, x.Observer.Progress); err != nil {
 		return err

@@ -74,17 +74,6 @@ func difference(before, after int64) *int64 {
 	return ptr(after - before)
 }
 
-func (x *run) modelRecord() result.Model {
-	p, source := x.parameters()
-	out := result.Model{
-		ID: x.exp.Model, DType: orText(p.DType, x.exp.DType), Source: source,
-		ParametersTotal:        countOrNil(p.Total),
-		ParametersNonEmbedding: countOrNil(p.NonEmbedding),
-		ParametersActive:       countOrNil(x.info.ParametersActive),
-	}
-	return out
-}
-
 func (x *run) environment() result.Environment {
 	d := x.daemon
 	env := result.Environment{

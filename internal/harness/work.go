@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -77,7 +76,11 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	n := batch(x.exp.Workload.Load)
 	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
 		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
-		return x.iterate(ctx, client, x.prompts.warmup(x.exp, x.info, i, n))
+		reqs, err := x.prompts.warmup(x.exp, x.info, i, n)
+		if err != nil {
+			return 0, &Fault{Kind: ConfigFault, Err: err}
+		}
+		return x.iterate(ctx, client, reqs)
 	})
 	x.warmup = &res
 	if err != nil {
@@ -235,13 +238,3 @@ func closeClient(c load.Client) {
 		c.Close()
 	}
 }
-
-// prompts are the requests of an experiment. Those of the window and those of
-// the warmup are drawn apart, so that neither changes with the other.
-type prompts struct {
-	digest   string // of the prompts file; empty for synthetic ones
-	measured []load.Request
-	spare    []load.Request // for warmup, from a prompts file
-}
-
-var errTooFewPrompts = errors.New("too few prompts")

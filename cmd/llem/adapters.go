@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter"
+)
+
+// launcher lets the harness use a Docker daemon.
+type launcher struct{ *docker.Daemon }
+
+func (l launcher) Describe(ctx context.Context) harness.DaemonInfo {
+	i, err := l.Info(ctx)
+	if err != nil {
+		return harness.DaemonInfo{}
+	}
+	return harness.DaemonInfo{Version: i.Version, APIVersion: i.APIVersion, Runtimes: i.Runtimes}
+}
+
+// openGPUs starts the process's NVML session.
+func openGPUs(context.Context) (harness.GPUs, error) {
+	n, err := meter.Open()
+	switch {
+	case errors.Is(err, meter.ErrNoLibrary), errors.Is(err, meter.ErrUnavailable):
+		return nil, fmt.Errorf("%w: %w", harness.ErrNoGPU, err)
+	case err != nil:
+		return nil, err
+	}
+	return gpus{n}, nil
+}
+
+// gpus lets the harness use NVML.
+type gpus struct{ *meter.NVML }
+
+func (g gpus) Watch(devices []measure.Device) (harness.Watcher, error) {
+	s, err := g.NVML.Watch(devices)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+type configCmd struct {
+	Init     configInitCmd     `cmd:"" help:"Print a commented experiment file to start from."`
+	Validate configValidateCmd `cmd:"" help:"Check an experiment file and print it with every default."`
+	Schema   configSchemaCmd   `cmd:"" help:"Print the JSON Schema of the experiment file, for editors."`
+}
+
+type configInitCmd struct {
+	File string `arg:"" optional:"" help:"Write here instead of to standard output; never over a file."`
+}
+
+func (c *configInitCmd) Run(a *app) error {
+	if c.File == "" {
+		_, err := a.stdout.Write(study.InitFile())
+		return err
+	}
+	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return usageError{fmt.Errorf("config init: %w", err)}
+	}
+	_, err = f.Write(study.InitFile())
+	return errors.Join(err, f.Close())
+}
+
+type configValidateCmd struct {
+	Config string `arg:"" predictor:"yaml" help:"Experiment file."`
+	Quick  bool   `help:"As with run --quick."`
+}
+
+func (c *configValidateCmd) Run(a *app) error {
+	e, _, err := readExperiment(c.Config, nil, c.Quick)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s# config_hash: %s\n", e.EffectiveYAML(), e.ConfigHash())
+	return err
+}
+
+type configSchemaCmd struct{}
+
+func (configSchemaCmd) Run(a *app) error {
+	_, err := a.stdout.Write(study.Schema())
+	return err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter"
+)
+
+type doctorCmd struct {
+	JSON bool `name:"json" help:"Print the findings as JSON."`
+}
+
+// finding is one line of doctor: what was looked at, how it stands, and what
+// mends it.
+type finding struct {
+	What   string `json:"what"`
+	State  string `json:"state"` // ok, lacking (run works without it), or broken (run cannot work)
+	Seen   string `json:"seen"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+func (c *doctorCmd) Run(a *app) error {
+	list := slices.Concat(doctorDocker(a), doctorGPUs(a.ctx), doctorHost())
+	if c.JSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(list); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range list {
+			fmt.Fprintf(a.stdout, "%-8s %-18s %s\n", f.State, f.What, f.Seen)
+			if f.Remedy != "" {
+				fmt.Fprintf(a.stdout, "%27s → %s\n", "", f.Remedy)
+			}
+		}
+	}
+	if slices.ContainsFunc(list, func(f finding) bool { return f.State == "broken" }) {
+		return silent(exitHost)
+	}
+	return nil
+}
+
+func doctorDocker(a *app) []finding {
+	d, err := docker.Open(a.ctx, a.log)
+	if err != nil {
+		seen, remedy, _ := strings.Cut(err.Error(), "; ")
+		return []finding{{"docker", "broken", seen, remedy}}
+	}
+	defer d.Close()
+	i, err := d.Info(a.ctx)
+	if err != nil {
+		return []finding{{"docker", "broken", err.Error(), "restart the daemon: sudo systemctl restart docker"}}
+	}
+	out := []finding{{"docker", "ok", fmt.Sprintf("%s, API %s, runtimes %s", i.Version, i.APIVersion, strings.Join(i.Runtimes, " ")), ""}}
+	if !i.Local {
+		out = append(out, finding{"docker host", "lacking", "the daemon is not reached over a unix socket; energy is read on this host", "run llem on the host that has the GPUs"})
+	}
+	orphans, err := d.Orphans(a.ctx, harness.RunHeld)
+	if err == nil && len(orphans) > 0 {
+		out = append(out, finding{"left over", "lacking", fmt.Sprintf("%d containers of runs that were killed", len(orphans)), "llem clean"})
+	}
+	// Only a hint: whether a container gets a GPU shows when it starts.
+	if !slices.Contains(i.Runtimes, "nvidia") && !i.CDI {
+		out = append(out, finding{"gpu containers", "lacking", "the daemon lists neither an nvidia runtime nor CDI (a hint; trying decides)", "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"})
+	}
+	return out
+}
+
+func doctorGPUs(ctx context.Context) []finding {
+	n, err := meter.Open()
+	if err != nil {
+		return []finding{{"nvml", "lacking", err.Error() + "; runs give no energy figure", "install the NVIDIA driver; `nvidia-smi` must work"}}
+	}
+	defer n.Close() //nolint:errcheck // nothing was written
+	devices, err := n.Devices(ctx)
+	if err != nil {
+		return []finding{{"nvml", "lacking", err.Error(), "see `nvidia-smi` and the kernel's log (dmesg)"}}
+	}
+	var out []finding
+	for _, d := range devices {
+		out = append(out, doctorGPU(ctx, n, d)...)
+	}
+	return out
+}
+
+func doctorGPU(ctx context.Context, n *meter.NVML, d measure.Device) []finding {
+	name := fmt.Sprintf("gpu %d", d.Index)
+	out := []finding{{name, "ok", fmt.Sprintf("%s, driver %s, %s", d.Name, d.Driver, d.UUID), ""}}
+	add := func(state, seen, remedy string) { out = append(out, finding{name, state, seen, remedy}) }
+	if d.Persistence != nil && !*d.Persistence {
+		add("lacking", "persistence mode is off", "sudo nvidia-smi -pm 1")
+	}
+	if d.MIG != nil && *d.MIG {
+		add("lacking", "MIG is on: its energy cannot be told apart", fmt.Sprintf("sudo nvidia-smi -i %d -mig 0", d.Index))
+		return out
+	}
+	w, err := n.Watch([]measure.Device{d})
+	if err != nil {
+		add("lacking", err.Error(), "see `nvidia-smi`")
+		return out
+	}
+	if procs, err := w.Processes(ctx); err == nil && len(procs) > 0 {
+		add("lacking", "in use by "+measure.Describe(procs), "stop them before measuring")
+	}
+	refresh, err := w.CounterRefresh(ctx)
+	switch {
+	case err != nil:
+		add("lacking", "energy counter: "+err.Error(), "")
+	case refresh[0] == 0:
+		add("lacking", "no energy counter: energy comes from integrated power", "")
+	default:
+		add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[0].Seconds()*1000), "")
+	}
+	return out
+}
+
+func doctorHost() []finding {
+	out := []finding{}
+	if v, err := os.ReadFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"); err == nil {
+		g := strings.TrimSpace(string(v))
+		if g == "powersave" {
+			out = append(out, finding{"cpu governor", "lacking", "powersave: the client's latencies suffer", "sudo cpupower frequency-set -g performance"})
+		} else {
+			out = append(out, finding{"cpu governor", "ok", g, ""})
+		}
+	}
+	if err := writable(cacheDir()); err != nil {
+		out = append(out, finding{"baseline cache", "lacking", err.Error(), "set XDG_CACHE_HOME to a folder that can be written"})
+	} else {
+		out = append(out, finding{"baseline cache", "ok", cacheDir(), ""})
+	}
+	return out
+}
+
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(filepath.Clean(f.Name())))
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/harness"
+)
+
+// Exit codes of llem.
+const (
+	exitDone        = 0
+	exitFailed      = 1   // an experiment failed; its record is written
+	exitUsage       = 2   // usage or configuration
+	exitHost        = 3   // the host is not ready
+	exitInterrupted = 130 // what was measured is kept
+)
+
+// usageError is a mistake in what was asked for.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// silent is an exit code without a message: everything was said.
+type silent int
+
+func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
+
+// exit says what err is and what to do, and maps it to an exit code.
+func (a *app) exit(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var quiet silent
+	if errors.As(err, &quiet) {
+		return int(quiet)
+	}
+	fmt.Fprintf(a.stderr, "llem: %s\n", err)
+	if tail := logTail(err); tail != "" {
+		fmt.Fprintf(a.stderr, "the end of its log:\n    %s\n", strings.ReplaceAll(tail, "\n", "\n    "))
+	}
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(a.stderr, "%s\n", hint)
+	}
+	return codeOf(err)
+}
+
+func codeOf(err error) int {
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), errors.Is(err, docker.ErrImageNotFound), errors.Is(err, docker.ErrImagePlatform), errors.Is(err, docker.ErrImageName):
+		return exitUsage
+	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime):
+		return exitHost
+	}
+	switch harness.KindOf(err) {
+	case harness.ConfigFault:
+		return exitUsage
+	case harness.HostFault:
+		return exitHost
+	case harness.InterruptFault:
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+func logTail(err error) string {
+	var died *engine.Died
+	var late *engine.NotReady
+	switch {
+	case errors.As(err, &died):
+		return died.LogTail
+	case errors.As(err, &late):
+		return late.LogTail
+	}
+	return ""
+}
+
+// hintOf is what to do next, where the error itself does not say.
+func hintOf(err error) string {
+	var died *engine.Died
+	var late *engine.NotReady
+	switch {
+	case errors.As(err, &died) && died.OOMKilled:
+		return "the container reached its memory limit: raise engine.container.memory, or use a smaller model or context"
+	case errors.As(err, &died):
+		return "the whole log is engine.log in the result's folder; `llem run --dry-run` shows the container that is started"
+	case errors.As(err, &late):
+		return "give it longer with engine.startup_timeout_seconds, or see engine.log in the result's folder"
+	}
+	return ""
+}

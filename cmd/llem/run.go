@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+type runCmd struct {
+	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
+
+	Image         string        `help:"Container image of the engine." placeholder:"IMAGE"`
+	Engine        string        `help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	Model         string        `help:"Model to run." placeholder:"MODEL"`
+	GPUs          string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
+	EnergyBackend string        `help:"auto, nvml or none." placeholder:"NAME"`
+	NumPrompts    int           `short:"n" help:"Requests to measure." placeholder:"N"`
+	Output        string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
+	Pull          string        `help:"missing, always or never." placeholder:"WHEN"`
+	Timeout       time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
+	Quick         bool          `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
+	DryRun        bool          `help:"Print the experiment and the container it would start, and stop."`
+	JSON          bool          `name:"json" help:"Print the record instead of the table."`
+}
+
+// sets are the values that flags give.
+func (c *runCmd) sets() []study.Set {
+	var out []study.Set
+	add := func(path, value, flag string) {
+		if value != "" {
+			out = append(out, study.Set{Path: path, Value: value, Source: flag})
+		}
+	}
+	add("engine.image", c.Image, "--image")
+	add("engine.name", c.Engine, "--engine")
+	add("model", c.Model, "--model")
+	add("gpus", c.GPUs, "--gpus")
+	add("energy.backend", c.EnergyBackend, "--energy-backend")
+	if c.NumPrompts != 0 {
+		add("workload.prompts", strconv.Itoa(c.NumPrompts), "--num-prompts")
+	}
+	add("output.dir", c.Output, "--output")
+	add("engine.pull", c.Pull, "--pull")
+	return out
+}
+
+func (c *runCmd) Run(a *app) error {
+	e, input, err := readExperiment(c.Config, c.sets(), c.Quick)
+	if err != nil {
+		return err
+	}
+	d, err := docker.Open(a.ctx, a.log)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	d.Token = hfToken()
+	r := &harness.Runner{
+		Docker: launcher{d}, OpenGPUs: openGPUs, Log: a.log, Version: version, CacheDir: cacheDir(),
+		Observer: &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)},
+		HFToken:  d.Token != "", Input: study.Redact(input), Timeout: c.Timeout, Hurry: a.hurry,
+	}
+	if c.DryRun {
+		return c.dryRun(a, r, e)
+	}
+	out, err := r.Execute(a.ctx, e)
+	if out.Record != nil {
+		if perr := c.print(a, out.Record, out.Dir); perr != nil && err == nil {
+			err = perr
+		}
+	}
+	return err
+}
+
+func (c *runCmd) print(a *app, r *result.Record, dir string) error {
+	if c.JSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	fmt.Fprintln(a.stdout)
+	return report.Table(a.stdout, r, dir, report.Options{Width: width(a.stdout)})
+}
+
+// dryRun prints the effective experiment and the container, and starts
+// nothing.
+func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
+	spec, err := r.Plan(a.ctx, e)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s\n# config_hash: %s\n# engine:      %s\n# image id:    %s\n# command:     %s\n# gpus:        %s\n",
+		e.EffectiveYAML(), e.ConfigHash(), spec.Engine, spec.ImageID, strings.Join(spec.Cmd, " "), orElse(strings.Join(spec.GPUs, " "), "none"))
+	return nil
+}
+
+// readExperiment reads a file with everything that stands above and below it.
+func readExperiment(path string, flags []study.Set, quick bool) (study.Experiment, []byte, error) {
+	user, err := userFile()
+	if err != nil {
+		return study.Experiment{}, nil, err
+	}
+	e, data, err := study.ReadFile(path, study.Options{User: user, Env: environment(), Flags: flags, Quick: quick})
+	if err != nil {
+		return e, nil, usageError{err}
+	}
+	return e, data, nil
+}

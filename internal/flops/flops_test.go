@@ -1,0 +1,65 @@
+package flops
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/llenergymeasure/llem/internal/hub"
+)
+
+var model = hub.Parameters{NonEmbedding: 1000, Layers: 2, Heads: 4, HeadDim: 8, Hidden: 32, Vocab: 100, Confidence: hub.High, Source: "safetensors"}
+
+func TestByHand(t *testing.T) {
+	e := Of(Input{Parameters: model, Requests: []Lengths{{3, 2}, {1, 1}}})
+	for _, c := range []struct {
+		name string
+		got  *float64
+		want float64
+	}{
+		{"prefill", e.Prefill, 2 * 1000 * 4}, {"decode", e.Decode, 2 * 1000 * 3}, {"value", e.Value, 14000},
+		{"lm_head", e.LMHead, 2 * 32 * 100 * 3},
+		// 4 positions see 1+2+3+4 keys, 1 position sees 1.
+		{"attention", e.Attention, 4 * 2 * 4 * 8 * 11}, {"total", e.Total, 14000 + 19200 + 2816},
+	} {
+		if c.got == nil || *c.got != c.want {
+			t.Errorf("%s = %v, want %g", c.name, c.got, c.want)
+		}
+	}
+	if e.Confidence != hub.High || len(e.Notes) != 1 {
+		t.Errorf("confidence %q, notes %q", e.Confidence, e.Notes)
+	}
+}
+
+func TestUnknownIsNullWithANote(t *testing.T) {
+	for name, in := range map[string]Input{
+		"parameters": {Requests: []Lengths{{1, 1}}, Why: "the engine does not say"},
+		"tokens":     {Parameters: model},
+	} {
+		if e := Of(in); e.Value != nil || e.Total != nil || len(e.Notes) != 1 {
+			t.Errorf("unknown %s: %+v", name, e)
+		}
+	}
+	noShape := hub.Parameters{NonEmbedding: 5}
+	if e := Of(Input{Parameters: noShape, Requests: []Lengths{{1, 1}}}); e.Value == nil || e.Attention != nil || e.Total != nil {
+		t.Errorf("without a shape: %+v", e)
+	}
+}
+
+func TestAttentionMatchesCountingPairs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in, out := rapid.IntRange(1, 40).Draw(t, "in"), rapid.IntRange(1, 40).Draw(t, "out")
+		pairs := 0
+		for i := range in + out - 1 {
+			for j := range in + out - 1 {
+				if j <= i {
+					pairs++
+				}
+			}
+		}
+		e := Of(Input{Parameters: model, Requests: []Lengths{{in, out}}})
+		if want := float64(4 * 2 * 4 * 8 * pairs); *e.Attention != want {
+			t.Fatalf("attention = %g, want %g", *e.Attention, want)
+		}
+	})
+}

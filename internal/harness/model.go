@@ -1,0 +1,66 @@
+package harness
+
+import (
+	"context"
+
+	"github.com/llenergymeasure/llem/internal/flops"
+	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// parameters are what the engine says of its own model, else what the model's
+// files say. why tells why they are unknown.
+func (x *run) parameters() (p hub.Parameters, commit, why string) {
+	if i := x.info; i.ParametersNonEmbedding > 0 {
+		return hub.Parameters{
+			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, DType: i.DType,
+			Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
+			Source: "engine", Confidence: hub.High,
+		}, "", ""
+	}
+	unknown := hub.Parameters{Source: "unknown"}
+	m, err := hub.Find(context.Background(), hub.Options{Model: x.exp.Model, Revision: x.exp.Revision})
+	if err != nil {
+		return unknown, "", err.Error()
+	}
+	p, err = hub.Inspect(m)
+	if err != nil {
+		return unknown, m.Commit, err.Error()
+	}
+	return p, m.Commit, ""
+}
+
+func (x *run) modelRecord() result.Model {
+	p, commit, _ := x.parameters()
+	return result.Model{
+		ID: x.exp.Model, Revision: textOrNil(commit), DType: orText(p.DType, x.exp.DType), Source: p.Source,
+		ParametersTotal:        countOrNil(p.Total),
+		ParametersNonEmbedding: countOrNil(p.NonEmbedding),
+		ParametersActive:       countOrNil(x.info.ParametersActive),
+	}
+}
+
+// flops estimates the window's operations.
+func (x *run) flops(r *result.Record) *result.FLOPs {
+	if x.work == nil {
+		return nil
+	}
+	p, _, why := x.parameters()
+	in := flops.Input{Parameters: p, Precision: p.DType, Why: why}
+	for i := range x.work.traces {
+		t := &x.work.traces[i]
+		in.Requests = append(in.Requests, flops.Lengths{Input: t.InputTokens, Output: t.OutputTokens})
+	}
+	e := flops.Of(in)
+	out := &result.FLOPs{
+		Value: e.Value, Method: flops.Method, Confidence: textOrNil(e.Confidence), Precision: e.Precision,
+		Prefill: e.Prefill, Decode: e.Decode, Attention: e.Attention, LMHead: e.LMHead, Total: e.Total, Notes: e.Notes,
+	}
+	if e.Value != nil && *r.WindowSeconds > 0 {
+		out.FLOPsPerSecond = ptr(*e.Value / *r.WindowSeconds)
+	}
+	if e.Value != nil && r.EnergyTotalJ != nil && *r.EnergyTotalJ > 0 {
+		out.FLOPsPerJoule = ptr(*e.Value / *r.EnergyTotalJ)
+	}
+	return out
+}

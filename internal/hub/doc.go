@@ -1,0 +1,13 @@
+// Package hub finds models on this host and counts their parameters.
+//
+// [Find] resolves a name to files: a local directory, a .gguf file, or a
+// Hugging Face id in the standard cache, whose revision it resolves to a
+// commit. It never downloads.
+//
+// [Inspect] counts parameters, from the most exact source there is: the
+// headers of safetensors files, the header of a GGUF file, else config.json by
+// the closed form of its architecture. Embeddings (of tokens and of positions)
+// and the output layer are told apart, because FLOPs are counted without them.
+// A model that none of this fits (mixture of experts, several modalities,
+// packed weights) has an error that says why, never a wrong number.
+package hub

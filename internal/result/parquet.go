@@ -1,0 +1,102 @@
+package result
+
+import (
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// TimeseriesRow is one GPU's second of the window: eight columns, locked by
+// section 7 of the protocol.
+type TimeseriesRow struct {
+	TimestampS       float64  `parquet:"timestamp_s"` // since t0
+	GPUIndex         int32    `parquet:"gpu_index"`   // NVML's
+	PowerW           *float32 `parquet:"power_w,optional"`
+	TemperatureC     *float32 `parquet:"temperature_c,optional"`
+	MemoryUsedMB     *float32 `parquet:"memory_used_mb,optional"` // 2²⁰ bytes
+	MemoryTotalMB    *float32 `parquet:"memory_total_mb,optional"`
+	SMUtilisationPct *float32 `parquet:"sm_utilisation_pct,optional"`
+	ThrottleReasons  *int64   `parquet:"throttle_reasons,optional"` // OR of the second's bits
+}
+
+// RequestRow is one request; ns since t0, null for what never happened.
+type RequestRow struct {
+	ID              int64   `parquet:"id"`
+	ScheduledNS     int64   `parquet:"scheduled_ns"`
+	SentNS          *int64  `parquet:"sent_ns,optional"`
+	FirstByteNS     *int64  `parquet:"first_byte_ns,optional"`
+	FirstTokenNS    *int64  `parquet:"first_token_ns,optional"`
+	LastTokenNS     *int64  `parquet:"last_token_ns,optional"`
+	EndNS           *int64  `parquet:"end_ns,optional"`
+	InputTokens     int32   `parquet:"input_tokens"`
+	OutputTokens    int32   `parquet:"output_tokens"`
+	ReasoningTokens int32   `parquet:"reasoning_tokens"`
+	Status          string  `parquet:"status"`
+	HTTPStatus      int32   `parquet:"http_status"`
+	Error           string  `parquet:"error"`
+	FinishReason    string  `parquet:"finish_reason"`
+	PromptHash      string  `parquet:"prompt_hash"`
+	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"` // to the chunk before; the first to sent
+	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`
+}
+
+// SampleRow is one reading of one GPU as it was read.
+type SampleRow struct {
+	Phase            string `parquet:"phase,dict"`
+	Edge             bool   `parquet:"edge"`
+	Source           string `parquet:"source,dict"`
+	GPUUUID          string `parquet:"gpu_uuid,dict"`
+	GPUIndex         int32  `parquet:"gpu_index"`
+	MonotonicNS      int64  `parquet:"monotonic_ns"`       // since the run's epoch; the middle of the read
+	WindowNS         *int64 `parquet:"window_ns,optional"` // since t0
+	UTCNS            int64  `parquet:"utc_ns"`             // since 1970
+	ReadTookNS       int64  `parquet:"read_took_ns"`
+	EnergyMJ         *int64 `parquet:"energy_mj,optional"`        // the driver's counter
+	EnergyDeviceUS   *int64 `parquet:"energy_device_us,optional"` // the driver's own stamp, since 1970
+	PowerInstantMW   *int32 `parquet:"power_instant_mw,optional"` // NVML field 186
+	PowerAverageMW   *int32 `parquet:"power_average_mw,optional"` // NVML field 185
+	PowerUsageMW     *int32 `parquet:"power_usage_mw,optional"`   // nvmlDeviceGetPowerUsage
+	TemperatureC     *int32 `parquet:"temperature_c,optional"`
+	MemoryUsedBytes  *int64 `parquet:"memory_used_bytes,optional"`
+	MemoryTotalBytes *int64 `parquet:"memory_total_bytes,optional"`
+	SMUtilisationPct *int32 `parquet:"sm_utilisation_pct,optional"`
+	ThrottleReasons  *int64 `parquet:"throttle_reasons,optional"`
+}
+
+// rowGroup bounds what is held in memory while a file is written.
+const rowGroup = 1 << 16
+
+// PutTimeseries writes timeseries.parquet.
+func (s *Store) PutTimeseries(rows []TimeseriesRow) error {
+	return put(s, TimeseriesFile, slices.Values(rows))
+}
+
+// PutRequests writes requests.parquet.
+func (s *Store) PutRequests(rows []RequestRow) error {
+	return put(s, RequestsFile, slices.Values(rows))
+}
+
+// PutSamples writes samples.parquet.
+func (s *Store) PutSamples(rows iter.Seq[SampleRow]) error { return put(s, SamplesFile, rows) }
+
+func put[T any](s *Store, name string, rows iter.Seq[T]) error {
+	return s.Put(name, func(w io.Writer) error {
+		p := parquet.NewGenericWriter[T](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowGroup),
+			parquet.KeyValueMetadata("llem.schema_version", SchemaVersion))
+		batch := make([]T, 0, 1024)
+		for r := range rows {
+			if batch = append(batch, r); len(batch) == cap(batch) {
+				if _, err := p.Write(batch); err != nil {
+					return err
+				}
+				batch = batch[:0]
+			}
+		}
+		if _, err := p.Write(batch); err != nil {
+			return err
+		}
+		return p.Close()
+	})
+}

@@ -1,0 +1,157 @@
+package study
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Schema is the JSON Schema (2020-12) of the experiment file.
+func Schema() []byte {
+	root := map[string]any{
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "llem experiment",
+		"type": "object", "additionalProperties": false, "properties": map[string]any{},
+	}
+	for _, k := range keys {
+		if k.later && len(k.allow) == 0 && !strings.HasPrefix(k.path, "gpu_settings") {
+			continue
+		}
+		at := root
+		names := strings.Split(k.path, ".")
+		for _, group := range names[:len(names)-1] {
+			props := at["properties"].(map[string]any)
+			if props[group] == nil {
+				props[group] = map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{}}
+			}
+			at = props[group].(map[string]any)
+		}
+		at["properties"].(map[string]any)[names[len(names)-1]] = k.schema()
+	}
+	data, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		panic("study: schema: " + err.Error()) // maps of strings and numbers always encode
+	}
+	return append(data, '\n')
+}
+
+// schema describes one key's value.
+func (k key) schema() map[string]any {
+	s := map[string]any{"description": k.doc}
+	if k.later {
+		s["description"] = k.doc + " Not in this version."
+		s["enum"] = []any{nil, false, "", "USA"}
+		return s
+	}
+	switch k.kind {
+	case integer:
+		s["type"] = "integer"
+	case number:
+		s["type"] = "number"
+	case boolean:
+		s["type"] = "boolean"
+	case list:
+		s["type"], s["items"] = "array", map[string]any{"type": []string{"string", "number", "boolean"}}
+	case strs:
+		s["type"], s["additionalProperties"] = "object", map[string]any{"type": []string{"string", "number", "boolean"}}
+	case anys:
+		s["type"] = "object"
+	case gpuList:
+		id := map[string]any{"type": []string{"integer", "string"}}
+		s["oneOf"] = []any{map[string]any{"enum": []string{"auto", "none"}}, map[string]any{"type": "array", "minItems": 1, "uniqueItems": true, "items": id}}
+	case size:
+		s["type"] = []string{"string", "integer"}
+	default:
+		s["type"] = "string"
+	}
+	if k.def == nil && k.kind != gpuList {
+		s = nullable(s)
+	}
+	if k.max > k.min {
+		s["minimum"], s["maximum"] = k.min, k.max
+	}
+	if k.enum != nil {
+		s["enum"] = k.enum
+		if k.path == "energy.backend" {
+			s["type"], s["enum"] = []string{"string", "null"}, append([]any{nil}, "auto", "nvml", "none")
+		}
+	}
+	if k.def != nil {
+		s["default"] = k.def
+	}
+	return s
+}
+
+// nullable lets null stand where the default is nothing.
+func nullable(s map[string]any) map[string]any {
+	if t, ok := s["type"].(string); ok {
+		s["type"] = []string{t, "null"}
+	}
+	return s
+}
+
+// Reference is docs/config.md: every key with its default, range and meaning.
+func Reference() []byte {
+	var b strings.Builder
+	b.WriteString("# The experiment file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
+	for _, k := range keys {
+		if !k.later {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.path, k.defaultText(), k.allowed(), strings.ReplaceAll(k.doc, "|", "\\|"))
+		}
+	}
+	b.WriteString("\nKnown, and refused by this version:")
+	sep := " "
+	for _, k := range keys {
+		if k.later {
+			b.WriteString(sep + "`" + k.path + "`")
+			sep = ", "
+		}
+		for _, v := range k.never {
+			b.WriteString(sep + "`" + k.path + ": " + v + "`")
+			sep = ", "
+		}
+	}
+	b.WriteString(", `workload.source: hf:…`.\n")
+	return []byte(b.String())
+}
+
+func (k key) defaultText() string {
+	switch {
+	case k.note != "":
+		return k.note
+	case k.def == nil:
+		return "none"
+	}
+	return fmt.Sprintf("`%v`", k.def)
+}
+
+func (k key) allowed() string {
+	switch {
+	case k.enum != nil:
+		return "`" + strings.Join(k.enum, "`, `") + "`"
+	case k.max > k.min:
+		return plain(k.min) + " to " + plain(k.max)
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(k.want(), "a "), "whole ")
+}
+
+// InitFile is an experiment file to start from.
+func InitFile() []byte { return []byte(initFile) }
+
+const initFile = `# One experiment. Every key: docs/config.md, or llem config schema.
+# Run it with: llem run --image llem/reference THIS_FILE
+model: reference/small          # Hugging Face id, local directory, .gguf file, or reference/PRESET
+engine:
+  # image: llem/reference       # or --image
+  startup_timeout_seconds: 600
+gpus: auto                      # auto, none, or a list such as [0, 1]
+workload:
+  source: synthetic             # or a .jsonl file with a prompt in each line
+  prompts: 100
+  max_input_tokens: 256
+  max_output_tokens: 256
+  load: {pattern: closed, concurrency: 4}
+baseline: {duration_seconds: 30}
+warmup: {n_warmup: 5, thermal_floor_seconds: 60}
+energy: {backend: auto}         # auto, nvml, or none
+output: {dir: results}
+`
