@@ -122,7 +122,7 @@ func newLogger(w io.Writer, verbose, quiet bool) *slog.Logger {
 	case quiet:
 		level = slog.LevelError
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: !isTerminal(w), TimeFormat: "15:04:05"}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: !isTerminal(w), TimeFormat: "15:04:05"}))
 }
 
 func isTerminal(w io.Writer) bool {

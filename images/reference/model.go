@@ -66,8 +66,6 @@ type model struct {
 // work counts the multiply-adds that were really done.
 type work struct{ layers, attention, lmHead atomic.Int64 }
 
-func (w *work) total() int64 { return w.layers.Load() + w.attention.Load() + w.lmHead.Load() }
-
 // newModel draws every weight from seed, uniform with variance 1/in, so that
 // activations neither vanish nor explode.
 func newModel(s shape, seed int64) *model {
