@@ -1,0 +1,106 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+)
+
+// full is an experiment of the whole protocol with its shortest waits; %s is
+// what the test adds.
+const full = `
+name: full
+model: reference/small
+engine:
+  image: llem-test/engine
+  args: {x-file: %FILE%, x-gpu: %GPU%, x-idle: %IDLE%, x-busy: %BUSY%}
+  container: {mounts: ['%FILE%:%FILE%']}
+gpus: [%GPU%]
+workload: {prompts: 60, max_input_tokens: 32, max_output_tokens: 200, load: {concurrency: 2}}
+baseline: {duration_seconds: 30}
+warmup: {n_warmup: 2, thermal_floor_seconds: 30}
+energy: {backend: nvml}
+`
+
+func (h *host) full(gpu, idle, busy string) string {
+	return h.config(strings.NewReplacer("%FILE%", h.file, "%GPU%", gpu, "%IDLE%", idle, "%BUSY%", busy).Replace(full))
+}
+
+func within(t *testing.T, what string, got *float64, want, tolerance float64) {
+	t.Helper()
+	if got == nil {
+		t.Fatalf("%s is null, want %g", what, want)
+	}
+	if math.Abs(*got-want) > tolerance {
+		t.Errorf("%s = %g, want %g ± %g", what, *got, want, tolerance)
+	}
+}
+
+// Two GPUs of which the second is asked for, both at constant power.
+func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 150}, standin.GPU{Power: 300, Refresh: 50 * time.Millisecond})
+	c := h.command("run", "-o", h.path("out"), h.full("1", "300", "300"))
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	until(t, "a container", func() bool { ids = containers(t, c.Process.Pid); return len(ids) > 0 })
+	requests := dockerCLI(t, "inspect", "--format", "{{json .HostConfig.DeviceRequests}}", ids[0])
+	if !strings.Contains(requests, standin.UUID(1)) || strings.Contains(requests, standin.UUID(0)) {
+		t.Errorf("the container was given %s, want GPU 1 alone", requests)
+	}
+	o := c.finish()
+	h.clean(c.Process.Pid)
+	r := o.record(t)
+	if o.code != 0 || r.Status != "completed" {
+		t.Fatalf("exit %d, status %s\n%s", o.code, r.Status, o.stderr)
+	}
+	truth := 300 * *r.WindowSeconds
+	within(t, "energy_total_j", r.EnergyTotalJ, truth, truth/100)
+	within(t, "baseline_power_w", r.BaselinePowerW, 300, 3)
+	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, 0, truth/100)
+	within(t, "engine_idle_power_w", r.Energy.EngineIdlePowerW, 300, 3)
+	within(t, "mean_power_w", r.Energy.MeanPowerW, 300, 3)
+	within(t, "peak_power_w", r.Energy.PeakPowerW, 300, 0.1)
+	if len(r.Environment.GPUs) != 1 || r.Environment.GPUs[0].UUID != standin.UUID(1) || len(r.Energy.PerGPU) != 1 {
+		t.Errorf("GPUs in the record: %+v", r.Environment.GPUs)
+	}
+	if len(r.Energy.CrossChecks) != 1 || r.Energy.Method != "counter" {
+		t.Errorf("method %q, cross-checks %v; want the counter checked by the integral", r.Energy.Method, r.Energy.CrossChecks)
+	} else {
+		within(t, "cross-check", &r.Energy.CrossChecks[0].EnergyJ, truth, truth/100)
+	}
+	if negative := strings.Contains(strings.Join(r.MeasurementWarnings, "\n"), "negative_adjusted_energy"); negative != (*r.EnergyAdjustedJ < 0) {
+		t.Errorf("adjusted is %g and the warning is %v", *r.EnergyAdjustedJ, negative)
+	}
+	checkPhases(t, r.Phases, "preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "after")
+}
+
+// The power follows the requests, as a GPU's does.
+func TestSwitchedPowerGivesTheAdjustedTruth(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	o := h.llem("run", "-o", h.path("out"), h.full("0", "60", "300"))
+	r := o.record(t)
+	if o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	from := standin.At(*r.WindowStart)
+	length := time.Duration(*r.WindowSeconds * float64(time.Second))
+	truth, err := h.gpus.Truth(0, from, from+length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "energy_total_j", r.EnergyTotalJ, truth, truth/50)
+	adjusted := truth - 60**r.WindowSeconds
+	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, adjusted, adjusted/50)
+	within(t, "baseline_power_w", r.BaselinePowerW, 60, 0.6)
+	within(t, "engine_idle_power_w", r.Energy.EngineIdlePowerW, 60, 0.6)
+	if r.Energy.Steady == nil || r.Energy.Steady.EnergyJ == nil {
+		t.Error("no steady slice")
+	}
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// The tests of this package drive the real binary, against the real daemon.
+var (
+	bin     string // llem
+	library string // folder of the stand-in's libnvidia-ml.so.1
+)
+
+// image is the reference engine behind a proxy that can break.
+const image = "llem-test/engine"
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	if exec.Command("docker", "info").Run() != nil {
+		if os.Getenv("CI") == "true" {
+			fmt.Println("no Docker daemon: scripts/docker-up --stand-in-gpu starts one")
+			return 1
+		}
+		fmt.Println("skipped: no Docker daemon (scripts/docker-up --stand-in-gpu starts one)")
+		return 0
+	}
+	dir, err := os.MkdirTemp("", "llem-test-")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := prepare(dir); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return m.Run()
+}
+
+// prepare builds the binary, the stand-in's library and the test image.
+func prepare(dir string) (err error) {
+	bin = filepath.Join(dir, "llem")
+	if library, err = standin.Build(); err != nil {
+		return err
+	}
+	context := filepath.Join(dir, "image")
+	if err := os.Mkdir(context, 0o755); err != nil {
+		return err
+	}
+	static := []string{"CGO_ENABLED=0"}
+	for _, c := range []struct {
+		env  []string
+		args []string
+	}{
+		{nil, []string{"go", "build", "-race", "-o", bin, "."}},
+		{static, []string{"go", "build", "-o", filepath.Join(context, "reference"), "../../images/reference"}},
+		{static, []string{"go", "build", "-o", filepath.Join(context, "engine"), "./testdata/engine"}},
+		{nil, []string{"cp", "testdata/engine/Dockerfile", context}},
+		{nil, []string{"docker", "build", "-q", "-t", image, context}},
+	} {
+		cmd := exec.Command(c.args[0], c.args[1:]...)
+		cmd.Env = append(os.Environ(), c.env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(c.args, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// host is a place of its own for one test: locks, cache, results, GPUs.
+type host struct {
+	t    *testing.T
+	dir  string
+	env  []string
+	file string // the stand-in's
+	gpus *standin.Control
+}
+
+// newHost makes a host with these GPUs; with none it has no NVML at all.
+func newHost(t *testing.T, gpus ...standin.GPU) *host {
+	t.Helper()
+	h := &host{t: t, dir: t.TempDir()}
+	for _, d := range []string{"locks", "cache", "config", "home", "out"} {
+		if err := os.Mkdir(filepath.Join(h.dir, d), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "LLEM_") && !strings.HasPrefix(v, "HF_") && !strings.HasPrefix(v, "CUDA_VISIBLE") && !strings.HasPrefix(v, "LD_LIBRARY_PATH") {
+			h.env = append(h.env, v)
+		}
+	}
+	h.set("LLEM_LOCK_DIR", h.path("locks"))
+	h.set("XDG_CACHE_HOME", h.path("cache"))
+	h.set("XDG_CONFIG_HOME", h.path("config"))
+	h.set("HOME", h.path("home"))
+	h.set("GORACE", "halt_on_error=1 exitcode=66")
+	if len(gpus) > 0 {
+		h.file = h.path("gpus")
+		var err error
+		if h.gpus, err = standin.New(h.file, gpus...); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.gpus.Close() })
+		h.set(standin.FileEnv, h.file)
+		h.set("LD_LIBRARY_PATH", library)
+	}
+	return h
+}
+
+func (h *host) set(k, v string)         { h.env = append(h.env, k+"="+v) }
+func (h *host) path(name string) string { return filepath.Join(h.dir, name) }
+
+// config writes an experiment file that uses the test image.
+func (h *host) config(text string) string {
+	h.t.Helper()
+	path := h.path("experiment.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+	return path
+}
+
+// outcome of one llem.
+type outcome struct {
+	code           int
+	stdout, stderr string
+	records        []*result.Record
+	dirs           []string
+}
+
+// record is the only record that was left.
+func (o outcome) record(t *testing.T) *result.Record {
+	t.Helper()
+	if len(o.records) != 1 {
+		t.Fatalf("%d records left, want 1; exit %d, stderr:\n%s", len(o.records), o.code, o.stderr)
+	}
+	return o.records[0]
+}
+
+// command is an llem that is ready to start; its output goes to the outcome of
+// finish.
+type command struct {
+	*exec.Cmd
+	h        *host
+	out, err bytes.Buffer
+}
+
+func (h *host) command(args ...string) *command {
+	c := &command{Cmd: exec.Command(bin, args...), h: h}
+	c.Env, c.Dir, c.Stdout, c.Stderr = h.env, h.dir, &c.out, &c.err
+	return c
+}
+
+// limit is longer than any test's llem may take.
+const limit = 4 * time.Minute
+
+// finish waits for a started llem and checks what must hold after any.
+func (c *command) finish() outcome {
+	c.h.t.Helper()
+	timer := time.AfterFunc(limit, func() { c.Process.Kill() })
+	err := c.Wait()
+	if !timer.Stop() {
+		c.h.t.Fatalf("llem hangs; stderr so far:\n%s", c.err.String())
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.h.t.Fatal(err)
+	}
+	o := outcome{code: c.ProcessState.ExitCode(), stdout: c.out.String(), stderr: c.err.String()}
+	if o.code == 66 {
+		c.h.t.Fatalf("data race:\n%s", o.stderr)
+	}
+	files, _ := filepath.Glob(filepath.Join(c.h.path("out"), "*", result.RecordFile)) // the pattern is good
+	for _, f := range files {
+		r, dir, err := result.Read(f)
+		if err != nil {
+			c.h.t.Fatal(err)
+		}
+		o.records, o.dirs = append(o.records, r), append(o.dirs, dir)
+	}
+	return o
+}
+
+// llem runs to its end and checks that nothing of it is left behind.
+func (h *host) llem(args ...string) outcome {
+	h.t.Helper()
+	c := h.command(args...)
+	if err := c.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	o := c.finish()
+	h.clean(c.Process.Pid)
+	return o
+}
+
+// clean checks that no container of process pid is left and every lock can be
+// taken.
+func (h *host) clean(pid int) {
+	h.t.Helper()
+	if ids := containers(h.t, pid); len(ids) > 0 {
+		h.t.Errorf("containers left behind: %v", ids)
+	}
+	locks, _ := filepath.Glob(filepath.Join(h.path("locks"), "*")) // the pattern is good
+	for _, l := range locks {
+		if exec.Command("flock", "--nonblock", l, "true").Run() != nil {
+			h.t.Errorf("lock %s is still held", l)
+		}
+	}
+}
+
+// containers lists those, running or not, that process pid made.
+func containers(t *testing.T, pid int) []string {
+	t.Helper()
+	return strings.Fields(dockerCLI(t, "ps", "-aq", "--no-trunc", "--filter", fmt.Sprintf("label=io.llem.pid=%d", pid)))
+}
+
+func dockerCLI(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("docker", args...).Output()
+	if err != nil {
+		t.Fatalf("docker %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+// until polls for something that another process does.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// quick is a run of seconds without warmup, for what does not depend on the
+// protocol's waits.
+func (h *host) quick(args ...string) []string {
+	return append([]string{"run", "--quick", "--image", image, "--model", "reference/tiny", "-o", h.path("out")}, args...)
+}
+
+func decodeJSON(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("not JSON: %v\n%s", err, text)
+	}
+}

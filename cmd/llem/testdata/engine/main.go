@@ -1,0 +1,193 @@
+// Command engine is what the tests run in place of a good engine: the reference
+// engine behind a proxy that switches a stand-in GPU's power while requests
+// run, or that breaks in a chosen way.
+//
+// Its own flags come as --x-NAME VALUE; all others go to the reference engine.
+package main
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+)
+
+// options are the --x- flags.
+type options struct {
+	fault string  // how to break; empty: do not
+	after int     // completions before it breaks
+	file  string  // the stand-in's file
+	gpu   int     // whose power is switched
+	idle  float64 // watts
+	busy  float64
+}
+
+func main() {
+	o, rest := parse(os.Args[1:])
+	log.Printf("test engine: fault %q after %d", o.fault, o.after)
+	switch o.fault {
+	case "exit":
+		log.Print("cannot find the model weights")
+		os.Exit(7)
+	case "oom":
+		hog()
+	case "ignore-term":
+		signal.Ignore(syscall.SIGTERM)
+	default:
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		go func() { <-term; os.Exit(0) }()
+	}
+	child := exec.Command("/reference", append(rest, "--host", "127.0.0.1", "--port", "8001")...)
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	if err := child.Start(); err != nil {
+		log.Fatal(err)
+	}
+	backend, err := url.Parse("http://127.0.0.1:8001")
+	if err != nil {
+		log.Fatal(err)
+	}
+	p := &proxy{options: o, next: &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(backend) },
+		FlushInterval: -1,
+	}}
+	if o.file != "" {
+		if p.gpus, err = standin.Open(o.file); err != nil {
+			log.Fatal(err)
+		}
+	}
+	log.Fatal(http.ListenAndServe(":8000", p))
+}
+
+func parse(args []string) (o options, rest []string) {
+	for i := 0; i < len(args); i++ {
+		name, ok := strings.CutPrefix(args[i], "--x-")
+		if !ok {
+			rest = append(rest, args[i])
+			continue
+		}
+		i++
+		v := args[i]
+		n, _ := strconv.ParseFloat(v, 64) // text flags do not parse
+		switch name {
+		case "fault":
+			o.fault = v
+		case "after":
+			o.after = int(n)
+		case "file":
+			o.file = v
+		case "gpu":
+			o.gpu = int(n)
+		case "idle":
+			o.idle = n
+		case "busy":
+			o.busy = n
+		}
+	}
+	return o, rest
+}
+
+// hog takes memory until the kernel ends it.
+func hog() {
+	var all [][]byte
+	for {
+		b := make([]byte, 16<<20)
+		for i := range b {
+			b[i] = 1
+		}
+		all = append(all, b)
+		time.Sleep(time.Millisecond * time.Duration(len(all)%2))
+	}
+}
+
+type proxy struct {
+	options
+	next http.Handler
+	gpus *standin.Control
+
+	mu     sync.Mutex
+	seen   int
+	flying int
+}
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "completions") {
+		if p.fault == "never-ready" && r.URL.Path == "/health" {
+			http.Error(w, "still loading", http.StatusServiceUnavailable)
+			return
+		}
+		p.next.ServeHTTP(w, r)
+		return
+	}
+	breaks := p.enter()
+	defer p.leave()
+	if !breaks || !p.fail(w, r) {
+		p.next.ServeHTTP(w, r)
+	}
+}
+
+// enter counts a request in, raises the power with the first, and says whether
+// its turn to break has come.
+func (p *proxy) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.flying++; p.flying == 1 && p.gpus != nil {
+		p.gpus.SetPower(p.gpu, p.busy)
+	}
+	p.seen++
+	return p.fault != "" && p.seen > p.after
+}
+
+func (p *proxy) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.flying--; p.flying == 0 && p.gpus != nil {
+		p.gpus.SetPower(p.gpu, p.idle)
+	}
+}
+
+const token = `data: {"choices":[{"text":"x","finish_reason":null}]}` + "\n\n"
+
+// fail breaks one request; false when the fault is none of requests.
+func (p *proxy) fail(w http.ResponseWriter, r *http.Request) bool {
+	event := func(text string) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, text)
+		_ = http.NewResponseController(w).Flush() // the client may have gone
+	}
+	switch p.fault {
+	case "400":
+		http.Error(w, `{"error":{"message":"max_tokens is too large"}}`, http.StatusBadRequest)
+	case "500":
+		http.Error(w, `{"error":{"message":"the scheduler is dead"}}`, http.StatusInternalServerError)
+	case "garbage":
+		event("data: <html>Bad Gateway</html>\n\n")
+	case "half":
+		event(token + `data: {"choices":[{"te`)
+		panic(http.ErrAbortHandler)
+	case "close":
+		event(token + token)
+		panic(http.ErrAbortHandler)
+	case "early":
+		event(token + token)
+	case "hang":
+		<-r.Context().Done()
+	case "die":
+		log.Print("CUDA error: an illegal memory access was encountered")
+		os.Exit(9)
+	default:
+		return false
+	}
+	return true
+}
