@@ -6,7 +6,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httputil"
@@ -132,6 +134,13 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	breaks := p.enter()
 	defer p.leave()
+	// Read whole first: the engine answers so fast that the server would close
+	// a body from which the proxy's transport still wants to see the end.
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if !breaks || !p.fail(w, r) {
 		p.next.ServeHTTP(w, r)
 	}
