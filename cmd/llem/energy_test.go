@@ -43,10 +43,7 @@ func within(t *testing.T, what string, got *float64, want, tolerance float64) {
 func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 150}, standin.GPU{Power: 300, Refresh: 50 * time.Millisecond})
-	c := h.command("run", "-o", h.path("out"), h.full("1", "300", "300"))
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	c := h.start("run", "-o", h.path("out"), h.full("1", "300", "300"))
 	var ids []string
 	until(t, "a container", func() bool { ids = containers(t, c.Process.Pid); return len(ids) > 0 })
 	requests := dockerCLI(t, "inspect", "--format", "{{json .HostConfig.DeviceRequests}}", ids[0])

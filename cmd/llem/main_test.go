@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if err := prepare(dir); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o755), prepare(dir)); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -156,7 +157,25 @@ func (o outcome) record(t *testing.T) *result.Record {
 type command struct {
 	*exec.Cmd
 	h        *host
-	out, err bytes.Buffer
+	out, err output
+}
+
+// output is written by one goroutine and read by another.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 func (h *host) command(args ...string) *command {
@@ -198,10 +217,7 @@ func (c *command) finish() outcome {
 // llem runs to its end and checks that nothing of it is left behind.
 func (h *host) llem(args ...string) outcome {
 	h.t.Helper()
-	c := h.command(args...)
-	if err := c.Start(); err != nil {
-		h.t.Fatal(err)
-	}
+	c := h.start(args...)
 	o := c.finish()
 	h.clean(c.Process.Pid)
 	return o
@@ -251,6 +267,34 @@ func until(t *testing.T, what string, ok func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// start starts an llem that is still to be finished.
+func (h *host) start(args ...string) *command {
+	h.t.Helper()
+	c := h.command(args...)
+	if err := c.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = c.Process.Kill() }) // nothing to kill where the test went well
+	return c
+}
+
+// reach waits until the status lines say that a phase has begun.
+func (c *command) reach(phase string) {
+	c.h.t.Helper()
+	until(c.h.t, "phase "+phase, func() bool {
+		if c.ended() {
+			c.h.t.Fatalf("llem ended before its phase %s:\n%s", phase, c.err.String())
+		}
+		return strings.Contains("\n"+c.err.String(), "\n"+phase)
+	})
+}
+
+// ended says whether the process is gone but for its exit code.
+func (c *command) ended() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.Process.Pid))
+	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
 // quick is a run of seconds without warmup, for what does not depend on the

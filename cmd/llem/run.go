@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -109,7 +111,10 @@ func readExperiment(path string, flags []study.Set, quick bool) (study.Experimen
 		return study.Experiment{}, nil, err
 	}
 	e, data, err := study.ReadFile(path, study.Options{User: user, Env: environment(), Flags: flags, Quick: quick})
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return e, nil, usageError{fmt.Errorf("%w; `llem config init` writes a file to start from", err)}
+	case err != nil:
 		return e, nil, usageError{err}
 	}
 	return e, data, nil

@@ -151,10 +151,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	const secret = "hf_planted_4d1c7e"
 	h := newHost(t)
 	h.set("HF_TOKEN", secret)
-	c := h.command(append([]string{"-v"}, h.quick()...)...)
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	c := h.start(append([]string{"-v"}, h.quick()...)...)
 	var ids []string
 	until(t, "a container", func() bool { ids = containers(t, c.Process.Pid); return len(ids) > 0 })
 	if strings.Contains(dockerCLI(t, "inspect", ids[0]), secret) {

@@ -61,3 +61,12 @@ func firstLine(path string) string {
 	line, _, _ := strings.Cut(string(data), "\n")
 	return line
 }
+
+// freeSpace is what this user may still write where path lies.
+func freeSpace(path string) (int64, bool) {
+	var s unix.Statfs_t
+	if unix.Statfs(path, &s) != nil {
+		return 0, false
+	}
+	return int64(s.Bavail) * s.Bsize, true
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"os"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
@@ -22,9 +23,32 @@ const (
 	memoryDeadline = 10 * time.Second
 )
 
-// keep writes everything measured, before anything else can fail. Every file
-// is tried, whatever happens to the others.
+// keep writes everything measured, before anything else can fail. What the
+// output folder does not take goes under the temporary one.
 func (x *run) keep(r *result.Record) error {
+	cause := x.write(r)
+	if cause == nil {
+		return nil
+	}
+	full := x.store.Dir()
+	dir, err := os.MkdirTemp("", "llem-results-")
+	if err == nil {
+		x.store, err = result.Create(dir, x.exp.Name, x.started)
+	}
+	if err == nil {
+		err = x.write(r)
+	}
+	if err != nil {
+		return fault(HostFault, "write the result: %w; under the temporary folder: %w; make room and measure again", cause, err)
+	}
+	if err := os.RemoveAll(full); err != nil {
+		x.Log.Warn("remove what was half written", "error", err)
+	}
+	return fault(HostFault, "write the result: %w; it is kept in %s", cause, x.store.Dir())
+}
+
+// write tries every file, whatever happens to the others.
+func (x *run) write(r *result.Record) error {
 	r.Timeseries, r.RequestsFile = result.TimeseriesFile, result.RequestsFile
 	var samples []measure.Sample
 	if x.recorder != nil {
@@ -54,7 +78,10 @@ func (x *run) rewrite(r *result.Record) error {
 	if x.recorder != nil && x.exp.Output.RawSamples {
 		err = x.store.PutSamples(x.sampleRows(x.recorder.Samples()))
 	}
-	return errors.Join(err, x.store.PutRecord(r))
+	if err := errors.Join(err, x.store.PutRecord(r)); err != nil {
+		return fault(HostFault, "write what came after the window: %w; %s has the rest", err, x.store.Dir())
+	}
+	return nil
 }
 
 // after fetches the log, removes the container and sees the GPU's memory

@@ -16,12 +16,19 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
+// minSpace is what a result may take on disk: an hour's samples of 8 GPUs and
+// 64 MiB of log.
+const minSpace = 128 << 20
+
 // preflight makes sure that what was asked for can be, before anything is
 // measured: output folder, prompts, GPUs and their locks, image, engine.
 func (x *run) preflight(ctx context.Context) (string, error) {
 	var err error
 	if x.store, err = result.Create(x.exp.Output.Dir, x.exp.Name, x.started); err != nil {
-		return "", fault(HostFault, "%w", err)
+		return "", fault(HostFault, "%w; choose another folder with --output", err)
+	}
+	if free, ok := freeSpace(x.store.Dir()); ok && free < minSpace {
+		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
 	if x.runLock, err = LockRun(x.id); err != nil {
 		return "", fault(HostFault, "%w", err)
