@@ -64,6 +64,7 @@ func TestConfigurationsThatCannotBe(t *testing.T) {
 		{"bad flag", start, []string{"--gpus", "first"}, []string{"--gpus", "first"}},
 		{"unknown flag", start, []string{"--concurency", "3"}, []string{"--concurency"}},
 		{"engine unknown", start, []string{"--engine", "vlmm"}, []string{"vlmm", "reference"}},
+		{"model unknown", start, []string{"--model", "reference/huge"}, []string{"reference/huge", "reference/small"}},
 		{"image's name", start, []string{"--image", "Not An Image"}, []string{"Not An Image"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

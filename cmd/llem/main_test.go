@@ -14,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -308,4 +312,35 @@ func decodeJSON(t *testing.T, text string, into any) {
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatalf("not JSON: %v\n%s", err, text)
 	}
+}
+
+// readParquet reads every value of a file as text, by column, with a reader
+// that is not the one that wrote it.
+func readParquet(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	f, err := file.OpenParquetFile(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := r.ReadTable(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Release()
+	out := map[string][]string{}
+	for i := range int(table.NumCols()) {
+		name := table.Schema().Field(i).Name
+		out[name] = []string{}
+		for _, chunk := range table.Column(i).Data().Chunks() {
+			for j := range chunk.Len() {
+				out[name] = append(out[name], chunk.ValueStr(j))
+			}
+		}
+	}
+	return out
 }

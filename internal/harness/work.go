@@ -224,6 +224,9 @@ func (x *run) judge() error {
 			first = t.Error
 		}
 	}
+	if failed > 0 && x.dead() {
+		return &Fault{Kind: ExperimentFault, Err: x.server.Err()}
+	}
 	switch {
 	case ok == 0:
 		return fault(ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
@@ -231,6 +234,20 @@ func (x *run) judge() error {
 		x.warn("requests_failed", "%d of %d requests failed; the first said: %s", failed, ok+failed, first)
 	}
 	return nil
+}
+
+// deathNotice is how long the daemon may take to say that a container died.
+const deathNotice = 2 * time.Second
+
+// dead says whether the server died, when requests that failed raise the
+// question: broken connections are seen before the daemon tells of the end.
+func (x *run) dead() bool {
+	select {
+	case <-x.server.Done():
+		return x.server.Err() != nil
+	case <-time.After(deathNotice):
+		return false
+	}
 }
 
 func closeClient(c load.Client) {
