@@ -43,6 +43,7 @@ func within(t *testing.T, what string, got *float64, want, tolerance float64) {
 func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 150}, standin.GPU{Power: 300, Refresh: 50 * time.Millisecond})
+	h.set(standin.LogEnv, h.path("calls"))
 	c := h.start("run", "-o", h.path("out"), h.full("1", "300", "300"))
 	var ids []string
 	until(t, "a container", func() bool { ids = containers(t, c.Process.Pid); return len(ids) > 0 })
@@ -75,6 +76,13 @@ func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
 		t.Errorf("adjusted is %g and the warning is %v", *r.EnergyAdjustedJ, negative)
 	}
 	checkPhases(t, r.Phases, "preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "after")
+	checkEvents(t, r)
+	checkCalls(t, r, h.path("calls"), 1)
+	for _, code := range locked {
+		if r.WarningSeverities[code] != "" {
+			t.Errorf("%s was raised: %v", code, r.MeasurementWarnings)
+		}
+	}
 }
 
 // The power follows the requests, as a GPU's does.

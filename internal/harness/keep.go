@@ -143,8 +143,12 @@ func (x *run) released(ctx context.Context) string {
 	const tolerance = 64 << 20
 	deadline := time.Now().Add(memoryDeadline)
 	for {
+		now := x.memoryUsed()
+		if now == nil {
+			return "container removed, GPU memory cannot be read"
+		}
 		free := true
-		for g, used := range x.memoryUsed() {
+		for g, used := range now {
 			free = free && used <= x.memBefore[g]+tolerance
 		}
 		if free {

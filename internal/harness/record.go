@@ -209,7 +209,9 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 	en.CrossChecks = crossChecks(per)
 	total := measure.Total(per)
 	if total == nil {
-		x.warn("energy_unavailable", "a GPU gave neither an energy counter nor power in the window")
+		const why = "a GPU gave neither an energy counter nor power in the window"
+		x.warn("energy_unavailable", why)
+		en.Valid, en.Reasons = false, []string{why}
 		return
 	}
 	en.Method = commonMethod(per)
@@ -337,6 +339,12 @@ func (x *run) runWarnings(fig load.Figures) {
 	}
 	x.clientWarnings(fig)
 	x.countWarnings(fig)
+	if x.recorder == nil || x.exp.Energy.Backend == "none" {
+		return
+	}
+	if failed, dropped, last := x.recorder.Trouble(); failed+dropped > 0 {
+		x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
+	}
 }
 
 // A client that takes most of a core, or sends late, measures itself.
