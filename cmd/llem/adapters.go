@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
@@ -27,12 +26,18 @@ func openGPUs(context.Context) (harness.GPUs, error) {
 	n, err := meter.Open()
 	switch {
 	case errors.Is(err, meter.ErrNoLibrary), errors.Is(err, meter.ErrUnavailable):
-		return nil, fmt.Errorf("%w: %w", harness.ErrNoGPU, err)
+		return nil, noGPU{err}
 	case err != nil:
 		return nil, err
 	}
 	return gpus{n}, nil
 }
+
+// noGPU is harness.ErrNoGPU in the meter's words.
+type noGPU struct{ error }
+
+func (noGPU) Is(target error) bool { return target == harness.ErrNoGPU }
+func (n noGPU) Unwrap() error      { return n.error }
 
 // gpus lets the harness use NVML.
 type gpus struct{ *meter.NVML }

@@ -50,7 +50,7 @@ func TestWithoutAGPUThereIsNoEnergyFigureAndItSaysSo(t *testing.T) {
 		}
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(o.stdout), "\n")
-	if !strings.HasPrefix(first, "NO ENERGY FIGURE: no NVIDIA GPU") {
+	if !strings.HasPrefix(first, "NO ENERGY FIGURE: no NVIDIA driver") {
 		t.Errorf("the table begins with %q", first)
 	}
 	for _, code := range []string{"energy_unavailable", "quick_mode", "short_measurement_duration", "single_run", "synthetic_prompts", "dummy_weights"} {

@@ -189,7 +189,7 @@ func boot() string {
 func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	switch {
 	case x.recorder == nil || x.exp.Energy.Backend == "none":
-		return "skipped: " + x.noEnergy, nil
+		return "skipped: no energy figure", nil
 	case !x.exp.Baseline.Enabled:
 		return "skipped: baseline.enabled is false", nil
 	}

@@ -35,7 +35,6 @@ var kinds = map[string]kind{
 	"requests_failed":              {Doubt, "see status and error in requests.parquet and the end of engine.log"},
 	"token_count_mismatch":         {Doubt, "compare tokens in result.json with engine.counters; look for retries or other clients of the server"},
 	"output_length_not_controlled": {Note, "set workload.sampling.ignore_eos: true for equal work"},
-	"prefix_cache_hits":            {Doubt, "switch the engine's prefix cache off, so that every prompt is computed"},
 	"synthetic_prompts":            {Note, "use a prompts file where expert routing or speculative decoding matter"},
 	"dummy_weights":                {Note, "random weights: compare runs of this engine, not its joules with a trained model's"},
 	"window_not_quiesced":          {Doubt, "look for other clients of the server"},
