@@ -20,6 +20,9 @@ type SyntheticOptions struct {
 	AsText       bool // ids are bytes; give text as well, for an API without token ids
 }
 
+// maxNumber is more than any prompt's number.
+const maxNumber = 1 << 31
+
 // Synthetic makes N prompts of random token ids. The first tokens of each spell
 // its number, so that no two prompts, of the window or of the warmup, share a
 // prefix that a cache could use. A prompt depends on its seed, stream and
@@ -29,12 +32,12 @@ func Synthetic(o SyntheticOptions) ([]Request, error) {
 	if base < 2 {
 		return nil, fmt.Errorf("synthetic prompts need a vocabulary; the engine names token ids %d to %d", o.Low, o.High)
 	}
-	digits := 1
-	for span := base; span < 2*(o.First+o.N); span *= base {
-		digits++
+	digits, room := 0, 1
+	for digits < o.InputTokens && room < maxNumber {
+		digits, room = digits+1, room*base
 	}
-	if digits > o.InputTokens {
-		return nil, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use at least %d", o.InputTokens, o.N, digits)
+	if room < 2*(o.First+o.N) {
+		return nil, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use a longer one", o.InputTokens, o.First+o.N)
 	}
 	out := make([]Request, o.N)
 	for i := range out {

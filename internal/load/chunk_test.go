@@ -1,0 +1,109 @@
+package load
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// trace reads a stream of which each event arrives in a read of its own, a
+// millisecond after the last.
+func trace(t *testing.T, events ...string) (*Trace, error) {
+	t.Helper()
+	tr := &Trace{FirstToken: -1, LastToken: -1}
+	s := stream{tr: tr, keepText: true}
+	defer s.close()
+	for i, e := range events {
+		if err := s.event([]byte(e), time.Duration(i+1)*time.Millisecond); err != nil {
+			return tr, err
+		}
+	}
+	return tr, nil
+}
+
+func TestWhatCountsAsAToken(t *testing.T) {
+	const usage = `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":1}}}`
+	for _, c := range []struct {
+		name   string
+		events []string
+		want   Trace // First and LastToken in milliseconds here
+	}{
+		{"completion", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b","finish_reason":"length"}]}`, usage, "[DONE]"},
+			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", FinishReason: "length", Text: []byte("ab"), Chunks: []Chunk{{1, 1}, {2, 1}}}},
+		{"chat: a role and an empty text are no tokens", []string{`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[{"delta":{},"finish_reason":"stop"}]}`},
+			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{{2, 1}}}},
+		{"reasoning is tokens", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"reasoning":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`},
+			Trace{FirstToken: 1, LastToken: 3, OutputTokens: 3, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{{1, 1}, {2, 1}, {3, 1}}}},
+		{"token ids count", []string{`{"choices":[{"text":"abc","token_ids":[1,2,3]}]}`},
+			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 3, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{{1, 3}}}},
+		{"a running usage tells how many a chunk carried", []string{
+			`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":5,"completion_tokens":1}}`,
+			`{"choices":[{"text":"bcd"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`,
+		},
+			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 4, UsageSource: "server", Text: []byte("abcd"), Chunks: []Chunk{{1, 1}, {2, 3}}}},
+		{"usage of zeros is none", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`},
+			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{{1, 1}}}},
+		{"nothing", []string{"[DONE]"}, Trace{FirstToken: -1, LastToken: -1, UsageSource: "none"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := trace(t, c.events...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scale := func(d time.Duration) time.Duration {
+				if d < 0 {
+					return d
+				}
+				return d * time.Millisecond
+			}
+			want := c.want
+			want.FirstToken, want.LastToken = scale(want.FirstToken), scale(want.LastToken)
+			for i := range want.Chunks {
+				want.Chunks[i].At = scale(want.Chunks[i].At)
+			}
+			if diff := cmp.Diff(&want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEventsThatAreErrors(t *testing.T) {
+	for event, says := range map[string]string{
+		`{"error":{"message":"out of blocks","code":500}}`: "out of blocks",
+		`<html>Bad Gateway</html>`:                         "not JSON",
+		`{"choices":[{"te`:                                 "not JSON",
+		`{"choices":"none"}`:                               "not JSON",
+	} {
+		tr, err := trace(t, `{"choices":[{"text":"a"}]}`, event)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: error %v, want one that says %q", event, err, says)
+		}
+		if tr.OutputTokens != 1 {
+			t.Errorf("%s: %d tokens kept, want the one before it", event, tr.OutputTokens)
+		}
+	}
+	if _, err := trace(t, `{"choices":[{"text":"a"}],"error":null}`); err != nil {
+		t.Errorf("an error of null: %v", err)
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(`{"choices":[{"text":"a","token_ids":[1]}],"usage":{"completion_tokens":-3}}`))
+	f.Add([]byte(`[DONE]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tr := &Trace{FirstToken: -1, LastToken: -1}
+		s := stream{tr: tr}
+		_ = s.event(data, time.Millisecond) // an error is an answer
+		s.close()
+		sum := 0
+		for _, c := range tr.Chunks {
+			sum += c.Tokens
+		}
+		if tr.OutputTokens < 0 || (tr.FirstToken < 0) != (len(tr.Chunks) == 0) || sum != s.counted {
+			t.Errorf("%q: %+v", data, tr)
+		}
+	})
+}

@@ -1,0 +1,218 @@
+package load
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestSyntheticPromptsAreExactDistinctAndDoNotDependOnTheOthers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		low := rapid.IntRange(0, 300).Draw(t, "low")
+		o := SyntheticOptions{
+			N: rapid.IntRange(1, 60).Draw(t, "n"), InputTokens: rapid.IntRange(8, 100).Draw(t, "input"),
+			OutputTokens: rapid.IntRange(1, 9).Draw(t, "output"), Seed: rapid.Int64().Draw(t, "seed"),
+			Low: low, High: low + rapid.IntRange(20, 32000).Draw(t, "vocabulary"),
+		}
+		reqs, err := Synthetic(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		warm := o
+		warm.Warmup, warm.First = true, rapid.IntRange(0, 50).Draw(t, "first")
+		others, err := Synthetic(warm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		starts := map[string]bool{}
+		for _, r := range append(reqs, others...) {
+			if len(r.Tokens) != o.InputTokens || r.InputTokens != o.InputTokens || r.MaxOutputTokens != o.OutputTokens {
+				t.Fatalf("request %d: %d tokens in, %d out", r.ID, len(r.Tokens), r.MaxOutputTokens)
+			}
+			for _, id := range r.Tokens {
+				if id < o.Low || id >= o.High {
+					t.Fatalf("token %d is not in [%d, %d)", id, o.Low, o.High)
+				}
+			}
+			start := fmt.Sprint(r.Tokens[:8])
+			if starts[start] {
+				t.Fatalf("two prompts begin with %s", start)
+			}
+			starts[start] = true
+		}
+		more := o
+		more.N = o.N + rapid.IntRange(1, 500).Draw(t, "more")
+		again, err := Synthetic(more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(reqs, again[:o.N]); diff != "" {
+			t.Fatalf("more prompts changed the first ones:\n%s", diff)
+		}
+	})
+}
+
+func TestSyntheticTextIsItsTokens(t *testing.T) {
+	reqs, err := Synthetic(SyntheticOptions{N: 3, InputTokens: 20, OutputTokens: 1, Seed: 1, Low: 97, High: 123, AsText: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range reqs {
+		if len(r.Prompt) != 20 || int(r.Prompt[7]) != r.Tokens[7] || strings.Trim(r.Prompt, "abcdefghijklmnopqrstuvwxyz") != "" {
+			t.Errorf("text %q of tokens %v", r.Prompt, r.Tokens)
+		}
+	}
+}
+
+func TestSyntheticPromptsThatCannotBe(t *testing.T) {
+	for says, o := range map[string]SyntheticOptions{
+		"vocabulary":                  {N: 1, InputTokens: 10},
+		"workload.max_input_tokens 1": {N: 100, InputTokens: 1, Low: 0, High: 100},
+	} {
+		if _, err := Synthetic(o); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("error %v, want one that says %q", err, says)
+		}
+	}
+}
+
+func TestChecksumIsOfWhatIsSent(t *testing.T) {
+	o := SyntheticOptions{N: 4, InputTokens: 20, OutputTokens: 5, Seed: 1, Low: 32, High: 127}
+	sum := func(o SyntheticOptions) string {
+		reqs, err := Synthetic(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Checksum(reqs)
+	}
+	base := sum(o)
+	if base != sum(o) || !strings.HasPrefix(base, "sha256:") || len(base) != 7+64 {
+		t.Errorf("checksums %s and %s of the same prompts", base, sum(o))
+	}
+	for name, change := range map[string]func(*SyntheticOptions){
+		"seed": func(o *SyntheticOptions) { o.Seed++ }, "n": func(o *SyntheticOptions) { o.N++ },
+		"input": func(o *SyntheticOptions) { o.InputTokens++ }, "output": func(o *SyntheticOptions) { o.OutputTokens++ },
+		"warmup": func(o *SyntheticOptions) { o.Warmup = true },
+	} {
+		other := o
+		change(&other)
+		if sum(other) == base {
+			t.Errorf("another %s has the same checksum", name)
+		}
+	}
+}
+
+func TestDistinctPromptsAreLikeTheirsButNeverTheSame(t *testing.T) {
+	reqs := []Request{{Prompt: "one", MaxOutputTokens: 4}, {Prompt: "two", MaxOutputTokens: 8}}
+	seen := map[string]bool{"one": true, "two": true}
+	for i := range 3 {
+		for k, r := range Distinct(reqs, i*2, 2) {
+			if seen[r.Prompt] || !strings.HasSuffix(r.Prompt, reqs[k].Prompt) || r.MaxOutputTokens != reqs[k].MaxOutputTokens {
+				t.Errorf("warmup prompt %q", r.Prompt)
+			}
+			seen[r.Prompt] = true
+		}
+	}
+	if reqs[0].Prompt != "one" {
+		t.Error("the measured prompts were changed")
+	}
+}
+
+func promptsFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "prompts.jsonl")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReadJSONLTakesEachKeyAndPassesBlankLines(t *testing.T) {
+	path := promptsFile(t, "\ufeff"+`{"prompt":"a","text":"not this"}
+{"text":"b"}
+
+{"instruction":"c","input":""}
+{"instruction":"d","input":"below"}
+   {"input":"e"}
+{"question":"f","answer":1}`)
+	reqs, digest, err := ReadJSONL(JSONLOptions{Path: path, N: 6, OutputTokens: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i, r := range reqs {
+		got = append(got, r.Prompt)
+		if r.ID != i || r.MaxOutputTokens != 3 || r.Hash == "" || r.Tokens != nil {
+			t.Errorf("request %+v", r)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "d\n\nbelow", "e", "f"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(digest) != 64 {
+		t.Errorf("digest %q", digest)
+	}
+}
+
+func TestReadJSONLShufflesByItsSeed(t *testing.T) {
+	var text strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&text, "{\"prompt\": \"%d\"}\n", i)
+	}
+	path := promptsFile(t, text.String())
+	order := func(shuffle bool, seed int64) string {
+		reqs, _, err := ReadJSONL(JSONLOptions{Path: path, N: 50, Shuffle: shuffle, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s strings.Builder
+		for _, r := range reqs {
+			s.WriteString(r.Prompt + " ")
+		}
+		return s.String()
+	}
+	if order(true, 1) != order(true, 1) || order(true, 1) == order(true, 2) || order(true, 1) == order(false, 1) {
+		t.Error("the order is not the seed's")
+	}
+}
+
+func TestReadJSONLNamesTheLineThatIsBad(t *testing.T) {
+	good := strings.Repeat(`{"prompt":"a"}`+"\n", 499)
+	for _, c := range []struct{ name, text, says string }{
+		{"broken", good + `{"prompt":"a`, "prompts.jsonl:500: not a JSON object"},
+		{"no object", good + "17\n", ":500: not a JSON object"},
+		{"no key", good + `{"answer":"a"}`, ":500: none of the keys prompt"},
+		{"no text", good + `{"prompt":["a"]}`, `:500: "prompt" is not a string`},
+		{"empty text", good + `{"prompt":""}`, `:500: "prompt" is empty`},
+		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: the line is not UTF-8"},
+		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPromptLine) + `"}`, ":500: the line is over 10 MiB"},
+		{"empty", "", "holds no prompt"},
+		{"blank", "\n\n", "holds no prompt"},
+		{"too few", `{"prompt":"a"}`, "holds 1 prompts, workload.prompts asks for 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, err := ReadJSONL(JSONLOptions{Path: promptsFile(t, c.text), N: 2})
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("error %.300v, want one that says %q", err, c.says)
+			}
+		})
+	}
+	if _, _, err := ReadJSONL(JSONLOptions{Path: t.TempDir(), N: 1}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
+func FuzzPromptLine(f *testing.F) {
+	f.Add([]byte(`{"instruction":"a","input":"b"}`))
+	f.Add([]byte(`{"prompt":"\ud800"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		text, err := promptOf(line)
+		if (err == nil) == (text == "") {
+			t.Errorf("%q: prompt %q, error %v", line, text, err)
+		}
+	})
+}
