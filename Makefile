@@ -4,6 +4,7 @@ LDFLAGS := -X main.version=$(VERSION)
 # go-nvml's header marks calls deprecated that older drivers still need.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 GORELEASER := github.com/goreleaser/goreleaser/v2@v2.16.0
 
 .PHONY: help
@@ -41,9 +42,18 @@ lint: ## gofmt, vet, staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
+.PHONY: vuln
+vuln: ## known vulnerabilities in what the binary reaches; needs the Go vulnerability database
+	go run $(GOVULNCHECK) ./cmd/llem
+
 .PHONY: bench
 bench: ## Go benchmarks, in the format that benchstat reads
 	go test -run '^$$' -bench . -benchmem ./internal/...
+
+.PHONY: release-check
+release-check: ## build a release snapshot in dist/ and check it: glibc, start, checksums, NVML
+	VERSION=$(VERSION) go run $(GORELEASER) release --snapshot --clean
+	scripts/release-check
 
 .PHONY: clean
 clean: ## remove what was built

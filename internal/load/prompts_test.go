@@ -175,7 +175,7 @@ func TestReadJSONLShufflesByItsSeed(t *testing.T) {
 		}
 		return s.String()
 	}
-	if order(true, 1) != order(true, 1) || order(true, 1) == order(true, 2) || order(true, 1) == order(false, 1) {
+	if first, again := order(true, 1), order(true, 1); first != again || first == order(true, 2) || first == order(false, 1) {
 		t.Error("the order is not the seed's")
 	}
 }
