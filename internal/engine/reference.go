@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"sort"
@@ -149,7 +150,7 @@ func (reference) Counters(ctx context.Context, baseURL string) (Counters, error)
 }
 
 // ParseMetrics reads Prometheus' text format and adds up each name's samples
-// over its labels. Lines that are no sample are passed over.
+// over its labels. Lines that are no sample, or no finite one, are passed over.
 func ParseMetrics(text string) map[string]float64 {
 	out := map[string]float64{}
 	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
@@ -169,7 +170,7 @@ func ParseMetrics(text string) map[string]float64 {
 		if len(fields) == 0 {
 			continue
 		}
-		if v, err := strconv.ParseFloat(fields[0], 64); err == nil {
+		if v, err := strconv.ParseFloat(fields[0], 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
 			out[name] += v
 		}
 	}

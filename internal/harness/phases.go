@@ -25,7 +25,7 @@ const minSpace = 128 << 20
 func (x *run) preflight(ctx context.Context) (string, error) {
 	var err error
 	if x.store, err = result.Create(x.exp.Output.Dir, x.exp.Name, x.started); err != nil {
-		return "", fault(HostFault, "%w; choose another folder with --output", err)
+		return "", fault(HostFault, "%w", err)
 	}
 	if free, ok := freeSpace(x.store.Dir()); ok && free < minSpace {
 		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)

@@ -113,8 +113,8 @@ func advise(name string, err error) error {
 	return fmt.Errorf("write %s: %w", name, err)
 }
 
-// finite sets every pointer to NaN or an infinity below v to nil, and every
-// such value to 0; only pointers say "unknown".
+// finite sets every pointer to NaN or an infinity below v to nil, takes such
+// values out of maps, and sets others to 0; only pointers say "unknown".
 func finite(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -137,6 +137,12 @@ func finite(v reflect.Value) {
 	case reflect.Slice:
 		for i := range v.Len() {
 			finite(v.Index(i))
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			if e := v.MapIndex(k); e.Kind() == reflect.Float64 && !ok(e.Float()) {
+				v.SetMapIndex(k, reflect.Value{})
+			}
 		}
 	case reflect.Float64:
 		if !ok(v.Float()) {

@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// golden holds v, as JSON, to a file.
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("%s: -want +got (go test -update rewrites it):\n%s", path, diff)
+	}
+}
+
+// decoded is an experiment with every default.
+func decoded(t *testing.T, text string) study.Experiment {
+	t.Helper()
+	e, err := study.Decode("test.yaml", []byte(text), study.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestSpecs(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		host Host
+	}{
+		"reference": {"model: reference/tiny\nengine: {image: llem/reference}\n", Host{Image: Image{ID: "sha256:1"}}},
+		"reference_all": {`
+model: reference/small
+seed: 7
+dtype: float32
+engine:
+  image: llem/reference
+  startup_timeout_seconds: 30
+  args: {max-num-seqs: 8, load-delay: 1.5s, verbose: true, quiet: false, stop: [a, b], scale: 0.5}
+  env: {A: "1"}
+  container: {memory: 2GiB, cpuset: "0-1"}
+`, Host{Image: Image{ID: "sha256:2"}, GPUs: []string{"GPU-1", "GPU-2"}, TokenFile: "/run/token"}},
+	} {
+		e, err := Lookup("reference")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Spec(decoded(t, c.text), c.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := e.Spec(decoded(t, c.text), c.host)
+		if diff := cmp.Diff(s, again); diff != "" || err != nil {
+			t.Errorf("%s is not pure: %s %v", name, diff, err)
+		}
+		golden(t, name, s)
+	}
+}
+
+func TestSpecsThatCannotBe(t *testing.T) {
+	for text, says := range map[string]string{
+		"model: reference/huge\n":                  "reference/tiny, reference/small",
+		"model: meta-llama/Llama-3.1-8B\n":         "reference/tiny",
+		"model: reference/tiny\ndtype: bfloat16\n": "float32",
+	} {
+		e, err := Lookup("reference")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Spec(decoded(t, text+"engine: {image: x}\n"), Host{}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: error %v, want one that says %q", text, err, says)
+		}
+	}
+}
+
+func TestLookupAndDetect(t *testing.T) {
+	if _, err := Lookup("vlmm"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "reference") {
+		t.Errorf("error %v, want one that lists the engines", err)
+	}
+	name, how, err := Detect(Image{Labels: map[string]string{Label: "reference"}})
+	if name != "reference" || how != "label io.llem.engine" || err != nil {
+		t.Errorf("%q by %q, %v", name, how, err)
+	}
+	_, _, err = Detect(Image{Ref: "busybox", Cmd: []string{"sh"}})
+	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "busybox") || !strings.Contains(err.Error(), "--engine") {
+		t.Errorf("error %v, want one that says what to do", err)
+	}
+}
+
+func TestParseMetrics(t *testing.T) {
+	got := ParseMetrics(`# HELP a A help text with 1 number
+# TYPE a counter
+a{x="1"} 3
+a{x="2, } with a brace"} 4 1700000000
+b 2.5e3
+c{} NaN
+d_bucket{le="+Inf"} 7
+d_sum 1
+e
+f{unclosed 1
+   g   9
+`)
+	if got["a"] != 7 || got["b"] != 2500 || got["d_bucket"] != 7 || got["g"] != 9 {
+		t.Errorf("%v", got)
+	}
+	for _, name := range []string{"e", "f", "f{unclosed", "#", "c"} {
+		if v, ok := got[name]; ok {
+			t.Errorf("%s = %g from a line that is no sample", name, v)
+		}
+	}
+}
+
+func FuzzParseMetrics(f *testing.F) {
+	f.Add("a{b=\"c\"} 1\n# x\nd 2 3\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for name := range ParseMetrics(text) {
+			if strings.ContainsAny(name, "\n#{") && strings.HasPrefix(name, "#") {
+				t.Errorf("%q", name)
+			}
+		}
+	})
+}
+
+// server is the reference engine with what it says given.
+func server(t *testing.T, answers map[string]string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := answers[r.Method+" "+r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if text == "hang" {
+			<-r.Context().Done()
+			return
+		}
+		w.Write([]byte(text)) //nolint:errcheck // the client may have gone
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+const models = `{"data":[{"id":"reference/tiny","parameters_total":10,"parameters_non_embedding":8,"dtype":"float32","max_model_len":99,
+"text_token_low":32,"text_token_high":127,"vocab_size":272,"hidden_size":4,"num_layers":3,"num_heads":2,"head_dim":2}]}`
+
+func TestProbe(t *testing.T) {
+	got, err := reference{}.Probe(t.Context(), server(t, map[string]string{"GET /version": `{"version":"1.2"}`, "GET /v1/models": models}))
+	want := Info{
+		Version: "1.2", Model: "reference/tiny", ParametersTotal: 10, ParametersNonEmbedding: 8, ParametersActive: 8, DType: "float32",
+		ContextLength: 99, TextLow: 32, TextHigh: 127, Vocabulary: 272, ByteLevel: true, HiddenSize: 4, Layers: 3, AttentionHeads: 2, HeadDim: 2, SyncRoute: true,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v, -want +got:\n%s", err, diff)
+	}
+	for name, answers := range map[string]map[string]string{
+		"no version": {"GET /v1/models": models},
+		"garbage":    {"GET /version": "<html>", "GET /v1/models": models},
+		"no model":   {"GET /version": "{}", "GET /v1/models": `{"data":[]}`},
+	} {
+		if _, err := (reference{}).Probe(t.Context(), server(t, answers)); err == nil || !strings.Contains(err.Error(), "http://") {
+			t.Errorf("%s: error %v, want one that names the address", name, err)
+		}
+	}
+}
+
+func TestQuestionsEndWithTheirContext(t *testing.T) {
+	url := server(t, map[string]string{"GET /version": "hang", "POST /sync": "hang", "GET /metrics": "hang"})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, probed := reference{}.Probe(ctx, url)
+	_, counted := reference{}.Counters(ctx, url)
+	for _, err := range []error{probed, counted, reference{}.Sync(ctx, url)} {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the deadline's", err)
+		}
+	}
+}
+
+func TestSyncAndCounters(t *testing.T) {
+	url := server(t, map[string]string{"POST /sync": "idle", "GET /metrics": "llem_reference_requests_running 1\nllem_reference_prompt_tokens_total 5\nllem_reference_multiply_adds_total{part=\"a\"} 2\nllem_reference_multiply_adds_total{part=\"b\"} 3\n"})
+	if err := (reference{}).Sync(t.Context(), url); err != nil {
+		t.Error(err)
+	}
+	got, err := reference{}.Counters(t.Context(), url)
+	if want := (Counters{Running: 1, Waiting: -1, PromptTokens: 5, OutputTokens: -1, MultiplyAdds: 5}); got != want || err != nil {
+		t.Errorf("%+v, %v; want %+v, unknown being -1", got, err, want)
+	}
+	if err := (reference{}).Sync(t.Context(), server(t, nil)); err == nil {
+		t.Error("a 404 is no answer")
+	}
+}
+
+func TestTheClientTakesItsOptions(t *testing.T) {
+	var body map[string]any
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		w.Write([]byte("data: [DONE]\n\n")) //nolint:errcheck // the client may have gone
+	}))
+	defer s.Close()
+	c := reference{}.Client(s.URL, ClientOptions{API: "completions", Model: "m", Seed: 9, IgnoreEOS: true, ExtraBody: map[string]any{"k": "v"}})
+	if _, err := load.Drive(t.Context(), load.Config{Client: c, Requests: []load.Request{{Prompt: "why", MaxOutputTokens: 3}}, Pattern: load.Closed(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if body["model"] != "m" || body["seed"] != 9.0 || body["ignore_eos"] != true || body["k"] != "v" || body["max_tokens"] != 3.0 {
+		t.Errorf("%v", body)
+	}
+}
