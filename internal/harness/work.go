@@ -93,7 +93,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	if res.Converged != nil && !*res.Converged {
 		x.warn("warmup_not_converged", "the CV of the last %d latencies is %.3f after %d iterations, target %.3f", cfg.Window, *res.FinalCV, res.Iterations, cfg.Threshold)
 	}
-	return fmt.Sprintf("%d iterations of %d", res.Iterations, n), nil
+	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
 }
 
 // iterate sends one batch at once and returns its mean end-to-end latency.

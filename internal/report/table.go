@@ -30,9 +30,11 @@ func Table(w io.Writer, r *result.Record, dir string, opt Options) error {
 	p := printer{r: r, width: max(60, opt.Width)}
 	p.head()
 	p.energy()
-	p.work()
-	p.latency()
-	p.flops()
+	if p.r.WindowSeconds != nil {
+		p.work()
+		p.latency()
+		p.flops()
+	}
 	p.protocol()
 	p.warnings()
 	p.files(dir)
@@ -74,9 +76,12 @@ func (p *printer) head() {
 	} else if r.Engine.ImageID != "" {
 		image += " (local, " + shorten(r.Engine.ImageID) + ")"
 	}
-	fmt.Fprintf(&p.b, "%s: %s %s, %s, %s\n", clean(r.Name), clean(r.Engine.Name), clean(r.Engine.Version), clean(r.Model.ID), clean(image))
+	fmt.Fprintln(&p.b, clean(r.Name))
+	p.row("model", "%s", r.Model.ID)
+	p.row("engine", "%s", strings.TrimSpace(r.Engine.Name+" "+r.Engine.Version))
+	p.row("image", "%s", image)
 	for _, g := range r.Environment.GPUs {
-		fmt.Fprintf(&p.b, "GPU %d: %s, driver %s, %s\n", g.Index, clean(g.Name), clean(g.Driver), clean(g.UUID))
+		p.row(fmt.Sprintf("GPU %d", g.Index), "%s, driver %s", g.Name, g.Driver)
 	}
 }
 
@@ -103,18 +108,23 @@ func shorten(digest string) string {
 
 func (p *printer) energy() {
 	r, e := p.r, p.r.Energy
+	switch {
+	case r.EnergyTotalJ == nil && r.BaselinePowerW == nil:
+		return // the head says why, and rows of dashes would not
+	case r.EnergyTotalJ == nil:
+		p.section("Energy")
+		p.row("baseline", "%s%s", unit(r.BaselinePowerW, "W"), baselineNote(e.Baseline))
+		return
+	}
 	p.section("Energy")
+	p.row("per output token", "%s", perToken(r))
 	mark := ""
-	if r.EnergyTotalJ != nil && !e.Valid {
+	if !e.Valid {
 		mark = "  INVALID: " + strings.Join(e.Reasons, ", ")
 	}
 	p.row("total", "%s%s", plusMinus(r.EnergyTotalJ, e.URepeatabilityJ, e.CoverageK, 1, "J"), mark)
 	p.row("adjusted", "%s", unit(r.EnergyAdjustedJ, "J"))
 	p.row("baseline", "%s%s", unit(r.BaselinePowerW, "W"), baselineNote(e.Baseline))
-	p.row("per output token", "%s", perToken(r))
-	if r.EnergyTotalJ == nil {
-		return
-	}
 	p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), unit(e.EngineIdlePowerW, "W"))
 	p.row("method", "%s by %s%s", e.Method, e.Backend, crossNote(r))
 	if len(e.PerGPU) > 1 {
@@ -205,7 +215,23 @@ func (p *printer) flops() {
 	}
 	p.row("2·N·tokens", "%s (N = %s, confidence %s)", si(f.Value, "FLOP"), count(p.r.Model.ParametersNonEmbedding), dash(deref(f.Confidence)))
 	p.row("with attention, head", "%s", si(f.Total, "FLOP"))
-	p.row("rate", "%s, %s", si(f.FLOPsPerSecond, "FLOP/s"), si(f.FLOPsPerJoule, "FLOP/J"))
+	p.row("rate", "%s", known(si(f.FLOPsPerSecond, "FLOP/s"), si(f.FLOPsPerJoule, "FLOP/J")))
+}
+
+// known joins what is not a dash; a dash when nothing is.
+func known(values ...string) string {
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "–" })
+	if len(values) == 0 {
+		return "–"
+	}
+	return strings.Join(values, ", ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func deref(s *string) string {
@@ -225,17 +251,18 @@ func (p *printer) protocol() {
 		case w.Converged != nil:
 			state = ", did not converge"
 		}
-		p.row("warmup", "%d iterations in %s s%s; thermal floor %s s", w.IterationsCompleted, number(w.DurationSeconds), state, number(w.ThermalFloorSeconds))
+		p.row("warmup", "%s in %s s%s", plural(w.IterationsCompleted, "iteration"), number(w.DurationSeconds), state)
+		p.row("thermal floor", "%s s", number(w.ThermalFloorSeconds))
 	}
 	if p.r.Engine.StartupSeconds != nil {
-		p.row("startup", "%s, %s", unit(p.r.Engine.StartupSeconds, "s"), unit(p.r.Engine.StartupEnergyJ, "J"))
+		p.row("startup", "%s", known(unit(p.r.Engine.StartupSeconds, "s"), unit(p.r.Engine.StartupEnergyJ, "J")))
 	}
 	if c := p.r.Client; c.CPUSeconds != nil {
 		lag := "–"
 		if c.SendLagMS != nil {
 			lag = fmt.Sprintf("%.3f ms", c.SendLagMS.P99)
 		}
-		p.row("client", "%s CPU s, send lag p99 %s, by %s", number(*c.CPUSeconds), lag, dash(p.r.Engine.Route))
+		p.row("client", "%s CPU s, send lag p99 %s, %s", number(*c.CPUSeconds), lag, dash(strings.ReplaceAll(p.r.Engine.Route, "_", " ")))
 	}
 }
 
@@ -255,7 +282,7 @@ func (p *printer) warnings() {
 	for _, w := range list {
 		code, _, _ := strings.Cut(w, ":")
 		severity := dash(p.r.WarningSeverities[code])
-		wrap(&p.b, fmt.Sprintf("  %-8s", severity), "          ", clean(w), p.width)
+		wrap(&p.b, fmt.Sprintf("  %-8s", severity), "           ", clean(w), p.width)
 	}
 }
 
@@ -341,7 +368,7 @@ func si(v *float64, u string) string {
 	}
 	x, prefix := *v, ""
 	for _, next := range []string{"k", "M", "G", "T", "P", "E"} {
-		if math.Abs(x) < 1000 {
+		if math.Abs(x) < 999.95 {
 			break
 		}
 		x, prefix = x/1000, next
