@@ -19,13 +19,13 @@ import (
 var logLimits = map[string]string{"max-size": "64m", "max-file": "2"}
 
 // configure turns a spec into what the daemon is asked for. It is pure.
-// secrets is the host's folder of the token, empty for none.
-func configure(s engine.Spec, secrets string) (*container.Config, *container.HostConfig, error) {
+// token says that there is one to give.
+func configure(s engine.Spec, token bool) (*container.Config, *container.HostConfig, error) {
 	port := nat.Port(strconv.Itoa(s.Port) + "/tcp")
 	cfg := &container.Config{
 		Image: s.ImageID, Cmd: s.Cmd, User: s.Container.User, ExposedPorts: nat.PortSet{port: {}},
 		Labels: map[string]string{
-			LabelRun: s.Run, LabelExperiment: s.Experiment, LabelPID: strconv.Itoa(s.PID), LabelGPUs: strings.Join(s.GPUs, ","),
+			LabelRun: s.Run, LabelLock: s.Lock, LabelExperiment: s.Experiment, LabelPID: strconv.Itoa(s.PID), LabelGPUs: strings.Join(s.GPUs, ","),
 		},
 	}
 	if len(s.Container.Entrypoint) > 0 {
@@ -48,10 +48,8 @@ func configure(s engine.Spec, secrets string) (*container.Config, *container.Hos
 	for _, m := range s.Mounts {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
-	if secrets != "" {
-		cfg.Labels[LabelSecrets] = secrets
+	if token && s.HFTokenFile != "" {
 		cfg.Env = append(cfg.Env, "HF_TOKEN_PATH="+s.HFTokenFile)
-		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: secrets + "/" + secretFile, Target: s.HFTokenFile, ReadOnly: true})
 	}
 	if err := resources(s, host); err != nil {
 		return nil, nil, err

@@ -18,10 +18,10 @@ import (
 // Labels of llem's containers.
 const (
 	LabelRun        = "io.llem.run"
+	LabelLock       = "io.llem.lock" // file that the run holds while it lives
 	LabelExperiment = "io.llem.experiment"
 	LabelPID        = "io.llem.pid"
 	LabelGPUs       = "io.llem.gpus"
-	LabelSecrets    = "io.llem.secrets" // folder on the host that holds the container's secret
 )
 
 // States of a host that is not ready.

@@ -14,6 +14,6 @@
 // container starts. Every container carries labels that say which run it
 // belongs to; [Daemon.Orphans] finds those whose run is gone.
 //
-// A secret goes in as a read-only file of mode 0600 and is never an argument,
-// a label, or part of the environment.
+// A secret goes in as a file that the container's user alone may read, and is
+// never an argument, a label, or part of the environment.
 package docker

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +24,7 @@ const (
 	readyPoll     = 50 * time.Millisecond
 	readyTimeout  = 2 * time.Second // of one question
 	stopGrace     = 10 * time.Second
+	createTimeout = 60 * time.Second
 	removeTimeout = 60 * time.Second
 	tailLines     = "25"
 	maxLog        = 64 << 20
@@ -33,10 +32,9 @@ const (
 
 // server is a container that was created.
 type server struct {
-	d       *Daemon
-	id      string
-	secrets string
-	spec    engine.Spec
+	d    *Daemon
+	id   string
+	spec engine.Spec
 
 	url  string
 	info engine.ContainerInfo
@@ -55,16 +53,12 @@ type server struct {
 // error.
 func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, error) {
 	s := &server{d: d, spec: spec, done: make(chan struct{})}
-	if spec.HFTokenFile != "" && d.Token != "" {
-		dir, err := writeSecret(d.Token, spec.Container.User)
-		if err != nil {
-			return nil, err
-		}
-		s.secrets = dir
-	}
 	if err := s.create(ctx); err != nil {
-		s.dropSecrets()
 		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		close(s.done)
+		return s, err
 	}
 	if err := s.start(ctx); err != nil {
 		return s, err
@@ -72,11 +66,23 @@ func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, e
 	return s, s.ready(ctx)
 }
 
+// prepare puts what is secret into the container before it starts.
+func (s *server) prepare(ctx context.Context) error {
+	if err := ctx.Err(); err != nil || s.spec.HFTokenFile == "" || s.d.Token == "" {
+		return err
+	}
+	return s.giveToken(ctx)
+}
+
+// create outlives an interrupt, so that no container is made of which nobody
+// knows.
 func (s *server) create(ctx context.Context) error {
-	cfg, host, err := configure(s.spec, s.secrets)
+	cfg, host, err := configure(s.spec, s.d.Token != "")
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+	defer cancel()
 	made, err := s.d.c.ContainerCreate(ctx, cfg, host, nil, nil, s.spec.Name)
 	if err != nil {
 		return fmt.Errorf("create container %s: %w", s.spec.Name, err)
@@ -299,7 +305,6 @@ func (s *server) remove(ctx context.Context) error {
 	}
 	<-s.done
 	s.gone = true
-	s.dropSecrets()
 	return nil
 }
 
@@ -309,42 +314,4 @@ func (d *Daemon) removeContainer(ctx context.Context, id string) error {
 		return fmt.Errorf("remove container %.12s: %w", id, err)
 	}
 	return nil
-}
-
-func (s *server) dropSecrets() {
-	if s.secrets == "" {
-		return
-	}
-	if err := os.RemoveAll(s.secrets); err != nil {
-		s.d.log.Warn("remove the token's file", "error", err)
-	}
-	s.secrets = ""
-}
-
-// secretFile holds the token inside its private folder.
-const (
-	secretFile   = "hf_token"
-	secretPrefix = "llem-secret-"
-)
-
-// writeSecret puts the token into a private folder, owned by the container's
-// user where that is a number and we may give it away.
-func writeSecret(token, user string) (dir string, err error) {
-	dir, err = os.MkdirTemp("", secretPrefix)
-	if err != nil {
-		return "", fmt.Errorf("make a folder for the token: %w", err)
-	}
-	path := filepath.Join(dir, secretFile)
-	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
-		os.RemoveAll(dir)
-		return "", fmt.Errorf("write the token's file: %w", err)
-	}
-	name, _, _ := strings.Cut(user, ":")
-	if uid, err := strconv.Atoi(name); err == nil && os.Geteuid() == 0 {
-		if err := os.Chown(path, uid, -1); err != nil {
-			os.RemoveAll(dir)
-			return "", fmt.Errorf("give the token's file to uid %d: %w", uid, err)
-		}
-	}
-	return dir, nil
 }

@@ -91,8 +91,9 @@ type Spec struct {
 	// HFTokenFile is where the Hugging Face token is mounted; empty: not given.
 	HFTokenFile string
 	Container   study.Container
-	// Run, Experiment, PID and Name label the container. Filled by the harness.
-	Run, Experiment, Name string
+	// Run, Lock, Experiment, PID and Name label the container. Filled by the
+	// harness. Lock is the file that the run holds while it lives.
+	Run, Lock, Experiment, Name string
 	PID                   int
 }
 

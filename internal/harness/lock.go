@@ -107,13 +107,18 @@ func (l *RunLock) Release() {
 	l.file = nil
 }
 
-// RunHeld says whether a living process holds run. A lock that cannot be looked
-// at counts as held, so that nothing of a living run is cleaned away.
-func RunHeld(run string) bool {
-	path, err := lockPath("run-" + run)
-	if err != nil {
-		return true
+// Path is the lock's file, by which RunHeld knows it; empty for nil.
+func (l *RunLock) Path() string {
+	if l == nil || l.file == nil {
+		return ""
 	}
+	return l.file.Name()
+}
+
+// RunHeld says whether a living process holds the run whose lock is at path. A
+// lock that cannot be looked at counts as held, so that nothing of a living run
+// is cleaned away.
+func RunHeld(path string) bool {
 	f, err := openLock(path)
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)

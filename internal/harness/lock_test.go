@@ -100,16 +100,17 @@ func TestLockGPUsRefusesWhatAnotherProcessHolds(t *testing.T) {
 }
 
 func TestLockDiesWithItsProcess(t *testing.T) {
-	useLockDir(t)
+	dir := useLockDir(t)
 	other := holder(t, gpuA, gpuB)
-	if !RunHeld("other") {
+	run := filepath.Join(dir, "run-other.lock")
+	if !RunHeld(run) {
 		t.Error("the run of a living process is not held")
 	}
 	if err := other.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	_ = other.Wait()
-	if RunHeld("other") {
+	if RunHeld(run) {
 		t.Error("the run of a killed process is still held")
 	}
 	locks, err := LockGPUs([]string{gpuA, gpuB}, "mine")
@@ -165,14 +166,15 @@ func TestLockGPUsTwiceInOneProcess(t *testing.T) {
 
 func TestRunLockEndsWithRelease(t *testing.T) {
 	dir := useLockDir(t)
-	if RunHeld("r1") {
+	if RunHeld(filepath.Join(dir, "run-r1.lock")) {
 		t.Error("a run that never was is held")
 	}
 	l, err := LockRun("r1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !RunHeld("r1") {
+	path := l.Path()
+	if !RunHeld(path) {
 		t.Error("a held run is not held")
 	}
 	if _, err := LockRun("r1"); err == nil {
@@ -180,7 +182,7 @@ func TestRunLockEndsWithRelease(t *testing.T) {
 	}
 	l.Release()
 	l.Release()
-	if RunHeld("r1") {
+	if RunHeld(path) || l.Path() != "" {
 		t.Error("a released run is held")
 	}
 	left, err := os.ReadDir(dir)

@@ -171,7 +171,7 @@ func (x *run) spec() (engine.Spec, error) {
 	if err != nil {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
 	}
-	s.Run, s.Experiment, s.PID = x.id, x.exp.ConfigHash(), os.Getpid()
+	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.runLock.Path(), x.exp.ConfigHash(), os.Getpid()
 	s.Name = "llem-" + x.id
 	return s, nil
 }

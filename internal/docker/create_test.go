@@ -1,0 +1,84 @@
+package docker
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func TestWhatTheDaemonIsAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec  engine.Spec
+		token bool
+	}{
+		"plain": {engine.Spec{ImageID: "sha256:1", Cmd: []string{"--port", "8000"}, Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r"}, false},
+		"everything": {engine.Spec{
+			ImageID: "sha256:1", Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r", GPUs: []string{"GPU-1", "GPU-2"}, KeepCaps: true,
+			Env: map[string]string{"B": "2", "A": "1"}, Mounts: []engine.Mount{{Source: "/models", Target: "/m", ReadOnly: true}}, HFTokenFile: "/run/secrets/llem/hf_token",
+			Container: study.Container{
+				ShmSize: "16GiB", IPC: "private", Ulimits: map[string]string{"nofile": "65536", "memlock": "-1"}, Mounts: []string{"/a:/b:ro", "/c:/d"},
+				Devices: []string{"/dev/x", "/dev/y:/dev/z:r"}, User: "1000:100", Entrypoint: []string{"/run"}, Cpuset: "0-3", Memory: "1g",
+			},
+		}, true},
+	} {
+		cfg, host, err := configure(c.spec, c.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host.Privileged || !strings.Contains(strings.Join(host.SecurityOpt, " "), "no-new-privileges") {
+			t.Errorf("%s: privileged %v, %v", name, host.Privileged, host.SecurityOpt)
+		}
+		for _, bound := range host.PortBindings {
+			if len(bound) != 1 || bound[0].HostIP != "127.0.0.1" || bound[0].HostPort != "0" {
+				t.Errorf("%s: bound to %v", name, bound)
+			}
+		}
+		golden(t, name, map[string]any{"config": cfg, "host": host})
+	}
+}
+
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("%s: -want +got (go test -update rewrites it):\n%s", path, diff)
+	}
+}
+
+func TestSizesAndLimitsThatCannotBe(t *testing.T) {
+	for key, c := range map[string]study.Container{
+		"engine.container.shm_size": {ShmSize: "much"},
+		"engine.container.memory":   {Memory: "1 elephant"},
+		"engine.container.ulimits":  {Ulimits: map[string]string{"nofile": "many"}},
+	} {
+		if _, _, err := configure(engine.Spec{Container: c}, false); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("error %v, want one that names %s", err, key)
+		}
+	}
+}

@@ -1,0 +1,363 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// testImage holds testdata/faulty and an /etc/passwd that knows the user "model".
+const testImage = "llem-test/faulty"
+
+var haveDaemon bool
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		haveDaemon = exec.Command("docker", "info").Run() == nil
+		if !haveDaemon && os.Getenv("CI") == "true" {
+			fmt.Println("no Docker daemon: scripts/docker-up starts one")
+			return 1
+		}
+		if haveDaemon {
+			if err := build(); err != nil {
+				fmt.Println(err)
+				return 1
+			}
+		}
+		code := m.Run()
+		if err := goleak.Find(); code == 0 && err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		return code
+	}())
+}
+
+func build() error {
+	dir, err := os.MkdirTemp("", "llem-docker-test-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for name, text := range map[string]string{
+		"Dockerfile": "FROM scratch\nCOPY faulty /faulty\nCOPY passwd /etc/passwd\nENTRYPOINT [\"/faulty\"]\n",
+		"passwd":     "root:x:0:0::/:\nmodel:x:4711:4711::/:\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	compile := exec.Command("go", "build", "-o", filepath.Join(dir, "faulty"), "./testdata/faulty")
+	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
+	for _, c := range []*exec.Cmd{compile, exec.Command("docker", "build", "-q", "-t", testImage, dir)} {
+		if out, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", c.Args, err, out)
+		}
+	}
+	return nil
+}
+
+func open(t *testing.T) *Daemon {
+	t.Helper()
+	if !haveDaemon {
+		t.Skip("no Docker daemon (scripts/docker-up starts one)")
+	}
+	d, err := Open(t.Context(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// spec starts the test server with a word that says what goes wrong.
+func spec(t *testing.T, word string) engine.Spec {
+	id := strings.ReplaceAll(t.Name(), "/", "-")
+	s := engine.Spec{
+		ImageID: testImage, Port: 8000, ReadyPath: "/health", ReadyTimeout: 30 * time.Second,
+		Run: id, Lock: "/nowhere/" + id, PID: os.Getpid(), Name: "llem-test-" + id,
+	}
+	if word != "" {
+		s.Cmd = []string{word}
+	}
+	return s
+}
+
+// launch starts a container that the test's end removes at the latest.
+func launch(t *testing.T, d *Daemon, s engine.Spec) (engine.Server, error) {
+	t.Helper()
+	got, err := d.Launch(t.Context(), s)
+	if got != nil {
+		t.Cleanup(func() {
+			if err := got.Kill(context.WithoutCancel(t.Context())); err != nil {
+				t.Error(err)
+			}
+			if out, _ := exec.Command("docker", "ps", "-aq", "--filter", "name="+s.Name+"$").Output(); len(out) > 0 {
+				t.Errorf("container %s is left", out)
+			}
+		})
+	}
+	return got, err
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestAServerIsReadyThenStopped(t *testing.T) {
+	d := open(t)
+	s, err := launch(t, d, spec(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := s.Info()
+	if took := info.ReadyAt.Sub(info.StartedAt); took < 250*time.Millisecond || took > 20*time.Second {
+		t.Errorf("ready after %v; the server took 0.3 s", took)
+	}
+	if info.Route != "container_address" && info.Route != "published_port" || info.ID == "" || strings.Join(info.Command, " ") != "/faulty" {
+		t.Errorf("%+v", info)
+	}
+	var log bytes.Buffer
+	if err := s.Log(t.Context(), &log); err != nil || !strings.Contains(log.String(), "hello from stdout") || !strings.Contains(log.String(), "hello from stderr") {
+		t.Errorf("log %q, %v", log.String(), err)
+	}
+	begun := time.Now()
+	for range 2 {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(begun); took > 8*time.Second {
+		t.Errorf("it took %v to stop a server that ends at once", took)
+	}
+	<-s.Done()
+	if s.Err() != nil {
+		t.Errorf("a stopped server died: %v", s.Err())
+	}
+}
+
+func TestContainersThatDie(t *testing.T) {
+	for name, c := range map[string]struct {
+		word, memory string
+		code         int
+		oom          bool
+		log          string
+	}{
+		"at once":       {"exit", "", 5, false, "no weights"},
+		"out of memory": {"oom", "64m", 137, true, "hello"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t)
+			s := spec(t, c.word)
+			s.Name = strings.ReplaceAll(s.Name, " ", "_")
+			s.Container.Memory = c.memory
+			begun := time.Now()
+			_, err := launch(t, d, s)
+			var died *engine.Died
+			if !errors.As(err, &died) || died.ExitCode != c.code || died.OOMKilled != c.oom || !strings.Contains(died.LogTail, c.log) {
+				t.Errorf("error %v (%+v)", err, died)
+			}
+			if took := time.Since(begun); took > 20*time.Second {
+				t.Errorf("it was seen after %v", took)
+			}
+		})
+	}
+}
+
+func TestAServerThatDiesLater(t *testing.T) {
+	s, err := launch(t, open(t), spec(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetch(t, s.URL()+"/die")
+	select {
+	case <-s.Done():
+	case <-time.After(20 * time.Second):
+		t.Fatal("its death was not seen")
+	}
+	var died *engine.Died
+	if !errors.As(s.Err(), &died) || died.ExitCode != 9 {
+		t.Errorf("%v", s.Err())
+	}
+}
+
+func TestAServerThatIsNeverReady(t *testing.T) {
+	s := spec(t, "never")
+	s.ReadyTimeout = time.Second
+	_, err := launch(t, open(t), s)
+	var late *engine.NotReady
+	if !errors.As(err, &late) || !strings.Contains(late.Last, "503") || !strings.Contains(late.LogTail, "hello") {
+		t.Errorf("error %v (%+v)", err, late)
+	}
+}
+
+func TestALaunchEndsWithItsContext(t *testing.T) {
+	d := open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	s, err := d.Launch(ctx, spec(t, "never"))
+	if !errors.Is(err, context.DeadlineExceeded) || s == nil {
+		t.Fatalf("server %v, error %v", s, err)
+	}
+	if err := s.Kill(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// Before the container exists: it is made, known, and removed.
+	s, err = d.Launch(ctx, spec(t, ""))
+	if !errors.Is(err, context.DeadlineExceeded) || s == nil {
+		t.Fatalf("server %v, error %v", s, err)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if out, _ := exec.Command("docker", "ps", "-aq", "--filter", "label=io.llem.run="+t.Name()).Output(); len(out) > 0 {
+		t.Errorf("container %s is left", out)
+	}
+}
+
+// The graceful part ends with the deadline that Stop is given.
+func TestAServerThatIgnoresItsEndIsKilled(t *testing.T) {
+	s, err := launch(t, open(t), spec(t, "deaf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	begun := time.Now()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took < 900*time.Millisecond || took > 8*time.Second {
+		t.Errorf("stopped after %v, with 2 s given", took)
+	}
+	if s.Err() != nil {
+		t.Errorf("a stopped server died: %v", s.Err())
+	}
+}
+
+func TestKillDoesNotWaitForStop(t *testing.T) {
+	s, err := launch(t, open(t), spec(t, "deaf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	begun := time.Now()
+	if err := s.Kill(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wait.Wait()
+	if took := time.Since(begun); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestALongLogIsWhole(t *testing.T) {
+	s, err := launch(t, open(t), spec(t, "talk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if err := s.Log(t.Context(), &log); err != nil || strings.Count(log.String(), "\n") != 2002 {
+		t.Errorf("%d lines, %v", strings.Count(log.String(), "\n"), err)
+	}
+}
+
+// The token is readable to the container's user, whoever that is, and stands
+// nowhere else.
+func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
+	const token = "hf_planted"
+	for user, uid := range map[string]string{"": "0", "1234": "1234", "1234:5": "1234", "model": "4711"} {
+		t.Run("user_"+strings.ReplaceAll(user, ":", "_"), func(t *testing.T) {
+			d := open(t)
+			d.Token = token
+			sp := spec(t, "")
+			sp.Container.User, sp.HFTokenFile = user, "/run/secrets/llem/hf_token"
+			s, err := launch(t, d, sp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := fetch(t, s.URL()+"/token"), token+" <nil> -r-------- uid "+uid; got != want {
+				t.Errorf("the container sees %q, want %q", got, want)
+			}
+			if out, err := exec.Command("docker", "inspect", s.Info().ID).Output(); err != nil || bytes.Contains(out, []byte(token)) {
+				t.Errorf("the token is in the container's configuration, or %v", err)
+			}
+		})
+	}
+	d := open(t)
+	d.Token = token
+	sp := spec(t, "")
+	sp.Container.User, sp.HFTokenFile = "nobody", "/run/secrets/llem/hf_token"
+	if _, err := launch(t, d, sp); err == nil || !strings.Contains(err.Error(), "engine.container.user") && !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("a user that the image does not know: %v", err)
+	}
+}
+
+func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
+	d := open(t)
+	var made []string
+	for _, name := range []string{"living", "dead"} {
+		sp := spec(t, "")
+		sp.Run, sp.Lock, sp.Name = name, "/locks/"+name, sp.Name+"-"+name
+		s, err := launch(t, d, sp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, s.Info().ID)
+	}
+	list, err := d.Orphans(t.Context(), func(lock string) bool { return lock != "/locks/dead" })
+	if err != nil || len(list) != 1 || list[0].ID != made[1] || list[0].Run != "dead" || list[0].State != "running" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for range 2 { // removing what is gone is no error
+		if err := d.Remove(t.Context(), list[0]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestResolveFindsWhatIsThere(t *testing.T) {
+	d := open(t)
+	got, err := d.Resolve(t.Context(), testImage, "missing", func(int64, int64) {})
+	if err != nil || !strings.HasPrefix(got.ID, "sha256:") || got.Digest != "" || strings.Join(got.Entrypoint, "") != "/faulty" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if again, err := d.Resolve(t.Context(), got.ID, "never", func(int64, int64) {}); err != nil || again.ID != got.ID {
+		t.Errorf("by ID: %+v, %v", again, err)
+	}
+	i, err := d.Info(t.Context())
+	if err != nil || i.Version == "" || i.APIVersion == "" || !i.Local || i.OS != "linux" {
+		t.Errorf("%+v, %v", i, err)
+	}
+}
