@@ -3,8 +3,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 # go-nvml's header marks calls deprecated that older drivers still need.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+# Tools are run by version and stay out of go.mod.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GORELEASER := github.com/goreleaser/goreleaser/v2@v2.16.0
 
 .PHONY: help
@@ -30,30 +31,44 @@ images: docker ## build the image llem/reference
 
 .PHONY: test
 test: ## every test, with the race detector, against a real daemon
-	scripts/docker-up --stand-in-gpu
-	$(MAKE) images
-	@test -z "$$(gofmt -l cmd internal images)" || { echo "gofmt would change:"; gofmt -l cmd internal images; exit 1; }
-	go vet ./...
-	go test -race -timeout 15m ./...
+	@echo '== a Docker daemon'
+	@scripts/docker-up --stand-in-gpu
+	@echo '== the image llem/reference'
+	@$(MAKE) --no-print-directory images
+	@echo '== gofmt'
+	@$(MAKE) --no-print-directory gofmt
+	@echo '== go vet'
+	@go vet ./...
+	@echo '== go test -race'
+	@go test -race -timeout 15m ./...
+
+.PHONY: gofmt
+gofmt:
+	@files=$$(gofmt -l cmd internal images) && { [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files"; exit 1; }; }
 
 .PHONY: lint
-lint: ## gofmt, vet, staticcheck
-	@test -z "$$(gofmt -l cmd internal images)" || { gofmt -l cmd internal images; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
+lint: ## golangci-lint: gofmt, vet, staticcheck and what .golangci.yml adds; shellcheck where it is installed
+	go run $(GOLANGCI) run ./...
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; else echo 'no shellcheck: scripts were not checked (sudo apt-get install shellcheck)'; fi
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in what the binary reaches; needs the Go vulnerability database
-	go run $(GOVULNCHECK) ./cmd/llem
+	@scripts/vuln $(GOVULNCHECK)
 
 .PHONY: bench
 bench: ## Go benchmarks, in the format that benchstat reads
 	go test -run '^$$' -bench . -benchmem ./internal/...
 
 .PHONY: release-check
-release-check: ## build a release snapshot in dist/ and check it: glibc, start, checksums, NVML
+release-check: ## build a release snapshot in dist/ and check it: glibc, start, archive, completions, NVML
+	@scripts/release-check --needs
 	VERSION=$(VERSION) go run $(GORELEASER) release --snapshot --clean
-	scripts/release-check
+	@scripts/release-check
+
+.PHONY: release
+release: ## build the tag that is checked out and upload it as a draft; needs GITHUB_TOKEN
+	@scripts/release-check --needs
+	go run $(GORELEASER) release --clean
 
 .PHONY: clean
 clean: ## remove what was built

@@ -94,7 +94,7 @@ type Spec struct {
 	// Run, Lock, Experiment, PID and Name label the container. Filled by the
 	// harness. Lock is the file that the run holds while it lives.
 	Run, Lock, Experiment, Name string
-	PID                   int
+	PID                         int
 }
 
 // Server is a running engine.

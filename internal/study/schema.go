@@ -126,6 +126,8 @@ func (k key) defaultText() string {
 
 func (k key) allowed() string {
 	switch {
+	case k.kind == gpuList:
+		return "`auto`, `none`, or a list"
 	case k.enum != nil:
 		return "`" + strings.Join(k.enum, "`, `") + "`"
 	case k.max > k.min:

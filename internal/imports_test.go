@@ -1,0 +1,103 @@
+// Package internal_test holds the packages to the import rules of
+// docs/architecture.md.
+package internal_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/llenergymeasure/llem/"
+
+// may says which packages of this module each package imports.
+var may = map[string][]string{
+	"stats": {}, "study": {}, "result": {}, "hub": {},
+	"measure": {"stats"},
+	"load":    {"study", "stats"},
+	"meter":   {"measure"},
+	"flops":   {"hub"},
+	"engine":  {"load", "study"},
+	"docker":  {"engine"},
+	"report":  {"result", "stats", "load"},
+	"harness": {"engine", "load", "measure", "flops", "hub", "result", "stats", "study"},
+	// A GPU for tests; it and its command are nobody's.
+	"meter/standin":             {},
+	"meter/standin/cmd/standin": {"meter/standin"},
+}
+
+// only names the one package that imports a third-party module.
+var only = map[string]string{
+	"github.com/docker/docker":           "internal/docker",
+	"github.com/NVIDIA/go-nvml":          "internal/meter",
+	"github.com/parquet-go/parquet-go":   "internal/result",
+	"go.yaml.in/yaml":                    "internal/study",
+	"github.com/hashicorp/go-multierror": "internal/study",
+	"github.com/gpustack/gguf-parser-go": "internal/hub",
+	"github.com/alecthomas/kong":         "cmd/llem",
+	"gonum.org/v1/gonum/blas":            "images/reference",
+	"gonum.org/v1/gonum/stat":            "internal/stats",
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	CgoFiles   []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,CgoFiles", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	used := map[string]bool{}
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		name, internal := strings.CutPrefix(path, "internal/")
+		allowed, known := may[name]
+		if internal && !known && name != path {
+			t.Errorf("%s has no row in the table of who imports whom", path)
+		}
+		for _, i := range p.Imports {
+			if other, ours := strings.CutPrefix(i, module+"internal/"); ours && internal && !slices.Contains(allowed, other) {
+				t.Errorf("%s imports internal/%s", path, other)
+			}
+			for m, owner := range only {
+				if i != m && !strings.HasPrefix(i, m+"/") {
+					continue
+				}
+				used[m] = true
+				if path != owner {
+					t.Errorf("%s imports %s, which is %s's alone", path, i, owner)
+				}
+			}
+		}
+		if len(p.CgoFiles) > 0 && path != "internal/meter" && path != "internal/meter/standin" {
+			t.Errorf("%s uses cgo", path)
+		}
+	}
+	for m := range only {
+		if !used[m] {
+			t.Errorf("nobody imports %s", m)
+		}
+	}
+}
