@@ -4,6 +4,7 @@ LDFLAGS := -X main.version=$(VERSION)
 # go-nvml's header marks calls deprecated that older drivers still need.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 # Tools are run by version and stay out of go.mod.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GORELEASER := github.com/goreleaser/goreleaser/v2@v2.16.0
@@ -47,9 +48,14 @@ gofmt:
 	@files=$$(gofmt -l cmd internal images) && { [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files"; exit 1; }; }
 
 .PHONY: lint
-lint: ## golangci-lint: gofmt, vet, staticcheck and what .golangci.yml adds; shellcheck where it is installed
-	go run $(GOLANGCI) run ./...
+lint: gofmt ## gofmt, vet, staticcheck; shellcheck where it is installed
+	go vet ./...
+	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; else echo 'no shellcheck: scripts were not checked (sudo apt-get install shellcheck)'; fi
+
+.PHONY: golangci
+golangci: ## more than lint finds, and slower to build: golangci-lint by .golangci.yml
+	go run $(GOLANGCI) run ./...
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in what the binary reaches; needs the Go vulnerability database
