@@ -31,6 +31,7 @@ type finding struct {
 
 func (c *doctorCmd) Run(a *app) error {
 	list := slices.Concat(doctorDocker(a), doctorGPUs(a.ctx), doctorHost())
+	list = append(list, verdict(list))
 	if c.JSON {
 		enc := json.NewEncoder(a.stdout)
 		enc.SetIndent("", "  ")
@@ -49,6 +50,18 @@ func (c *doctorCmd) Run(a *app) error {
 		return silent(exitHost)
 	}
 	return nil
+}
+
+// verdict is what all findings come to.
+func verdict(list []finding) finding {
+	gpu := func(f finding) bool { return strings.HasPrefix(f.What, "gpu ") && f.State == "ok" }
+	switch {
+	case slices.ContainsFunc(list, func(f finding) bool { return f.State == "broken" }):
+		return finding{"llem run", "broken", "cannot work here", ""}
+	case !slices.ContainsFunc(list, gpu):
+		return finding{"llem run", "ok", "works here, without an energy figure", ""}
+	}
+	return finding{"llem run", "ok", "works here, and measures energy", ""}
 }
 
 func doctorDocker(a *app) []finding {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,12 +86,27 @@ func open(t *testing.T) *Daemon {
 	return d
 }
 
+// lock is a file that is held until the test ends, so that no llem clean of
+// another test takes the container for an orphan.
+func lock(t *testing.T) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
+}
+
 // spec starts the test server with a word that says what goes wrong.
 func spec(t *testing.T, word string) engine.Spec {
 	id := strings.ReplaceAll(t.Name(), "/", "-")
 	s := engine.Spec{
 		ImageID: testImage, Port: 8000, ReadyPath: "/health", ReadyTimeout: 30 * time.Second,
-		Run: id, Lock: "/nowhere/" + id, PID: os.Getpid(), Name: "llem-test-" + id,
+		Run: id, Lock: lock(t), PID: os.Getpid(), Name: "llem-test-" + id,
 	}
 	if word != "" {
 		s.Cmd = []string{word}
@@ -326,17 +342,18 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 
 func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 	d := open(t)
-	var made []string
+	var made, locks []string
 	for _, name := range []string{"living", "dead"} {
 		sp := spec(t, "")
-		sp.Run, sp.Lock, sp.Name = name, "/locks/"+name, sp.Name+"-"+name
+		sp.Run, sp.Name = name, sp.Name+"-"+name
+		locks = append(locks, sp.Lock)
 		s, err := launch(t, d, sp)
 		if err != nil {
 			t.Fatal(err)
 		}
 		made = append(made, s.Info().ID)
 	}
-	list, err := d.Orphans(t.Context(), func(lock string) bool { return lock != "/locks/dead" })
+	list, err := d.Orphans(t.Context(), func(lock string) bool { return lock != locks[1] })
 	if err != nil || len(list) != 1 || list[0].ID != made[1] || list[0].Run != "dead" || list[0].State != "running" {
 		t.Fatalf("%+v, %v", list, err)
 	}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+)
+
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	bare := newHost(t)
+	o := bare.llem("doctor")
+	if o.code != 0 || !strings.Contains(o.stdout, "no NVIDIA driver") || !strings.Contains(o.stdout, "works here, without an energy figure") {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+
+	h := newHost(t, standin.GPU{Power: 60, NoPersist: true}, standin.GPU{Power: 60})
+	h.gpus.SetProcesses(1, standin.Process{PID: os.Getpid()})
+	h.gpus.SetMIG(0, true)
+	var list []finding
+	o = h.llem("doctor", "--json")
+	decodeJSON(t, o.stdout, &list)
+	said := o.stdout
+	for _, want := range []string{"nvidia-smi -pm 1", "-i 0 -mig 0", "in use by", "measures energy", standin.UUID(1)} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+	for _, f := range list {
+		if f.State != "ok" && f.Remedy == "" {
+			t.Errorf("%s is %s and nothing mends it", f.What, f.State)
+		}
+	}
+
+	bare.set("DOCKER_HOST", "unix:///nowhere.sock")
+	if o := bare.llem("doctor"); o.code != exitHost || !strings.Contains(o.stdout, "broken   docker") || !strings.Contains(o.stdout, "cannot work here") {
+		t.Errorf("exit %d\n%s", o.code, o.stdout)
+	}
+}
+
+func TestConfigCommands(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	file := h.path("new.yaml")
+	if o := h.llem("config", "init", file); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	if o := h.llem("config", "init", file); o.code != exitUsage || !strings.Contains(o.stderr, "exists") {
+		t.Errorf("a file was written over: exit %d\n%s", o.code, o.stderr)
+	}
+	o := h.llem("config", "validate", file)
+	if o.code != 0 || !strings.Contains(o.stdout, "n_warmup: 5") || !strings.Contains(o.stdout, "config_hash: ") {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := h.llem("config", "validate", h.config("model: x\nsede: 1\n")); o.code != exitUsage || !strings.Contains(o.stderr, "seed") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	var schema map[string]any
+	decodeJSON(t, h.llem("config", "schema").stdout, &schema)
+}
+
+func TestTheCommandLine(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"version"}, 0, "llem dev linux/"},
+		{[]string{"engines"}, 0, "reference"},
+		{[]string{"--help"}, 0, "clean"},
+		{nil, 0, "clean"},
+		{[]string{"measure"}, exitUsage, "measure"},
+		{[]string{"show", h.path("nowhere")}, exitUsage, "no result at"},
+		{[]string{"run", "--num-prompts", "many"}, exitUsage, "many"},
+		{[]string{"run"}, exitUsage, "model"},
+	} {
+		o := h.llem(c.args...)
+		if o.code != c.code || !strings.Contains(o.stdout+o.stderr, c.says) {
+			t.Errorf("llem %v: exit %d, want %d and %q\n%s%s", c.args, o.code, c.code, c.says, o.stdout, o.stderr)
+		}
+	}
+	bash := h.llem("completion", "bash")
+	check := exec.Command("bash", "-n")
+	check.Stdin = strings.NewReader(bash.stdout)
+	if out, err := check.CombinedOutput(); err != nil || bash.stdout == "" {
+		t.Errorf("%v: %s", err, out)
+	}
+	h.set("COMP_LINE", "llem run --qu")
+	if o := h.llem(); strings.TrimSpace(o.stdout) != "--quick" && !strings.Contains(o.stdout, "--quick\n") {
+		t.Errorf("llem run --qu<TAB> gives %q", o.stdout)
+	}
+}
+
+func TestQuietSaysNothingButTheResult(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	o := h.llem(append([]string{"-q"}, h.quick()...)...)
+	if o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout, "throughput") {
+		t.Errorf("exit %d, stderr %q", o.code, o.stderr)
+	}
+}
+
+// Precedence: flag, environment, file, the user's file, default.
+func TestSettingsStandAboveOneAnother(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	if err := os.MkdirAll(h.path("config/llem"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	user := "workload: {prompts: 1, max_input_tokens: 11}\nseed: 1\nwarmup: {n_warmup: 1}\n"
+	if err := os.WriteFile(h.path("config/llem/config.yaml"), []byte(user), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\nworkload: {prompts: 2}\nseed: 2\nwarmup: {n_warmup: 2}\n")
+	h.set("LLEM_WORKLOAD_PROMPTS", "3")
+	h.set("LLEM_SEED", "3")
+	o := h.llem("run", "--dry-run", "-n", "4", config)
+	for _, want := range []string{"prompts: 4", "seed: 3", "n_warmup: 2", "max_input_tokens: 11", "max_output_tokens: 256"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("no %q in\n%s%s", want, o.stdout, o.stderr)
+		}
+	}
+	h.set("LLEM_SEED", "three")
+	h.llem("run", "--dry-run", config).refused(t, exitUsage, "LLEM_SEED", "three")
+}
