@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -102,6 +103,26 @@ func TestQuietSaysNothingButTheResult(t *testing.T) {
 	o := h.llem(append([]string{"-q"}, h.quick()...)...)
 	if o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout, "throughput") {
 		t.Errorf("exit %d, stderr %q", o.code, o.stderr)
+	}
+}
+
+// Every example can be run as it stands.
+func TestExamplesCanBeRun(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	files, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, f := range files {
+		path, err := filepath.Abs(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := h.llem("run", "--dry-run", "--image", image, path)
+		if o.code != 0 || !strings.Contains(o.stdout, "--model") || len(o.records) > 0 {
+			t.Errorf("%s: exit %d\n%s%s", f, o.code, o.stdout, o.stderr)
+		}
 	}
 }
 

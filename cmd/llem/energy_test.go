@@ -1,12 +1,17 @@
 package main
 
 import (
+	"maps"
 	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/meter/standin"
+	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // full is an experiment of the whole protocol with its shortest waits; %s is
@@ -75,8 +80,9 @@ func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
 	if negative := strings.Contains(strings.Join(r.MeasurementWarnings, "\n"), "negative_adjusted_energy"); negative != (*r.EnergyAdjustedJ < 0) {
 		t.Errorf("adjusted is %g and the warning is %v", *r.EnergyAdjustedJ, negative)
 	}
-	checkPhases(t, r.Phases, "preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "after")
+	checkPhases(t, r.Phases, "preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "record", "after")
 	checkEvents(t, r)
+	checkSeries(t, r, o.dirs[0])
 	checkCalls(t, r, h.path("calls"), 1)
 	for _, code := range locked {
 		if r.WarningSeverities[code] != "" {
@@ -107,5 +113,42 @@ func TestSwitchedPowerGivesTheAdjustedTruth(t *testing.T) {
 	within(t, "engine_idle_power_w", r.Energy.EngineIdlePowerW, 60, 0.6)
 	if r.Energy.Steady == nil || r.Energy.Steady.EnergyJ == nil {
 		t.Error("no steady slice")
+	}
+}
+
+// checkSeries holds the files of a run at 300 W on GPU 1 to the record.
+func checkSeries(t *testing.T, r *result.Record, dir string) {
+	t.Helper()
+	series := readParquet(t, filepath.Join(dir, result.TimeseriesFile))
+	columns := []string{"gpu_index", "memory_total_mb", "memory_used_mb", "power_w", "sm_utilisation_pct", "temperature_c", "throttle_reasons", "timestamp_s"}
+	if got := slices.Sorted(maps.Keys(series)); !slices.Equal(got, columns) {
+		t.Errorf("timeseries has the columns %v", got)
+	}
+	if n := len(series["power_w"]); n != int(math.Ceil(*r.WindowSeconds)) {
+		t.Errorf("timeseries has %d rows for a window of %g s", n, *r.WindowSeconds)
+	}
+	for i, w := range series["power_w"] {
+		p, err := strconv.ParseFloat(w, 64)
+		if err != nil || math.Abs(p-300) > 1 || series["gpu_index"][i] != "1" || series["timestamp_s"][i] != strconv.Itoa(i) {
+			t.Errorf("second %s: %s W on GPU %s", series["timestamp_s"][i], w, series["gpu_index"][i])
+		}
+	}
+	requests := readParquet(t, filepath.Join(dir, result.RequestsFile))
+	if len(requests["id"]) != r.Requests.Completed {
+		t.Errorf("%d requests in the file, %d in the record", len(requests["id"]), r.Requests.Completed)
+	}
+	samples := readParquet(t, filepath.Join(dir, result.SamplesFile))
+	seen := slices.Compact(slices.Clone(samples["phase"]))
+	if want := []string{"baseline", "launch", "warmup", "thermal_floor", "window"}; len(seen) < len(want) || !slices.Equal(seen[:len(want)], want) {
+		t.Errorf("samples of the phases %v, want %v first", seen, want)
+	}
+	edges := 0
+	for i, e := range samples["edge"] {
+		if e == "true" && samples["phase"][i] == "window" {
+			edges++
+		}
+	}
+	if edges != 2 {
+		t.Errorf("%d edges in the window, want 2", edges)
 	}
 }

@@ -111,7 +111,10 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 	}
 	err := x.measured(ctx)
 	rec := x.record(err)
-	keep := x.keep(rec)
+	keep := x.phase(measure.Record, "", func() (string, error) {
+		err := x.keep(rec)
+		return x.store.Dir(), err
+	})
 	after := x.after(ctx, rec)
 	if x.recorder != nil {
 		x.recorder.Stop()
