@@ -120,6 +120,25 @@ func busyGPUs(ctx context.Context, gpus GPUs, all []measure.Device) map[string]b
 	return busy
 }
 
+// quarterDuty are the compute capabilities whose power sensor looks a quarter of
+// the time: A100 and H100, 25 ms of each 100 (arXiv 2312.02741). Others are taken
+// to look all the time.
+var quarterDuty = map[string]bool{"8.0": true, "9.0": true}
+
+// sensors is what is known of each GPU's power sensor.
+func (x *run) sensors() []measure.Sensor {
+	out := make([]measure.Sensor, len(x.devices))
+	for i, d := range x.devices {
+		if i < len(x.refresh) {
+			out[i].Refresh = x.refresh[i]
+		}
+		if out[i].Duty = 1; quarterDuty[d.ComputeCapability] {
+			out[i].Duty = 0.25
+		}
+	}
+	return out
+}
+
 func uuids(devices []measure.Device) []string {
 	out := make([]string, len(devices))
 	for i, d := range devices {

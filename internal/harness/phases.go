@@ -199,7 +199,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		x.baseline = &b
 		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil
 	}
-	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, len(x.devices), study.Seconds(x.exp.Baseline.DurationSeconds))
+	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), study.Seconds(x.exp.Baseline.DurationSeconds))
 	if err != nil {
 		if errors.Is(err, measure.ErrNoReading) {
 			x.Log.Warn("baseline", "error", err)

@@ -136,26 +136,30 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	runtime.GC() // so that the window does not pay for what came before
 
+	x.settle(ctx, "opens")
 	cpu := load.CPUTime()
-	if x.recorder != nil {
-		if _, err := x.recorder.Edge(); err != nil {
-			x.Log.Warn("read GPUs as the window opens", "error", err)
-		}
-	}
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
+	x.work.cpu = load.CPUTime() - cpu
 	x.close(ctx, done)
+	x.settle(ctx, "closes")
 	if x.recorder != nil {
-		if _, err := x.recorder.Edge(); err != nil {
-			x.Log.Warn("read GPUs as the window closes", "error", err)
-		}
 		x.recorder.SetPhase(measure.Record, 0)
 	}
-	x.work.cpu = load.CPUTime() - cpu
 	x.quiesced(ctx)
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d requests in %.1f s", len(done.Traces), x.work.window.Seconds()), nil
+}
+
+// settle reads the GPUs at an edge of the window until each counter has moved.
+func (x *run) settle(ctx context.Context, edge string) {
+	if x.recorder == nil {
+		return
+	}
+	if err := x.recorder.Settle(ctx, x.refresh); err != nil && ctx.Err() == nil {
+		x.Log.Warn("read GPUs as the window "+edge, "error", err)
+	}
 }
 
 // close sets the window's end: the last response byte, or the return of the

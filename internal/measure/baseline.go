@@ -3,12 +3,14 @@ package measure
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
 // Baseline is the idle power of the bare GPUs, or where it came from.
 type Baseline struct {
 	Power        Watts
+	U            *Watts // standard uncertainty of Power; nil: unknown
 	PerGPU       []Watts
 	Method       string
 	Duration     time.Duration
@@ -22,9 +24,10 @@ type Baseline struct {
 // processPoll is how often processes are listed while a baseline is taken.
 const processPoll = time.Second
 
-// MeasureBaseline reads n idle GPUs for d and lists processes on them all
-// through. It returns an error when the context ends or a GPU gives no energy.
-func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, n int, d time.Duration) (Baseline, error) {
+// MeasureBaseline reads idle GPUs, one for each sensor, for d and lists processes
+// on them all through. It returns an error when the context ends or a GPU gives
+// no energy.
+func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors []Sensor, d time.Duration) (Baseline, error) {
 	b := Baseline{MeasuredAt: time.Now().UTC(), Duration: d}
 	open, err := r.Edge()
 	if err != nil {
@@ -37,14 +40,45 @@ func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, n int, d
 	if err != nil {
 		return b, fmt.Errorf("close baseline: %w", err)
 	}
-	b.PerGPU, b.Method, err = meanPower(r.Samples(), n, spanOf(open, end))
+	samples, span := r.Samples(), spanOf(open, end)
+	b.PerGPU, b.Method, err = meanPower(samples, len(sensors), span)
 	if err != nil {
 		return b, fmt.Errorf("baseline: %w", err)
 	}
-	for _, p := range b.PerGPU {
+	var sum float64
+	known := true
+	for g, p := range b.PerGPU {
 		b.Power += p
+		u, ok := idleU(samples, int32(g), span, p, sensors[g])
+		sum, known = sum+u*u, known && ok
+	}
+	if known {
+		u := Watts(math.Sqrt(sum))
+		b.U = &u
 	}
 	return b, nil
+}
+
+// idleU is the standard uncertainty, in watts, of the mean power p of an idle
+// GPU over a span: one refresh at each end, and the spread of readings that are
+// a refresh apart.
+func idleU(samples []Sample, gpu int32, s span, p Watts, sensor Sensor) (float64, bool) {
+	var rs []reading
+	prev := -time.Hour
+	for i := range samples {
+		x := &samples[i]
+		w, ok := x.Power()
+		if x.GPU == gpu && ok && !x.Edge && x.At >= s.from && x.At <= s.to && x.At-prev >= sensor.Refresh*95/100 {
+			rs = append(rs, reading{power: float64(w)})
+			prev = x.At
+		}
+	}
+	if len(rs) < 3 {
+		return 0, false
+	}
+	_, spread := meanSpread(rs)
+	ends := float64(p) * sensor.Refresh.Seconds() / (s.to - s.from).Seconds() / math.Sqrt(6)
+	return math.Hypot(ends, spread/math.Sqrt(float64(len(rs)))), true
 }
 
 // watch lists processes every processPoll until d has passed.

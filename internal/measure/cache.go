@@ -45,6 +45,7 @@ func BaselineKey(devices []Device, boot, method string) string {
 // cached is a baseline on disk.
 type cached struct {
 	PerGPU     map[string]float64 `json:"per_gpu_w"` // by UUID
+	U          *Watts             `json:"u_w,omitempty"`
 	Method     string             `json:"method"`
 	Duration   float64            `json:"duration_seconds"`
 	MeasuredAt time.Time          `json:"measured_at"`
@@ -69,7 +70,7 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 	}
 	b := Baseline{
 		Method: on.Method, Duration: time.Duration(on.Duration * float64(time.Second)),
-		MeasuredAt: on.MeasuredAt, Age: age, Cached: true,
+		MeasuredAt: on.MeasuredAt, Age: age, Cached: true, U: on.U,
 	}
 	for _, d := range devices {
 		w, ok := on.PerGPU[d.UUID]
@@ -87,7 +88,7 @@ func (c BaselineCache) Store(key string, devices []Device, b Baseline) error {
 	if c.TTL <= 0 || b.Contaminated {
 		return nil
 	}
-	on := cached{PerGPU: map[string]float64{}, Method: b.Method, Duration: b.Duration.Seconds(), MeasuredAt: b.MeasuredAt}
+	on := cached{PerGPU: map[string]float64{}, Method: b.Method, Duration: b.Duration.Seconds(), MeasuredAt: b.MeasuredAt, U: b.U}
 	for i, d := range devices {
 		on.PerGPU[d.UUID] = float64(b.PerGPU[i])
 	}

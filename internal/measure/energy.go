@@ -2,22 +2,26 @@ package measure
 
 import "time"
 
-// Methods of reading energy, protocol section 3.
+// Methods of reading energy, protocol section 3, best first.
 const (
+	MethodAligned  = "counter_edge_aligned" // the counter, with the ticks at both edges known
 	MethodCounter  = "counter"
 	MethodIntegral = "power_integral"
 )
 
 // DeviceEnergy is what one GPU used over a span. Nil is unknown.
 type DeviceEnergy struct {
-	Method   string  // which of the two Energy is; empty: neither could be read
-	Energy   *Joules // the figure
-	Counter  *Joules // from the driver's counter
-	Integral *Joules // from power, by the trapezoid rule
-	Samples  int     // readings of power inside the span, edges not counted
-	Mean     *Watts  // Energy over the span's length
-	Peak     *Watts  // highest reading of power inside the span
-	Reset    bool    // the counter went backwards: Counter is nil
+	Method     string            // which one Energy is; empty: none could be read
+	Energy     *Joules           // the figure
+	U          *Joules           // its standard uncertainty (k = 1) without the sensor's gain
+	Components map[string]Joules // of U, independent
+	UIntegral  *Joules           // of Integral
+	Counter    *Joules           // from the driver's counter
+	Integral   *Joules           // from power, by the trapezoid rule
+	Samples    int               // readings of power inside the span, edges not counted
+	Mean       *Watts            // Energy over the span's length
+	Peak       *Watts            // highest reading of power inside the span
+	Reset      bool              // the counter went backwards: Counter is nil
 }
 
 // EnergyBetween computes the energy of each of n devices between from and to

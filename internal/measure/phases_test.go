@@ -36,7 +36,7 @@ func TestBaselineIsTheMeanPowerOfItsWindow(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, 100*time.Millisecond)
 		r.Start()
 		defer r.Stop()
-		b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), 1, 30*time.Second)
+		b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), make([]Sensor, 1), 30*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestBaselineIsTheMeanPowerOfItsWindow(t *testing.T) {
 func TestBaselineSeesAProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, time.Second)
-		b, err := MeasureBaseline(t.Context(), r, fakeProcesses{{PID: 7, Name: "python3"}}, 1, 3*time.Second)
+		b, err := MeasureBaseline(t.Context(), r, fakeProcesses{{PID: 7, Name: "python3"}}, make([]Sensor, 1), 3*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestBaselineSeesAProcess(t *testing.T) {
 func TestBaselineOfALostGPUIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{lost: true}, 1, time.Second)
-		if _, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), 1, time.Second); err == nil {
+		if _, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), make([]Sensor, 1), time.Second); err == nil {
 			t.Error("no error from a GPU that gives no reading")
 		}
 	})

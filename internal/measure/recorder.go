@@ -1,7 +1,9 @@
 package measure
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -100,6 +102,42 @@ func (r *Recorder) Edge() ([]Sample, error) {
 		return out, r.lastErr
 	}
 	return out, nil
+}
+
+// Pace of the polls at the edges of a span, protocol section 3.
+const (
+	settleEvery = 5 * time.Millisecond
+	settleLimit = 1.2 // refreshes
+)
+
+// Settle reads all devices every 5 ms until the energy counter of each has
+// moved, so that the tick next to a span's edge is known, and at most 1.2 times
+// the longest refresh. refresh is by device; 0 is one without a counter. All
+// readings are edges. It returns the error of the last reading, or ctx's.
+func (r *Recorder) Settle(ctx context.Context, refresh []time.Duration) error {
+	got, err := r.Edge()
+	first, waiting := make([]uint64, r.devices), make([]bool, r.devices)
+	for _, s := range got {
+		first[s.GPU] = s.EnergyMJ
+	}
+	longest := time.Duration(0)
+	for g, t := range refresh {
+		waiting[g] = t > 0
+		longest = max(longest, t)
+	}
+	deadline := time.Now().Add(time.Duration(settleLimit * float64(longest)))
+	for slices.Contains(waiting, true) && time.Now().Before(deadline) {
+		if serr := Sleep(ctx, settleEvery); serr != nil {
+			return serr
+		}
+		got, err = r.Edge()
+		for _, s := range got {
+			if s.Has&HasEnergy != 0 && s.EnergyMJ != first[s.GPU] {
+				waiting[s.GPU] = false
+			}
+		}
+	}
+	return err
 }
 
 // read takes one reading of every device. The caller holds mu.

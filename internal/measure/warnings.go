@@ -2,6 +2,7 @@ package measure
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -173,7 +174,7 @@ func (f GPUFacts) throttle(g int32) (bits uint64) {
 	return bits
 }
 
-// disagreement compares counter and integral. Until a figure carries its own
+// disagreement compares counter and integral. Where the figure carries no
 // uncertainty the allowance is the sensor's gain plus two refreshes' energy.
 func (f GPUFacts) disagreement(d Device, e DeviceEnergy) (Warning, bool) {
 	if e.Counter == nil || e.Integral == nil || e.Mean == nil {
@@ -181,6 +182,12 @@ func (f GPUFacts) disagreement(d Device, e DeviceEnergy) (Warning, bool) {
 	}
 	diff := float64(*e.Integral - *e.Counter)
 	allowed := sensorTolerance*float64(*e.Counter) + sensorAllowanceS*float64(*e.Mean)
+	if e.U != nil {
+		allowed = math.Inf(1)
+		if _, apart := e.Components[disagreement]; apart {
+			allowed = 0
+		}
+	}
 	if max(diff, -diff) <= allowed {
 		return Warning{}, false
 	}

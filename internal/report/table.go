@@ -123,7 +123,7 @@ func (p *printer) energy() {
 		mark = "  INVALID: " + strings.Join(e.Reasons, ", ")
 	}
 	p.row("total", "%s%s", plusMinus(r.EnergyTotalJ, e.URepeatabilityJ, e.CoverageK, 1, "J"), mark)
-	p.row("adjusted", "%s", unit(r.EnergyAdjustedJ, "J"))
+	p.row("adjusted", "%s", plusMinus(r.EnergyAdjustedJ, e.UAdjustedJ, e.CoverageK, 1, "J"))
 	p.row("baseline", "%s%s", unit(r.BaselinePowerW, "W"), baselineNote(e.Baseline))
 	p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), unit(e.EngineIdlePowerW, "W"))
 	p.row("method", "%s by %s%s", e.Method, e.Backend, crossNote(r))

@@ -167,6 +167,7 @@ type Energy struct {
 	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
 	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
 	UAbsoluteJ          *float64           `json:"u_absolute_j"`
+	UAdjustedJ          *float64           `json:"u_adjusted_j"` // of energy_adjusted_j, without the gain
 	CoverageK           float64            `json:"coverage_k"`
 	Components          map[string]float64 `json:"components"`
 	CrossChecks         []CrossCheck       `json:"cross_checks"`
@@ -186,6 +187,7 @@ type GPUEnergy struct {
 	Index          int      `json:"index"`
 	UUID           string   `json:"uuid"`
 	EnergyJ        *float64 `json:"energy_j"`
+	UJ             *float64 `json:"u_j"`
 	Method         string   `json:"method"`
 	CounterJ       *float64 `json:"counter_j"`
 	PowerIntegralJ *float64 `json:"power_integral_j"`
@@ -204,6 +206,7 @@ type CrossCheck struct {
 // Baseline is where baseline_power_w came from.
 type Baseline struct {
 	PowerW          float64   `json:"power_w"`
+	UW              *float64  `json:"u_w"`
 	PerGPUW         []float64 `json:"per_gpu_w"`
 	Method          string    `json:"method"`
 	DurationSeconds float64   `json:"duration_seconds"`

@@ -1,0 +1,185 @@
+package harness
+
+import (
+	"math"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// mapEnergy maps baseline, window and steady slice.
+func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
+	en := result.Energy{
+		Valid: true, Reasons: []string{}, Scope: "gpu", Backend: "nvml", CoverageK: 2,
+		PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Components: map[string]float64{},
+	}
+	defer func() { r.Energy = en }()
+	if x.work != nil {
+		en.WindowClosedBy, en.EngineIdleConfirmed = x.work.closedBy, x.work.idle
+	}
+	if x.noEnergy != "" {
+		en.Backend, en.Valid, en.Reasons = "none", false, []string{x.noEnergy}
+		return
+	}
+	if b := x.baseline; b != nil {
+		r.BaselinePowerW = ptr(float64(b.Power))
+		en.Baseline = x.baselineRecord(b)
+	}
+	if len(x.idle) > 0 {
+		var sum measure.Watts
+		for _, w := range x.idle {
+			sum += w
+		}
+		en.EngineIdlePowerW = ptr(float64(sum))
+	}
+	if x.work == nil || x.work.window <= 0 {
+		en.Valid, en.Reasons = false, []string{"the window was not reached"}
+		return
+	}
+	x.mapWindowEnergy(r, &en, fig)
+}
+
+func (x *run) baselineRecord(b *measure.Baseline) *result.Baseline {
+	out := &result.Baseline{
+		PowerW: float64(b.Power), Method: b.Method, DurationSeconds: b.Duration.Seconds(),
+		MeasuredAt: b.MeasuredAt, AgeSeconds: b.Age.Seconds(), Cached: b.Cached,
+		UW: watts(b.U), Contaminated: b.Contaminated, Processes: x.processes(b.Processes),
+	}
+	for _, w := range b.PerGPU {
+		out.PerGPUW = append(out.PerGPUW, float64(w))
+	}
+	return out
+}
+
+func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures) {
+	samples := x.recorder.Samples()
+	from := x.work.t0.Sub(x.recorder.Epoch())
+	to := from + x.work.window
+	per := measure.WindowEnergy(samples, x.sensors(), from, to)
+	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{
+		Devices: x.devices, Samples: samples, Energies: per,
+		DriftThreshold: measure.Celsius(x.exp.Measurement.ThermalDriftThresholdC),
+	})...)
+	for i, g := range per {
+		en.PerGPU = append(en.PerGPU, x.gpuEnergy(i, g))
+	}
+	en.PeakPowerW = peak(samples, len(x.devices), from, to)
+	en.CrossChecks = crossChecks(per)
+	total := measure.Total(per)
+	if total == nil {
+		const why = "a GPU gave neither an energy counter nor power in the window"
+		x.warn("energy_unavailable", why)
+		en.Valid, en.Reasons = false, []string{why}
+		return
+	}
+	en.Method = commonMethod(per)
+	seconds := x.work.window.Seconds()
+	t := float64(*total)
+	r.EnergyTotalJ = ptr(t)
+	en.MeanPowerW = ptr(t / seconds)
+	en.PerRequestJ = per1(t, int64(fig.Completed))
+	en.PerTotalTokenJ = per1(t, fig.InputTokens+fig.OutputTokens)
+	r.EnergyPerOutputToken = per1(t, fig.OutputTokens)
+	u, components := measure.TotalU(per)
+	if u != nil {
+		en.URepeatabilityJ = ptr(float64(*u))
+		en.UAbsoluteJ = ptr(math.Hypot(float64(*u), float64(measure.GainU(*total))))
+		for name, c := range components {
+			en.Components[name] = float64(c)
+		}
+	}
+	var adjusted *measure.Joules
+	if x.baseline != nil {
+		a := *total - measure.Joules(float64(x.baseline.Power)*seconds)
+		adjusted = &a
+		r.EnergyAdjustedJ = ptr(float64(a))
+		if u != nil && x.baseline.U != nil {
+			en.UAdjustedJ = ptr(math.Hypot(float64(*u), float64(*x.baseline.U)*seconds))
+		}
+	}
+	x.warnings = append(x.warnings, measure.BaselineWarnings(x.baseline, adjusted)...)
+	en.Steady = x.steady(samples, from)
+}
+
+func (x *run) gpuEnergy(i int, g measure.DeviceEnergy) result.GPUEnergy {
+	return result.GPUEnergy{
+		Index: x.devices[i].Index, UUID: x.devices[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
+		CounterJ: joules(g.Counter), PowerIntegralJ: joules(g.Integral), Samples: g.Samples,
+		MeanPowerW: watts(g.Mean), PeakPowerW: watts(g.Peak),
+	}
+}
+
+// steady is the slice in which the concurrency was full, for a closed loop.
+func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Steady {
+	l := x.exp.Workload.Load
+	full := l.Concurrency
+	if l.Pattern != "closed" {
+		full = l.MaxInFlight
+	}
+	if full == 0 {
+		return nil
+	}
+	start, end, tokens, ok := load.Steady(x.work.traces, full)
+	if !ok || end <= start {
+		return nil
+	}
+	s := &result.Steady{StartSeconds: start.Seconds(), Seconds: (end - start).Seconds(), OutputTokens: tokens}
+	// Inside the window there are no edges, so the slice is the integral's.
+	var sum float64
+	for g := range x.devices {
+		j := measure.Integrate(samples, int32(g), from+start, from+end)
+		if j == nil {
+			return s
+		}
+		sum += float64(*j)
+	}
+	s.EnergyJ, s.JoulesPerToken = &sum, per1(sum, int64(tokens))
+	return s
+}
+
+// crossChecks is the sum of the integral where the counter gave the figure.
+func crossChecks(per []measure.DeviceEnergy) []result.CrossCheck {
+	var counter, integral float64
+	for _, g := range per {
+		if g.Counter == nil || g.Integral == nil {
+			return []result.CrossCheck{}
+		}
+		counter, integral = counter+float64(*g.Counter), integral+float64(*g.Integral)
+	}
+	return []result.CrossCheck{{Method: measure.MethodIntegral, EnergyJ: integral, DifferenceJ: integral - counter}}
+}
+
+// commonMethod is the method of all GPUs, or the names of two where they differ.
+func commonMethod(per []measure.DeviceEnergy) string {
+	m := per[0].Method
+	for _, g := range per {
+		if g.Method != m {
+			return m + "+" + g.Method
+		}
+	}
+	return m
+}
+
+// peak is the highest sum of power over readings of all GPUs taken together.
+func peak(samples []measure.Sample, n int, from, to time.Duration) *float64 {
+	var best *float64
+	var sum float64
+	seen := 0
+	for i := range samples {
+		s := &samples[i]
+		if s.GPU == 0 {
+			sum, seen = 0, 0
+		}
+		p, ok := s.Power()
+		if !ok || s.At < from || s.At > to {
+			continue
+		}
+		sum += float64(p)
+		if seen++; seen == n && (best == nil || sum > *best) {
+			best = ptr(sum)
+		}
+	}
+	return best
+}
