@@ -27,6 +27,7 @@ type cli struct {
 	Doctor     doctorCmd     `cmd:"" help:"Say what this host can measure, what it lacks, and the command that mends it."`
 	Config     configCmd     `cmd:"" help:"Make, check and describe experiment files."`
 	Show       showCmd       `cmd:"" help:"Print the table of a result again, from its files."`
+	Verify     verifyCmd     `cmd:"" help:"Compute a result's joules again from its raw samples, and check its files."`
 	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
 	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

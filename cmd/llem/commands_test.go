@@ -77,6 +77,7 @@ func TestTheCommandLine(t *testing.T) {
 		{nil, 0, "clean"},
 		{[]string{"measure"}, exitUsage, "measure"},
 		{[]string{"show", h.path("nowhere")}, exitUsage, "no result at"},
+		{[]string{"verify", h.path("nowhere")}, exitUsage, "no result at"},
 		{[]string{"run", "--num-prompts", "many"}, exitUsage, "many"},
 		{[]string{"run"}, exitUsage, "model"},
 	} {

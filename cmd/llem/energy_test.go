@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,6 +125,48 @@ func TestSwitchedPowerGivesTheAdjustedTruth(t *testing.T) {
 	within(t, "engine_idle_power_w", r.Energy.EngineIdlePowerW, 60, 0.6)
 	if r.Energy.Steady == nil || r.Energy.Steady.EnergyJ == nil {
 		t.Error("no steady slice")
+	}
+	checkVerify(t, h, o.dirs[0])
+}
+
+// checkVerify has the joules computed again, and one changed byte found.
+func checkVerify(t *testing.T, h *host, dir string) {
+	t.Helper()
+	v := h.llem("verify", dir)
+	for _, what := range []string{"energy_total_j", "u_repeatability_j", "baseline_power_w", "energy_adjusted_j"} {
+		if !regexp.MustCompile(`ok +` + what + ` .*computed again`).MatchString(v.stdout) {
+			t.Errorf("%s was not computed again", what)
+		}
+	}
+	if v.code != 0 || strings.Contains(v.stdout, "differs") || strings.Count(v.stdout, "as it was written") < 6 {
+		t.Errorf("exit %d\n%s%s", v.code, v.stdout, v.stderr)
+	}
+	flip := func(name string, at func([]byte) int, to byte) {
+		path := filepath.Join(dir, name)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[at(data)] = to
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip(result.ConfigFile, func(b []byte) int { return len(b) / 2 }, '#')
+	v = h.llem("verify", dir)
+	if v.code != exitFailed || strings.Count(v.stdout, "differs") != 1 || !strings.Contains(v.stdout, "differs  config.yaml") {
+		t.Errorf("a changed byte: exit %d\n%s", v.code, v.stdout)
+	}
+	// One digit of the figure itself, which no checksum holds.
+	digit := func(b []byte) int {
+		return bytes.Index(b, []byte(`"energy_total_j": `)) + len(`"energy_total_j": `) + 1
+	}
+	flip(result.RecordFile, digit, '0')
+	if v = h.llem("verify", dir); v.code != exitFailed || !strings.Contains(v.stdout, "differs  energy_total_j") {
+		flip(result.RecordFile, digit, '1') // it was a 0
+		if v = h.llem("verify", dir); !strings.Contains(v.stdout, "differs  energy_total_j") {
+			t.Errorf("a changed figure: exit %d\n%s", v.code, v.stdout)
+		}
 	}
 }
 

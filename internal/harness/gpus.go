@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -129,14 +130,20 @@ var quarterDuty = map[string]bool{"8.0": true, "9.0": true}
 func (x *run) sensors() []measure.Sensor {
 	out := make([]measure.Sensor, len(x.devices))
 	for i, d := range x.devices {
+		var refresh time.Duration
 		if i < len(x.refresh) {
-			out[i].Refresh = x.refresh[i]
+			refresh = x.refresh[i]
 		}
-		if out[i].Duty = 1; quarterDuty[d.ComputeCapability] {
-			out[i].Duty = 0.25
-		}
+		out[i] = sensor(refresh, d.ComputeCapability)
 	}
 	return out
+}
+
+func sensor(refresh time.Duration, computeCapability string) measure.Sensor {
+	if quarterDuty[computeCapability] {
+		return measure.Sensor{Refresh: refresh, Duty: 0.25}
+	}
+	return measure.Sensor{Refresh: refresh, Duty: 1}
 }
 
 func uuids(devices []measure.Device) []string {

@@ -78,6 +78,8 @@ func (x *run) rewrite(r *result.Record) error {
 	if x.recorder != nil && x.exp.Output.RawSamples {
 		err = x.store.PutSamples(x.sampleRows(x.recorder.Samples()))
 	}
+	files, ferr := result.Files(x.store.Dir())
+	err, r.Files = errors.Join(err, ferr), files
 	if err := errors.Join(err, x.store.PutRecord(r)); err != nil {
 		return fault(HostFault, "write what came after the window: %w; %s has the rest", err, x.store.Dir())
 	}

@@ -40,10 +40,32 @@ func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors 
 	if err != nil {
 		return b, fmt.Errorf("close baseline: %w", err)
 	}
-	samples, span := r.Samples(), spanOf(open, end)
+	err = b.compute(r.Samples(), sensors, spanOf(open, end))
+	return b, err
+}
+
+// RecomputeBaseline computes a baseline again from readings, its edges included.
+func RecomputeBaseline(samples []Sample, sensors []Sensor) (Baseline, error) {
+	var edges []Sample
+	for i := range samples {
+		if samples[i].Phase == BaselinePhase && samples[i].Edge {
+			edges = append(edges, samples[i])
+		}
+	}
+	n := len(sensors)
+	if n == 0 || len(edges) < 2*n {
+		return Baseline{}, ErrNoReading
+	}
+	var b Baseline
+	err := b.compute(samples, sensors, spanOf(edges[:n], edges[len(edges)-n:]))
+	return b, err
+}
+
+// compute fills power, its uncertainty and its method.
+func (b *Baseline) compute(samples []Sample, sensors []Sensor, span span) (err error) {
 	b.PerGPU, b.Method, err = meanPower(samples, len(sensors), span)
 	if err != nil {
-		return b, fmt.Errorf("baseline: %w", err)
+		return fmt.Errorf("baseline: %w", err)
 	}
 	var sum float64
 	known := true
@@ -56,7 +78,7 @@ func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors 
 		u := Watts(math.Sqrt(sum))
 		b.U = &u
 	}
-	return b, nil
+	return nil
 }
 
 // idleU is the standard uncertainty, in watts, of the mean power p of an idle

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -80,6 +81,15 @@ func (s *Store) PutRequests(rows []RequestRow) error {
 
 // PutSamples writes samples.parquet.
 func (s *Store) PutSamples(rows iter.Seq[SampleRow]) error { return put(s, SamplesFile, rows) }
+
+// ReadSamples reads a file that PutSamples wrote.
+func ReadSamples(path string) ([]SampleRow, error) {
+	rows, err := parquet.ReadFile[SampleRow](path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return rows, nil
+}
 
 func put[T any](s *Store, name string, rows iter.Seq[T]) error {
 	return s.Put(name, func(w io.Writer) error {

@@ -56,6 +56,14 @@ type Record struct {
 	Timeseries   string `json:"timeseries"`
 	RequestsFile string `json:"requests_file"`
 	SamplesFile  string `json:"samples_file,omitempty"`
+	Files        []File `json:"files"` // all files of the run but this one
+}
+
+// File is a file of a run as it was written.
+type File struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
 }
 
 // Phase is one phase of the protocol as it ran.

@@ -262,7 +262,7 @@ latency.ttft_ms latency.tpot_ms latency.itl_ms latency.e2e_ms latency.ttft_sched
 latency.ttft_ms.p95 latency.ttft_ms.p99 latency.ttft_ms.max client.cpu_seconds client.send_lag_ms
 flops.value flops.method flops.confidence flops.precision flops.prefill flops.decode flops.attention flops.lm_head flops.notes flops.flops_per_second flops.flops_per_joule
 warmup.converged warmup.final_cv warmup.iterations_completed warmup.target_cv warmup.max_prompts warmup.latencies_ms warmup.duration_seconds warmup.thermal_floor_seconds
-measurement_warnings timeseries requests_file samples_file`)
+measurement_warnings timeseries requests_file samples_file files files.name files.bytes files.sha256`)
 
 func TestTheRecordHasEveryNameAndComesBackWhole(t *testing.T) {
 	var r Record
@@ -326,6 +326,33 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		if _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "name a run's directory") {
 			t.Errorf("%s: error %v", path, err)
 		}
+	}
+}
+
+func TestChecksumsFindOneChangedByte(t *testing.T) {
+	s := store(t)
+	for _, name := range []string{"a", "b", RecordFile} {
+		if err := s.PutFile(name, []byte("content of "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := Files(s.Dir())
+	if err != nil || len(files) != 2 || files[0].Name != "a" || files[0].Bytes != 12 {
+		t.Fatalf("%+v, %v", files, err)
+	}
+	if diff := files[0].Check(s.Dir()); diff != "" {
+		t.Errorf("an unchanged file: %s", diff)
+	}
+	for text, says := range map[string]string{"content of b": "SHA-256", "content": "bytes"} {
+		if err := s.PutFile("a", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := files[0].Check(s.Dir()); !strings.Contains(diff, says) {
+			t.Errorf("%q says %q", text, diff)
+		}
+	}
+	if diff := (File{Name: "gone"}).Check(s.Dir()); !strings.Contains(diff, "no such file") {
+		t.Errorf("a file that is gone: %q", diff)
 	}
 }
 

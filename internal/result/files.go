@@ -1,0 +1,59 @@
+package result
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Files lists what is in dir, but for the record itself, with its checksums.
+func Files(dir string) ([]File, error) {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list files: %w", err)
+	}
+	out := []File{}
+	for _, e := range list {
+		if e.Name() == RecordFile || !e.Type().IsRegular() {
+			continue
+		}
+		f, err := sum(dir, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func sum(dir, name string) (File, error) {
+	in, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return File{}, fmt.Errorf("checksum: %w", err)
+	}
+	defer in.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, in)
+	if err != nil {
+		return File{}, fmt.Errorf("checksum: %w", err)
+	}
+	return File{Name: name, Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// Check says how the file in dir differs from what f says of it; empty when it
+// does not.
+func (f File) Check(dir string) string {
+	now, err := sum(dir, filepath.Base(f.Name))
+	switch {
+	case err != nil:
+		return err.Error()
+	case now.Bytes != f.Bytes:
+		return fmt.Sprintf("it has %d bytes and had %d", now.Bytes, f.Bytes)
+	case now.SHA256 != f.SHA256:
+		return fmt.Sprintf("its SHA-256 is %.12s… and was %.12s…", now.SHA256, f.SHA256)
+	}
+	return ""
+}
