@@ -24,6 +24,7 @@ type cli struct {
 	Verbose bool `short:"v" help:"Log what happens inside, on stderr."`
 
 	Run        runCmd        `cmd:"" help:"Measure one experiment: start the engine's container, drive it, write the result."`
+	Measure    measureCmd    `cmd:"" help:"Measure the GPUs' energy while any command runs."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what this host can measure, what it lacks, and the command that mends it."`
 	Config     configCmd     `cmd:"" help:"Make, check and describe experiment files."`
 	Show       showCmd       `cmd:"" help:"Print the table of a result again, from its files."`

@@ -75,7 +75,7 @@ func TestTheCommandLine(t *testing.T) {
 		{[]string{"engines"}, 0, "reference"},
 		{[]string{"--help"}, 0, "clean"},
 		{nil, 0, "clean"},
-		{[]string{"measure"}, exitUsage, "measure"},
+		{[]string{"compare"}, exitUsage, "compare"},
 		{[]string{"show", h.path("nowhere")}, exitUsage, "no result at"},
 		{[]string{"verify", h.path("nowhere")}, exitUsage, "no result at"},
 		{[]string{"run", "--num-prompts", "many"}, exitUsage, "many"},

@@ -92,21 +92,23 @@ func ReadSamples(path string) ([]SampleRow, error) {
 }
 
 func put[T any](s *Store, name string, rows iter.Seq[T]) error {
-	return s.Put(name, func(w io.Writer) error {
-		p := parquet.NewGenericWriter[T](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowGroup),
-			parquet.KeyValueMetadata("llem.schema_version", SchemaVersion))
-		batch := make([]T, 0, 1024)
-		for r := range rows {
-			if batch = append(batch, r); len(batch) == cap(batch) {
-				if _, err := p.Write(batch); err != nil {
-					return err
-				}
-				batch = batch[:0]
+	return s.Put(name, func(w io.Writer) error { return encode(w, rows) })
+}
+
+func encode[T any](w io.Writer, rows iter.Seq[T]) error {
+	p := parquet.NewGenericWriter[T](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowGroup),
+		parquet.KeyValueMetadata("llem.schema_version", SchemaVersion))
+	batch := make([]T, 0, 1024)
+	for r := range rows {
+		if batch = append(batch, r); len(batch) == cap(batch) {
+			if _, err := p.Write(batch); err != nil {
+				return err
 			}
+			batch = batch[:0]
 		}
-		if _, err := p.Write(batch); err != nil {
-			return err
-		}
-		return p.Close()
-	})
+	}
+	if _, err := p.Write(batch); err != nil {
+		return err
+	}
+	return p.Close()
 }

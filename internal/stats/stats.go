@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Summary of a distribution, in the unit of its sample.
@@ -22,6 +23,18 @@ func Summarise(v []float64) *Summary {
 	s := slices.Sorted(slices.Values(v))
 	q := func(p float64) float64 { return stat.Quantile(p, stat.Empirical, s, nil) }
 	return &Summary{N: len(s), Mean: stat.Mean(s, nil), P50: q(0.5), P90: q(0.9), P95: q(0.95), P99: q(0.99), Max: s[len(s)-1]}
+}
+
+// Interval is the mean of a sample and half of its 95 % confidence interval by
+// Student's t. It is unknown for fewer than two values and for values that are
+// not finite.
+func Interval(v []float64) (mean, half float64, ok bool) {
+	if len(v) < 2 || !finite(v) {
+		return 0, 0, false
+	}
+	mean, sd := stat.MeanStdDev(v, nil)
+	n := float64(len(v))
+	return mean, distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.975) * sd / math.Sqrt(n), true
 }
 
 // CV is the coefficient of variation: sample standard deviation over mean. It

@@ -6,6 +6,19 @@ import (
 	"testing"
 )
 
+func TestIntervalIsStudents(t *testing.T) {
+	// Five values: t(0.975, 4) = 2.776.
+	mean, half, ok := Interval([]float64{10, 12, 11, 13, 14})
+	if want := 2.7764451 * math.Sqrt(2.5/5); !ok || mean != 12 || math.Abs(half-want) > 1e-6 {
+		t.Errorf("%g ± %g, %v; want 12 ± %g", mean, half, ok, want)
+	}
+	for _, v := range [][]float64{nil, {1}, {1, math.NaN()}} {
+		if _, _, ok := Interval(v); ok {
+			t.Errorf("an interval of %v", v)
+		}
+	}
+}
+
 func TestSummarise(t *testing.T) {
 	v := make([]float64, 100)
 	for i := range v {

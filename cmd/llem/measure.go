@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+type measureCmd struct {
+	Repeat     int      `short:"r" default:"1" help:"Run the command N times and give the mean." placeholder:"N"`
+	GPUs       string   `name:"gpus" help:"A list such as 0,1; default: what CUDA_VISIBLE_DEVICES grants, else all." placeholder:"LIST"`
+	Timeseries string   `help:"Write power, temperature and so on, per GPU and second, as Parquet." placeholder:"FILE"`
+	JSON       bool     `name:"json" help:"Print the figures as JSON; what the command prints goes to stderr."`
+	Command    []string `arg:"" passthrough:"" help:"The command, after --."`
+}
+
+func (c *measureCmd) Run(a *app) error {
+	args := c.Command
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	switch {
+	case len(args) == 0:
+		return usageError{fmt.Errorf("name a command to measure: llem measure -- COMMAND")}
+	case c.Repeat < 1:
+		return usageError{fmt.Errorf("--repeat %d: at least 1", c.Repeat)}
+	case c.Timeseries != "" && c.Repeat > 1:
+		return usageError{fmt.Errorf("--timeseries is of one run: leave --repeat out")}
+	}
+	if _, err := exec.LookPath(args[0]); err != nil {
+		return usageError{err}
+	}
+	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Signals: passed()}
+	if c.GPUs != "" {
+		cmd.GPUs = strings.Split(c.GPUs, ",")
+	}
+	if c.JSON {
+		cmd.Stdout = a.stderr
+	}
+	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Version: version}
+	out, series, err := r.Measure(a.ctx, cmd)
+	if out == nil || len(out.Runs) == 0 {
+		return err
+	}
+	if perr := c.print(a, out); perr != nil && err == nil {
+		err = perr
+	}
+	if c.Timeseries != "" {
+		if werr := result.WriteTimeseries(c.Timeseries, series); werr != nil && err == nil {
+			err = werr
+		}
+	}
+	if code := out.Runs[len(out.Runs)-1].ExitCode; code != 0 {
+		return silent(code)
+	}
+	return err
+}
+
+func (c *measureCmd) print(a *app, out *result.Command) error {
+	if c.JSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(out)
+	}
+	fmt.Fprintln(a.stderr)
+	return report.Command(a.stderr, out, report.Options{Width: width(a.stderr)})
+}
+
+// passed are the signals that go on to the command. A terminal sends its own
+// interrupt to the command by itself.
+func passed() <-chan os.Signal {
+	sigs := make(chan os.Signal, 8)
+	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGHUP)
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		signal.Notify(sigs, os.Interrupt)
+	}
+	return sigs
+}

@@ -1,0 +1,219 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
+)
+
+// Command is a program whose energy is measured, in place of an experiment.
+type Command struct {
+	Args    []string
+	GPUs    []string // NVML indices and UUIDs; empty: what CUDA_VISIBLE_DEVICES grants, else all
+	Repeats int      // at least 1
+
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Signals        <-chan os.Signal // passed on to the program
+}
+
+// idleBefore is how long the GPUs are read before the program starts: the power
+// that the opening edge is carried with.
+const idleBefore = 2200 * time.Millisecond
+
+// sampleEvery is the interval of readings while a program runs.
+const sampleEvery = 100 * time.Millisecond
+
+// Measure runs a program and measures the GPUs while it does. What was measured
+// comes back beside an error. It needs OpenGPUs and Log of the runner.
+func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
+	x := &run{Runner: r, id: newID(), started: time.Now().UTC()}
+	defer x.release()
+	if err := x.claimFor(ctx, c.GPUs); err != nil {
+		return nil, nil, err
+	}
+	out := &result.Command{
+		SchemaVersion: result.SchemaVersion, LlemVersion: r.Version, Command: c.Args,
+		Host: describeHost(), GPUs: x.environment().GPUs, Runs: []result.CommandRun{},
+	}
+	var series []result.TimeseriesRow
+	for range c.Repeats {
+		one, err := x.commandRun(ctx, c)
+		if one != nil {
+			out.Runs = append(out.Runs, *one)
+			series = x.timeseries(x.recorder.Samples())
+		}
+		if err != nil {
+			return out, series, err
+		}
+	}
+	var energies []float64
+	for _, one := range out.Runs {
+		if one.EnergyTotalJ != nil {
+			energies = append(energies, *one.EnergyTotalJ)
+		}
+	}
+	if mean, half, ok := stats.Interval(energies); ok && len(energies) == len(out.Runs) {
+		out.EnergyMeanJ, out.EnergyInterval95J = &mean, &half
+	}
+	return out, series, nil
+}
+
+// claimFor opens, locks and prepares to read the GPUs of a command.
+func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
+	if x.gpus, err = x.OpenGPUs(ctx); err != nil {
+		x.gpus = nil
+		return fault(HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
+	}
+	if granted, ok := grantedGPUs(); ok && len(ids) == 0 {
+		if ids = granted; len(ids) == 0 {
+			return fault(ConfigFault, "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus")
+		}
+	}
+	if len(ids) > 0 {
+		x.devices, err = x.gpus.Select(ctx, ids)
+	} else {
+		x.devices, err = x.gpus.Devices(ctx)
+	}
+	if err != nil {
+		return fault(ConfigFault, "select GPUs: %w", err)
+	}
+	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
+		return fault(HostFault, "%w", err)
+	}
+	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
+		return fault(HostFault, "read GPUs: %w", err)
+	}
+	if x.refresh, err = x.watcher.CounterRefresh(ctx); err != nil {
+		return fault(InterruptFault, "measure the counter's refresh: %w", err)
+	}
+	return nil
+}
+
+// commandRun is one run: idle, edge, program, edge. The error says that the
+// program could not be started or the user stopped before it; a program that
+// fails is a result.
+func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, error) {
+	x.warnings = nil
+	if foreign, err := x.watcher.Processes(ctx); err == nil && len(foreign) > 0 {
+		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(foreign))
+	}
+	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), sampleEvery)
+	x.recorder.SetPhase(measure.ThermalFloorPhase, 0)
+	x.recorder.Start()
+	defer x.recorder.Stop()
+	if err := measure.Sleep(ctx, idleBefore); err != nil {
+		return nil, fault(InterruptFault, "interrupted before the command")
+	}
+	x.recorder.SetPhase(measure.WindowPhase, 10*time.Minute)
+	if err := x.recorder.Settle(ctx, x.refresh); err != nil {
+		x.Log.Warn("read GPUs before the command", "error", err)
+	}
+	start := time.Now()
+	code, err := execute(c)
+	x.work = &work{t0: start, window: time.Since(start)}
+	if err != nil {
+		return nil, fault(ConfigFault, "%w", err)
+	}
+	// An interrupt went to the program; the edge is read all the same.
+	if err := x.recorder.Settle(context.WithoutCancel(ctx), x.refresh); err != nil {
+		x.Log.Warn("read GPUs after the command", "error", err)
+	}
+	x.recorder.SetPhase(measure.Record, 0)
+	out := x.mapCommand(start, code)
+	if ctx.Err() != nil {
+		return out, fault(InterruptFault, "interrupted")
+	}
+	return out, nil
+}
+
+// execute runs the program and passes signals on to it. Its exit code is 128 and
+// the signal's number where one ended it, as a shell has it.
+func execute(c Command) (code int, err error) {
+	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	ended, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			select {
+			case <-ended:
+				return
+			case s := <-c.Signals:
+				_ = cmd.Process.Signal(s) // it may have ended
+			}
+		}
+	}()
+	err = cmd.Wait()
+	close(ended)
+	<-gone
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return 0, err
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
+	samples := x.recorder.Samples()
+	from := start.Sub(x.recorder.Epoch())
+	to := from + x.work.window
+	per := measure.WindowEnergy(samples, x.sensors(), from, to)
+	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, Energies: per, DriftThreshold: driftThreshold})...)
+	if w, ok := measure.ShortWindow(x.work.window); ok {
+		x.warnings = append(x.warnings, w)
+	}
+	out := &result.CommandRun{
+		StartedAt: start.UTC(), Seconds: x.work.window.Seconds(), ExitCode: code, CoverageK: 2,
+		Components: map[string]float64{}, PeakPowerW: peak(samples, len(x.devices), from, to), CrossChecks: crossChecks(per),
+		MeasurementWarnings: []string{}, WarningSeverities: map[string]string{},
+	}
+	for i, g := range per {
+		out.PerGPU = append(out.PerGPU, x.gpuEnergy(i, g))
+	}
+	for i := range samples {
+		s := &samples[i]
+		if t := float64(s.TemperatureC); s.Has&measure.HasTemperature != 0 && s.At >= from && s.At <= to && (out.MaxTemperatureC == nil || t > *out.MaxTemperatureC) {
+			out.MaxTemperatureC = &t
+		}
+	}
+	if idle := measure.Total(measure.EnergyBetween(samples, len(x.devices), from-time.Second, from)); idle != nil {
+		out.IdlePowerW = ptr(float64(*idle))
+	}
+	if total := measure.Total(per); total != nil {
+		out.Method, out.EnergyTotalJ = commonMethod(per), ptr(float64(*total))
+		out.MeanPowerW = ptr(float64(*total) / out.Seconds)
+		if u, components := measure.TotalU(per); u != nil {
+			out.URepeatabilityJ = ptr(float64(*u))
+			out.UAbsoluteJ = ptr(math.Hypot(float64(*u), float64(measure.GainU(*total))))
+			for name, c := range components {
+				out.Components[name] = float64(c)
+			}
+		}
+	} else {
+		x.warn("energy_unavailable", "a GPU gave neither an energy counter nor power")
+	}
+	for _, w := range x.warnings {
+		out.MeasurementWarnings = append(out.MeasurementWarnings, w.String())
+		out.WarningSeverities[w.Code] = string(w.Severity)
+	}
+	return out
+}
+
+// driftThreshold is the default of measurement.thermal_drift_threshold_c.
+const driftThreshold = 10

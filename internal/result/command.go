@@ -1,0 +1,56 @@
+package result
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"time"
+)
+
+// Command is what `llem measure --json` prints.
+type Command struct {
+	SchemaVersion string       `json:"schema_version"`
+	LlemVersion   string       `json:"llem_version"`
+	Command       []string     `json:"command"`
+	Host          Host         `json:"host"`
+	GPUs          []GPU        `json:"gpus"`
+	Runs          []CommandRun `json:"runs"`
+	// EnergyMeanJ and EnergyInterval95J are the mean over the runs and half of
+	// its 95 % t-interval; null with one run, and where a run has no figure.
+	EnergyMeanJ       *float64 `json:"energy_mean_j"`
+	EnergyInterval95J *float64 `json:"energy_interval95_j"`
+}
+
+// CommandRun is one run of the command.
+type CommandRun struct {
+	StartedAt           time.Time          `json:"started_at"`
+	Seconds             float64            `json:"seconds"`
+	ExitCode            int                `json:"exit_code"`
+	EnergyTotalJ        *float64           `json:"energy_total_j"`
+	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
+	UAbsoluteJ          *float64           `json:"u_absolute_j"`
+	CoverageK           float64            `json:"coverage_k"`
+	Components          map[string]float64 `json:"components"`
+	Method              string             `json:"method"`
+	MeanPowerW          *float64           `json:"mean_power_w"`
+	PeakPowerW          *float64           `json:"peak_power_w"`
+	IdlePowerW          *float64           `json:"idle_power_w"` // right before the command
+	MaxTemperatureC     *float64           `json:"max_temperature_c"`
+	PerGPU              []GPUEnergy        `json:"per_gpu"`
+	CrossChecks         []CrossCheck       `json:"cross_checks"`
+	MeasurementWarnings []string           `json:"measurement_warnings"`
+	WarningSeverities   map[string]string  `json:"warning_severities"`
+}
+
+// WriteTimeseries writes rows as Parquet to a path of the user's.
+func WriteTimeseries(path string, rows []TimeseriesRow) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return advise(path, err)
+	}
+	w := bufio.NewWriter(f)
+	err = encode(io.Writer(w), slices.Values(rows))
+	return advise(path, errors.Join(err, w.Flush(), f.Close()))
+}
