@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +214,44 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 		t.Errorf("an expired baseline was used: %+v", b)
 	}
 	within(t, "new baseline_power_w", third.BaselinePowerW, 90, 0.9)
+}
+
+// A process that comes to the GPU in the window voids the figure; the
+// container's own does not.
+func TestProcessesInTheWindowAreSeen(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	config := h.config("model: reference/small\nengine: {image: " + image + "}\ngpus: [0]\nworkload: {prompts: 20, max_output_tokens: 200}\n")
+	for _, c := range []struct {
+		name string
+		pid  func(container string) int
+		want string
+	}{
+		{"the engine's own", func(id string) int {
+			pid, err := strconv.Atoi(strings.TrimSpace(dockerCLI(t, "inspect", "--format", "{{.State.Pid}}", id)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}, ""},
+		{"a stranger", func(string) int { return os.Getpid() }, "invalid"},
+	} {
+		h.gpus.SetProcesses(0)
+		l := h.start("run", "--quick", "-o", h.path("out"), config)
+		l.reach("window")
+		h.gpus.SetProcesses(0, standin.Process{PID: c.pid(containers(t, l.Process.Pid)[0]), Memory: 1 << 30})
+		o := l.finish()
+		h.clean(l.Process.Pid)
+		r := o.records[len(o.records)-1]
+		for _, other := range o.records {
+			if other.StartedAt.After(r.StartedAt) {
+				r = other
+			}
+		}
+		if o.code != 0 || r.WarningSeverities["gpu_not_exclusive"] != c.want || r.Energy.Valid != (c.want == "") || (len(r.Environment.GPUProcesses) > 0) != (c.want != "") {
+			t.Errorf("%s: exit %d, valid %v, processes %v, warnings %v", c.name, o.code, r.Energy.Valid, r.Environment.GPUProcesses, r.MeasurementWarnings)
+		}
+	}
 }
 
 // A GPU that gives no reading in the window gives null, not 0 J, and the run

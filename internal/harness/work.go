@@ -136,12 +136,17 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	runtime.GC() // so that the window does not pay for what came before
 
+	strangers := x.strangers(ctx)
 	x.settle(ctx, "opens")
 	cpu := load.CPUTime()
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
 	x.work.cpu = load.CPUTime() - cpu
 	x.close(ctx, done)
 	x.settle(ctx, "closes")
+	if found := strangers(); len(found) > 0 {
+		x.foreign = append(x.foreign, found...)
+		x.warn("gpu_not_exclusive", "%s on the GPU in the window", measure.Describe(found))
+	}
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.Record, 0)
 	}
