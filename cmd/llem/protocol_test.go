@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -214,6 +215,27 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 		t.Errorf("an expired baseline was used: %+v", b)
 	}
 	within(t, "new baseline_power_w", third.BaselinePowerW, 90, 0.9)
+}
+
+func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\ngpus: [0]\nbaseline: {after: true, cache_ttl_seconds: 0}\n")
+	c := h.start("run", "--quick", "-o", h.path("out"), config)
+	c.reach("window")
+	h.gpus.SetPower(0, 70)
+	o := c.finish()
+	h.clean(c.Process.Pid)
+	r := o.record(t)
+	e := r.Energy
+	if o.code != 0 || e.BaselineAfter == nil || e.UAdjustedJ == nil || r.WarningSeverities["baseline_drift"] != "doubt" {
+		t.Fatalf("exit %d, after %+v, warnings %v\n%s", o.code, e.BaselineAfter, r.MeasurementWarnings, o.stderr)
+	}
+	within(t, "idle power after", &e.BaselineAfter.PowerW, 70, 0.7)
+	within(t, "baseline_power_w", r.BaselinePowerW, 60, 0.6)
+	if least := 9.5 * *r.WindowSeconds / math.Sqrt(12); *e.UAdjustedJ < least {
+		t.Errorf("u_adjusted_j = %g, want at least %g for a drift of 10 W", *e.UAdjustedJ, least)
+	}
 }
 
 // A process that comes to the GPU in the window voids the figure; the

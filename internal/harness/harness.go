@@ -115,7 +115,13 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 		err := x.keep(rec)
 		return x.store.Dir(), err
 	})
-	after := x.after(ctx, rec)
+	after := x.after(ctx)
+	if x.exp.Baseline.After && x.baseline != nil {
+		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
+			x.idleAgain(ctx, rec)
+			return "", nil
+		}))
+	}
 	if x.recorder != nil {
 		x.recorder.Stop()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // Deadlines of what happens after the window.
@@ -89,7 +90,7 @@ func (x *run) rewrite(r *result.Record) error {
 // after fetches the log, removes the container and sees the GPU's memory
 // released. It runs whether or not the experiment did, and when it was
 // interrupted; a second interrupt kills the container.
-func (x *run) after(ctx context.Context, r *result.Record) error {
+func (x *run) after(ctx context.Context) error {
 	if x.server == nil {
 		return nil
 	}
@@ -107,6 +108,30 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 		}
 		return x.released(ctx), nil
 	})
+}
+
+// idleAgain measures the bare idle GPUs once more, where that was asked for and
+// the experiment completed. What it finds goes into the record beside the
+// baseline, and into the uncertainty of what was left of it.
+func (x *run) idleAgain(ctx context.Context, r *result.Record) {
+	if !x.exp.Baseline.After || x.baseline == nil || r.Status != result.Completed {
+		return
+	}
+	d := study.Seconds(x.exp.Baseline.DurationSeconds)
+	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), d)
+	if err != nil {
+		x.Log.Warn("baseline after", "error", err)
+		return
+	}
+	r.Energy.BaselineAfter = x.baselineRecord(&b)
+	drift := float64(b.Power - x.baseline.Power)
+	if r.Energy.UAdjustedJ != nil {
+		r.Energy.UAdjustedJ = ptr(math.Hypot(*r.Energy.UAdjustedJ, drift**r.WindowSeconds/math.Sqrt(12)))
+	}
+	if w, ok := measure.BaselineDrift(*x.baseline, b); ok {
+		x.warnings = append(x.warnings, w)
+		x.mapWarnings(r)
+	}
 }
 
 // unhurried outlives an interrupt but not a second one.

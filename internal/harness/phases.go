@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -200,12 +199,12 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil
 	}
 	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), study.Seconds(x.exp.Baseline.DurationSeconds))
-	if err != nil {
-		if errors.Is(err, measure.ErrNoReading) {
-			x.Log.Warn("baseline", "error", err)
-			return "no reading", nil
-		}
-		return "", err
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil: // a GPU that gives no reading is a figure less, and no reason to stop
+		x.Log.Warn("baseline", "error", err)
+		return "no reading", nil
 	}
 	x.baseline = &b
 	if err := cache.Store(key, x.devices, b); err != nil {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
@@ -236,7 +237,9 @@ func (x *run) mapWarnings(r *result.Record) {
 			r.WarningSeverities[w.Code] = string(w.Severity)
 			if w.Severity == measure.Invalid && w.Code != "energy_unavailable" {
 				r.Energy.Valid = false
-				r.Energy.Reasons = append(r.Energy.Reasons, w.Code)
+				if !slices.Contains(r.Energy.Reasons, w.Code) {
+					r.Energy.Reasons = append(r.Energy.Reasons, w.Code)
+				}
 			}
 		}
 	}

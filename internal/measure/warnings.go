@@ -28,6 +28,7 @@ var kinds = map[string]kind{
 	"power_capped":                 {Note, "normal at full load; record the power limit beside the figure"},
 	"negative_adjusted_energy":     {Doubt, "measure the baseline again on an idle GPU; a cached one is dropped with baseline.cache_ttl_seconds: 0"},
 	"baseline_stale":               {Doubt, "set baseline.cache_ttl_seconds to 3600 or less, or 0 to measure it every time"},
+	"baseline_drift":               {Doubt, "let the GPU cool down before the baseline, or lengthen baseline.duration_seconds"},
 	"baseline_contaminated":        {Doubt, "stop the other processes on the GPU and measure again"},
 	"warmup_not_converged":         {Doubt, "raise warmup.max_warmup_prompts or warmup.cv_threshold, or look for what disturbs the host"},
 	"cold_start":                   {Note, "set warmup.enabled: true and warmup.n_warmup: 5 unless a cold start is what you measure"},
@@ -208,6 +209,25 @@ func BaselineWarnings(b *Baseline, adjusted *Joules) []Warning {
 	}
 	return out
 }
+
+// BaselineDrift warns when idle power after the run is another than before by
+// more than both are known to, and by more than 2 %.
+func BaselineDrift(before, after Baseline) (Warning, bool) {
+	u := 0.0
+	for _, b := range []Baseline{before, after} {
+		if b.U != nil {
+			u = math.Hypot(u, float64(*b.U))
+		}
+	}
+	drift := float64(after.Power - before.Power)
+	if math.Abs(drift) <= max(3*u, driftShare*float64(before.Power)) {
+		return Warning{}, false
+	}
+	return Warn("baseline_drift", "idle power was %.1f W before and %.1f W after", float64(before.Power), float64(after.Power)), true
+}
+
+// driftShare is how far an idle GPU's power may wander.
+const driftShare = 0.02
 
 // Describe names processes for a person.
 func Describe(ps []Process) string {

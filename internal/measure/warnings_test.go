@@ -106,6 +106,19 @@ func TestBaselineWarnings(t *testing.T) {
 	}
 }
 
+func TestBaselineDrift(t *testing.T) {
+	u := Watts(0.5)
+	for after, want := range map[Watts]bool{60: false, 61: false, 62: true, 58: true} {
+		w, ok := BaselineDrift(Baseline{Power: 60, U: &u}, Baseline{Power: after})
+		if ok != want || ok && w.Code != "baseline_drift" {
+			t.Errorf("60 W and then %g W: %v", float64(after), w)
+		}
+	}
+	if _, ok := BaselineDrift(Baseline{Power: 60, U: &u}, Baseline{Power: 61.5, U: &u}); ok {
+		t.Error("1.5 W are within three times what both are known to")
+	}
+}
+
 func TestCountMismatch(t *testing.T) {
 	for _, tc := range []struct {
 		ours, theirs int64

@@ -185,6 +185,7 @@ type Energy struct {
 	PerTotalTokenJ      *float64           `json:"per_total_token_j"`
 	EngineIdlePowerW    *float64           `json:"engine_idle_power_w"`
 	Baseline            *Baseline          `json:"baseline"`
+	BaselineAfter       *Baseline          `json:"baseline_after"` // the bare idle again, where it was asked for
 	Steady              *Steady            `json:"steady"`
 	WindowClosedBy      string             `json:"window_closed_by"` // sync_route | responses_drained
 	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"`

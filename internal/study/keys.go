@@ -83,7 +83,7 @@ var keys = []key{
 	{path: "baseline.enabled", kind: boolean, def: true, doc: "Measure the bare idle GPUs before the container exists."},
 	{path: "baseline.duration_seconds", kind: number, def: 30.0, min: 1, max: 3600, note: "30; 5 with --quick", doc: "For how long."},
 	{path: "baseline.cache_ttl_seconds", kind: number, def: 3600.0, min: 0, max: week, doc: "How long a measured baseline is used again; 0 measures every time."},
-	{path: "baseline.after", kind: boolean, later: true, allow: []string{"false"}, doc: "Measure the bare idle again afterwards."},
+	{path: "baseline.after", kind: boolean, def: false, doc: "Measure the bare idle again when the container is gone, for as long."},
 	{path: "warmup.enabled", kind: boolean, def: true, doc: "false measures a cold start; the thermal floor still stands."},
 	{path: "warmup.n_warmup", kind: integer, def: 5, min: 0, max: 10000, doc: "Full batches sent before the window."},
 	{path: "warmup.thermal_floor_seconds", kind: number, def: 60.0, min: 30, max: week, note: "60; 0 with --quick", doc: "Plain wait between warmup and window."},

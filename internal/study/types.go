@@ -101,6 +101,7 @@ type Baseline struct {
 	Enabled         bool    `yaml:"enabled" json:"enabled"`
 	DurationSeconds float64 `yaml:"duration_seconds" json:"duration_seconds"`
 	CacheTTLSeconds float64 `yaml:"cache_ttl_seconds" json:"cache_ttl_seconds"` // 0: never cached
+	After           bool    `yaml:"after" json:"after"`
 }
 
 // Warmup is what runs before the window and counts in nothing.
