@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,10 +141,15 @@ func (x *run) sensors() []measure.Sensor {
 }
 
 func sensor(refresh time.Duration, computeCapability string) measure.Sensor {
+	s := measure.Sensor{Refresh: refresh, Duty: 1}
 	if quarterDuty[computeCapability] {
-		return measure.Sensor{Refresh: refresh, Duty: 0.25}
+		s.Duty = 0.25
 	}
-	return measure.Sensor{Refresh: refresh, Duty: 1}
+	// nvml.h: a mean of one second on Ampere, except GA100, and newer.
+	major, _, _ := strings.Cut(computeCapability, ".")
+	n, err := strconv.Atoi(major)
+	s.MeanUsage = err == nil && n >= 8 && computeCapability != "8.0"
+	return s
 }
 
 func uuids(devices []measure.Device) []string {

@@ -143,7 +143,8 @@ func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Stead
 func crossChecks(per []measure.DeviceEnergy) []result.CrossCheck {
 	var counter, integral float64
 	for _, g := range per {
-		if g.Counter == nil || g.Integral == nil {
+		// A figure with an uncertainty is not checked by one without.
+		if g.Counter == nil || g.Integral == nil || g.U != nil && g.UIntegral == nil {
 			return []result.CrossCheck{}
 		}
 		counter, integral = counter+float64(*g.Counter), integral+float64(*g.Integral)

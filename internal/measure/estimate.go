@@ -11,6 +11,9 @@ type Sensor struct {
 	// Duty is the share of each refresh in which the sensor looks: 1/4 on GA100
 	// and GH100 (arXiv 2312.02741), else 1. 0 is taken for 1.
 	Duty float64
+	// MeanUsage says that nvmlDeviceGetPowerUsage is a running mean of one second,
+	// as on GPUs since Ampere but GA100.
+	MeanUsage bool
 }
 
 // Figure is an energy with its standard uncertainty (k = 1), by component.
@@ -140,6 +143,7 @@ type view struct {
 	first, last      float64 // power at the start and at the end of the span
 	jump             float64 // RMS of successive readings' differences in the span
 	step             float64 // usual time from reading to reading in the span
+	averaged         bool    // powers are running means of a second
 }
 
 // see collects the readings of one GPU. ok is false when too few bear on the
@@ -157,6 +161,7 @@ func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, 
 			continue
 		}
 		p, ok := x.Power()
+		v.averaged = v.averaged || ok && s.MeanUsage && x.Has&HasPowerInstant == 0
 		v.readings = append(v.readings, reading{
 			at: x.At.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&HasEnergy != 0, powered: ok,
 		})
@@ -266,6 +271,9 @@ func (v *view) aligned() (*Figure, bool) {
 	// Carried forward, the power before the end may have changed.
 	carried := v.last * part
 	uCarried := math.Hypot(v.jump*part, 0.002*carried)
+	if v.averaged { // it does not tell
+		uCarried = math.Hypot(uCarried, uniform((v.last-v.idle)*part))
+	}
 	// What is left of the tick: the power after the end lies between the idle
 	// power and the last one.
 	rest := v.refresh - part
@@ -359,8 +367,12 @@ func (v *view) counted() (*Figure, bool) {
 
 // integrated is the power over time. A reading shows what the sensor saw on the
 // average half a refresh and half its look ago, so the span is read that much
-// later.
+// later. A running mean of a second loses (P − P_idle) × 0.5 s at a step, and
+// gives no figure here.
 func (v *view) integrated() (*Figure, bool) {
+	if v.averaged {
+		return nil, false
+	}
 	delay := v.refresh/2 + v.duty*v.refresh/2
 	from, to := v.from+delay, v.to+delay
 	f := &Figure{Components: map[string]Joules{}}

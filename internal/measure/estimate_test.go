@@ -118,6 +118,27 @@ func TestTheBestMethodThatTheReadingsAllow(t *testing.T) {
 	}
 }
 
+// A mean of one second is no check of the counter, and says little of the end.
+func TestAMeanOfASecondIsNoCrossCheck(t *testing.T) {
+	samples, from, to := steps(0.005)
+	for i := range samples {
+		samples[i].Has = HasEnergy | HasPowerUsage
+	}
+	e := WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1, MeanUsage: true}}, from, to)[0]
+	if e.Method != MethodAligned || e.UIntegral != nil || math.Abs(float64(*e.Energy)-6000) > 2*float64(*e.U) {
+		t.Errorf("%g ± %g J by %s, want 6000", float64(*e.Energy), float64(*e.U), e.Method)
+	}
+	if _, apart := e.Components[disagreement]; apart {
+		t.Errorf("components %v", e.Components)
+	}
+	for i := range samples {
+		samples[i].Has = HasPowerUsage
+	}
+	if e := WindowEnergy(samples, []Sensor{{MeanUsage: true}}, from, to)[0]; e.Method != MethodIntegral || e.U != nil {
+		t.Errorf("by %s, u %v; a mean of a second alone has none", e.Method, e.U)
+	}
+}
+
 // A counter that went backwards is void, whatever its ticks say.
 func TestAResetVoidsTheCounter(t *testing.T) {
 	samples, from, to := steps(0.005)
