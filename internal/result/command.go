@@ -44,13 +44,18 @@ type CommandRun struct {
 	WarningSeverities   map[string]string  `json:"warning_severities"`
 }
 
-// WriteTimeseries writes rows as Parquet to a path of the user's.
+// WriteTimeseries writes rows as Parquet to a path of the user's: a file whole
+// or not at all, and into anything else that is there, such as a pipe.
 func WriteTimeseries(path string, rows []TimeseriesRow) error {
-	f, err := os.Create(path)
+	write := func(w io.Writer) error { return encode(w, slices.Values(rows)) }
+	// Lstat: what /dev/stdout leads to must not be replaced.
+	if st, err := os.Lstat(path); err != nil || st.Mode().IsRegular() {
+		return advise(path, replace(path, write))
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return advise(path, err)
 	}
 	w := bufio.NewWriter(f)
-	err = encode(io.Writer(w), slices.Values(rows))
-	return advise(path, errors.Join(err, w.Flush(), f.Close()))
+	return advise(path, errors.Join(write(w), w.Flush(), f.Close()))
 }

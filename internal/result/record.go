@@ -107,63 +107,6 @@ type Model struct {
 	Source                 string  `json:"source"` // engine | safetensors | gguf | config | unknown
 }
 
-// Environment is the host.
-type Environment struct {
-	GPUs         []GPU     `json:"gpus"`
-	Host         Host      `json:"host"`
-	Docker       Docker    `json:"docker"`
-	GPUProcesses []Process `json:"gpu_processes"` // others' at preflight
-}
-
-// GPU is one GPU that the container was given.
-type GPU struct {
-	Index              int      `json:"index"`
-	UUID               string   `json:"uuid"`
-	Name               string   `json:"name"`
-	MemoryMB           float64  `json:"memory_mb"`
-	Driver             string   `json:"driver"`
-	CUDA               string   `json:"cuda"`
-	VBIOS              string   `json:"vbios"`
-	ComputeCapability  string   `json:"compute_capability"`
-	PowerLimitW        *float64 `json:"power_limit_w"`
-	PowerLimitDefaultW *float64 `json:"power_limit_default_w"`
-	SMClockMHz         *int     `json:"sm_clock_mhz"`
-	SMClockMaxMHz      *int     `json:"sm_clock_max_mhz"`
-	MemClockMHz        *int     `json:"mem_clock_mhz"`
-	Persistence        *bool    `json:"persistence_mode"`
-	MIG                *bool    `json:"mig"`
-	PCIBusID           string   `json:"pci_bus_id"`
-	PCIeGeneration     *int     `json:"pcie_generation"`
-	PCIeWidth          *int     `json:"pcie_width"`
-	CounterRefreshMS   *float64 `json:"counter_refresh_ms"`
-}
-
-// Host is the machine.
-type Host struct {
-	Hostname string  `json:"hostname"`
-	CPU      string  `json:"cpu"`
-	CPUs     int     `json:"cpus"`
-	MemoryMB float64 `json:"memory_mb"`
-	Kernel   string  `json:"kernel"`
-	OS       string  `json:"os"`
-	Governor string  `json:"governor"`
-}
-
-// Docker is the daemon.
-type Docker struct {
-	Version    string   `json:"version"`
-	APIVersion string   `json:"api_version"`
-	Runtimes   []string `json:"runtimes"`
-}
-
-// Process is somebody's process on a GPU.
-type Process struct {
-	PID      int     `json:"pid"`
-	Name     string  `json:"name"`
-	GPU      string  `json:"gpu"` // UUID
-	MemoryMB float64 `json:"memory_mb"`
-}
-
 // Energy is all about the joules but the four headline figures.
 type Energy struct {
 	Valid   bool        `json:"valid"`
@@ -187,6 +130,7 @@ type Energy struct {
 	Baseline            *Baseline          `json:"baseline"`
 	BaselineAfter       *Baseline          `json:"baseline_after"` // the bare idle again, where it was asked for
 	Steady              *Steady            `json:"steady"`
+	Host                *HostEnergy        `json:"host"`             // null: nothing has read it
 	WindowClosedBy      string             `json:"window_closed_by"` // sync_route | responses_drained
 	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"`
 }
@@ -233,6 +177,14 @@ type Steady struct {
 	OutputTokens   int      `json:"output_tokens"`
 	EnergyJ        *float64 `json:"energy_j"`
 	JoulesPerToken *float64 `json:"energy_per_output_token"`
+}
+
+// HostEnergy is that of the host's CPUs and memory over the window, never part
+// of a total whose scope is gpu.
+type HostEnergy struct {
+	Method   string   `json:"method"`
+	PackageJ *float64 `json:"package_j"`
+	DRAMJ    *float64 `json:"dram_j"`
 }
 
 // Tokens of the window.

@@ -1,0 +1,64 @@
+package result
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Read reads the record at path, a run's directory or its result.json, and
+// says in which directory it lies.
+func Read(path string) (*Record, string, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		path = filepath.Join(path, RecordFile)
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", fmt.Errorf("no result at %s: name a run's directory or its %s", path, RecordFile)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read result: %w", err)
+	}
+	var head struct {
+		SchemaVersion string `json:"schema_version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, "", notResult(path, data, err)
+	}
+	if head.SchemaVersion == "" {
+		return nil, "", fmt.Errorf("%s is not a result: it has no schema_version", path)
+	}
+	if major(head.SchemaVersion) != major(SchemaVersion) {
+		return nil, "", fmt.Errorf("%s has schema_version %q and this llem reads %q: use the llem that wrote it, or a newer one", path, head.SchemaVersion, SchemaVersion)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, "", notResult(path, data, err)
+	}
+	return &r, filepath.Dir(path), nil
+}
+
+// notResult says on which line of the file at path the JSON breaks.
+func notResult(path string, data []byte, err error) error {
+	at := int64(len(data))
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+	case errors.As(err, &kind):
+		at = kind.Offset
+	}
+	line := 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
+	return fmt.Errorf("%s:%d: this is not a result: %w", path, line, err)
+}
+
+func major(version string) string {
+	m, _, _ := strings.Cut(version, ".")
+	return m
+}
