@@ -9,18 +9,40 @@ import (
 
 // chunk is what is read of one event of a completions or chat stream.
 type chunk struct {
-	Choices []struct {
-		Text  string `json:"text"`
-		Delta struct {
-			Content          string `json:"content"`
-			ReasoningContent string `json:"reasoning_content"`
-			Reasoning        string `json:"reasoning"`
-		} `json:"delta"`
-		TokenIDs     []int  `json:"token_ids"`
-		FinishReason string `json:"finish_reason"`
-	} `json:"choices"`
-	Usage *usage          `json:"usage"`
-	Error json.RawMessage `json:"error"`
+	Choices []choice        `json:"choices"`
+	Usage   *usage          `json:"usage"`
+	Error   json.RawMessage `json:"error"`
+}
+
+type choice struct {
+	Text  string `json:"text"`
+	Delta struct {
+		Content          string `json:"content"`
+		ReasoningContent string `json:"reasoning_content"`
+		Reasoning        string `json:"reasoning"`
+		ToolCalls        []struct {
+			Function struct {
+				Name      string `json:"name"`
+				Arguments string `json:"arguments"`
+			} `json:"function"`
+		} `json:"tool_calls"`
+	} `json:"delta"`
+	TokenIDs     []int  `json:"token_ids"`
+	FinishReason string `json:"finish_reason"`
+}
+
+// tokens is how many tokens the choice carries, and whether they are reasoning.
+// A role or an empty text is none; a call of a tool is what the model wrote.
+func (c *choice) tokens() (n int, reasoning bool) {
+	said := len(c.Text) + len(c.Delta.Content)
+	for i := range c.Delta.ToolCalls {
+		f := &c.Delta.ToolCalls[i].Function
+		said += len(f.Name) + len(f.Arguments)
+	}
+	if said+len(c.Delta.ReasoningContent)+len(c.Delta.Reasoning) == 0 {
+		return 0, false
+	}
+	return max(1, len(c.TokenIDs)), said == 0
 }
 
 type usage struct {
@@ -31,42 +53,51 @@ type usage struct {
 	} `json:"completion_tokens_details"`
 }
 
+// real tells a count from a placeholder: Ollama sends zeros in every chunk but
+// the last.
+func (u *usage) real() bool {
+	return u != nil && u.PromptTokens >= 0 && u.CompletionTokens >= 0 && (u.PromptTokens > 0 || u.CompletionTokens > 0)
+}
+
 // stream turns events into a trace.
 type stream struct {
-	tr       *Trace
-	keepText bool
-	counted  int // tokens of the chunks so far
-	usage    usage
-	done     bool // [DONE] was seen
-	finished bool // a finish reason was seen
+	tr        *Trace
+	keepText  bool
+	counted   int // tokens of the chunks so far
+	reasoning int // part of counted
+	usage     usage
+	jumped    bool // a chunk with tokens came without a usage
+	done      bool // [DONE] was seen
+	finished  bool // a finish reason was seen
 }
 
 var doneMark = []byte("[DONE]")
 
-// event takes one event that was read at the time at, since t0.
+// event takes one event that was read at the time at, since t0. An empty one
+// is a server's way to keep the connection awake.
 func (s *stream) event(data []byte, at time.Duration) error {
-	if bytes.Equal(bytes.TrimSpace(data), doneMark) {
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 {
+		return nil
+	}
+	if bytes.Equal(data, doneMark) {
 		s.done = true
 		return nil
 	}
 	var c chunk
-	if err := json.Unmarshal(data, &c); err != nil {
-		return fmt.Errorf("the server sent an event that is not JSON: %.80q", data)
+	if err := decode(data, &c); err != nil {
+		return err
 	}
-	if len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) {
-		return fmt.Errorf("the server reported in its stream: %.300s", c.Error)
-	}
-	before := s.usage.CompletionTokens
-	// Ollama sends zero usage in every chunk but the last.
-	if c.Usage != nil && c.Usage.PromptTokens+c.Usage.CompletionTokens > 0 {
+	if c.Usage.real() {
 		s.usage = *c.Usage
 	}
-	tokens := 0
+	tokens, reasoning := 0, 0
 	for i := range c.Choices {
 		ch := &c.Choices[i]
-		text := len(ch.Text) + len(ch.Delta.Content) + len(ch.Delta.ReasoningContent) + len(ch.Delta.Reasoning)
-		if text > 0 {
-			tokens += max(1, len(ch.TokenIDs))
+		n, thought := ch.tokens()
+		tokens += n
+		if thought {
+			reasoning += n
 		}
 		if ch.FinishReason != "" {
 			s.finished, s.tr.FinishReason = true, ch.FinishReason
@@ -79,10 +110,30 @@ func (s *stream) event(data []byte, at time.Duration) error {
 		return nil
 	}
 	// A server that counts as it goes tells how many tokens the chunk carried.
-	if step := s.usage.CompletionTokens - before; before > 0 && step > tokens {
+	// A total that comes with the last token alone tells nothing about it.
+	s.jumped = s.jumped || !c.Usage.real()
+	if step := s.usage.CompletionTokens - s.counted; !s.jumped && step > tokens {
+		if reasoning == tokens {
+			reasoning = step
+		}
 		tokens = step
 	}
+	s.reasoning += reasoning
 	s.token(tokens, at)
+	return nil
+}
+
+// decode reads one event; what the server reports as its error is one.
+func decode(data []byte, c *chunk) error {
+	if err := json.Unmarshal(data, c); err != nil {
+		if !json.Valid(data) {
+			return fmt.Errorf("the server sent an event that is not JSON: %.80q", data)
+		}
+		return fmt.Errorf("the server sent an event that is no chunk of a completion (%v): %.80q", err, data)
+	}
+	if len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) {
+		return fmt.Errorf("the server reported in its stream: %.300s", c.Error)
+	}
 	return nil
 }
 
@@ -98,13 +149,22 @@ func (s *stream) token(n int, at time.Duration) {
 // close settles the token counts: the server's where it gave any.
 func (s *stream) close() {
 	s.tr.InputTokens = s.usage.PromptTokens
-	s.tr.Reasoning = s.usage.Details.ReasoningTokens
 	switch {
 	case s.usage.CompletionTokens > 0:
 		s.tr.OutputTokens, s.tr.UsageSource = s.usage.CompletionTokens, "server"
+		if len(s.tr.Chunks) == 1 && s.counted < s.tr.OutputTokens { // it carried them all
+			if s.reasoning == s.counted {
+				s.reasoning = s.tr.OutputTokens
+			}
+			s.counted, s.tr.Chunks[0].Tokens = s.tr.OutputTokens, s.tr.OutputTokens
+		}
 	case s.counted > 0:
 		s.tr.OutputTokens, s.tr.UsageSource = s.counted, "chunks"
 	default:
 		s.tr.UsageSource = "none"
 	}
+	if s.tr.Reasoning = s.usage.Details.ReasoningTokens; s.tr.Reasoning <= 0 {
+		s.tr.Reasoning = s.reasoning // zeros are also what a server writes that does not count them
+	}
+	s.tr.Reasoning = min(s.tr.Reasoning, s.tr.OutputTokens)
 }

@@ -19,7 +19,7 @@ type Config struct {
 type Run struct {
 	T0     time.Time     // the first scheduled send; has a monotonic reading
 	End    time.Duration // last response byte, since T0
-	Traces []Trace       // of the requests that were sent, in order
+	Traces []Trace       // of the requests that were begun, in order; one that could not be sent has failed
 }
 
 // Drive sends every request when the pattern says so and returns when every
@@ -43,7 +43,7 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	}
 	run := Run{T0: d.t0}
 	for i := range traces {
-		if traces[i].Sent >= 0 {
+		if traces[i].Scheduled >= 0 {
 			run.End = max(run.End, traces[i].End)
 			run.Traces = append(run.Traces, traces[i])
 		}

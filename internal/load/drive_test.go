@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/big"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -135,6 +138,21 @@ func TestDriveEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// The schedule is the rate's to the nanosecond, however far it runs.
+func TestAConstantRateIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 100_000).Draw(t, "n") // a day at most
+		rate := float64(rapid.IntRange(1_000, 1_000_000).Draw(t, "rate")) / 1000
+		at, open := Constant(rate, 0).At(n)
+		due := new(big.Rat).SetFrac64(int64(n), 1)
+		due.Mul(due, big.NewRat(int64(second), 1)).Quo(due, new(big.Rat).SetFloat64(rate))
+		off, _ := due.Sub(due, big.NewRat(int64(at), 1)).Float64()
+		if !open || math.Abs(off) > 0.51 {
+			t.Fatalf("request %d at %g/s is %g ns off", n, rate, off)
+		}
+	})
+}
+
 func TestNewRefusesWhatThisVersionLacks(t *testing.T) {
 	if _, err := New(study.Load{Pattern: "poisson"}); err == nil {
 		t.Error("poisson was taken")
@@ -186,6 +204,11 @@ func TestLatenciesByDefinition(t *testing.T) {
 			t.Errorf("%s = %+v, want %d values of mean %g and maximum %g", c.what, c.s, c.n, c.mean, c.max)
 		}
 	}
+	// An answer that came in one piece does not say how long its tokens took.
+	lump := []Trace{{Status: StatusOK, OutputTokens: 9, FirstToken: second, LastToken: second, Chunks: []Chunk{{second, 9}}}}
+	if f := Summarise(lump, false); f.TPOT != nil || f.TTFT == nil {
+		t.Errorf("of one piece: TPOT %+v, TTFT %+v", f.TPOT, f.TTFT)
+	}
 	if f := Summarise(traces, false); f.TTFTScheduled != nil || f.E2EScheduled != nil {
 		t.Error("a closed loop has no schedule")
 	}
@@ -207,6 +230,14 @@ func TestTheSteadySlice(t *testing.T) {
 	start, end, tokens, ok := Steady(traces, 2)
 	if !ok || start != 3*second || end != 8*second || tokens != 2*5 {
 		t.Errorf("from %v to %v with %d tokens, %v; want 3 s to 8 s with 10", start, end, tokens, ok)
+	}
+	// The server counted three tokens for each that the chunks showed, and the
+	// first of a failed request never left.
+	for i := range traces {
+		traces[i].OutputTokens, traces[i].UsageSource = 6*len(traces[i].Chunks), "server"
+	}
+	if _, _, tokens, _ := Steady(append(traces, Trace{Sent: -1, FirstToken: -1}), 2); tokens != 6*5 {
+		t.Errorf("%d tokens, want the server's 30", tokens)
 	}
 	if _, _, _, ok := Steady(traces, 3); ok {
 		t.Error("three were never in flight at once")

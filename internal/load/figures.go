@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -26,7 +27,9 @@ func Summarise(traces []Trace, openLoop bool) Figures {
 	for i := range traces {
 		t := &traces[i]
 		f.count(t)
-		lag = append(lag, ms(t.Sent-t.Scheduled))
+		if t.Sent >= 0 {
+			lag = append(lag, ms(t.Sent-t.Scheduled))
+		}
 		if t.Status != StatusOK || t.FirstToken < 0 {
 			continue
 		}
@@ -34,7 +37,7 @@ func Summarise(traces []Trace, openLoop bool) Figures {
 		e2e = append(e2e, ms(t.LastToken-t.Sent))
 		ttftS = append(ttftS, ms(t.FirstToken-t.Scheduled))
 		e2eS = append(e2eS, ms(t.LastToken-t.Scheduled))
-		if t.OutputTokens > 1 {
+		if t.OutputTokens > 1 && t.LastToken > t.FirstToken { // 0 is unknown: all came at once
 			tpot = append(tpot, ms(t.LastToken-t.FirstToken)/float64(t.OutputTokens-1))
 		}
 		for k := 1; k < len(t.Chunks); k++ {
@@ -79,21 +82,35 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // Steady is the slice in which full requests were in flight: from the first
 // token of the request that filled the concurrency to the last moment it was
-// full. Tokens are counted by arrival. ok is false when it never was full.
+// full. Tokens are counted by arrival; where the server counted another number
+// of tokens than its chunks showed, each chunk stands for its share. ok is
+// false when it never was full.
 func Steady(traces []Trace, full int) (start, end time.Duration, tokens int, ok bool) {
 	filler, end, ok := fullest(traces, full)
 	if !ok || traces[filler].FirstToken < 0 {
 		return 0, 0, 0, false
 	}
 	start = traces[filler].FirstToken
+	var arrived float64
 	for i := range traces {
-		for _, c := range traces[i].Chunks {
-			if c.At > start && c.At <= end {
-				tokens += c.Tokens
-			}
+		arrived += traces[i].arrived(start, end)
+	}
+	return start, end, int(math.Round(arrived)), end > start
+}
+
+// arrived is how many of the trace's tokens came after start and by end.
+func (t *Trace) arrived(start, end time.Duration) float64 {
+	inside, all := 0, 0
+	for _, c := range t.Chunks {
+		all += c.Tokens
+		if c.At > start && c.At <= end {
+			inside += c.Tokens
 		}
 	}
-	return start, end, tokens, end > start
+	if t.UsageSource != "server" || inside == 0 {
+		return float64(inside)
+	}
+	return float64(inside) * float64(t.OutputTokens) / float64(all)
 }
 
 // fullest finds the request whose send first made full in flight, and the last
@@ -108,6 +125,9 @@ func fullest(traces []Trace, full int) (filler int, end time.Duration, ok bool) 
 	}
 	var events []event
 	for i := range traces {
+		if traces[i].Sent < 0 {
+			continue
+		}
 		events = append(events, event{traces[i].Sent, 1, i}, event{traces[i].End, -1, i})
 	}
 	slices.SortFunc(events, func(a, b event) int {

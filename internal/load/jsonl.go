@@ -33,14 +33,18 @@ type JSONLOptions struct {
 // file's SHA-256. Text of unknown token length is sent whole. Blank lines are
 // passed over; the first bad line is an error that names it.
 func ReadJSONL(o JSONLOptions) (reqs []Request, digest string, err error) {
+	st, err := os.Stat(o.Path) // before it is opened, which waits for a pipe's writer
+	switch {
+	case err != nil:
+		return nil, "", fmt.Errorf("workload.source: %w", err)
+	case !st.Mode().IsRegular():
+		return nil, "", fmt.Errorf("workload.source: %s is not a regular file", o.Path)
+	}
 	f, err := os.Open(o.Path)
 	if err != nil {
 		return nil, "", fmt.Errorf("workload.source: %w", err)
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() {
-		return nil, "", fmt.Errorf("workload.source: %s is not a regular file", o.Path)
-	}
 	sum := sha256.New()
 	texts, err := readPrompts(io.TeeReader(f, sum), o.Path)
 	if err != nil {

@@ -10,8 +10,10 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,22 +49,30 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 	n := max(1, opt.Connections)
 	return &OpenAI{
 		opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{},
-		client: &http.Client{Transport: &http.Transport{
-			// No proxy: the server is on this host, and a proxy's delay would be measured as its.
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-			MaxIdleConns:        n,
-			MaxIdleConnsPerHost: n,
-			DisableCompression:  true,
-			ReadBufferSize:      32 << 10,
-		}},
+		client: &http.Client{
+			Transport: &http.Transport{
+				// No proxy: the server is on this host, and a proxy's delay would be measured as its.
+				DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+				MaxIdleConns:        n,
+				MaxIdleConnsPerHost: n,
+				DisableCompression:  true,
+				ReadBufferSize:      32 << 10,
+			},
+			// To follow one would be to send the request again.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 }
 
 // Close drops the connections.
 func (o *OpenAI) Close() { o.client.CloseIdleConnections() }
 
-// Prepare encodes the requests and opens the connections, so that a send in
-// the window is only a write.
+// connectTimeout bounds the opening of all connections: a server that is ready
+// and cannot hold them cannot be measured at that concurrency either.
+const connectTimeout = 30 * time.Second
+
+// Prepare encodes the requests, whose IDs must differ, and opens the
+// connections, so that a send in the window is only a write.
 func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
 	for _, r := range reqs {
 		body, err := o.body(r)
@@ -71,35 +81,44 @@ func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
 		}
 		o.bodies[r.ID] = body
 	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	return o.connect(ctx, min(max(1, o.opt.Connections), len(reqs)))
 }
 
-// connect holds n harmless requests at once, so that n connections are idle
-// afterwards.
+// connect opens n connections. Each harmless request keeps its own until all
+// have been answered: a connection that is free earlier would serve another
+// request, and there would be fewer than n.
 func (o *OpenAI) connect(ctx context.Context, n int) error {
-	errs := make(chan error, n)
-	for range n {
-		go func() { errs <- o.ping(ctx) }()
+	answers, errs := make([]*http.Response, n), make([]error, n)
+	var asking sync.WaitGroup
+	for i := range n {
+		asking.Go(func() { answers[i], errs[i] = o.ping(ctx) })
 	}
-	var all error
-	for range n {
-		all = errors.Join(all, <-errs)
+	asking.Wait()
+	for i, resp := range answers {
+		if resp == nil {
+			continue
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			errs[i] = fmt.Errorf("connect: %w", err)
+		}
+		resp.Body.Close()
 	}
-	return all
+	return errors.Join(errs...)
 }
 
-func (o *OpenAI) ping(ctx context.Context) error {
+// ping asks for what every server answers; close the response.
+func (o *OpenAI) ping(ctx context.Context) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.opt.BaseURL, "/")+"/v1/models", nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := o.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("connect: %w", err)
 	}
-	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	return err
+	return resp, nil
 }
 
 // body encodes one request.
@@ -116,6 +135,8 @@ func (o *OpenAI) body(r Request) ([]byte, error) {
 		b["ignore_eos"] = true
 	}
 	switch {
+	case o.opt.API == "chat" && r.Prompt == "" && len(r.Tokens) > 0:
+		return nil, fmt.Errorf("request %d has token ids and no text, which a chat needs: use workload.api: completions", r.ID)
 	case o.opt.API == "chat":
 		b["messages"] = []map[string]string{{"role": "user", "content": r.Prompt}}
 	case len(r.Tokens) > 0:
@@ -139,39 +160,59 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 			return err
 		}
 	}
+	run := ctx
 	if o.opt.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.opt.Timeout)
 		defer cancel()
 	}
+	resp, err := o.send(ctx, t0, body, tr)
+	if err == nil {
+		defer resp.Body.Close()
+		tr.HTTPStatus = resp.StatusCode
+		err = o.receive(resp, t0, tr)
+	}
+	switch {
+	case run.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("no complete answer within %s (workload.request_timeout_seconds): %w", o.opt.Timeout, err)
+	}
+	return fmt.Errorf("%v", err) // a dial that timed out: a failure, not the request's timeout
+}
+
+// send writes one request and waits for the head of its response. Sent is the
+// moment at which the last of it was written: waiting for a connection, or for
+// the library's writer, is the client's own lag. Where nothing left it is the
+// moment at which that began.
+func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace) (*http.Response, error) {
+	var sent atomic.Int64 // the writer may outlive the call
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+		if w.Err == nil {
+			sent.Store(int64(time.Since(t0)))
+		}
+	}})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
 	req.GetBody = nil // never sent twice
-	tr.Sent = time.Since(t0)
+	sent.Store(int64(time.Since(t0)))
 	resp, err := o.client.Do(req)
-	if err != nil {
-		return o.explain(err)
-	}
-	defer resp.Body.Close()
-	tr.HTTPStatus = resp.StatusCode
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
-		tr.End = time.Since(t0)
-		return fmt.Errorf("the server answered %s: %s", resp.Status, bytes.TrimSpace(text))
-	}
-	return o.explain(read(resp.Body, t0, tr, o.opt.KeepText))
+	tr.Sent = time.Duration(sent.Load())
+	return resp, err
 }
 
-// explain names a timeout by the key that sets it.
-func (o *OpenAI) explain(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && o.opt.Timeout > 0 {
-		return fmt.Errorf("no complete answer within %s (workload.request_timeout_seconds): %w", o.opt.Timeout, err)
+// receive reads the response; anything but 200 is an error that quotes it.
+func (o *OpenAI) receive(resp *http.Response, t0 time.Time, tr *Trace) error {
+	if resp.StatusCode == http.StatusOK {
+		return read(resp.Body, t0, tr, o.opt.KeepText)
 	}
-	return err
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
+	tr.End = time.Since(t0)
+	return fmt.Errorf("the server answered %s: %s", resp.Status, bytes.TrimSpace(text))
 }
 
 // buffers are what responses are read into.

@@ -3,8 +3,10 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -74,6 +76,14 @@ func TestAGoodAnswerIsStampedInOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, *tr); diff != "" || len(tr.Chunks) != 2 {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Without a usage the chunks are counted, and the trace says so.
+func TestAnAnswerWithoutUsage(t *testing.T) {
+	c := serve(t, OpenAIOptions{}, func(w http.ResponseWriter, r *http.Request) { write(w, one, last, done) })
+	if tr := once(t, c); tr.Status != StatusOK || tr.UsageSource != "chunks" || tr.OutputTokens != 2 || tr.InputTokens != 0 {
+		t.Errorf("%+v", tr)
 	}
 }
 
@@ -203,38 +213,166 @@ func TestWhatIsAsked(t *testing.T) {
 	}
 }
 
-// The connections of the window are open before it begins.
+// Token ids have no place in a chat; to send an empty message would be worse.
+func TestAChatNeedsText(t *testing.T) {
+	c := NewOpenAI(OpenAIOptions{API: "chat"})
+	defer c.Close()
+	err := c.Prepare(t.Context(), []Request{{Tokens: []int{1, 2}}})
+	if err == nil || !strings.Contains(err.Error(), "workload.api: completions") {
+		t.Errorf("error %v, want one that says what to do", err)
+	}
+}
+
+// The connections of the window are open before it begins, however quick the
+// server is.
 func TestPrepareOpensTheConnections(t *testing.T) {
-	var mu sync.Mutex
-	opened := map[string]bool{}
-	late := 0
-	c := serve(t, OpenAIOptions{Connections: 4}, func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		if r.URL.Path == "/v1/models" {
-			opened[r.RemoteAddr] = true
-		} else if !opened[r.RemoteAddr] {
-			late++
+	for range 20 {
+		var mu sync.Mutex
+		opened := map[string]bool{}
+		late := 0
+		c := serve(t, OpenAIOptions{Connections: 8}, func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.URL.Path == "/v1/models" {
+				opened[r.RemoteAddr] = true
+				fmt.Fprint(w, "{}")
+				return
+			}
+			if !opened[r.RemoteAddr] {
+				late++
+			}
+			write(w, one, last, done)
+		})
+		reqs := make([]Request, 40)
+		for i := range reqs {
+			reqs[i] = Request{ID: i, Prompt: "why", MaxOutputTokens: 2}
 		}
-		mu.Unlock()
+		if err := c.Prepare(t.Context(), reqs); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(8)}); err != nil {
+			t.Fatal(err)
+		}
+		if len(opened) != 8 || late > 0 {
+			t.Fatalf("%d connections were opened before, %d requests came over new ones", len(opened), late)
+		}
+	}
+}
+
+// One connection that cannot be opened ends the wait of the others.
+func TestPrepareFailsWithItsServer(t *testing.T) {
+	var asked atomic.Int32
+	c := serve(t, OpenAIOptions{Connections: 4}, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, "{}")
+	})
+	if err := c.Prepare(t.Context(), make([]Request, 4)); err == nil {
+		t.Error("prepared over a connection that broke")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	silent := serve(t, OpenAIOptions{Connections: 4}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if err := silent.Prepare(ctx, make([]Request, 4)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a silent server: %v", err)
+	}
+}
+
+func TestARequestThatCannotBeEncodedIsAResult(t *testing.T) {
+	c := NewOpenAI(OpenAIOptions{ExtraBody: map[string]any{"top_p": math.NaN()}})
+	defer c.Close()
+	tr := once(t, c)
+	if tr.Status != StatusFailed || tr.Sent >= 0 || !strings.Contains(tr.Error, "encode request 0") {
+		t.Errorf("%+v", tr)
+	}
+	if err := c.Prepare(t.Context(), []Request{{}}); err == nil {
+		t.Error("prepared what cannot be encoded")
+	}
+	if f := Summarise([]Trace{*tr}, false); f.Failed != 1 || f.Lag != nil {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Dialling is the client's own time: it is lag, and in no latency.
+func TestARequestIsSentWhenItHasLeft(t *testing.T) {
+	c := serve(t, OpenAIOptions{}, func(w http.ResponseWriter, r *http.Request) { write(w, one, last, done) })
+	var dialled time.Time
+	transport := c.client.Transport.(*http.Transport)
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		defer func() { dialled = time.Now() }()
+		return dial(ctx, network, addr)
+	}
+	run, err := Drive(t.Context(), Config{Client: c, Requests: make([]Request, 1), Pattern: Closed(1)})
+	if err != nil || len(run.Traces) != 1 {
+		t.Fatal(run, err)
+	}
+	if tr := run.Traces[0]; run.T0.Add(tr.Sent).Before(dialled) || tr.FirstByte < tr.Sent {
+		t.Errorf("sent at %v, first byte at %v, dialled at %v", tr.Sent, tr.FirstByte, dialled.Sub(run.T0))
+	}
+}
+
+// A redirect would send the request again, somewhere else.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	for _, code := range []int{302, 303, 307, 308} {
+		var asked atomic.Int32
+		c := serve(t, OpenAIOptions{}, func(w http.ResponseWriter, r *http.Request) {
+			if asked.Add(1) > 1 {
+				write(w, one, last, done)
+				return
+			}
+			http.Redirect(w, r, "/elsewhere", code)
+		})
+		tr := once(t, c)
+		if tr.Status != StatusFailed || tr.HTTPStatus != code || asked.Load() != 1 {
+			t.Errorf("%d: asked %d times, %+v", code, asked.Load(), tr)
+		}
+	}
+}
+
+// A connection that the server closes under a request is a failure: the
+// library would send it again over a new one.
+func TestABrokenConnectionIsNotTriedAgain(t *testing.T) {
+	var asked atomic.Int32
+	c := serve(t, OpenAIOptions{Connections: 1}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/models" {
-			time.Sleep(20 * time.Millisecond) // so that all four are held at once
 			fmt.Fprint(w, "{}")
 			return
 		}
-		write(w, one, last, done)
+		asked.Add(1)
+		panic(http.ErrAbortHandler) // over the connection that Prepare left open
 	})
-	reqs := make([]Request, 40)
-	for i := range reqs {
-		reqs[i] = Request{ID: i, Prompt: "why", MaxOutputTokens: 2}
-	}
+	reqs := make([]Request, 1)
 	if err := c.Prepare(t.Context(), reqs); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(4)}); err != nil {
-		t.Fatal(err)
+	run, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(1)})
+	if err != nil || len(run.Traces) != 1 {
+		t.Fatal(run, err)
 	}
-	if len(opened) != 4 || late > 0 {
-		t.Errorf("%d connections were opened before, %d requests came over new ones", len(opened), late)
+	if tr := run.Traces[0]; tr.Status != StatusFailed || tr.Sent < 0 || asked.Load() != 1 {
+		t.Errorf("asked %d times, %+v", asked.Load(), tr)
+	}
+}
+
+// Only the request's own timeout names its key.
+func TestOtherDeadlinesAreNotTheRequestsTimeout(t *testing.T) {
+	c := serve(t, OpenAIOptions{Timeout: time.Hour}, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body) // then the end of the connection is seen
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	run, err := Drive(ctx, Config{Client: c, Requests: make([]Request, 1), Pattern: Closed(1)})
+	if err == nil || len(run.Traces) != 1 || run.Traces[0].Status != StatusCut || strings.Contains(run.Traces[0].Error, "request_timeout") {
+		t.Errorf("the run's deadline: %v, %+v", err, run.Traces)
+	}
+	c.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
+	}
+	if tr := once(t, c); tr.Status != StatusFailed || strings.Contains(tr.Error, "request_timeout") || !strings.Contains(tr.Error, "dial") {
+		t.Errorf("a dial that timed out: %+v", tr)
 	}
 }
 

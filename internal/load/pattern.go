@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/study"
@@ -40,6 +41,6 @@ type constant struct {
 func Constant(rate float64, limit int) Pattern { return constant{rate, limit} }
 
 func (c constant) At(n int) (time.Duration, bool) {
-	return time.Duration(float64(n) / c.rate * float64(time.Second)), true
+	return time.Duration(math.Round(float64(n) * float64(time.Second) / c.rate)), true
 }
 func (c constant) InFlight() int { return c.limit }

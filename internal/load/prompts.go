@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 )
 
 // SyntheticOptions ask for prompts of exact token length.
@@ -108,11 +110,15 @@ func Checksum(reqs []Request) string {
 // few characters at the front that make each unlike all the others: what a
 // warmup sends in place of prompts from a file.
 func Distinct(reqs []Request, first, n int) []Request {
+	mark := "(" // that no prompt begins with
+	for slices.ContainsFunc(reqs, func(r Request) bool { return strings.HasPrefix(r.Prompt, mark) }) {
+		mark = "_" + mark
+	}
 	out := make([]Request, n)
 	for i := range out {
 		r := reqs[(first+i)%len(reqs)]
-		r.ID = first + i
-		r.Prompt = fmt.Sprintf("(%d) %s", first+i, r.Prompt)
+		r.ID, r.Tokens, r.InputTokens = first+i, nil, 0
+		r.Prompt = fmt.Sprintf("%s%d) %s", mark, first+i, r.Prompt)
 		r.Hash = hash(r)
 		out[i] = r
 	}

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -122,6 +124,25 @@ func TestDistinctPromptsAreLikeTheirsButNeverTheSame(t *testing.T) {
 	}
 }
 
+// Whatever the file holds, and also where it holds what a warmup would send.
+func TestDistinctIsDisjointFromAnyPrompts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SliceOfN(rapid.StringMatching(`_?(\([0-3]\) )?[ab]`), 1, 9).Draw(t, "prompts")
+		var reqs []Request
+		seen := map[string]bool{}
+		for _, text := range texts {
+			reqs = append(reqs, Request{Prompt: text, Tokens: []int{1}, InputTokens: 1})
+			seen[text] = true
+		}
+		for _, r := range append(Distinct(reqs, 0, 5), Distinct(reqs, 5, 5)...) {
+			if seen[r.Prompt] || r.Tokens != nil || r.InputTokens != 0 {
+				t.Fatalf("%+v was sent before", r)
+			}
+			seen[r.Prompt] = true
+		}
+	})
+}
+
 func promptsFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
@@ -186,6 +207,7 @@ func TestReadJSONLNamesTheLineThatIsBad(t *testing.T) {
 		{"broken", good + `{"prompt":"a`, "prompts.jsonl:500: not a JSON object"},
 		{"no object", good + "17\n", ":500: not a JSON object"},
 		{"no key", good + `{"answer":"a"}`, ":500: none of the keys prompt"},
+		{"an array", good + `["a"]`, ":500: not a JSON object"},
 		{"no text", good + `{"prompt":["a"]}`, `:500: "prompt" is not a string`},
 		{"empty text", good + `{"prompt":""}`, `:500: "prompt" is empty`},
 		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: the line is not UTF-8"},
@@ -201,8 +223,25 @@ func TestReadJSONLNamesTheLineThatIsBad(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := ReadJSONL(JSONLOptions{Path: t.TempDir(), N: 1}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-		t.Errorf("a folder: %v", err)
+}
+
+func TestReadJSONLReadsFilesOnly(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe") // which nobody writes to
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{t.TempDir(): "not a regular file", pipe: "not a regular file", filepath.Join(t.TempDir(), "none.jsonl"): "no such file"} {
+		if _, _, err := ReadJSONL(JSONLOptions{Path: path, N: 1}); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "workload.source") {
+			t.Errorf("%s: error %v, want one that says %q", path, err, says)
+		}
+	}
+}
+
+func TestReadJSONLTakesLongLinesAndCRLF(t *testing.T) {
+	long := strings.Repeat("x", maxPromptLine-100)
+	reqs, _, err := ReadJSONL(JSONLOptions{Path: promptsFile(t, `{"prompt":"`+long+"\"}\r\n\r\n{\"prompt\":\"b\\r\"}\r\n"), N: 2})
+	if err != nil || len(reqs) != 2 || reqs[0].Prompt != long || reqs[1].Prompt != "b\r" {
+		t.Errorf("%d prompts, %v", len(reqs), err)
 	}
 }
 
@@ -211,7 +250,7 @@ func FuzzPromptLine(f *testing.F) {
 	f.Add([]byte(`{"prompt":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		text, err := promptOf(line)
-		if (err == nil) == (text == "") {
+		if (err == nil) == (text == "") || !utf8.ValidString(text) {
 			t.Errorf("%q: prompt %q, error %v", line, text, err)
 		}
 	})

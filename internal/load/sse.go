@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// maxEvent bounds one event of a stream.
+// maxEvent bounds one event of a stream, and one line of it.
 const maxEvent = 8 << 20
 
 var errEventTooLong = errors.New("an event of the stream is over 8 MiB")
@@ -59,6 +59,9 @@ func (s *scanner) feed(p []byte, emit func([]byte) error) error {
 
 // take handles one whole line.
 func (s *scanner) take(line []byte, emit func([]byte) error) error {
+	if len(line) > maxEvent { // as if it had come in pieces
+		return errEventTooLong
+	}
 	if !s.begun {
 		s.begun = true
 		line = bytes.TrimPrefix(line, bom)

@@ -72,6 +72,26 @@ func TestScannerBoundsAnEvent(t *testing.T) {
 	}
 }
 
+// What is too long does not depend on how it came: a line of exactly the limit
+// is taken, one byte more is not.
+func TestScannerBoundsALineHoweverItIsCut(t *testing.T) {
+	for field, over := range map[string]int{"data: ": 0, ": ": 0, "data:": 1, ":": 1} {
+		text := []byte(field + strings.Repeat("x", maxEvent-len(field)+over) + "\n\n")
+		for _, size := range []int{len(text), maxEvent, 1 << 20} {
+			var s scanner
+			var err error
+			for piece := range slices.Chunk(text, size) {
+				if err = s.feed(piece, func([]byte) error { return nil }); err != nil {
+					break
+				}
+			}
+			if errors.Is(err, errEventTooLong) != (over > 0) {
+				t.Errorf("%q and %d over the limit, in pieces of %d: error %v", field, over, size, err)
+			}
+		}
+	}
+}
+
 func TestScannerReturnsTheReadersError(t *testing.T) {
 	stop := errors.New("stop")
 	var s scanner
@@ -82,16 +102,20 @@ func TestScannerReturnsTheReadersError(t *testing.T) {
 
 // However a stream is cut into reads, its events are the same.
 func FuzzScanner(f *testing.F) {
-	f.Add([]byte("data: a\r\n\r\n: ping\ndata\ndata:b\n\n"), uint8(3))
-	f.Add([]byte("\ufeffdata: {}\r\rdata: [DONE]\n\n"), uint8(1))
-	f.Fuzz(func(t *testing.T, text []byte, size uint8) {
+	f.Add([]byte("data: a\r\n\r\n: ping\ndata\ndata:b\n\n"), []byte{3, 0, 1})
+	f.Add([]byte("\ufeffdata: {}\r\rdata: [DONE]\n\n"), []byte{1})
+	f.Fuzz(func(t *testing.T, text, sizes []byte) {
+		if len(sizes) == 0 {
+			return
+		}
 		whole := events(t, string(text))
 		var pieces []string
-		for p := range slices.Chunk(text, int(size)+1) {
-			pieces = append(pieces, string(p))
+		for i, rest := 0, string(text); rest != ""; i++ {
+			n := min(int(sizes[i%len(sizes)])+1, len(rest))
+			pieces, rest = append(pieces, rest[:n]), rest[n:]
 		}
 		if got := events(t, pieces...); !slices.Equal(got, whole) {
-			t.Errorf("pieces of %d: got %q, want %q", int(size)+1, got, whole)
+			t.Errorf("in pieces %q: got %q, want %q", pieces, got, whole)
 		}
 	})
 }
