@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +38,13 @@ func full() *result.Record {
 			PerGPU:      []result.GPUEnergy{{Index: 0, EnergyJ: p(12700.0), MeanPowerW: p(350.8)}, {Index: 3, EnergyJ: p(12732.1), MeanPowerW: p(351.7)}},
 			CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 25300, DifferenceJ: -132.1}},
 			Baseline:    &result.Baseline{DurationSeconds: 30, Cached: true, AgeSeconds: 600},
-			Steady:      &result.Steady{Seconds: 33.1, EnergyJ: p(23900.0), JoulesPerToken: p(0.97)},
+			PerRequestJ: p(254.321), PerTotalTokenJ: p(0.49672),
+			Steady: &result.Steady{Seconds: 33.1, EnergyJ: p(23900.0), JoulesPerToken: p(0.97)},
 		},
 		Tokens: result.Tokens{Input: 25600, Output: 25600, Source: "server"}, Requests: result.Requests{Completed: 100},
 		WindowSeconds: p(36.2), TokensPerSecond: p(707.2), TokensPerSecondPerGPU: p(353.6),
 		Latency: result.Latency{TTFT: lat(21.3), TPOT: lat(11.02), ITL: lat(11), E2E: lat(2831)},
-		Client:  result.Client{CPUSeconds: p(1.23), SendLagMS: lat(0.01)},
+		Client:  result.Client{CPUSeconds: p(1.234), SendLagMS: lat(0.01)},
 		FLOPs:   &result.FLOPs{Value: p(7.1e14), Total: p(7.9e14), Confidence: p("high"), FLOPsPerSecond: p(1.97e13), FLOPsPerJoule: p(2.8e10)},
 		Warmup:  &result.Warmup{IterationsCompleted: 5, DurationSeconds: 14.2, ThermalFloorSeconds: 60},
 		MeasurementWarnings: []string{
@@ -54,21 +56,50 @@ func full() *result.Record {
 	}
 }
 
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("-want +got (go test -update rewrites it):\n%s", diff)
+	}
+}
+
 func TestTables(t *testing.T) {
 	for name, change := range map[string]func(*result.Record){
 		"full": func(*result.Record) {},
 		"uncertainty": func(r *result.Record) {
-			r.Energy.URepeatabilityJ = p(64.0)
+			r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.UAdjustedJ = p(64.0), p(737.0), p(71.3)
+			r.Energy.Baseline.UW, r.Energy.Method = p(0.31), "counter_edge_aligned"
+			r.Energy.PerGPU[0].UJ, r.Energy.PerGPU[1].UJ = p(45.2), p(45.4)
 		},
 		"invalid": func(r *result.Record) {
 			r.Energy.Valid, r.Energy.Reasons = false, []string{"gpu_not_exclusive", "throttled"}
 			r.MeasurementWarnings = append(r.MeasurementWarnings, "gpu_not_exclusive: python (pid 17) on the GPU before the run; stop the other processes, or pick another GPU with --gpus")
 			r.WarningSeverities["gpu_not_exclusive"] = "invalid"
 		},
+		"backend_none": func(r *result.Record) {
+			withoutEnergy(r, "energy.backend: none was asked for")
+			r.MeasurementWarnings = nil
+		},
+		"one_gpu": func(r *result.Record) {
+			r.Environment.GPUs, r.Energy.PerGPU = r.Environment.GPUs[:1], r.Energy.PerGPU[:1]
+			r.Name, r.Energy.Steady, r.Requests = "", nil, result.Requests{Completed: 1234567, Failed: 1}
+			r.EnergyAdjustedJ, r.BaselinePowerW, r.Energy.Baseline = nil, nil, nil
+		},
 		"no_gpu": func(r *result.Record) {
-			r.EnergyTotalJ, r.EnergyAdjustedJ, r.BaselinePowerW, r.EnergyPerOutputToken = nil, nil, nil, nil
-			r.Energy = result.Energy{Backend: "none", Reasons: []string{"no NVIDIA driver: libnvidia-ml.so.1 cannot be loaded"}}
-			r.Environment.GPUs, r.TokensPerSecondPerGPU, r.Engine.StartupEnergyJ, r.FLOPs.FLOPsPerJoule = nil, nil, nil, nil
+			withoutEnergy(r, "no NVIDIA driver: libnvidia-ml.so.1 cannot be loaded")
+			r.MeasurementWarnings = append(r.MeasurementWarnings, "energy_unavailable: no NVIDIA driver: libnvidia-ml.so.1 cannot be loaded; run `llem doctor` to see what is missing, or set energy.backend: none if that is meant")
+			r.WarningSeverities["energy_unavailable"] = "invalid"
 			r.Engine.ImageDigest = nil
 			r.Warmup.IterationsCompleted = 1
 		},
@@ -84,9 +115,25 @@ func TestTables(t *testing.T) {
 			r.WindowSeconds, r.TokensPerSecond, r.FLOPs, r.Warmup = nil, nil, nil, nil
 			r.MeasurementWarnings = nil
 		},
+		"interrupted": func(r *result.Record) {
+			r.Status, r.Error = result.Interrupted, "interrupted"
+			withoutEnergy(r, "the window was not reached")
+			r.WindowSeconds, r.Warmup.IterationsCompleted = nil, 2
+		},
+		"interrupted_in_window": func(r *result.Record) {
+			r.Status, r.Error = result.Interrupted, "interrupted"
+			withoutEnergy(r, "no NVIDIA driver: libnvidia-ml.so.1 cannot be loaded")
+			r.Latency.TPOT = nil
+		},
+		"long": func(r *result.Record) {
+			r.Status, r.Error = result.Failed, "start container vllm: the server answered 400 Bad Request: "+strings.Repeat("max_tokens is too large ", 8)
+			r.Engine.Image = "registry.example.org/" + strings.Repeat("long/", 20) + "image:tag"
+			r.Environment.GPUs[0].Name = strings.Repeat("NVIDIA ", 20)
+			r.Energy.CrossChecks = append(r.Energy.CrossChecks, result.CrossCheck{Method: "zeus", EnergyJ: 25440, DifferenceJ: 7.9})
+			r.MeasurementWarnings = append(r.MeasurementWarnings, "throttled: "+strings.Repeat("GPU 0 was slowed down by its power brake; ", 6))
+			r.FLOPs = &result.FLOPs{Notes: []string{strings.Repeat("no such model ", 12)}}
+		},
 		"unknown_flops": func(r *result.Record) {
-			r.Status = result.Interrupted
-			r.Error = "interrupted"
 			r.FLOPs = &result.FLOPs{Notes: []string{"the number of parameters is unknown: no such model"}}
 		},
 	} {
@@ -94,57 +141,149 @@ func TestTables(t *testing.T) {
 			r := full()
 			change(r)
 			var b bytes.Buffer
-			if err := Table(&b, r, "results/llama31-8b_20261124T100000Z", Options{Width: 90}); err != nil {
+			if err := Table(&b, r, "results/llama31-8b_20261124T100000Z", Options{Width: 120}); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
+			golden(t, name, b.String())
+			checkLines(t, b.String(), 80)
+		})
+	}
+}
+
+func withoutEnergy(r *result.Record, why string) {
+	r.EnergyTotalJ, r.EnergyAdjustedJ, r.BaselinePowerW, r.EnergyPerOutputToken = nil, nil, nil, nil
+	r.Energy = result.Energy{Backend: "none", Reasons: []string{why}, CoverageK: 2}
+	r.Environment.GPUs, r.TokensPerSecondPerGPU, r.Engine.StartupEnergyJ, r.FLOPs.FLOPsPerJoule = nil, nil, nil, nil
+}
+
+// checkLines holds every line to width; only one unbroken word may go beyond.
+func checkLines(t *testing.T, table string, width int) {
+	t.Helper()
+	for line := range strings.Lines(table) {
+		line = strings.TrimSuffix(line, "\n")
+		value := strings.TrimSpace(string([]rune(line)[min(23, columns(line)):]))
+		if columns(line) > width && strings.Contains(value, " ") {
+			t.Errorf("a line of %d columns: %s", columns(line), line)
+		}
+		if strings.TrimRight(line, " ") != line {
+			t.Errorf("a line ends in spaces: %q", line)
+		}
+	}
+}
+
+func TestTheWidthIsBetween60And80Columns(t *testing.T) {
+	for width, want := range map[int]int{0: 80, 20: 60, 60: 60, 72: 72, 200: 80} {
+		r := full()
+		r.MeasurementWarnings = []string{"throttled: " + strings.Repeat("a ", 200)}
+		var b bytes.Buffer
+		if err := Table(&b, r, "d", Options{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for line := range strings.Lines(b.String()) {
+			if strings.Contains(line, " a a") {
+				got = max(got, columns(strings.TrimSuffix(line, "\n")))
 			}
-			want, err := os.ReadFile(path)
-			if err != nil {
+		}
+		if got > want || got < want-1 {
+			t.Errorf("width %d: lines of up to %d columns, want %d", width, got, want)
+		}
+	}
+}
+
+// The first line is the energy figure, or says that there is none.
+func TestTheFirstLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*result.Record)
+		want   string
+	}{
+		"figure":        {func(*result.Record) {}, "ENERGY: 0.9934 J per output token"},
+		"uncertainty":   {func(r *result.Record) { r.Energy.URepeatabilityJ = p(64.0) }, "ENERGY: 0.9934 ± 0.0050 J per output token"},
+		"no tokens":     {func(r *result.Record) { r.EnergyPerOutputToken, r.Tokens.Output = nil, 0 }, "ENERGY: 25 432 J in all"},
+		"invalid":       {func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} }, "INVALID ENERGY: 0.9934 J per output token; throttled"},
+		"none":          {func(r *result.Record) { withoutEnergy(r, "energy.backend: none was asked for") }, "NO ENERGY FIGURE: energy.backend: none was asked for"},
+		"no reading":    {func(r *result.Record) { withoutEnergy(r, ""); r.Energy.Reasons = nil }, "NO ENERGY FIGURE: the GPUs gave no reading"},
+		"failed":        {func(r *result.Record) { r.Status, r.Error = result.Failed, "it broke\nhere" }, "FAILED: it broke"},
+		"interrupted":   {func(r *result.Record) { r.Status, r.Error = result.Interrupted, "interrupted" }, "INTERRUPTED"},
+		"empty message": {func(r *result.Record) { r.Status = result.Failed }, "FAILED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := full()
+			c.change(r)
+			var b bytes.Buffer
+			if err := Table(&b, r, "d", Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(string(want), b.String()); diff != "" {
-				t.Errorf("-want +got (go test -update rewrites it):\n%s", diff)
-			}
-			for line := range strings.Lines(b.String()) {
-				if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 90 {
-					t.Errorf("a line of %d characters: %s", n, line)
-				}
+			if got, _, _ := strings.Cut(b.String(), "\n"); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
 }
 
-// What a server or a file says must not move the cursor.
-func TestControlCharactersAreDropped(t *testing.T) {
-	r := full()
-	r.Name, r.Model.ID, r.Status, r.Error = "a\x1b[2Jb", "m\r\x07", result.Failed, "bad\x1b]0;x\x07"
-	r.MeasurementWarnings = []string{"single_run: \x1b[31mred"}
-	var b bytes.Buffer
-	if err := Table(&b, r, "d", Options{}); err != nil {
-		t.Fatal(err)
+// Older records, and those that a person has edited, lack fields: each one is
+// taken out in turn, and all at once.
+func TestRecordsWithFieldsMissingArePrinted(t *testing.T) {
+	check := func(name string, r *result.Record) {
+		t.Helper()
+		defer func() {
+			if e := recover(); e != nil {
+				t.Errorf("without %s: panic: %v", name, e)
+			}
+		}()
+		var b bytes.Buffer
+		if err := Table(&b, r, "d", Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"NaN", "Inf", "%!", "nil"} {
+			if strings.Contains(b.String(), bad) {
+				t.Errorf("without %s the table says %s:\n%s", name, bad, b.String())
+			}
+		}
+		checkLines(t, b.String(), 80)
 	}
-	if strings.ContainsAny(b.String(), "\x1b\x07\r") {
-		t.Errorf("%q", b.String())
+	build := func() *result.Record {
+		r := full()
+		r.Warmup.Converged, r.Warmup.FinalCV = p(true), p(0.03)
+		r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.UAdjustedJ, r.Energy.Baseline.UW = p(64.0), p(737.0), p(71.0), p(0.3)
+		r.Energy.PerTotalTokenJ, r.Energy.PerRequestJ = p(0.5), p(254.0)
+		return r
+	}
+	check("everything", &result.Record{})
+	n := 0
+	for i := 0; ; i++ {
+		r := build()
+		left := i
+		name := blank(reflect.ValueOf(r).Elem(), "", &left)
+		if name == "" {
+			break
+		}
+		n++
+		check(name, r)
+	}
+	if n < 80 {
+		t.Errorf("only %d fields were taken out", n)
 	}
 }
 
-func TestNumbers(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 0.00012346: "0.0001235", 1: "1.000", 9.9999: "10.000", 123.456: "123.5", 1234.5: "1 235", -25432.1: "-25 432", 1e9: "1 000 000 000"} {
-		if got := number(v); got != want {
-			t.Errorf("number(%g) = %q, want %q", v, got, want)
+// blank sets the n-th field below v to nothing and names it; empty when there
+// are fewer.
+func blank(v reflect.Value, path string, n *int) string {
+	for i := range v.NumField() {
+		f, name := v.Field(i), path+"."+v.Type().Field(i).Name
+		if *n == 0 {
+			f.SetZero()
+			return name
+		}
+		*n--
+		if f.Kind() == reflect.Pointer {
+			f = f.Elem()
+		}
+		if f.IsValid() && f.Kind() == reflect.Struct && f.Type() != reflect.TypeFor[time.Time]() {
+			if found := blank(f, name, n); found != "" {
+				return found
+			}
 		}
 	}
-	for v, want := range map[float64]string{7: "7.000 FLOP", 999999: "1.0000 MFLOP", 7.1e14: "710.0 TFLOP"} {
-		if got := si(&v, "FLOP"); got != want {
-			t.Errorf("si(%g) = %q, want %q", v, got, want)
-		}
-	}
-	if got := plusMinus(p(12.4123), p(0.03), 2, 1, "J/token"); got != "12.412 ± 0.060 J/token" {
-		t.Errorf("%q", got)
-	}
+	return ""
 }

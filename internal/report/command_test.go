@@ -1,0 +1,38 @@
+package report
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+func TestCommands(t *testing.T) {
+	run := result.CommandRun{
+		Seconds: 12.345, EnergyTotalJ: p(3456.7), URepeatabilityJ: p(4.2), CoverageK: 2, Method: "counter_edge_aligned",
+		MeanPowerW: p(280.0), PeakPowerW: p(311.5), IdlePowerW: p(61.2), MaxTemperatureC: p(54.0),
+		PerGPU:      []result.GPUEnergy{{Index: 0, EnergyJ: p(1700.1), UJ: p(3.0), MeanPowerW: p(137.7)}, {Index: 1, EnergyJ: p(1756.6), UJ: p(3.0), MeanPowerW: p(142.3)}},
+		CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 3440, DifferenceJ: -16.7}},
+	}
+	for name, c := range map[string]*result.Command{
+		"command":         {Command: []string{"python3", "train.py"}, Runs: []result.CommandRun{run}},
+		"command_repeats": {Command: []string{"python3", "train.py"}, Runs: []result.CommandRun{run, run, run}, EnergyMeanJ: p(3460.2), EnergyInterval95J: p(12.3)},
+		"command_failed": {Command: []string{"false"}, Runs: []result.CommandRun{{
+			Seconds: 0.002, ExitCode: 1, MeasurementWarnings: []string{"short_measurement_duration: 0.002 s; measure for at least 10 s"},
+			WarningSeverities: map[string]string{"short_measurement_duration": "doubt"},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := Command(&b, c, Options{Width: 120}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, b.String())
+			checkLines(t, b.String(), 80)
+		})
+	}
+	var b bytes.Buffer
+	if err := Command(&b, &result.Command{}, Options{}); err != nil || b.Len() > 0 {
+		t.Errorf("no run: %q, %v", b.String(), err)
+	}
+}

@@ -1,0 +1,129 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// headline says first what the run was for: joules per output token, or that
+// there is no such figure and why.
+func (p *printer) headline() {
+	r := p.r
+	reasons := strings.Join(r.Energy.Reasons, ", ")
+	switch {
+	case r.EnergyTotalJ == nil && r.Status != result.Completed && r.WindowSeconds == nil:
+		return // the run did not come so far, which was said
+	case r.EnergyTotalJ == nil && reasons == "":
+		p.wrap("NO ENERGY FIGURE: ", "  ", "the GPUs gave no reading")
+	case r.EnergyTotalJ == nil:
+		p.wrap("NO ENERGY FIGURE: ", "  ", reasons)
+	case !r.Energy.Valid:
+		p.wrap("INVALID ENERGY: ", "  ", figure(r)+"; "+dash(reasons))
+	default:
+		p.wrap("ENERGY: ", "  ", figure(r))
+	}
+}
+
+func figure(r *result.Record) string {
+	if r.EnergyPerOutputToken == nil {
+		return unit(r.EnergyTotalJ, "J in all")
+	}
+	return perToken(r, "J per output token")
+}
+
+func perToken(r *result.Record, name string) string {
+	var u *float64
+	if r.Tokens.Output > 0 {
+		u = r.Energy.URepeatabilityJ
+	}
+	return plusMinus(r.EnergyPerOutputToken, u, r.Energy.CoverageK, float64(r.Tokens.Output), name)
+}
+
+func (p *printer) energy() {
+	r, e := p.r, p.r.Energy
+	switch {
+	case r.EnergyTotalJ == nil && r.BaselinePowerW == nil:
+		return // the head says why, and rows of dashes would not
+	case r.EnergyTotalJ == nil:
+		p.section("Energy")
+		p.baseline()
+		return
+	}
+	mark := ""
+	if !e.Valid {
+		mark = " INVALID"
+	}
+	p.section("Energy")
+	p.row("per output token", "%s%s", perToken(r, "J/token"), mark)
+	if e.PerTotalTokenJ != nil {
+		p.row("per token, in + out", "%s", unit(e.PerTotalTokenJ, "J/token"))
+	}
+	if e.PerRequestJ != nil {
+		p.row("per request", "%s", unit(e.PerRequestJ, "J"))
+	}
+	p.row("total", "%s%s", plusMinus(r.EnergyTotalJ, e.URepeatabilityJ, e.CoverageK, 1, "J"), mark)
+	p.row("adjusted", "%s", plusMinus(r.EnergyAdjustedJ, e.UAdjustedJ, e.CoverageK, 1, "J"))
+	p.uncertainty()
+	p.baseline()
+	p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), unit(e.EngineIdlePowerW, "W"))
+	p.row("method", "%s by %s", dash(e.Method), dash(e.Backend))
+	p.crossChecks(r.EnergyTotalJ, e.CrossChecks)
+	p.perGPU(e.PerGPU, e.CoverageK)
+	if s := e.Steady; s != nil && s.EnergyJ != nil {
+		p.row("steady slice", "%s in %s, %s", unit(s.EnergyJ, "J"), unit(&s.Seconds, "s"), unit(s.JoulesPerToken, "J/token"))
+	}
+}
+
+// uncertainty says what the sign ± stands for.
+func (p *printer) uncertainty() {
+	e := p.r.Energy
+	if e.URepeatabilityJ == nil || !(e.CoverageK > 0) {
+		return
+	}
+	share := ""
+	if e.CoverageK == 2 {
+		share = ", about 95" + hard + "%"
+	}
+	absolute := ""
+	if e.UAbsoluteJ != nil {
+		half := e.CoverageK * *e.UAbsoluteJ
+		absolute = fmt.Sprintf("; ±%s in the absolute, with the sensor's gain", hard+short(half)+hard+"J")
+	}
+	p.row("uncertainty", "± is between runs on one card (k%s=%s%s%s)%s", hard, hard, short(e.CoverageK), share, absolute)
+}
+
+func (p *printer) baseline() {
+	b := p.r.Energy.Baseline
+	if b == nil {
+		p.row("baseline", "%s", unit(p.r.BaselinePowerW, "W"))
+		return
+	}
+	note := "over " + age(b.DurationSeconds)
+	if b.Cached {
+		note = "cached, " + age(b.AgeSeconds) + " old"
+	}
+	p.row("baseline", "%s (%s)", plusMinus(p.r.BaselinePowerW, b.UW, p.r.Energy.CoverageK, 1, "W"), note)
+}
+
+// crossChecks give other instruments' figures, and how far they are off.
+func (p *printer) crossChecks(total *float64, checks []result.CrossCheck) {
+	for _, c := range checks {
+		off := ""
+		if total != nil && *total != 0 {
+			off = fmt.Sprintf(" (%+.2f"+hard+"%%)", 100*c.DifferenceJ / *total)
+		}
+		p.row("cross-check", "%s by %s%s", unit(&c.EnergyJ, "J"), dash(c.Method), off)
+	}
+}
+
+// perGPU has a row for each of several GPUs; one is the total.
+func (p *printer) perGPU(list []result.GPUEnergy, k float64) {
+	if len(list) < 2 {
+		return
+	}
+	for _, g := range list {
+		p.row(fmt.Sprintf("GPU %d", g.Index), "%s, %s mean", plusMinus(g.EnergyJ, g.UJ, k, 1, "J"), unit(g.MeanPowerW, "W"))
+	}
+}

@@ -1,0 +1,128 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// hard stands for a space at which no line is broken, until the table is
+// written.
+const hard = "\u00a0"
+
+// unit prints a value with four significant digits, or a dash.
+func unit(v *float64, u string) string {
+	if v == nil {
+		return "–"
+	}
+	return number(*v) + hard + u
+}
+
+// plusMinus prints v ± k·u/n with the digits that u leaves.
+func plusMinus(v, u *float64, k, n float64, name string) string {
+	if v == nil || u == nil {
+		return unit(v, name)
+	}
+	half := k * *u / n
+	if !(half > 0) || math.IsInf(half, 1) {
+		return unit(v, name)
+	}
+	digits := min(max(0, 1-exponent(half, 1)), 9)
+	return fmt.Sprintf("%s"+hard+"±"+hard+"%s"+hard+"%s", fixed(*v, digits), fixed(half, digits), name)
+}
+
+// number prints about four significant digits; an exponent only where zeros
+// would be all there is to see.
+func number(v float64) string {
+	a := math.Abs(v)
+	switch {
+	case a == 0:
+		return "0"
+	case a < 1e-6 || a >= 1e15:
+		return strconv.FormatFloat(v, 'e', 3, 64)
+	}
+	return fixed(v, max(0, 3-exponent(v, 3)))
+}
+
+// short prints three significant digits at most: what was set, or need not be
+// known to more.
+func short(v float64) string {
+	s := number(v)
+	if a := math.Abs(v); a >= 1e-6 && a < 1e15 {
+		s = fixed(v, max(0, 2-exponent(v, 2)))
+	}
+	if strings.Contains(s, ".") && !strings.Contains(s, "e") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
+// exponent is that of v in base ten once v is rounded to digits behind its
+// first.
+func exponent(v float64, digits int) int {
+	s := strconv.FormatFloat(v, 'e', digits, 64)
+	n, _ := strconv.Atoi(s[strings.IndexByte(s, 'e')+1:]) // the format has it
+	return n
+}
+
+// fixed prints digits behind the point, and thousands apart: 12 345.6.
+func fixed(v float64, digits int) string {
+	s := strconv.FormatFloat(math.Abs(v), 'f', digits, 64)
+	whole, rest, _ := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + hard + whole[i:]
+	}
+	if rest != "" {
+		whole += "." + rest
+	}
+	if v < 0 && strings.Trim(s, "0.") != "" {
+		return "-" + whole
+	}
+	return whole
+}
+
+func grouped(n int64) string { return fixed(float64(n), 0) }
+
+func seconds(v float64) string { return short(v) + hard + "s" }
+
+// age prints seconds as a person would say them.
+func age(v float64) string {
+	switch {
+	case v < 120:
+		return seconds(v)
+	case v < 7200:
+		return short(math.Round(v/60)) + hard + "min"
+	}
+	return short(v/3600) + hard + "h"
+}
+
+// si prints with a decimal prefix.
+func si(v *float64, u string) string {
+	if v == nil {
+		return "–"
+	}
+	x, prefix := *v, ""
+	for _, next := range []string{"k", "M", "G", "T", "P", "E"} {
+		if math.Abs(x) < 999.95 {
+			break
+		}
+		x, prefix = x/1000, next
+	}
+	return strings.TrimSuffix(number(x)+hard+prefix+u, hard)
+}
+
+func count(n *int64) string {
+	if n == nil {
+		return "–"
+	}
+	v := float64(*n)
+	return si(&v, "")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1" + hard + noun
+	}
+	return fmt.Sprintf("%d"+hard+"%ss", n, noun)
+}

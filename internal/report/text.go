@@ -1,0 +1,113 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// widest is the most columns that a table takes, for a page or an e-mail; only
+// a word that cannot be broken, such as a path, goes beyond it.
+const widest = 80
+
+// printer builds a table; its lines are written at once at the end.
+type printer struct {
+	b     strings.Builder
+	r     *result.Record
+	width int
+}
+
+func newPrinter(r *result.Record, opt Options) *printer {
+	p := &printer{r: r, width: widest}
+	if opt.Width > 0 {
+		p.width = min(widest, max(60, opt.Width))
+	}
+	return p
+}
+
+func (p *printer) print(w io.Writer) error {
+	_, err := io.WriteString(w, strings.ReplaceAll(p.b.String(), hard, " "))
+	return err
+}
+
+func (p *printer) section(name string) { fmt.Fprintf(&p.b, "\n%s\n", name) }
+
+// indent is where the values of rows begin.
+var indent = strings.Repeat(" ", 23)
+
+// row writes "  label   value", sanitised, and wraps the value.
+func (p *printer) row(label, format string, args ...any) {
+	p.wrap(fmt.Sprintf("  %-20s ", label), indent, fmt.Sprintf(format, args...))
+}
+
+// wrap writes text behind a first prefix, its later lines behind another.
+func (p *printer) wrap(first, rest, text string) {
+	line, fresh := first, true
+	for word := range strings.SplitSeq(clean(text), " ") {
+		switch {
+		case word == "":
+		case fresh:
+			line, fresh = line+word, false
+		case columns(line)+1+columns(word) > p.width:
+			fmt.Fprintln(&p.b, line)
+			line = rest + word
+		default:
+			line += " " + word
+		}
+	}
+	fmt.Fprintln(&p.b, strings.TrimRight(line, " "))
+}
+
+func columns(s string) int { return len([]rune(s)) }
+
+// clean makes one line of s and drops what could move the cursor or turn the
+// text: control and format characters.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case strings.ContainsRune("\t\n\v\f\r\u0085\u2028\u2029", r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// shorten keeps the first 12 digits of a digest.
+func shorten(digest string) string {
+	algorithm, hex, ok := strings.Cut(digest, ":")
+	if !ok || len(hex) < 12 {
+		return digest
+	}
+	return algorithm + ":" + hex[:12]
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// known joins what is not a dash; a dash when nothing is.
+func known(values ...string) string {
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "–" })
+	return dash(strings.Join(values, ", "))
+}
