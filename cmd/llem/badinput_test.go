@@ -247,6 +247,27 @@ func TestALockedGPUIsRefused(t *testing.T) {
 	h.clean(first.Process.Pid)
 }
 
+func TestABusyGPUIsAwaited(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	for _, gpus := range []string{"0", "auto"} {
+		h.gpus.SetProcesses(0, standin.Process{PID: os.Getpid()})
+		c := h.start(h.quick("--gpus", gpus, "--wait-gpu", "-n", "1")...)
+		until(t, "its word that it waits", func() bool { return strings.Contains(c.err.String(), "waiting for a GPU") })
+		h.gpus.SetProcesses(0)
+		o := c.finish()
+		h.clean(c.Process.Pid)
+		if o.code != 0 || strings.Count(o.stderr, "waiting for a GPU") != 1 {
+			t.Errorf("--gpus %s: exit %d\n%s", gpus, o.code, o.stderr)
+		}
+		for _, r := range o.records {
+			if r.WarningSeverities["gpu_not_exclusive"] != "" {
+				t.Errorf("--gpus %s: %v", gpus, r.MeasurementWarnings)
+			}
+		}
+	}
+}
+
 // A daemon that has no way to give GPUs to containers.
 func TestWithoutAGPURuntime(t *testing.T) {
 	t.Parallel()

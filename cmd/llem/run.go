@@ -28,6 +28,7 @@ type runCmd struct {
 	Output        string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
 	Pull          string        `help:"missing, always or never." placeholder:"WHEN"`
 	Timeout       time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
+	WaitGPU       bool          `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
 	Quick         bool          `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
 	DryRun        bool          `help:"Print the experiment and the container it would start, and stop."`
 	JSON          bool          `name:"json" help:"Print the record instead of the table."`
@@ -68,7 +69,7 @@ func (c *runCmd) Run(a *app) error {
 	r := &harness.Runner{
 		Docker: launcher{d}, OpenGPUs: openGPUs, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)},
-		HFToken:  d.Token != "", Input: study.Redact(input), Timeout: c.Timeout, Hurry: a.hurry,
+		HFToken:  d.Token != "", Input: study.Redact(input), Timeout: c.Timeout, Hurry: a.hurry, WaitGPU: c.WaitGPU,
 	}
 	if c.DryRun {
 		return c.dryRun(a, r, e)

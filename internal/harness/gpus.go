@@ -46,6 +46,9 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, run string) (devi
 	return devices, locks, "", nil
 }
 
+// errBusy is a GPU that somebody else has now, and may not have later.
+var errBusy = errors.New("GPU in use")
+
 // grantedGPUs is what CUDA_VISIBLE_DEVICES allows, as Slurm and people set it;
 // ok is false where it is not set. Indices in it are taken as NVML's, which is
 // the order of CUDA_DEVICE_ORDER=PCI_BUS_ID.
@@ -99,9 +102,9 @@ func firstFree(ctx context.Context, gpus GPUs, n int, run string) ([]measure.Dev
 	if len(picked) < n {
 		held.Release()
 		if last != nil {
-			return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: %w", len(picked), len(all), n, last)
+			return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: %w; --wait-gpu waits for them", len(picked), len(all), n, last)
 		}
-		return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: others are in use or in MIG mode; name GPUs with --gpus to measure beside other processes", len(picked), len(all), n)
+		return nil, nil, "", fault(HostFault, "%w: %d of %d are free and %d are needed: others are in use or in MIG mode; --wait-gpu waits for them, naming GPUs with --gpus measures beside other processes", errBusy, len(picked), len(all), n)
 	}
 	return picked, held, "", nil
 }

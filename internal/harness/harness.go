@@ -26,6 +26,7 @@ type Runner struct {
 	Version  string
 	CacheDir string // of baselines
 	HFToken  bool   // the launcher holds a Hugging Face token to mount
+	WaitGPU  bool   // wait until GPUs are free instead of refusing
 
 	Input   []byte          // the experiment file as given, secrets redacted
 	Timeout time.Duration   // counted from ready; 0: none

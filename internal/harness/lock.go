@@ -25,11 +25,14 @@ type Locked struct {
 	Since time.Time
 }
 
+// Is says that a lock is a GPU in use.
+func (l *Locked) Is(target error) bool { return target == errBusy }
+
 func (l *Locked) Error() string {
 	if l.PID == 0 {
-		return fmt.Sprintf("GPU %s is locked by another llem; wait until it ends", l.UUID)
+		return fmt.Sprintf("GPU %s is locked by another llem; wait until it ends, or use --wait-gpu", l.UUID)
 	}
-	return fmt.Sprintf("GPU %s is locked by llem run %s, pid %d since %s; wait until it ends",
+	return fmt.Sprintf("GPU %s is locked by llem run %s, pid %d since %s; wait until it ends, or use --wait-gpu",
 		l.UUID, l.Run, l.PID, l.Since.Format(time.RFC3339))
 }
 

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,8 +108,38 @@ func (x *run) openGPUs(ctx context.Context) error {
 		return fault(HostFault, "open NVML: %w", err)
 	}
 	x.gpus = gpus
-	x.devices, x.locks, x.noEnergy, err = claim(ctx, gpus, x.exp, x.id)
-	return err
+	for told := false; ; told = true {
+		err := x.claim(ctx)
+		if !x.WaitGPU || !errors.Is(err, errBusy) {
+			return err
+		}
+		if !told {
+			x.Observer.Say("waiting for a GPU: " + err.Error())
+		}
+		if err := measure.Sleep(ctx, waitEvery); err != nil {
+			return fault(InterruptFault, "interrupted while waiting for a GPU")
+		}
+	}
+}
+
+// waitEvery is how often a GPU that is awaited is looked at.
+const waitEvery = 2 * time.Second
+
+// claim takes the experiment's GPUs. Where they are awaited, another's process on
+// them is a reason to wait too.
+func (x *run) claim(ctx context.Context) (err error) {
+	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.exp, x.id)
+	if err != nil || !x.WaitGPU || len(x.devices) == 0 {
+		return err
+	}
+	busy := busyGPUs(ctx, x.gpus, x.devices)
+	for _, d := range x.devices {
+		if busy[d.UUID] {
+			x.locks.Release()
+			return fault(HostFault, "%w: a process runs on GPU %d (%s)", errBusy, d.Index, d.UUID)
+		}
+	}
+	return nil
 }
 
 // watch prepares to read the claimed GPUs, lists who else is on them and
