@@ -37,6 +37,20 @@ func TestMeasureACommand(t *testing.T) {
 	}
 }
 
+// A neighbour in MIG mode breaks nothing and is not counted.
+func TestMeasurePassesMIGNeighboursOver(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 100}, standin.GPU{Power: 300})
+	h.gpus.SetMIG(1, true)
+	var c result.Command
+	decodeJSON(t, h.llem("measure", "--json", "--", "sleep", "1").stdout, &c)
+	if len(c.GPUs) != 1 || c.GPUs[0].UUID != standin.UUID(0) {
+		t.Errorf("%+v", c.GPUs)
+	}
+	h.gpus.SetMIG(0, true)
+	h.llem("measure", "--", "true").refused(t, exitHost, "MIG")
+}
+
 func TestMeasureRepeatsAndPrintsTheirMean(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 100})

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -83,9 +84,14 @@ func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
 		x.devices, err = x.gpus.Select(ctx, ids)
 	} else {
 		x.devices, err = x.gpus.Devices(ctx)
+		// Energy is only known of whole GPUs.
+		x.devices = slices.DeleteFunc(x.devices, func(d measure.Device) bool { return d.MIG != nil && *d.MIG })
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return fault(ConfigFault, "select GPUs: %w", err)
+	case len(x.devices) == 0:
+		return fault(HostFault, "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0")
 	}
 	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
 		return fault(HostFault, "%w", err)
