@@ -409,3 +409,16 @@ func TestADiskThatFillsLosesNothing(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// Energy of a part of a GPU is not known.
+func TestMIGIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60}, standin.GPU{Power: 60})
+	h.gpus.SetMIG(0, true)
+	h.llem(h.quick("--gpus", "0")...).refused(t, exitUsage, "MIG", "-mig 0")
+	// A neighbour's MIG is its own affair.
+	r := h.llem(h.quick("--gpus", "auto", "-n", "1")...).record(t)
+	if len(r.Environment.GPUs) != 1 || r.Environment.GPUs[0].UUID != standin.UUID(1) || r.EnergyTotalJ == nil {
+		t.Errorf("%+v", r.Environment.GPUs)
+	}
+}
