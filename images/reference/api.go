@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 )
 
 // server speaks OpenAI's completions and chat API. eng is nil until the model
@@ -54,11 +54,16 @@ func reply(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) // a client that has gone is no error of ours
 }
 
-func refuse(w http.ResponseWriter, code int, format string, args ...any) {
+// refuse answers with OpenAI's error object.
+func refuse(w http.ResponseWriter, status int, format string, args ...any) {
+	kind := "invalid_request_error"
+	if status >= http.StatusInternalServerError {
+		kind = "server_error"
+	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
-		"message": fmt.Sprintf(format, args...), "type": http.StatusText(code), "code": code,
+		"message": fmt.Sprintf(format, args...), "type": kind, "param": nil, "code": nil,
 	}})
 }
 
@@ -117,8 +122,8 @@ type message struct {
 const maxBody = 16 << 20
 
 func (s *server) complete(w http.ResponseWriter, r *http.Request, e *engine, chat bool) {
-	var b body
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&b); err != nil {
+	b, err := decode(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "the body is not the JSON of a request: %v", err)
 		return
 	}
@@ -126,73 +131,131 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request, e *engine, cha
 		refuse(w, http.StatusNotFound, "model %q is not served here, %q is", b.Model, s.name)
 		return
 	}
-	req, err := s.request(r.Context(), &b, chat)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	reqs, err := s.requests(ctx, b, chat)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "%v", err)
 		return
 	}
-	e.submit(req)
-	a := answer{w: w, chat: chat, model: s.name, id: fmt.Sprintf("cmpl-%d", s.ids.Add(1)), prompt: len(req.prompt), usage: b.StreamOptions.IncludeUsage}
+	a := answer{w: w, chat: chat, model: s.name, id: fmt.Sprintf("cmpl-%d", s.ids.Add(1)), usage: b.StreamOptions.IncludeUsage}
+	for _, req := range reqs {
+		a.prompt += len(req.prompt)
+		e.submit(req)
+	}
 	if b.Stream {
-		a.stream(req)
+		a.stream(reqs, cancel)
 		return
 	}
-	a.whole(req)
+	a.whole(reqs)
 }
 
-// request checks a body and makes it one for the engine.
-func (s *server) request(ctx context.Context, b *body, chat bool) (*request, error) {
-	prompt, err := tokens(b, chat)
-	if err != nil {
+// decode reads one JSON object and nothing behind it.
+func decode(r io.Reader) (*body, error) {
+	var b body
+	d := json.NewDecoder(r)
+	if err := d.Decode(&b); err != nil {
 		return nil, err
 	}
-	if len(prompt) == 0 {
-		return nil, errors.New("the prompt is empty")
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("something stands behind it")
 	}
-	n := 16 // OpenAI's default
-	if b.MaxTokens != nil {
-		n = *b.MaxTokens
-	} else if b.MaxCompletion != nil {
-		n = *b.MaxCompletion
-	}
-	if n < 1 {
-		return nil, fmt.Errorf("max_tokens is %d and must be at least 1", n)
-	}
-	if len(prompt)+n > s.maxLen {
-		return nil, fmt.Errorf("%d prompt tokens and max_tokens %d do not fit the context of %d", len(prompt), n, s.maxLen)
+	return &b, nil
+}
+
+// requests checks a body and makes one request for the engine of each prompt.
+func (s *server) requests(ctx context.Context, b *body, chat bool) ([]*request, error) {
+	list, err := prompts(b, chat)
+	if err != nil {
+		return nil, err
 	}
 	if b.Temperature < 0 {
 		return nil, fmt.Errorf("temperature is %g and must not be negative", b.Temperature)
 	}
-	r := &request{ctx: ctx, prompt: prompt, maxTokens: n, temperature: b.Temperature, ignoreEOS: b.IgnoreEOS, seed: s.seed}
-	if b.Seed != nil {
-		r.seed = *b.Seed
+	var out []*request
+	for _, prompt := range list {
+		n, err := s.length(b, len(prompt), chat)
+		if err != nil {
+			return nil, err
+		}
+		r := &request{ctx: ctx, prompt: prompt, maxTokens: n, temperature: b.Temperature, ignoreEOS: b.IgnoreEOS, seed: s.seed}
+		if b.Seed != nil {
+			r.seed = *b.Seed
+		}
+		out = append(out, r)
 	}
-	return r, nil
+	return out, nil
 }
 
-func tokens(b *body, chat bool) ([]int, error) {
+// length is how many tokens an answer may have. Where the request does not say,
+// OpenAI's defaults hold: 16 for completions, for chat what the context holds.
+// More than the context holds is refused, not cut: the work is to be known.
+func (s *server) length(b *body, prompt int, chat bool) (int, error) {
+	room := s.maxLen - prompt
+	switch {
+	case prompt == 0:
+		return 0, errors.New("the prompt is empty")
+	case room < 1:
+		return 0, fmt.Errorf("%d prompt tokens leave no room in the context of %d", prompt, s.maxLen)
+	}
+	n := min(16, room)
+	switch {
+	case b.MaxTokens != nil:
+		n = *b.MaxTokens
+	case b.MaxCompletion != nil:
+		n = *b.MaxCompletion
+	case chat:
+		n = room
+	}
+	switch {
+	case n < 1:
+		return 0, fmt.Errorf("max_tokens is %d and must be at least 1", n)
+	case n > room:
+		return 0, fmt.Errorf("%d prompt tokens and max_tokens %d do not fit the context of %d", prompt, n, s.maxLen)
+	}
+	return n, nil
+}
+
+// maxPrompts bounds the prompts of one request.
+const maxPrompts = 256
+
+// prompts reads a prompt in any of OpenAI's forms: text, token ids, or a list
+// of either.
+func prompts(b *body, chat bool) ([][]int, error) {
 	if chat {
 		var text strings.Builder
 		for _, m := range b.Messages {
 			fmt.Fprintf(&text, "%s: %s\n", m.Role, m.Content)
 		}
-		return bytesOf(text.String()), nil
+		return [][]int{bytesOf(text.String())}, nil
 	}
 	var text string
-	if json.Unmarshal(b.Prompt, &text) == nil {
-		return bytesOf(text), nil
-	}
+	var texts []string
 	var ids []int
-	if err := json.Unmarshal(b.Prompt, &ids); err != nil {
-		return nil, errors.New("prompt is neither a string nor a list of token ids")
+	var lists [][]int
+	switch {
+	case json.Unmarshal(b.Prompt, &text) == nil:
+		lists = [][]int{bytesOf(text)}
+	case json.Unmarshal(b.Prompt, &ids) == nil:
+		lists = [][]int{ids}
+	case json.Unmarshal(b.Prompt, &texts) == nil:
+		for _, t := range texts {
+			lists = append(lists, bytesOf(t))
+		}
+	case json.Unmarshal(b.Prompt, &lists) != nil:
+		return nil, errors.New("prompt is neither text, nor token ids, nor a list of either")
 	}
-	for _, id := range ids {
-		if id < 0 || id >= vocabulary {
-			return nil, fmt.Errorf("token id %d is outside the vocabulary of %d", id, vocabulary)
+	if len(lists) > maxPrompts {
+		return nil, fmt.Errorf("%d prompts in one request, at most %d are taken", len(lists), maxPrompts)
+	}
+	for _, l := range lists {
+		for _, id := range l {
+			if id < 0 || id >= vocabulary {
+				return nil, fmt.Errorf("token id %d is outside the vocabulary of %d", id, vocabulary)
+			}
 		}
 	}
-	return ids, nil
+	return lists, nil
 }
 
 func bytesOf(text string) []int {
@@ -201,87 +264,4 @@ func bytesOf(text string) []int {
 		out[i] = int(text[i])
 	}
 	return out
-}
-
-// answer writes one response.
-type answer struct {
-	w         http.ResponseWriter
-	chat      bool
-	model, id string
-	prompt    int
-	usage     bool
-}
-
-func (a *answer) object(suffix string) map[string]any {
-	kind := "text_completion"
-	if a.chat {
-		kind = "chat.completion" + suffix
-	}
-	return map[string]any{"id": a.id, "object": kind, "created": time.Now().Unix(), "model": a.model}
-}
-
-func (a *answer) counts(out int) map[string]int {
-	return map[string]int{"prompt_tokens": a.prompt, "completion_tokens": out, "total_tokens": a.prompt + out}
-}
-
-// stream sends one event a token, flushed, then the finish reason, the usage
-// where it was asked for, and [DONE].
-func (a *answer) stream(r *request) {
-	a.w.Header().Set("Content-Type", "text/event-stream")
-	a.w.Header().Set("Cache-Control", "no-cache")
-	flush := http.NewResponseController(a.w).Flush
-	_ = flush()
-	n := 0
-	for token := range r.out {
-		n++
-		a.event(a.choice(string(rune(token)), nil))
-		if flush() != nil {
-			return // the client has gone; its context ends the request
-		}
-	}
-	a.event(a.choice("", &r.finish))
-	if a.usage {
-		o := a.object(".chunk")
-		o["choices"], o["usage"] = []any{}, a.counts(n)
-		a.event(o)
-	}
-	fmt.Fprint(a.w, "data: [DONE]\n\n")
-}
-
-func (a *answer) event(v any) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return // strings and numbers always encode
-	}
-	fmt.Fprintf(a.w, "data: %s\n\n", data)
-}
-
-func (a *answer) choice(text string, finish *string) map[string]any {
-	o := a.object(".chunk")
-	c := map[string]any{"index": 0, "finish_reason": finish}
-	if a.chat {
-		c["delta"] = map[string]string{"content": text}
-	} else {
-		c["text"] = text
-	}
-	o["choices"] = []any{c}
-	return o
-}
-
-func (a *answer) whole(r *request) {
-	var text strings.Builder
-	n := 0
-	for token := range r.out {
-		n++
-		text.WriteByte(byte(token))
-	}
-	o := a.object("")
-	c := map[string]any{"index": 0, "finish_reason": r.finish}
-	if a.chat {
-		c["message"] = message{Role: "assistant", Content: text.String()}
-	} else {
-		c["text"] = text.String()
-	}
-	o["choices"], o["usage"] = []any{c}, a.counts(n)
-	reply(a.w, o)
 }

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // web serves an engine, which is loaded when ready is called.
@@ -61,7 +67,7 @@ func TestHealthIs503UntilTheModelIsLoaded(t *testing.T) {
 
 func TestModelsTellTheParameters(t *testing.T) {
 	url, ready := web(t)
-	e := ready()
+	in, out := tensors(ready().m)
 	_, text := ask(t, "GET", url+"/v1/models", "")
 	var got struct {
 		Data []struct {
@@ -74,13 +80,14 @@ func TestModelsTellTheParameters(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Data) != 1 || got.Data[0].ID != "reference/tiny" || got.Data[0].Total != e.m.parametersTotal() || got.Data[0].NonEmbedding != e.m.parametersNonEmbedding() || got.Data[0].MaxLen != 256 {
+	if len(got.Data) != 1 || got.Data[0].ID != "reference/tiny" || got.Data[0].Total != in+out || got.Data[0].NonEmbedding != in || got.Data[0].MaxLen != 256 {
 		t.Errorf("%s", text)
 	}
 }
 
 type reply1 struct {
 	Choices []struct {
+		Index   int
 		Text    string  `json:"text"`
 		Finish  *string `json:"finish_reason"`
 		Message message `json:"message"`
@@ -187,33 +194,254 @@ func TestTheEndMarkEndsAnAnswer(t *testing.T) {
 
 func TestBadRequestsAreRefusedInOpenAIsWords(t *testing.T) {
 	url, ready := web(t)
-	ready()
-	for _, c := range []struct {
-		body string
-		code int
-		says string
-	}{
-		{`{"prompt": `, 400, "not the JSON"},
-		{`{}`, 400, "prompt is neither"},
-		{`{"prompt": ""}`, 400, "empty"},
-		{`{"prompt": [1, 999]}`, 400, "999"},
-		{`{"prompt": {"a": 1}}`, 400, "neither"},
-		{`{"prompt": "a", "max_tokens": 0}`, 400, "max_tokens"},
-		{`{"prompt": "a", "max_tokens": 256}`, 400, "context of 256"},
-		{`{"prompt": "a", "temperature": -1}`, 400, "temperature"},
-		{`{"prompt": "a", "model": "gpt-5"}`, 404, "gpt-5"},
+	e := ready()
+	const completions, chat = "/v1/completions", "/v1/chat/completions"
+	for _, c := range []struct{ path, body, says string }{
+		{completions, ``, "not the JSON"},
+		{completions, `{"prompt": `, "not the JSON"},
+		{completions, `{"prompt": "a"} {"prompt": "b"}`, "not the JSON"},
+		{completions, `{"prompt": "a", "max_tokens": "many"}`, "max_tokens"},
+		{completions, `{}`, "prompt is neither"},
+		{completions, `{"prompt": null}`, "empty"},
+		{completions, `{"prompt": ""}`, "empty"},
+		{completions, `{"prompt": []}`, "empty"},
+		{completions, `{"prompt": ["a", ""]}`, "empty"},
+		{completions, `{"prompt": [1, 999]}`, "999"},
+		{completions, `{"prompt": [[1], [-1]]}`, "-1"},
+		{completions, `{"prompt": ["a", 1]}`, "neither"},
+		{completions, `{"prompt": {"a": 1}}`, "neither"},
+		{completions, `{"prompt": [` + strings.Repeat(`"a",`, maxPrompts) + `"a"]}`, "at most 256"},
+		{completions, `{"prompt": "a", "max_tokens": 0}`, "max_tokens"},
+		{completions, `{"prompt": "a", "max_tokens": 256}`, "context of 256"},
+		{completions, `{"prompt": "` + strings.Repeat("a", 256) + `"}`, "no room in the context of 256"},
+		{completions, `{"prompt": "a", "temperature": -1}`, "temperature"},
+		{chat, `{"messages": []}`, "empty"},
+		{chat, `{"messages": "hello"}`, "messages"},
+		{chat, `{"messages": [{"role": "user", "content": "` + strings.Repeat("a", 256) + `"}]}`, "no room"},
 	} {
-		code, text := ask(t, "POST", url+"/v1/completions", c.body)
+		code, text := ask(t, "POST", url+c.path, c.body)
 		var got struct {
-			Error struct{ Message, Type string }
+			Error map[string]any
 		}
-		if err := json.Unmarshal([]byte(text), &got); err != nil || code != c.code || !strings.Contains(got.Error.Message, c.says) || got.Error.Type == "" {
-			t.Errorf("%s: %d %s", c.body, code, text)
+		if err := json.Unmarshal([]byte(text), &got); err != nil || code != 400 {
+			t.Errorf("%.60s: %d %s", c.body, code, text)
+			continue
+		}
+		if message, _ := got.Error["message"].(string); !strings.Contains(message, c.says) {
+			t.Errorf("%.60s: %q does not say %q", c.body, message, c.says)
+		}
+		for k, want := range map[string]any{"type": "invalid_request_error", "param": nil, "code": nil} {
+			if v, ok := got.Error[k]; !ok || v != want {
+				t.Errorf("%.60s: %s is %v, want %v", c.body, k, v, want)
+			}
 		}
 	}
-	if code, _ := ask(t, "GET", url+"/v1/completions", ""); code != 405 {
+	if code, _ := ask(t, "GET", url+completions, ""); code != 405 {
 		t.Errorf("GET: %d", code)
 	}
+	if code, text := ask(t, "POST", url+completions, `{"prompt": "a", "model": "gpt-5"}`); code != 404 || !strings.Contains(text, "gpt-5") {
+		t.Errorf("a model that is not served: %d %s", code, text)
+	}
+	if e.prompts != 0 || e.m.work.layers.Load() != 0 {
+		t.Error("work was done for a request that was refused")
+	}
+}
+
+// The context ends an answer where the request sets no length; a length that
+// does not fit is refused above.
+func TestLengthsThatTheRequestDoesNotSet(t *testing.T) {
+	url, ready := web(t)
+	ready()
+	for name, c := range map[string]struct {
+		path, body string
+		want       int
+	}{
+		"completions":              {"/v1/completions", `"prompt": "ab"`, 16},
+		"completions, little room": {"/v1/completions", `"prompt": "` + strings.Repeat("a", 250) + `"`, 6},
+		"chat":                     {"/v1/chat/completions", `"messages": [{"role": "user", "content": "` + strings.Repeat("a", 240) + `"}]`, 9},
+		"max_completion_tokens":    {"/v1/chat/completions", `"messages": [{"role": "user", "content": "a"}], "max_completion_tokens": 3`, 3},
+		"the whole context":        {"/v1/completions", `"prompt": "a", "max_tokens": 255`, 255},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, text := ask(t, "POST", url+c.path, "{"+c.body+`, "ignore_eos": true}`)
+			var got reply1
+			if err := json.Unmarshal([]byte(text), &got); err != nil || got.Usage == nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			if got.Usage.Completion != c.want || *got.Choices[0].Finish != "length" {
+				t.Errorf("%d tokens, finish %q; want %d, length", got.Usage.Completion, *got.Choices[0].Finish, c.want)
+			}
+		})
+	}
+}
+
+// A list of prompts is answered by as many choices, each as it is alone.
+func TestAListOfPrompts(t *testing.T) {
+	url, ready := web(t)
+	ready()
+	var alone []string
+	for _, prompt := range []string{`"AB"`, `"xyz"`} {
+		_, text := ask(t, "POST", url+"/v1/completions", `{"prompt": `+prompt+`, "max_tokens": 8, "ignore_eos": true, "stream": true}`)
+		said, _, _, _ := streamed(t, text)
+		alone = append(alone, said)
+	}
+	for _, list := range []string{`["AB", "xyz"]`, `[[65, 66], [120, 121, 122]]`} {
+		head := `{"prompt": ` + list + `, "max_tokens": 8, "ignore_eos": true, "stream_options": {"include_usage": true}`
+		_, text := ask(t, "POST", url+"/v1/completions", head+"}")
+		var whole reply1
+		if err := json.Unmarshal([]byte(text), &whole); err != nil || len(whole.Choices) != 2 {
+			t.Fatalf("%v: %s", err, text)
+		}
+		_, text = ask(t, "POST", url+"/v1/completions", head+`, "stream": true}`)
+		_, _, chunks, last := streamed(t, text)
+		if chunks != 16 || last.Usage == nil || *last.Usage != *whole.Usage || last.Usage.Prompt != 5 || last.Usage.Completion != 16 {
+			t.Errorf("%s: %d chunks, usage %+v", list, chunks, last.Usage)
+		}
+		for i, c := range whole.Choices {
+			if c.Index != i || c.Text != alone[i] || said(text, i) != alone[i] {
+				t.Errorf("%s: choice %d is %q, streamed %q, alone %q", list, c.Index, c.Text, said(text, i), alone[i])
+			}
+		}
+	}
+}
+
+// said puts one choice of a stream together.
+func said(stream string, index int) (text string) {
+	for e := range strings.SplitSeq(stream, "\n\n") {
+		var r reply1
+		if json.Unmarshal([]byte(strings.TrimPrefix(e, "data: ")), &r) == nil && len(r.Choices) == 1 && r.Choices[0].Index == index {
+			text += r.Choices[0].Text
+		}
+	}
+	return text
+}
+
+// scrape reads /metrics by the rules of its format: every sample has a type,
+// and a number.
+func scrape(t *testing.T, url string) map[string]int64 {
+	t.Helper()
+	_, text := ask(t, "GET", url+"/metrics", "")
+	out, kinds := map[string]int64{}, map[string]string{}
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "# HELP ") && len(f) > 3:
+		case strings.HasPrefix(line, "# TYPE ") && len(f) == 4:
+			kinds[f[2]] = f[3]
+		default:
+			name, _, _ := strings.Cut(f[0], "{")
+			v, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil || len(f) != 2 || (kinds[name] != "gauge" && kinds[name] != "counter") || (kinds[name] == "counter") != strings.HasSuffix(name, "_total") {
+				t.Errorf("%q is no sample: %v", line, err)
+			}
+			out[strings.TrimPrefix(f[0], "llem_reference_")] = v
+		}
+	}
+	return out
+}
+
+func TestMetricsCountWhatWasDone(t *testing.T) {
+	url, ready := web(t)
+	e := ready()
+	if diff := cmp.Diff(map[string]int64{
+		"requests_running": 0, "requests_waiting": 0, "prompt_tokens_total": 0, "generation_tokens_total": 0,
+		`multiply_adds_total{part="layers"}`: 0, `multiply_adds_total{part="attention"}`: 0, `multiply_adds_total{part="lm_head"}`: 0,
+	}, scrape(t, url)); diff != "" {
+		t.Errorf("at first, -want +got:\n%s", diff)
+	}
+	s := e.m.shape
+	matrices := s.parametersNonEmbedding() - int64((2*s.layers+1)*s.hidden) // norms multiply no matrix
+	var in, out, positions, pairs int64
+	var wait sync.WaitGroup
+	for _, c := range [][2]int64{{1, 1}, {7, 12}, {40, 3}, {100, 30}} {
+		wait.Go(func() {
+			ask(t, "POST", url+"/v1/completions", fmt.Sprintf(`{"prompt": %q, "max_tokens": %d, "ignore_eos": true}`, strings.Repeat("a", int(c[0])), c[1]))
+		})
+		n := c[0] + c[1] - 1 // the last token is not put in again
+		in, out, positions, pairs = in+c[0], out+c[1], positions+n, pairs+n*(n+1)/2
+	}
+	wait.Wait()
+	if diff := cmp.Diff(map[string]int64{
+		"requests_running": 0, "requests_waiting": 0, "prompt_tokens_total": in, "generation_tokens_total": out,
+		`multiply_adds_total{part="layers"}`:    matrices * positions,
+		`multiply_adds_total{part="attention"}`: 2 * int64(s.layers*s.hidden) * pairs, // scores and values
+		`multiply_adds_total{part="lm_head"}`:   out * vocabulary * int64(s.hidden),
+	}, scrape(t, url)); diff != "" {
+		t.Errorf("after four answers, -want +got:\n%s", diff)
+	}
+}
+
+// open starts a stream that would go on for long, and reads its first token.
+func open(t *testing.T, ctx context.Context, url string) *bufio.Reader {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/completions", strings.NewReader(`{"prompt": "a", "max_tokens": 4000, "ignore_eos": true, "stream": true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	in := bufio.NewReader(resp.Body)
+	if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "data: {") {
+		t.Fatalf("the stream begins with %q, %v", line, err)
+	}
+	return in
+}
+
+func TestAClientThatGoesAwayStopsItsDecoding(t *testing.T) {
+	s := &server{name: "reference/tiny", maxLen: 4096}
+	h := httptest.NewServer(s.routes())
+	defer h.Close()
+	e := running(t, 2)
+	s.eng.Store(e)
+	ctx, cancel := context.WithCancel(t.Context())
+	open(t, ctx, h.URL)
+	open(t, ctx, h.URL)
+	if m := scrape(t, h.URL); m["requests_running"] != 2 || m["generation_tokens_total"] < 2 {
+		t.Errorf("while two are decoded: %v", m)
+	}
+	third := make(chan error, 1) // which waits, there being room for two
+	go func() {
+		req, err := http.NewRequestWithContext(ctx, "POST", h.URL+"/v1/completions", strings.NewReader(`{"prompt": "a", "max_tokens": 4000, "ignore_eos": true}`))
+		if err == nil {
+			_, err = http.DefaultClient.Do(req)
+		}
+		third <- err
+	}()
+	for scrape(t, h.URL)["requests_waiting"] != 1 {
+	}
+	cancel()
+	if err := <-third; !errors.Is(err, context.Canceled) {
+		t.Errorf("the third: %v", err)
+	}
+	if code, _ := ask(t, "POST", h.URL+"/sync", ""); code != 200 {
+		t.Errorf("sync: %d", code)
+	}
+	m := scrape(t, h.URL)
+	if m["requests_running"]+m["requests_waiting"] != 0 || m["generation_tokens_total"] >= 8000 {
+		t.Errorf("after they have gone: %v", m)
+	}
+}
+
+func TestSyncOverHTTPWaitsForTheLastAnswer(t *testing.T) {
+	url, ready := web(t)
+	e := ready()
+	answered := make(chan string, 1)
+	go func() {
+		_, text := ask(t, "POST", url+"/v1/completions", `{"prompt": "a", "max_tokens": 200, "ignore_eos": true}`)
+		answered <- text
+	}()
+	for scrape(t, url)["requests_running"] == 0 && e.m.work.layers.Load() == 0 {
+	}
+	if code, text := ask(t, "POST", url+"/sync", ""); code != 200 || !strings.Contains(text, "idle") {
+		t.Errorf("sync: %d %s", code, text)
+	}
+	if got := scrape(t, url)["generation_tokens_total"]; got != 200 {
+		t.Errorf("sync returned after %d of 200 tokens", got)
+	}
+	<-answered
 }
 
 func TestManyClientsAtOnce(t *testing.T) {

@@ -38,6 +38,7 @@ type engine struct {
 	prompts   int64 // tokens prefilled
 	generated int64
 	idle      []chan struct{} // closed when nothing runs or waits
+	stopped   bool            // run has ended; what is submitted is aborted
 	wake      chan struct{}
 }
 
@@ -45,12 +46,21 @@ func newEngine(m *model, capacity int) *engine {
 	return &engine{m: m, capacity: capacity, wake: make(chan struct{}, 1)}
 }
 
+// submit hands r to the loop; its tokens come from r.out.
 func (e *engine) submit(r *request) {
 	r.out = make(chan int, r.maxTokens)
 	r.rng = rand.New(rand.NewPCG(uint64(r.seed), 1))
 	e.mu.Lock()
-	e.waiting = append(e.waiting, r)
+	stopped := e.stopped
+	if !stopped {
+		e.waiting = append(e.waiting, r)
+	}
 	e.mu.Unlock()
+	if stopped {
+		r.finish = "abort"
+		close(r.out)
+		return
+	}
 	e.kick()
 }
 
@@ -181,10 +191,11 @@ func (e *engine) settle() {
 	e.idle = nil
 }
 
+// abort ends every request, and those that are yet to come.
 func (e *engine) abort() {
 	e.mu.Lock()
 	all := append(e.running, e.waiting...)
-	e.running, e.waiting = nil, nil
+	e.running, e.waiting, e.stopped = nil, nil, true
 	e.settle()
 	e.mu.Unlock()
 	for _, r := range all {

@@ -116,6 +116,33 @@ func TestSyncReturnsWhenNothingRuns(t *testing.T) {
 	}
 }
 
+// Driven by hand: one of two ends, and who waits for silence still waits.
+func TestSyncWaitsForTheLastOfSeveral(t *testing.T) {
+	e := newEngine(newModel(presets["tiny"], 42), 2)
+	for range 2 {
+		e.submit(&request{ctx: t.Context(), prompt: []int{65}, maxTokens: 1, ignoreEOS: true})
+	}
+	silence := make(chan struct{})
+	e.idle = append(e.idle, silence)
+	woken := func() bool {
+		select {
+		case <-silence:
+			return true
+		default:
+			return false
+		}
+	}
+	both := e.admit()
+	e.prefill(both[0])
+	if woken() {
+		t.Error("woken while the second runs")
+	}
+	e.prefill(both[1])
+	if !woken() {
+		t.Error("nothing runs and nobody was told")
+	}
+}
+
 func TestAnEndedEngineAbortsWhatIsLeft(t *testing.T) {
 	e := newEngine(newModel(presets["tiny"], 42), 1)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -130,7 +157,13 @@ func TestAnEndedEngineAbortsWhatIsLeft(t *testing.T) {
 	<-done
 	a.all()
 	b.all()
-	if a.finish != "abort" || b.finish != "abort" {
-		t.Errorf("finish %q and %q", a.finish, b.finish)
+	late := &request{ctx: t.Context(), prompt: []int{65}, maxTokens: 1}
+	e.submit(late)
+	late.all()
+	if a.finish != "abort" || b.finish != "abort" || late.finish != "abort" {
+		t.Errorf("finish %q, %q and %q", a.finish, b.finish, late.finish)
+	}
+	if err := e.sync(t.Context()); err != nil {
+		t.Errorf("sync: %v", err)
 	}
 }

@@ -89,7 +89,11 @@ func serve(args []string) error {
 	log.Printf("reference %s: loading %s on %s", version, o.model, l.Addr())
 	e := newEngine(newModel(presets[o.model], o.seed), o.seqs)
 	select {
+	case err := <-failed:
+		return err
 	case <-ctx.Done():
+		log.Print("stopped before the model was loaded")
+		return web.Close()
 	case <-time.After(o.delay):
 	}
 	done := make(chan struct{})
@@ -101,12 +105,12 @@ func serve(args []string) error {
 		return err
 	case <-ctx.Done():
 	}
-	<-done
+	<-done // every request is aborted, so that its answer can end
 	bye, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	log.Print("stopped")
 	if web.Shutdown(bye) != nil {
-		return web.Close()
+		err = web.Close()
 	}
-	return nil
+	log.Print("stopped")
+	return err
 }

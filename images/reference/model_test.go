@@ -3,14 +3,15 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/blas/blas32"
 )
 
-// decode runs a prompt and n greedy tokens in one sequence and returns the
+// greedy runs a prompt and n greedy tokens in one sequence and returns the
 // tokens and the logits of the last one.
-func decode(m *model, prompt []int, n int) (out []int, logits []float32) {
+func greedy(m *model, prompt []int, n int) (out []int, logits []float32) {
 	c := m.newCache(len(prompt) + n)
 	rows := make([]position, len(prompt))
 	for i, t := range prompt {
@@ -33,14 +34,17 @@ func randomPrompt(seed uint64, n int) []int {
 	return out
 }
 
+// After every token: the same logits as from all tokens computed at once.
 func TestTheCacheChangesNothing(t *testing.T) {
 	m := newModel(presets["tiny"], 1)
 	prompt := randomPrompt(1, 12)
-	out, cached := decode(m, prompt, 20)
-	_, whole := decode(m, append(append([]int{}, prompt...), out...), 0)
-	for i := range whole {
-		if d := math.Abs(float64(whole[i] - cached[i])); d > 1e-4 {
-			t.Fatalf("logit %d is %g with the cache and %g without", i, cached[i], whole[i])
+	for n := range 20 {
+		out, cached := greedy(m, prompt, n)
+		_, whole := greedy(m, append(slices.Clone(prompt), out...), 0)
+		for i := range whole {
+			if d := math.Abs(float64(whole[i] - cached[i])); d > 1e-4 {
+				t.Fatalf("after %d tokens logit %d is %g with the cache and %g without", n, i, cached[i], whole[i])
+			}
 		}
 	}
 }
@@ -154,44 +158,88 @@ func plainForward(m *model, tokens []int) vec {
 }
 
 func TestMultiplyAddsAreThoseOfTheFormula(t *testing.T) {
-	s := presets["tiny"]
-	m := newModel(s, 1)
-	const in, out = 13, 7
-	decode(m, randomPrompt(2, in), out)
-	positions := int64(in + out)
-	matrices := s.parametersNonEmbedding() - int64((2*s.layers+1)*s.hidden) // norms multiply no matrix
-	if got, want := m.work.layers.Load(), matrices*positions; got != want {
-		t.Errorf("layers: %d multiply-adds, want %d", got, want)
-	}
-	if got, want := m.work.lmHead.Load(), int64(out+1)*vocabulary*int64(s.hidden); got != want {
-		t.Errorf("output layer: %d, want %d", got, want)
-	}
-	if got, want := m.work.attention.Load(), int64(s.layers)*int64(s.hidden)*positions*(positions+1); got != want {
-		t.Errorf("attention: %d, want %d", got, want)
+	for _, name := range []string{"tiny", "small"} {
+		s := presets[name]
+		m := newModel(s, 1)
+		for _, c := range [][2]int{{1, 0}, {1, 1}, {13, 7}, {64, 2}, {65, 20}, {200, 1}} {
+			m.work = work{}
+			greedy(m, randomPrompt(2, c[0]), c[1])
+			n := int64(c[0] + c[1])
+			matrices := s.parametersNonEmbedding() - int64((2*s.layers+1)*s.hidden) // norms multiply no matrix
+			for part, v := range map[string][2]int64{
+				"layers":    {m.work.layers.Load(), matrices * n},
+				"lm_head":   {m.work.lmHead.Load(), int64(c[1]+1) * vocabulary * int64(s.hidden)},
+				"attention": {m.work.attention.Load(), int64(s.layers*s.hidden) * n * (n + 1)},
+			} {
+				if v[0] != v[1] {
+					t.Errorf("%s, %d in and %d out: %s did %d multiply-adds, want %d", name, c[0], c[1], part, v[0], v[1])
+				}
+			}
+		}
 	}
 }
 
+// tensors counts the numbers that a model holds: in its blocks and last norm,
+// and in embedding and output layer.
+func tensors(m *model) (blocks, ends int64) {
+	n := len(m.norm)
+	for _, b := range m.blocks {
+		for _, w := range []blas32.General{b.q, b.k, b.v, b.o, b.gate, b.up, b.down} {
+			n += len(w.Data)
+		}
+		n += len(b.norm1) + len(b.norm2)
+	}
+	return int64(n), int64(len(m.embedding.Data) + len(m.lmHead.Data))
+}
+
 func TestParametersAreTheSumOfTheTensors(t *testing.T) {
-	for name, s := range presets {
-		if name == "large" || name == "medium" { // the same code, a second each
-			continue
+	for name, want := range map[string]float64{"tiny": 0.857e6, "small": 4.86e6, "medium": 25.5e6, "large": 96.8e6} {
+		s := presets[name]
+		if got := float64(s.parametersTotal()); math.Abs(got-want)/want > 0.002 {
+			t.Errorf("%s has %.3g parameters, the README says %.3g", name, got, want)
 		}
-		m := newModel(s, 1)
-		n := len(m.norm)
-		for _, b := range m.blocks {
-			for _, w := range []blas32.General{b.q, b.k, b.v, b.o, b.gate, b.up, b.down} {
-				n += len(w.Data)
-			}
-			n += len(b.norm1) + len(b.norm2)
-		}
-		if int64(n) != s.parametersNonEmbedding() || int64(n+len(m.embedding.Data)+len(m.lmHead.Data)) != s.parametersTotal() {
-			t.Errorf("%s: %d parameters in its blocks, it says %d", name, n, s.parametersNonEmbedding())
+		s.layers = min(s.layers, 6) // all blocks are alike, and drawing them takes seconds
+		blocks, ends := tensors(newModel(s, 1))
+		if blocks != s.parametersNonEmbedding() || blocks+ends != s.parametersTotal() {
+			t.Errorf("%s: %d parameters in its blocks and %d at its ends, it says %d of %d", name, blocks, ends, s.parametersNonEmbedding(), s.parametersTotal())
 		}
 	}
-	for name, want := range map[string]float64{"tiny": 0.86e6, "small": 4.9e6, "medium": 26e6, "large": 96e6} {
-		if got := float64(presets[name].parametersTotal()); math.Abs(got-want)/want > 0.1 {
-			t.Errorf("%s has %.3g parameters, want about %.3g", name, got, want)
+}
+
+// Each key-value head serves the query heads next to each other: with values
+// that name their head, every query head reads the name of its own.
+func TestQueryHeadsShareKeyValueHeads(t *testing.T) {
+	for name, s := range presets {
+		s.layers = 1
+		m := &model{shape: s}
+		c := m.newCache(3)
+		for kv := range s.kvHeads {
+			for i := range c.v[kv] {
+				c.v[kv][i] = float32(kv + 1)
+			}
 		}
+		out := make([]float32, s.hidden)
+		m.attend(0, position{at: 2, cache: c}, make([]float32, s.hidden), out)
+		for i, got := range out {
+			head := i / s.headDim()
+			if want := float32(head/(s.heads/s.kvHeads) + 1); math.Abs(float64(got-want)) > 1e-6 {
+				t.Fatalf("%s: query head %d reads key-value head %g, want %g", name, head, got-1, want-1)
+			}
+		}
+	}
+}
+
+func TestTheSeedDrawsTheWeights(t *testing.T) {
+	text := func(seed int64) []int {
+		out, _ := greedy(newModel(presets["tiny"], seed), []int{65, 66}, 30)
+		return out
+	}
+	a := text(1)
+	if !slices.Equal(a, text(1)) {
+		t.Error("the same seed gave another text")
+	}
+	if slices.Equal(a, text(2)) {
+		t.Error("another seed gave the same text")
 	}
 }
 
