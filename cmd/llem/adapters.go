@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
@@ -38,6 +39,20 @@ type noGPU struct{ error }
 
 func (noGPU) Is(target error) bool { return target == harness.ErrNoGPU }
 func (n noGPU) Unwrap() error      { return n.error }
+
+// openHost finds the host's own energy counters. LLEM_POWERCAP names their folder
+// where the host's /sys lies elsewhere, as in a container.
+func openHost() (measure.HostReader, error) {
+	dir := os.Getenv("LLEM_POWERCAP")
+	if dir == "" {
+		dir = meter.Powercap
+	}
+	r, err := meter.OpenRAPL(dir)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
 
 // gpus lets the harness use NVML.
 type gpus struct{ *meter.NVML }

@@ -148,6 +148,12 @@ func doctorHost() []finding {
 			out = append(out, finding{"cpu governor", "ok", g, ""})
 		}
 	}
+	if r, err := openHost(); err != nil {
+		seen, remedy, _ := strings.Cut(err.Error(), "; ")
+		out = append(out, finding{"host energy", "lacking", seen, orElse(remedy, "nothing: this CPU or virtual machine shows none")})
+	} else {
+		out = append(out, finding{"host energy", "ok", fmt.Sprintf("RAPL, %d domains", len(r.Domains())), ""})
+	}
 	if err := writable(cacheDir()); err != nil {
 		out = append(out, finding{"baseline cache", "lacking", err.Error(), "set XDG_CACHE_HOME to a folder that can be written"})
 	} else {

@@ -98,7 +98,7 @@ type host struct {
 func newHost(t *testing.T, gpus ...standin.GPU) *host {
 	t.Helper()
 	h := &host{t: t, dir: t.TempDir()}
-	for _, d := range []string{"locks", "cache", "config", "home", "out"} {
+	for _, d := range []string{"powercap", "locks", "cache", "config", "home", "out"} {
 		if err := os.Mkdir(filepath.Join(h.dir, d), 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -109,6 +109,7 @@ func newHost(t *testing.T, gpus ...standin.GPU) *host {
 		}
 	}
 	h.set("LLEM_LOCK_DIR", h.path("locks"))
+	h.set("LLEM_POWERCAP", h.path("powercap"))
 	h.set("XDG_CACHE_HOME", h.path("cache"))
 	h.set("XDG_CONFIG_HOME", h.path("config"))
 	h.set("HOME", h.path("home"))

@@ -47,7 +47,7 @@ func (c *measureCmd) Run(a *app) error {
 	if c.JSON {
 		cmd.Stdout = a.stderr
 	}
-	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Version: version}
+	r := &harness.Runner{OpenGPUs: openGPUs, OpenHost: openHost, Log: a.log, Version: version}
 	out, series, err := r.Measure(a.ctx, cmd)
 	if out == nil || len(out.Runs) == 0 {
 		return err

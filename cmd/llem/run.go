@@ -67,7 +67,7 @@ func (c *runCmd) Run(a *app) error {
 	defer d.Close()
 	d.Token = hfToken()
 	r := &harness.Runner{
-		Docker: launcher{d}, OpenGPUs: openGPUs, Log: a.log, Version: version, CacheDir: cacheDir(),
+		Docker: launcher{d}, OpenGPUs: openGPUs, OpenHost: openHost, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)},
 		HFToken:  d.Token != "", Input: study.Redact(input), Timeout: c.Timeout, Hurry: a.hurry, WaitGPU: c.WaitGPU,
 	}

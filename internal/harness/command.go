@@ -51,7 +51,9 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 		one, err := x.commandRun(ctx, c)
 		if one != nil {
 			out.Runs = append(out.Runs, *one)
-			series = x.timeseries(x.recorder.Samples())
+			if x.recorder != nil {
+				series = x.timeseries(x.recorder.Samples())
+			}
 		}
 		if err != nil {
 			return out, series, err
@@ -71,8 +73,14 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 
 // claimFor opens, locks and prepares to read the GPUs of a command.
 func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
+	if err := x.findHost(ctx, "auto"); err != nil {
+		return err
+	}
 	if x.gpus, err = x.OpenGPUs(ctx); err != nil {
 		x.gpus = nil
+		if x.host != nil && len(ids) == 0 && noGPU(err) {
+			return nil // the host alone is measured
+		}
 		return fault(HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
 	}
 	if granted, ok := grantedGPUs(); ok && len(ids) == 0 {
@@ -110,6 +118,13 @@ func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
 // fails is a result.
 func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, error) {
 	x.warnings = nil
+	if x.watcher == nil {
+		start, code, err := x.execute(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return x.mapCommand(start, code), nil
+	}
 	if foreign, err := x.watcher.Processes(ctx); err == nil && len(foreign) > 0 {
 		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(foreign))
 	}
@@ -124,11 +139,9 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 	if err := x.recorder.Settle(ctx, x.refresh); err != nil {
 		x.Log.Warn("read GPUs before the command", "error", err)
 	}
-	start := time.Now()
-	code, err := execute(c)
-	x.work = &work{t0: start, window: time.Since(start)}
+	start, code, err := x.execute(ctx, c)
 	if err != nil {
-		return nil, fault(ConfigFault, "%w", err)
+		return nil, err
 	}
 	// An interrupt went to the program; the edge is read all the same.
 	if err := x.recorder.Settle(context.WithoutCancel(ctx), x.refresh); err != nil {
@@ -140,6 +153,18 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 		return out, fault(InterruptFault, "interrupted")
 	}
 	return out, nil
+}
+
+// execute runs the program in a window of its own.
+func (x *run) execute(ctx context.Context, c Command) (start time.Time, code int, err error) {
+	host := x.startHost(ctx)
+	start = time.Now()
+	code, err = execute(c)
+	x.work = &work{t0: start, window: time.Since(start), host: host()}
+	if err != nil {
+		return start, 0, fault(ConfigFault, "%w", err)
+	}
+	return start, code, nil
 }
 
 // execute runs the program and passes signals on to it. Its exit code is 128 and
@@ -176,19 +201,30 @@ func execute(c Command) (code int, err error) {
 }
 
 func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
-	samples := x.recorder.Samples()
-	from := start.Sub(x.recorder.Epoch())
-	to := from + x.work.window
-	per := measure.WindowEnergy(samples, x.sensors(), from, to)
-	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, Energies: per, DriftThreshold: driftThreshold})...)
 	if w, ok := measure.ShortWindow(x.work.window); ok {
 		x.warnings = append(x.warnings, w)
 	}
 	out := &result.CommandRun{
 		StartedAt: start.UTC(), Seconds: x.work.window.Seconds(), ExitCode: code, CoverageK: 2,
-		Components: map[string]float64{}, PeakPowerW: peak(samples, len(x.devices), from, to), CrossChecks: crossChecks(per),
+		Components: map[string]float64{}, PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Host: hostEnergy(x.work.host),
 		MeasurementWarnings: []string{}, WarningSeverities: map[string]string{},
 	}
+	if x.recorder != nil {
+		x.mapGPUs(out, start.Sub(x.recorder.Epoch()))
+	}
+	for _, w := range x.warnings {
+		out.MeasurementWarnings = append(out.MeasurementWarnings, w.String())
+		out.WarningSeverities[w.Code] = string(w.Severity)
+	}
+	return out
+}
+
+// mapGPUs adds what the GPUs used while the program ran, which began at from.
+func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
+	samples, to := x.recorder.Samples(), from+x.work.window
+	per := measure.WindowEnergy(samples, x.sensors(), from, to)
+	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, Energies: per, DriftThreshold: driftThreshold})...)
+	out.PeakPowerW, out.CrossChecks = peak(samples, len(x.devices), from, to), crossChecks(per)
 	for i, g := range per {
 		out.PerGPU = append(out.PerGPU, x.gpuEnergy(i, g))
 	}
@@ -214,11 +250,6 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 	} else {
 		x.warn("energy_unavailable", "a GPU gave neither an energy counter nor power")
 	}
-	for _, w := range x.warnings {
-		out.MeasurementWarnings = append(out.MeasurementWarnings, w.String())
-		out.WarningSeverities[w.Code] = string(w.Severity)
-	}
-	return out
 }
 
 // driftThreshold is the default of measurement.thermal_drift_threshold_c.

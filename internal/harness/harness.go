@@ -21,6 +21,7 @@ import (
 type Runner struct {
 	Docker   Launcher
 	OpenGPUs func(context.Context) (GPUs, error) // ErrNoGPU when the host has none
+	OpenHost func() (measure.HostReader, error)  // of the host's own energy; nil: there is none
 	Observer Observer
 	Log      *slog.Logger
 	Version  string
@@ -54,6 +55,7 @@ type run struct {
 	watcher  Watcher
 	recorder *measure.Recorder
 	noEnergy string // why there is no energy figure; empty when there is
+	host     measure.HostReader
 
 	image   engine.Image
 	daemon  DaemonInfo
@@ -90,6 +92,7 @@ type work struct {
 	t0       time.Time
 	window   time.Duration
 	closedBy string
+	host     []measure.HostEnergy
 	idle     *bool // the server's own word that nothing runs
 	cpu      time.Duration
 	before   *engine.Counters

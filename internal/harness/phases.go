@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +42,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
 	if err := x.findGPUs(ctx); err != nil {
+		return "", err
+	}
+	if err := x.findHost(ctx, x.exp.Energy.Host); err != nil {
 		return "", err
 	}
 	if err := x.findEngine(ctx); err != nil {
@@ -164,6 +169,38 @@ func (x *run) watch(ctx context.Context) error {
 	interval := time.Duration(x.exp.Measurement.SampleIntervalMS) * time.Millisecond
 	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), interval)
 	return nil
+}
+
+// findHost opens the counters of the host's own energy: those that are there, or
+// with "rapl" an error where there are none.
+func (x *run) findHost(ctx context.Context, want string) (err error) {
+	if want == "none" || x.OpenHost == nil {
+		return nil
+	}
+	if x.host, err = x.OpenHost(); err != nil {
+		x.host = nil
+		if want == "rapl" {
+			return fault(ConfigFault, "energy.host rapl is not available: %w", err)
+		}
+		level := slog.LevelDebug // most hosts have none, which doctor tells
+		if errors.Is(err, fs.ErrPermission) {
+			level = slog.LevelInfo
+		}
+		x.Log.Log(ctx, level, "no energy of the host", "reason", err)
+	}
+	return nil
+}
+
+// startHost opens a span of the host's energy; the function ends it.
+func (x *run) startHost(ctx context.Context) (stop func() []measure.HostEnergy) {
+	if x.host != nil {
+		span, err := measure.StartHost(ctx, x.host)
+		if err == nil {
+			return span.Stop
+		}
+		x.Log.Warn("energy of the host", "error", err)
+	}
+	return func() []measure.HostEnergy { return nil }
 }
 
 // findEngine resolves the image and tells the engine from it.

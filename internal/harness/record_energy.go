@@ -2,6 +2,7 @@ package harness
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
@@ -18,6 +19,9 @@ func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
 	defer func() { r.Energy = en }()
 	if x.work != nil {
 		en.WindowClosedBy, en.EngineIdleConfirmed = x.work.closedBy, x.work.idle
+	}
+	if x.work != nil {
+		en.Host = hostEnergy(x.work.host)
 	}
 	if x.noEnergy != "" {
 		en.Backend, en.Valid, en.Reasons = "none", false, []string{x.noEnergy}
@@ -39,6 +43,31 @@ func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
 		return
 	}
 	x.mapWindowEnergy(r, &en, fig)
+}
+
+// hostEnergy adds packages and memories up, each null where any is unknown.
+func hostEnergy(list []measure.HostEnergy) *result.HostEnergy {
+	if len(list) == 0 {
+		return nil
+	}
+	out := &result.HostEnergy{Method: "rapl"}
+	sum := func(prefix string) *float64 {
+		var sum *float64
+		for _, e := range list {
+			switch {
+			case !strings.HasPrefix(e.Domain, prefix):
+			case e.Energy == nil:
+				return nil
+			case sum == nil:
+				sum = ptr(float64(*e.Energy))
+			default:
+				*sum += float64(*e.Energy)
+			}
+		}
+		return sum
+	}
+	out.PackageJ, out.DRAMJ = sum("package"), sum("dram")
+	return out
 }
 
 func (x *run) baselineRecord(b *measure.Baseline) *result.Baseline {

@@ -138,10 +138,12 @@ func (x *run) window(ctx context.Context) (string, error) {
 
 	strangers := x.strangers(ctx)
 	x.settle(ctx, "opens")
+	host := x.startHost(ctx)
 	cpu := load.CPUTime()
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
 	x.work.cpu = load.CPUTime() - cpu
 	x.close(ctx, done)
+	x.work.host = host()
 	x.settle(ctx, "closes")
 	if found := strangers(); len(found) > 0 {
 		x.foreign = append(x.foreign, found...)

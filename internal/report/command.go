@@ -18,10 +18,13 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	p := newPrinter(&result.Record{MeasurementWarnings: last.MeasurementWarnings, WarningSeverities: last.WarningSeverities}, opt)
 	p.wrap("", "  ", strings.Join(c.Command, " ")+", "+plural(len(c.Runs), "run"))
 	fmt.Fprintln(&p.b)
-	if c.EnergyMeanJ != nil {
+	switch {
+	case c.EnergyMeanJ != nil:
 		p.row("energy", "%s (mean of %d runs, 95"+hard+"%% interval of their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), len(c.Runs))
 		p.row("last run", "%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"))
-	} else {
+	case len(c.GPUs) == 0:
+		p.row("energy", "– (no NVIDIA GPU; only the host was measured)")
+	default:
 		p.row("energy", "%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"))
 	}
 	p.perGPU(last.PerGPU, last.CoverageK)
@@ -36,6 +39,7 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 		p.row("method", "%s", last.Method)
 		p.crossChecks(last.EnergyTotalJ, last.CrossChecks)
 	}
+	p.host(last.Host)
 	if last.ExitCode != 0 {
 		p.row("exit code", "%d", last.ExitCode)
 	}

@@ -14,10 +14,12 @@ func TestCommands(t *testing.T) {
 		PerGPU:      []result.GPUEnergy{{Index: 0, EnergyJ: p(1700.1), UJ: p(3.0), MeanPowerW: p(137.7)}, {Index: 1, EnergyJ: p(1756.6), UJ: p(3.0), MeanPowerW: p(142.3)}},
 		CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 3440, DifferenceJ: -16.7}},
 	}
+	gpus := []result.GPU{{Index: 0}, {Index: 1}}
 	for name, c := range map[string]*result.Command{
-		"command":         {Command: []string{"python3", "train.py"}, Runs: []result.CommandRun{run}},
-		"command_repeats": {Command: []string{"python3", "train.py"}, Runs: []result.CommandRun{run, run, run}, EnergyMeanJ: p(3460.2), EnergyInterval95J: p(12.3)},
-		"command_failed": {Command: []string{"false"}, Runs: []result.CommandRun{{
+		"command":         {Command: []string{"python3", "train.py"}, GPUs: gpus, Runs: []result.CommandRun{run}},
+		"command_repeats": {Command: []string{"python3", "train.py"}, GPUs: gpus, Runs: []result.CommandRun{run, run, run}, EnergyMeanJ: p(3460.2), EnergyInterval95J: p(12.3)},
+		"command_host":    {Command: []string{"make", "-j8"}, Runs: []result.CommandRun{{Seconds: 42.1, Host: &result.HostEnergy{Method: "rapl", PackageJ: p(5123.4), DRAMJ: p(312.9)}}}},
+		"command_failed": {Command: []string{"false"}, GPUs: gpus, Runs: []result.CommandRun{{
 			Seconds: 0.002, ExitCode: 1, MeasurementWarnings: []string{"short_measurement_duration: 0.002 s; measure for at least 10 s"},
 			WarningSeverities: map[string]string{"short_measurement_duration": "doubt"},
 		}}},

@@ -74,6 +74,19 @@ func (p *printer) work() {
 		per = fmt.Sprintf(" (%s per GPU)", unit(r.TokensPerSecondPerGPU, "tokens/s"))
 	}
 	p.row("throughput", "%s%s", unit(r.TokensPerSecond, "tokens/s"), per)
+	p.host(r.Energy.Host)
+}
+
+// host gives the energy of the host's CPUs, which no GPU figure contains.
+func (p *printer) host(h *result.HostEnergy) {
+	if h == nil {
+		return
+	}
+	memory := ""
+	if h.DRAMJ != nil {
+		memory = ", memory " + unit(h.DRAMJ, "J")
+	}
+	p.row("host", "CPU %s%s (in no figure above, by %s)", unit(h.PackageJ, "J"), memory, h.Method)
 }
 
 func (p *printer) latency() {

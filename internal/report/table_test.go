@@ -34,6 +34,7 @@ func full() *result.Record {
 		}},
 		EnergyTotalJ: p(25432.1), EnergyAdjustedJ: p(20432.1), BaselinePowerW: p(138.2), EnergyPerOutputToken: p(0.99344),
 		Energy: result.Energy{
+			Host:  &result.HostEnergy{Method: "rapl", PackageJ: p(2345.6)},
 			Valid: true, Scope: "gpu", Backend: "nvml", Method: "counter", CoverageK: 2, MeanPowerW: p(702.5), PeakPowerW: p(811.0), EngineIdlePowerW: p(160.9),
 			PerGPU:      []result.GPUEnergy{{Index: 0, EnergyJ: p(12700.0), MeanPowerW: p(350.8)}, {Index: 3, EnergyJ: p(12732.1), MeanPowerW: p(351.7)}},
 			CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 25300, DifferenceJ: -132.1}},

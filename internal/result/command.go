@@ -39,6 +39,7 @@ type CommandRun struct {
 	IdlePowerW          *float64           `json:"idle_power_w"` // right before the command
 	MaxTemperatureC     *float64           `json:"max_temperature_c"`
 	PerGPU              []GPUEnergy        `json:"per_gpu"`
+	Host                *HostEnergy        `json:"host"`
 	CrossChecks         []CrossCheck       `json:"cross_checks"`
 	MeasurementWarnings []string           `json:"measurement_warnings"`
 	WarningSeverities   map[string]string  `json:"warning_severities"`

@@ -93,7 +93,7 @@ var keys = []key{
 	{path: "warmup.window_size", kind: integer, def: 5, min: 3, max: 1000, doc: "Latencies that the coefficient is taken over."},
 	{path: "warmup.min_prompts", kind: integer, def: 5, min: 1, max: 10000, doc: "Fewest batches with convergence detection."},
 	{path: "energy.backend", kind: text, def: "auto", enum: []string{"auto", "nvml", "none"}, never: []string{"zeus", "codecarbon"}, doc: "Who owns the energy figure. null means none; a blank value is an error."},
-	{path: "energy.host", kind: text, def: "auto", enum: []string{"auto", "none"}, never: []string{"rapl"}, doc: "Energy of the host's CPUs. This version has no source for it, so auto is none."},
+	{path: "energy.host", kind: text, def: "auto", enum: []string{"auto", "rapl", "none"}, doc: "Energy of the host's CPUs and memory, beside the GPUs' and never in their total. auto takes RAPL where it can be read; rapl insists."},
 	{path: "energy.python", kind: text, later: true, allow: []string{""}, doc: "Python for the Zeus and CodeCarbon backends."},
 	{path: "energy.country", kind: text, later: true, allow: []string{"USA"}, doc: "Country for CodeCarbon."},
 	{path: "measurement.sample_interval_ms", kind: integer, def: 100, min: 10, max: 1000, doc: "Interval of the telemetry."},

@@ -119,7 +119,7 @@ type Warmup struct {
 // Energy selects who owns the energy figure.
 type Energy struct {
 	Backend string `yaml:"backend" json:"backend"` // auto | nvml | none; null in the file is none
-	Host    string `yaml:"host" json:"host"`       // auto | none
+	Host    string `yaml:"host" json:"host"`       // auto | rapl | none
 }
 
 // Measurement tunes the telemetry.
