@@ -36,12 +36,14 @@ test: ## every test, with the race detector, against a real daemon
 	@scripts/docker-up --stand-in-gpu
 	@echo '== the image llem/reference'
 	@$(MAKE) --no-print-directory images
+	@echo '== Zeus and CodeCarbon'
+	@scripts/instruments >/dev/null
 	@echo '== gofmt'
 	@$(MAKE) --no-print-directory gofmt
 	@echo '== go vet'
 	@go vet ./...
 	@echo '== go test -race'
-	@go test -race -timeout 15m $(TESTFLAGS) ./...
+	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m $(TESTFLAGS) ./...
 
 .PHONY: gofmt
 gofmt:

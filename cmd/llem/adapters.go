@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/llenergymeasure/llem/internal/docker"
@@ -52,6 +54,32 @@ func openHost() (measure.HostReader, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// openInstrument opens another's meter.
+func (a *app) openInstrument(ctx context.Context, name string, opt harness.InstrumentOptions) (harness.Instrument, error) {
+	indices := make([]int, len(opt.Devices))
+	for i, d := range opt.Devices {
+		indices[i] = d.Index
+	}
+	python := cmp.Or(opt.Python, os.Getenv("LLEM_PYTHON"), "python3")
+	log := func(line string) { a.log.Debug(name, "says", line) }
+	var i *meter.Instrument
+	var err error
+	switch name {
+	case "zeusd":
+		i, err = meter.OpenZeusd(ctx, cmp.Or(os.Getenv("ZEUSD_SOCK_PATH"), meter.ZeusdSocket), opt.Devices)
+	case "zeus":
+		i, err = meter.OpenZeus(ctx, python, indices, log)
+	case "codecarbon":
+		i, err = meter.OpenCodeCarbon(ctx, python, opt.Country, indices, log)
+	default:
+		err = fmt.Errorf("no instrument is called %s", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
 // gpus lets the harness use NVML.

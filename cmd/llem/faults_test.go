@@ -222,6 +222,7 @@ func TestTwoInterruptsKillTheContainer(t *testing.T) {
 // others, whose containers this clean could not tell from its own.
 func TestCleanAfterKillInEachPhase(t *testing.T) {
 	h := newHost(t, standin.GPU{Power: 60})
+	h.llem("clean") // of what test runs that were cut off have left on this daemon
 	config := h.config(fmt.Sprintf(`
 model: reference/tiny
 engine: {image: %s, args: {x-fault: ignore-term}}

@@ -110,6 +110,8 @@ func newHost(t *testing.T, gpus ...standin.GPU) *host {
 	}
 	h.set("LLEM_LOCK_DIR", h.path("locks"))
 	h.set("LLEM_POWERCAP", h.path("powercap"))
+	h.set("LLEM_PYTHON", h.path("no-python"))
+	h.set("ZEUSD_SOCK_PATH", h.path("no-zeusd"))
 	h.set("XDG_CACHE_HOME", h.path("cache"))
 	h.set("XDG_CONFIG_HOME", h.path("config"))
 	h.set("HOME", h.path("home"))

@@ -23,7 +23,7 @@ type runCmd struct {
 	Engine        string        `help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
 	Model         string        `help:"Model to run." placeholder:"MODEL"`
 	GPUs          string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
-	EnergyBackend string        `help:"auto, nvml or none." placeholder:"NAME"`
+	EnergyBackend string        `help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
 	NumPrompts    int           `short:"n" help:"Requests to measure." placeholder:"N"`
 	Output        string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
 	Pull          string        `help:"missing, always or never." placeholder:"WHEN"`
@@ -67,7 +67,7 @@ func (c *runCmd) Run(a *app) error {
 	defer d.Close()
 	d.Token = hfToken()
 	r := &harness.Runner{
-		Docker: launcher{d}, OpenGPUs: openGPUs, OpenHost: openHost, Log: a.log, Version: version, CacheDir: cacheDir(),
+		Docker: launcher{d}, OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)},
 		HFToken:  d.Token != "", Input: study.Redact(input), Timeout: c.Timeout, Hurry: a.hurry, WaitGPU: c.WaitGPU,
 	}

@@ -22,12 +22,14 @@ type Runner struct {
 	Docker   Launcher
 	OpenGPUs func(context.Context) (GPUs, error) // ErrNoGPU when the host has none
 	OpenHost func() (measure.HostReader, error)  // of the host's own energy; nil: there is none
-	Observer Observer
-	Log      *slog.Logger
-	Version  string
-	CacheDir string // of baselines
-	HFToken  bool   // the launcher holds a Hugging Face token to mount
-	WaitGPU  bool   // wait until GPUs are free instead of refusing
+	// OpenInstrument opens another's meter by its name: zeusd, zeus, codecarbon.
+	OpenInstrument func(ctx context.Context, name string, opt InstrumentOptions) (Instrument, error)
+	Observer       Observer
+	Log            *slog.Logger
+	Version        string
+	CacheDir       string // of baselines
+	HFToken        bool   // the launcher holds a Hugging Face token to mount
+	WaitGPU        bool   // wait until GPUs are free instead of refusing
 
 	Input   []byte          // the experiment file as given, secrets redacted
 	Timeout time.Duration   // counted from ready; 0: none
@@ -56,6 +58,7 @@ type run struct {
 	recorder *measure.Recorder
 	noEnergy string // why there is no energy figure; empty when there is
 	host     measure.HostReader
+	others   []*instrument // the first owns the figure
 
 	image   engine.Image
 	daemon  DaemonInfo
@@ -210,6 +213,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 
 // release gives back what the run held on the host.
 func (x *run) release() {
+	x.closeInstruments()
 	x.locks.Release()
 	x.runLock.Release()
 	if x.gpus != nil {

@@ -47,6 +47,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.findHost(ctx, x.exp.Energy.Host); err != nil {
 		return "", err
 	}
+	if err := x.findInstruments(ctx, x.exp.Energy); err != nil {
+		return "", err
+	}
 	if err := x.findEngine(ctx); err != nil {
 		return "", err
 	}
@@ -58,6 +61,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 
 func (x *run) preflightNote() string {
 	gpus := "no energy figure: " + x.noEnergy
+	if x.hostScope() {
+		gpus = "no GPU: the host's energy by CodeCarbon"
+	}
 	if x.noEnergy == "" {
 		names := make([]string, len(x.devices))
 		for i, d := range x.devices {

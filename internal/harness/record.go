@@ -156,7 +156,7 @@ func (x *run) runWarnings(fig load.Figures) {
 	if x.exp.Quick {
 		x.warn("quick_mode", "this run used --quick: a short baseline, no thermal floor, few prompts")
 	}
-	if x.noEnergy != "" && x.exp.Energy.Backend != "none" {
+	if x.noEnergy != "" && !x.hostScope() && x.exp.Energy.Backend != "none" {
 		x.warn("energy_unavailable", "%s", x.noEnergy)
 	}
 	if x.work == nil {

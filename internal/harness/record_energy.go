@@ -15,6 +15,7 @@ func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
 	en := result.Energy{
 		Valid: true, Reasons: []string{}, Scope: "gpu", Backend: "nvml", CoverageK: 2,
 		PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Components: map[string]float64{},
+		Instruments: x.instrumentRecords(),
 	}
 	defer func() { r.Energy = en }()
 	if x.work != nil {
@@ -22,6 +23,11 @@ func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
 	}
 	if x.work != nil {
 		en.Host = hostEnergy(x.work.host)
+	}
+	en.CodeCarbon = x.codeCarbon()
+	if x.hostScope() {
+		x.mapHostScope(r, &en, fig)
+		return
 	}
 	if x.noEnergy != "" {
 		en.Backend, en.Valid, en.Reasons = "none", false, []string{x.noEnergy}
@@ -96,40 +102,59 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 	}
 	en.PeakPowerW = peak(samples, len(x.devices), from, to)
 	en.CrossChecks = crossChecks(per)
-	total := measure.Total(per)
-	if total == nil {
-		const why = "a GPU gave neither an energy counter nor power in the window"
-		x.warn("energy_unavailable", why)
-		en.Valid, en.Reasons = false, []string{why}
+	en.Steady = x.steady(samples, from)
+	f := figure{method: commonMethod(per), energy: measure.Total(per)}
+	f.u, f.components = measure.TotalU(per)
+	if o := x.owner(); o != nil {
+		f = x.owned(en, f, measure.Unaligned(samples, x.sensors(), from, to))
+		en.Backend = o.backend()
+	} else if f.energy == nil {
+		f.why = "a GPU gave neither an energy counter nor power in the window"
+	}
+	en.Method = f.method
+	if f.energy == nil {
+		x.warn("energy_unavailable", "%s", f.why)
+		en.Valid, en.Reasons, en.Method = false, []string{f.why}, ""
 		return
 	}
-	en.Method = commonMethod(per)
+	x.mapFigure(r, en, f, fig)
+}
+
+// figure is the energy of all GPUs by the instrument that owns it.
+type figure struct {
+	method     string
+	energy     *measure.Joules // nil: there is none, and why says why
+	u          *measure.Joules
+	components map[string]measure.Joules
+	why        string
+}
+
+// mapFigure maps the energy and what follows from it.
+func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.Figures) {
 	seconds := x.work.window.Seconds()
-	t := float64(*total)
+	t := float64(*f.energy)
 	r.EnergyTotalJ = ptr(t)
 	en.MeanPowerW = ptr(t / seconds)
 	en.PerRequestJ = per1(t, int64(fig.Completed))
 	en.PerTotalTokenJ = per1(t, fig.InputTokens+fig.OutputTokens)
 	r.EnergyPerOutputToken = per1(t, fig.OutputTokens)
-	u, components := measure.TotalU(per)
-	if u != nil {
-		en.URepeatabilityJ = ptr(float64(*u))
-		en.UAbsoluteJ = ptr(math.Hypot(float64(*u), float64(measure.GainU(*total))))
-		for name, c := range components {
+	if f.u != nil {
+		en.URepeatabilityJ = ptr(float64(*f.u))
+		en.UAbsoluteJ = ptr(math.Hypot(float64(*f.u), float64(measure.GainU(*f.energy))))
+		for name, c := range f.components {
 			en.Components[name] = float64(c)
 		}
 	}
 	var adjusted *measure.Joules
 	if x.baseline != nil {
-		a := *total - measure.Joules(float64(x.baseline.Power)*seconds)
+		a := *f.energy - measure.Joules(float64(x.baseline.Power)*seconds)
 		adjusted = &a
 		r.EnergyAdjustedJ = ptr(float64(a))
-		if u != nil && x.baseline.U != nil {
-			en.UAdjustedJ = ptr(math.Hypot(float64(*u), float64(*x.baseline.U)*seconds))
+		if f.u != nil && x.baseline.U != nil {
+			en.UAdjustedJ = ptr(math.Hypot(float64(*f.u), float64(*x.baseline.U)*seconds))
 		}
 	}
 	x.warnings = append(x.warnings, measure.BaselineWarnings(x.baseline, adjusted)...)
-	en.Steady = x.steady(samples, from)
 }
 
 func (x *run) gpuEnergy(i int, g measure.DeviceEnergy) result.GPUEnergy {
@@ -170,15 +195,23 @@ func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Stead
 
 // crossChecks is the sum of the integral where the counter gave the figure.
 func crossChecks(per []measure.DeviceEnergy) []result.CrossCheck {
-	var counter, integral float64
+	var counter, integral, u2 float64
+	known := true
 	for _, g := range per {
 		// A figure with an uncertainty is not checked by one without.
 		if g.Counter == nil || g.Integral == nil || g.U != nil && g.UIntegral == nil {
 			return []result.CrossCheck{}
 		}
 		counter, integral = counter+float64(*g.Counter), integral+float64(*g.Integral)
+		if known = known && g.UIntegral != nil; known {
+			u2 += float64(*g.UIntegral) * float64(*g.UIntegral)
+		}
 	}
-	return []result.CrossCheck{{Method: measure.MethodIntegral, EnergyJ: integral, DifferenceJ: integral - counter}}
+	check := result.CrossCheck{Method: measure.MethodIntegral, EnergyJ: integral, DifferenceJ: ptr(integral - counter)}
+	if known {
+		check.UJ = ptr(math.Sqrt(u2))
+	}
+	return []result.CrossCheck{check}
 }
 
 // commonMethod is the method of all GPUs, or the names of two where they differ.

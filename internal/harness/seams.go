@@ -44,6 +44,23 @@ type Watcher interface {
 	CounterRefresh(ctx context.Context) ([]time.Duration, error)
 }
 
+// Instrument is another's meter, which is opened and closed with the window.
+type Instrument interface {
+	Name() string // zeusd, zeus, codecarbon
+	Versions() map[string]string
+	Begin(context.Context) error
+	// End gives what was measured since Begin, GPUs in the order of the devices.
+	End(context.Context) (measure.Reading, error)
+	Close() error
+}
+
+// InstrumentOptions are what an instrument is opened with.
+type InstrumentOptions struct {
+	Devices []measure.Device
+	Python  string // empty: the host's choice
+	Country string
+}
+
 // Observer is told how a run goes, for people. Nothing is called between the
 // window's Begin and End.
 type Observer interface {

@@ -33,7 +33,9 @@ func Verify(r *result.Record, dir string) []Finding {
 
 func verifyEnergy(r *result.Record, dir string) []Finding {
 	switch {
-	case r.EnergyTotalJ == nil:
+	case r.Energy.Scope == "host":
+		return []Finding{{"energy_total_j", true, "it is CodeCarbon's of the host: there is nothing to compute it from"}}
+	case r.EnergyTotalJ == nil && len(r.Energy.CrossChecks) == 0:
 		return []Finding{{"energy_total_j", true, "there is no energy figure to compute again"}}
 	case r.SamplesFile == "":
 		return []Finding{{"energy_total_j", false, "output.raw_samples was false: there is nothing to compute it from"}}
@@ -49,6 +51,9 @@ func verifyEnergy(r *result.Record, dir string) []Finding {
 	to := from + time.Duration(math.Round(*r.WindowSeconds*1e9))
 	per := measure.WindowEnergy(samples, sensorsOf(r.Environment.GPUs), from, to)
 	u, _ := measure.TotalU(per)
+	if r.Energy.Backend != "nvml" {
+		return append(verifyCheck(r, per, u), verifyBaseline(r, samples)...)
+	}
 	out := []Finding{same("energy_total_j", "J", r.EnergyTotalJ, joules(measure.Total(per))), same("u_repeatability_j", "J", r.Energy.URepeatabilityJ, joules(u))}
 	for i, g := range r.Energy.PerGPU {
 		if i < len(per) && len(per) > 1 {
@@ -56,6 +61,18 @@ func verifyEnergy(r *result.Record, dir string) []Finding {
 		}
 	}
 	return append(out, verifyBaseline(r, samples)...)
+}
+
+// verifyCheck computes NVML's figure again where it is another instrument's check.
+func verifyCheck(r *result.Record, per []measure.DeviceEnergy, u *measure.Joules) []Finding {
+	out := []Finding{{"energy_total_j", true, "it is " + r.Energy.Backend + "'s own: its check is computed again"}}
+	method := commonMethod(per)
+	for _, c := range r.Energy.CrossChecks {
+		if c.Method == method {
+			return append(out, same(method, "J", &c.EnergyJ, joules(measure.Total(per))), same("u of "+method, "J", c.UJ, joules(u)))
+		}
+	}
+	return append(out, Finding{method, false, "the record has no such cross-check"})
 }
 
 // verifyBaseline computes a baseline again that was measured in this run.
@@ -72,6 +89,9 @@ func verifyBaseline(r *result.Record, samples []measure.Sample) []Finding {
 			return []Finding{{"baseline_power_w", false, err.Error()}}
 		}
 		out = append(out, same("baseline_power_w", "W", r.BaselinePowerW, ptr(float64(b.Power))))
+	}
+	if r.EnergyTotalJ == nil {
+		return out
 	}
 	adjusted := float64(measure.Joules(*r.EnergyTotalJ) - measure.Joules(*r.BaselinePowerW**r.WindowSeconds))
 	return append(out, same("energy_adjusted_j", "J", r.EnergyAdjustedJ, &adjusted))

@@ -137,14 +137,14 @@ func (x *run) window(ctx context.Context) (string, error) {
 	runtime.GC() // so that the window does not pay for what came before
 
 	strangers := x.strangers(ctx)
-	x.settle(ctx, "opens")
+	x.begin(ctx)
 	host := x.startHost(ctx)
 	cpu := load.CPUTime()
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
 	x.work.cpu = load.CPUTime() - cpu
 	x.close(ctx, done)
 	x.work.host = host()
-	x.settle(ctx, "closes")
+	x.end(ctx)
 	if found := strangers(); len(found) > 0 {
 		x.foreign = append(x.foreign, found...)
 		x.warn("gpu_not_exclusive", "%s on the GPU in the window", measure.Describe(found))

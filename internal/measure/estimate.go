@@ -31,6 +31,7 @@ const (
 	sampling     = "sampling"
 	gaps         = "gaps"
 	disagreement = "sensor_disagreement"
+	callDelay    = "call_delay"
 )
 
 // WindowEnergy is EnergyBetween for a span whose edges were settled (see
@@ -67,7 +68,7 @@ func (e *DeviceEnergy) refine(v *view) {
 	if e.Counter != nil {
 		e.Counter = &best.Energy
 		if e.UIntegral != nil {
-			best.compare(integral)
+			best.Compare(integral)
 		}
 	}
 	e.Method, e.Energy, e.U, e.Components = method, &best.Energy, &best.U, best.Components
@@ -75,14 +76,16 @@ func (e *DeviceEnergy) refine(v *view) {
 	e.Mean = &mean
 }
 
-// compare grows f by what another instrument says otherwise, where that is more
-// than three times what both allow.
-func (f *Figure) compare(other *Figure) {
+// Compare grows f by what another instrument says otherwise, where that is more
+// than three times what both allow; ok says that it is not.
+func (f *Figure) Compare(other *Figure) (ok bool) {
 	diff := math.Abs(float64(f.Energy - other.Energy))
-	if diff > disagreementLimit*math.Hypot(float64(f.U), float64(other.U)) {
-		f.Components[disagreement] = Joules(diff / math.Sqrt(3))
-		f.sum()
+	if diff <= disagreementLimit*math.Hypot(float64(f.U), float64(other.U)) {
+		return true
 	}
+	f.Components[disagreement] = Joules(diff / math.Sqrt(3))
+	f.sum()
+	return false
 }
 
 const disagreementLimit = 3

@@ -22,6 +22,7 @@ var kinds = map[string]kind{
 	"thermal_drift_detected":       {Doubt, "warm up longer (warmup.n_warmup), raise warmup.thermal_floor_seconds, or check the cooling"},
 	"nvml_low_sample_count":        {Doubt, "lengthen the window or lower measurement.sample_interval_ms"},
 	"energy_unavailable":           {Invalid, "run `llem doctor` to see what is missing, or set energy.backend: none if that is meant"},
+	"energy_scope_host":            {Doubt, "compare it with figures of the same scope only; a GPU's energy needs an NVIDIA GPU"},
 	"sensor_disagreement":          {Doubt, "compare per_gpu.counter_j and power_integral_j; lengthen the window"},
 	"gpu_not_exclusive":            {Invalid, "stop the other processes, or pick another GPU with --gpus"},
 	"throttled":                    {Invalid, "improve cooling or lower the power limit, then measure again"},

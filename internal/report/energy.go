@@ -30,6 +30,9 @@ func figure(r *result.Record) string {
 	if r.EnergyPerOutputToken == nil {
 		return unit(r.EnergyTotalJ, "J in all")
 	}
+	if r.Energy.Scope == "host" {
+		return perToken(r, "J per output token") + " (of the host, not of a GPU)"
+	}
 	return perToken(r, "J per output token")
 }
 
@@ -55,6 +58,9 @@ func (p *printer) energy() {
 	if !e.Valid {
 		mark = " INVALID"
 	}
+	if e.Scope == "host" {
+		mark += " (of the host, not of a GPU)"
+	}
 	p.section("Energy")
 	p.row("per output token", "%s%s", perToken(r, "J/token"), mark)
 	if e.PerTotalTokenJ != nil {
@@ -66,11 +72,16 @@ func (p *printer) energy() {
 	p.row("total", "%s%s", plusMinus(r.EnergyTotalJ, e.URepeatabilityJ, e.CoverageK, 1, "J"), mark)
 	p.row("adjusted", "%s", plusMinus(r.EnergyAdjustedJ, e.UAdjustedJ, e.CoverageK, 1, "J"))
 	p.uncertainty()
-	p.baseline()
-	p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), unit(e.EngineIdlePowerW, "W"))
+	if e.Scope == "host" {
+		p.row("power", "%s mean", unit(e.MeanPowerW, "W"))
+	} else {
+		p.baseline()
+		p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), unit(e.EngineIdlePowerW, "W"))
+	}
 	p.row("method", "%s by %s", dash(e.Method), dash(e.Backend))
 	p.crossChecks(r.EnergyTotalJ, e.CrossChecks)
 	p.perGPU(e.PerGPU, e.CoverageK)
+	p.codeCarbon(e.CodeCarbon)
 	if s := e.Steady; s != nil && s.EnergyJ != nil {
 		p.row("steady slice", "%s in %s, %s", unit(s.EnergyJ, "J"), unit(&s.Seconds, "s"), unit(s.JoulesPerToken, "J/token"))
 	}
@@ -111,11 +122,25 @@ func (p *printer) baseline() {
 func (p *printer) crossChecks(total *float64, checks []result.CrossCheck) {
 	for _, c := range checks {
 		off := ""
-		if total != nil && *total != 0 {
-			off = fmt.Sprintf(" (%+.2f"+hard+"%%)", 100*c.DifferenceJ / *total)
+		if total != nil && *total != 0 && c.DifferenceJ != nil {
+			off = fmt.Sprintf(" (%+.2f"+hard+"%%)", 100**c.DifferenceJ / *total)
 		}
-		p.row("cross-check", "%s by %s%s", unit(&c.EnergyJ, "J"), dash(c.Method), off)
+		p.row("cross-check", "%s by %s%s", plusMinus(&c.EnergyJ, c.UJ, p.r.Energy.CoverageK, 1, "J"), dash(c.Method), off)
 	}
+}
+
+// codeCarbon gives what CodeCarbon says beside the GPUs' energy.
+func (p *printer) codeCarbon(c *result.CodeCarbon) {
+	if c == nil {
+		return
+	}
+	how := "estimated by " + c.CPUMethod
+	if c.CPUMeasured {
+		how = "measured"
+	}
+	p.row("CodeCarbon", "CPU %s (%s), memory %s (estimated)", unit(&c.CPUJ, "J"), how, unit(&c.RAMJ, "J"))
+	grams := c.EmissionsKg * 1000
+	p.row("carbon", "%s CO2eq (%s, %s, PUE %s)", unit(&grams, "g"), unit(&c.IntensityGPerKWh, "g/kWh"), c.Country, number(c.PUE))
 }
 
 // perGPU has a row for each of several GPUs; one is the total.

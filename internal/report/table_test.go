@@ -37,7 +37,7 @@ func full() *result.Record {
 			Host:  &result.HostEnergy{Method: "rapl", PackageJ: p(2345.6)},
 			Valid: true, Scope: "gpu", Backend: "nvml", Method: "counter", CoverageK: 2, MeanPowerW: p(702.5), PeakPowerW: p(811.0), EngineIdlePowerW: p(160.9),
 			PerGPU:      []result.GPUEnergy{{Index: 0, EnergyJ: p(12700.0), MeanPowerW: p(350.8)}, {Index: 3, EnergyJ: p(12732.1), MeanPowerW: p(351.7)}},
-			CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 25300, DifferenceJ: -132.1}},
+			CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 25300, DifferenceJ: p(-132.1)}},
 			Baseline:    &result.Baseline{DurationSeconds: 30, Cached: true, AgeSeconds: 600},
 			PerRequestJ: p(254.321), PerTotalTokenJ: p(0.49672),
 			Steady: &result.Steady{Seconds: 33.1, EnergyJ: p(23900.0), JoulesPerToken: p(0.97)},
@@ -130,7 +130,7 @@ func TestTables(t *testing.T) {
 			r.Status, r.Error = result.Failed, "start container vllm: the server answered 400 Bad Request: "+strings.Repeat("max_tokens is too large ", 8)
 			r.Engine.Image = "registry.example.org/" + strings.Repeat("long/", 20) + "image:tag"
 			r.Environment.GPUs[0].Name = strings.Repeat("NVIDIA ", 20)
-			r.Energy.CrossChecks = append(r.Energy.CrossChecks, result.CrossCheck{Method: "zeus", EnergyJ: 25440, DifferenceJ: 7.9})
+			r.Energy.CrossChecks = append(r.Energy.CrossChecks, result.CrossCheck{Method: "zeus", EnergyJ: 25440, DifferenceJ: p(7.9)})
 			r.MeasurementWarnings = append(r.MeasurementWarnings, "throttled: "+strings.Repeat("GPU 0 was slowed down by its power brake; ", 6))
 			r.FLOPs = &result.FLOPs{Notes: []string{strings.Repeat("no such model ", 12)}}
 		},

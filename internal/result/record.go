@@ -111,9 +111,9 @@ type Model struct {
 type Energy struct {
 	Valid   bool        `json:"valid"`
 	Reasons []string    `json:"reasons"`
-	Scope   string      `json:"scope"`   // gpu
-	Backend string      `json:"backend"` // nvml | none
-	Method  string      `json:"method"`  // counter | power_integral | ""
+	Scope   string      `json:"scope"`   // gpu | host
+	Backend string      `json:"backend"` // nvml | zeus | codecarbon | none
+	Method  string      `json:"method"`  // counter_edge_aligned | counter | power_integral | zeusd | zeus | codecarbon | ""
 	PerGPU  []GPUEnergy `json:"per_gpu"`
 	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
 	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
@@ -131,6 +131,8 @@ type Energy struct {
 	BaselineAfter       *Baseline          `json:"baseline_after"` // the bare idle again, where it was asked for
 	Steady              *Steady            `json:"steady"`
 	Host                *HostEnergy        `json:"host"`             // null: nothing has read it
+	Instruments         []Instrument       `json:"instruments"`      // others' that were read beside NVML
+	CodeCarbon          *CodeCarbon        `json:"codecarbon"`       // null: not asked
 	WindowClosedBy      string             `json:"window_closed_by"` // sync_route | responses_drained
 	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"`
 }
@@ -151,9 +153,34 @@ type GPUEnergy struct {
 
 // CrossCheck is a second instrument's figure for the same window.
 type CrossCheck struct {
-	Method      string  `json:"method"`
-	EnergyJ     float64 `json:"energy_j"`
-	DifferenceJ float64 `json:"difference_j"` // this minus the figure
+	Method      string   `json:"method"`
+	EnergyJ     float64  `json:"energy_j"`
+	UJ          *float64 `json:"u_j"`          // k = 1; null where it is not known
+	DifferenceJ *float64 `json:"difference_j"` // this minus the figure; null where there is none
+}
+
+// Instrument is another's meter that was opened and closed with the window.
+type Instrument struct {
+	Name     string            `json:"name"` // zeusd | zeus | codecarbon
+	Versions map[string]string `json:"versions"`
+	EarlyMS  *float64          `json:"early_ms"` // it may have opened so long before the window
+	LateMS   *float64          `json:"late_ms"`  // and closed so long after it
+	Error    *string           `json:"error"`
+}
+
+// CodeCarbon is all that CodeCarbon gave. Energies are without the PUE, which
+// the emissions contain.
+type CodeCarbon struct {
+	GPUJ             *float64 `json:"gpu_j"`
+	CPUJ             float64  `json:"cpu_j"`
+	CPUMethod        string   `json:"cpu_method"`
+	CPUMeasured      bool     `json:"cpu_measured"` // else it is a model of the CPU
+	RAMJ             float64  `json:"ram_j"`        // always a model
+	EmissionsKg      float64  `json:"emissions_kgco2eq"`
+	Country          string   `json:"country"`
+	IntensityGPerKWh float64  `json:"carbon_intensity_g_per_kwh"`
+	IntensitySource  string   `json:"carbon_intensity_source"`
+	PUE              float64  `json:"pue"`
 }
 
 // Baseline is where baseline_power_w came from.

@@ -179,8 +179,11 @@ func flagValue(v any) bool {
 
 func (d *decoder) checkGPUs() {
 	e := &d.e
-	if e.GPUs.Mode == "none" && e.Energy.Backend == "nvml" {
-		d.wrong("energy.backend", "nvml reads GPUs, and gpus is none")
+	if b := e.Energy.Backend; e.GPUs.Mode == "none" && (b == "nvml" || b == "zeus") {
+		d.wrong("energy.backend", "%s reads GPUs, and gpus is none", b)
+	}
+	if c := e.Energy.Country; len(c) != 3 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		d.wrong("energy.country", "%q is no country: write three capital letters (ISO 3166), such as USA or FRA", c)
 	}
 	if e.GPUs.Mode == "none" && e.Parallel.Size() > 1 {
 		d.wrong("parallel", "asks for %d GPUs, and gpus is none", e.Parallel.Size())

@@ -94,7 +94,7 @@ func TestTheSchemaRefusesWhatTheDecoderRefuses(t *testing.T) {
 		"model: x\nmodle: y\n",
 		"model: x\nseed: one\n",
 		"model: x\nwarmup: {cv_threshold: 2}\n",
-		"model: x\nenergy: {backend: zeus}\n",
+		"model: x\nenergy: {backend: intel}\n",
 		"model: x\nworkload: {load: {pattern: burst}}\n",
 		"model: x\nworkload: {api: chats}\n",
 		"model: x\ngpus: some\n",

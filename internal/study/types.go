@@ -118,8 +118,10 @@ type Warmup struct {
 
 // Energy selects who owns the energy figure.
 type Energy struct {
-	Backend string `yaml:"backend" json:"backend"` // auto | nvml | none; null in the file is none
+	Backend string `yaml:"backend" json:"backend"` // auto | nvml | zeus | codecarbon | none; null in the file is none
 	Host    string `yaml:"host" json:"host"`       // auto | rapl | none
+	Python  string `yaml:"python" json:"python"`   // empty: LLEM_PYTHON, else python3
+	Country string `yaml:"country" json:"country"` // ISO 3166, three letters
 }
 
 // Measurement tunes the telemetry.

@@ -56,7 +56,7 @@ type gpu struct {
 	pcieGen        uint32
 	pcieWidth      uint32
 	processes      uint32
-	_              uint32
+	lockedMHz      uint32
 	process        [maxProcs]process
 	seq            uint64
 	changes        uint64

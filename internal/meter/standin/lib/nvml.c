@@ -54,6 +54,7 @@ enum { TYPE_UNSIGNED = 1, TYPE_UNSIGNED_LONG_LONG = 3 };
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 static int init_count;
 static int log_fd = -1;
+static int writable; /* the shared file, by the settings that NVML can change */
 static struct { int index; } handles[STANDIN_GPUS];
 
 /* ---- what every call does ------------------------------------------------ */
@@ -126,13 +127,18 @@ static int attach(void)
     const char *path = getenv("LLEM_STANDIN"), *log = getenv("LLEM_STANDIN_LOG");
     if (!path || !*path)
         return DRIVER_NOT_LOADED;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int prot = PROT_READ | PROT_WRITE, fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        prot = PROT_READ;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
     if (fd < 0)
         return DRIVER_NOT_LOADED;
+    writable = prot != PROT_READ;
     struct stat st;
     void *p = MAP_FAILED;
     if (fstat(fd, &st) == 0 && st.st_size == sizeof(struct standin_file))
-        p = mmap(NULL, sizeof(struct standin_file), PROT_READ, MAP_SHARED, fd, 0);
+        p = mmap(NULL, sizeof(struct standin_file), prot, MAP_SHARED, fd, 0);
     close(fd);
     if (p == MAP_FAILED)
         return UNKNOWN;
@@ -302,8 +308,43 @@ int nvmlDeviceGetPowerManagementLimitConstraints(device d, unsigned *low, unsign
     GIVE(high, g->default_limit_mw);
 }
 
+int nvmlDeviceGetComputeMode(device d, unsigned *v) { DEVICE(d); GIVE(v, 0); }
+
+/* ---- settings, which need root as the driver's do --------------------------- */
+
+int nvmlDeviceSetPowerManagementLimit(device d, unsigned mw)
+{
+    DEVICE(d);
+    if (!writable || geteuid() != 0)
+        return NO_PERMISSION;
+    if (mw < g->default_limit_mw / 2 || mw > g->default_limit_mw)
+        return INVALID_ARGUMENT;
+    file->gpu[d->index].limit_mw = mw;
+    return SUCCESS;
+}
+
+int nvmlDeviceSetGpuLockedClocks(device d, unsigned low, unsigned high)
+{
+    DEVICE(d);
+    if (!writable || geteuid() != 0)
+        return NO_PERMISSION;
+    if (low > high || high > g->sm_max_mhz)
+        return INVALID_ARGUMENT;
+    file->gpu[d->index].locked_mhz = high;
+    return SUCCESS;
+}
+
+int nvmlDeviceResetGpuLockedClocks(device d)
+{
+    DEVICE(d);
+    if (!writable || geteuid() != 0)
+        return NO_PERMISSION;
+    file->gpu[d->index].locked_mhz = 0;
+    return SUCCESS;
+}
+
 /* Clocks: 0 graphics, 1 SM, 2 memory, 3 video. */
-int nvmlDeviceGetClockInfo(device d, unsigned clock, unsigned *v) { DEVICE(d); GIVE(v, clock == 2 ? g->memory_mhz : g->sm_mhz); }
+int nvmlDeviceGetClockInfo(device d, unsigned clock, unsigned *v) { DEVICE(d); GIVE(v, clock == 2 ? g->memory_mhz : g->locked_mhz ? g->locked_mhz : g->sm_mhz); }
 int nvmlDeviceGetMaxClockInfo(device d, unsigned clock, unsigned *v) { DEVICE(d); GIVE(v, clock == 2 ? g->memory_mhz : g->sm_max_mhz); }
 
 /* ---- what it does now ------------------------------------------------------ */

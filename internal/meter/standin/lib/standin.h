@@ -78,7 +78,7 @@ struct standin_gpu {
     uint32_t pcie_gen;
     uint32_t pcie_width;
     uint32_t processes;
-    uint32_t reserved;
+    uint32_t locked_mhz; /* the SM clock; 0: not locked */
     struct standin_process process[STANDIN_PROCS];
     uint64_t seq;
     uint64_t changes; /* ever; the last one is ring[(changes - 1) % STANDIN_RING] */

@@ -1,0 +1,63 @@
+package measure
+
+import (
+	"math"
+	"time"
+)
+
+// Reading is what another instrument measured from its opening to its closing.
+type Reading struct {
+	GPU    *Joules  // of all the GPUs that it was asked for; nil: none was
+	PerGPU []Joules // by device; nil where it does not tell them apart
+
+	// The host's, by CodeCarbon.
+	CPU, RAM    Joules
+	CPUMethod   string
+	CPUMeasured bool    // else a model of the CPU; its memory always is one
+	Carbon      *Carbon // nil: none
+}
+
+// Carbon is an energy's greenhouse gas, by CodeCarbon.
+type Carbon struct {
+	KgCO2eq          float64
+	Country          string // ISO 3166, three letters
+	IntensityGPerKWh float64
+	Source           string  // of the intensity
+	PUE              float64 // which the gas contains and no energy here does
+}
+
+// Edges are the powers around a window, by which another instrument's counter
+// readings are judged. The zero value tells nothing.
+type Edges struct{ v *view }
+
+// Unaligned finds the edges of each GPU. Another instrument reads the counters
+// when it is called, wherever their ticks stand.
+func Unaligned(samples []Sample, sensors []Sensor, from, to time.Duration) []Edges {
+	out := make([]Edges, len(sensors))
+	for g := range out {
+		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok && v.refresh > 0 {
+			out[g].v = v
+		}
+	}
+	return out
+}
+
+// Figure is the uncertainty of an instrument that may have opened so early before
+// the window and closed so late after it. It has no energy, which is the
+// instrument's; ok is false where nothing is known.
+func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
+	v := e.v
+	if v == nil {
+		return nil, false
+	}
+	// The counter is up to a refresh old when it is read: at the opening that much
+	// idle power is in the figure, at the closing that much load is not.
+	bias := (v.last - v.idle) * v.refresh / 2
+	f = &Figure{Components: map[string]Joules{
+		openingEdge: Joules(uniform(v.idle * v.refresh)),
+		closingEdge: Joules(math.Hypot(uniform(v.last*v.refresh), bias)),
+		callDelay:   Joules(math.Hypot(v.idle*early.Seconds(), v.last*late.Seconds()) / math.Sqrt(3)),
+		dutyCycle:   Joules(v.dutyNoise()),
+	}}
+	return f.sum(), true
+}

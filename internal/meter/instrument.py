@@ -1,0 +1,119 @@
+"""Lets llem read another's instrument: JSON lines on stdin and stdout.
+
+Asked: {"op": "open", "kind": "zeus" | "codecarbon", "gpus": [NVML indices],
+"country": ISO code}, then {"op": "begin"}, {"op": "end"}. Answered with one line
+each: {"llem": 1, "ok": {...}} or {"llem": 1, "error": text}. The end of stdin is
+the end of this process.
+"""
+
+import json
+import os
+import platform
+import sys
+
+# Libraries print on stdout. What they say goes to the log, on stderr.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+
+def installed(package, least, install):
+    """The version of package, which must be least (major, minor) or newer."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        have = version(package)
+    except PackageNotFoundError:
+        raise SystemExit(f"{sys.executable} has no package {package}: {install}")
+    if tuple(int(part) for part in have.split(".")[:2]) < least:
+        raise SystemExit(f"{sys.executable} has {package} {have}, which is older than {least[0]}.{least[1]}: {install} --upgrade")
+    return have
+
+
+class Zeus:
+    def __init__(self, ask):
+        install = f"{sys.executable} -m pip install zeus"
+        self.versions = {"zeus": installed("zeus", (0, 10), install)}
+        from zeus.monitor import ZeusMonitor
+
+        self.gpus = ask["gpus"]
+        self.monitor = ZeusMonitor(gpu_indices=self.gpus, cpu_indices=[])
+
+    def begin(self):
+        self.monitor.begin_window("llem", sync_execution=False)
+        return {}
+
+    def end(self):
+        energy = self.monitor.end_window("llem", sync_execution=False).gpu_energy
+        return {"gpu_j": [energy[i] for i in self.gpus]}
+
+
+class CodeCarbon:
+    def __init__(self, ask):
+        install = f"{sys.executable} -m pip install codecarbon"
+        self.versions = {"codecarbon": installed("codecarbon", (3, 0), install)}
+        from codecarbon import OfflineEmissionsTracker
+
+        self.gpus = ask["gpus"]
+        self.tracker = OfflineEmissionsTracker(
+            country_iso_code=ask["country"],
+            gpu_ids=self.gpus,
+            measure_power_secs=1,
+            output_methods=[],
+            allow_multiple_runs=True,
+            tracking_mode="machine",
+            log_level="warning",
+        )
+        self.begin()  # what the first task sets up takes seconds
+        self.end()
+
+    def begin(self):
+        self.task = "llem" + os.urandom(4).hex()
+        self.tracker.start_task(self.task)
+        return {}
+
+    def source(self):
+        if getattr(self.tracker, "_force_carbon_intensity_g_co2e_kwh", None) is not None:
+            return "CodeCarbon's configuration"
+        if getattr(self.tracker, "_electricitymaps_api_token", None):
+            return "Electricity Maps"
+        return "CodeCarbon's data of countries"
+
+    def end(self):
+        e = self.tracker.stop_task(self.task)
+        if e is None:
+            raise RuntimeError("CodeCarbon did not measure: see the log")
+        modes = {type(h).__name__: getattr(h, "_mode", "") for h in self.tracker._hardware}
+        # Energies are kWh and already times the PUE.
+        joules = 3.6e6 / (e.pue or 1)
+        return {
+            "gpu_total_j": e.gpu_energy * joules if "GPU" in modes and self.gpus else None,
+            "cpu_j": e.cpu_energy * joules,
+            "cpu_method": modes.get("CPU") or "unknown",
+            "ram_j": e.ram_energy * joules,
+            "emissions_kg": e.emissions,
+            "energy_kwh": e.energy_consumed,
+            "source": self.source(),
+            "country": e.country_iso_code,
+            "pue": e.pue,
+        }
+
+
+def main():
+    instrument = None
+    for line in sys.stdin:
+        ask = json.loads(line)
+        try:
+            if ask["op"] == "open":
+                instrument = {"zeus": Zeus, "codecarbon": CodeCarbon}[ask["kind"]](ask)
+                ok = {"versions": {"python": platform.python_version(), **instrument.versions}}
+            else:
+                ok = getattr(instrument, ask["op"])()
+            answer = {"llem": 1, "ok": ok}
+        except SystemExit as e:
+            answer = {"llem": 1, "error": str(e.code)}
+        except Exception as e:
+            answer = {"llem": 1, "error": f"{type(e).__name__}: {e}"}
+        print(json.dumps(answer), file=answers)
+
+
+main()
