@@ -53,7 +53,7 @@ func TestConfigurationsThatCannotBe(t *testing.T) {
 		says       []string
 	}{
 		{"blank backend", start + "energy:\n  backend:\n", nil, []string{"experiment.yaml:4:", "energy.backend", "none"}},
-		{"later backend", start + "energy: {backend: zeus}\n", nil, []string{"energy.backend", "zeus", "nvml"}},
+		{"no such backend", start + "energy: {backend: rapl}\n", nil, []string{"energy.backend", "rapl", "nvml"}},
 		{"unknown key", start + "warmpu: {n_warmup: 1}\n", nil, []string{"experiment.yaml:3:1", "warmpu", "warmup"}},
 		{"short floor", start + "warmup: {thermal_floor_seconds: 29}\n", nil, []string{"warmup.thermal_floor_seconds", "30"}},
 		{"a study", start + "sweep: {seed: [1, 2]}\n", nil, []string{"sweep"}},
