@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,6 +40,34 @@ func TestDoctor(t *testing.T) {
 	bare.set("DOCKER_HOST", "unix:///nowhere.sock")
 	if o := bare.llem("doctor"); o.code != exitHost || !strings.Contains(o.stdout, "broken   docker") || !strings.Contains(o.stdout, "cannot work here") {
 		t.Errorf("exit %d\n%s", o.code, o.stdout)
+	}
+}
+
+// What to expect of windows on each GPU: one that is free, one in use, one whose
+// limit is not known, and one in MIG mode.
+func TestDoctorSaysWhatToExpect(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60}, standin.GPU{Power: 60, PowerLimit: 700}, standin.GPU{}, standin.GPU{})
+	h.gpus.SetProcesses(1, standin.Process{PID: os.Getpid()})
+	const notSupported = 3 // NVML_ERROR_NOT_SUPPORTED
+	h.gpus.Fail(2, "nvmlDeviceGetEnforcedPowerLimit", notSupported)
+	h.gpus.Fail(2, "nvmlDeviceGetPowerManagementLimit", notSupported)
+	h.gpus.SetMIG(3, true)
+	o := h.llem("doctor")
+	const percents = `10 s ± \d*\.\d+ %, 30 s ± \d*\.\d+ %, 60 s ± \d*\.\d+ %; 1 % takes [\d.]+ s`
+	for _, want := range []string{
+		`ok +gpu 0 +energy counter moves every 100 ms`,
+		`ok +gpu 0 +expected uncertainty \(95 %, between runs on this card\) at a steady 400 W, its limit: ` + percents + "\n",
+		`ok +gpu 0 +its sensor looks 25 % of the time; of a load that swings by 20 %: 10 s ± 2\.[45] %.*; 1 % takes (59|6\d) s` + "\n",
+		`ok +gpu 1 .*at a steady 700 W, its limit: ` + percents + `; its idle power is not idle: it is in use` + "\n",
+		`ok +gpu 2 +energy counter moves every 100 ms`,
+	} {
+		if !regexp.MustCompile(want).MatchString(o.stdout) {
+			t.Errorf("it does not say %q:\n%s", want, o.stdout)
+		}
+	}
+	if n := strings.Count(o.stdout, "expected uncertainty"); n != 2 || strings.Count(o.stdout, "that swings by") != 2 {
+		t.Errorf("it expects something of %d GPUs:\n%s", n, o.stdout)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
-	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/meter"
 )
 
 type doctorCmd struct {
@@ -86,54 +83,6 @@ func doctorDocker(a *app) []finding {
 	// Only a hint: whether a container gets a GPU shows when it starts.
 	if !slices.Contains(i.Runtimes, "nvidia") && !i.CDI {
 		out = append(out, finding{"gpu containers", "lacking", "the daemon lists neither an nvidia runtime nor CDI (a hint; trying decides)", "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"})
-	}
-	return out
-}
-
-func doctorGPUs(ctx context.Context) []finding {
-	n, err := meter.Open()
-	if err != nil {
-		return []finding{{"nvml", "lacking", err.Error() + "; runs give no energy figure", "install the NVIDIA driver; `nvidia-smi` must work"}}
-	}
-	defer n.Close() //nolint:errcheck // nothing was written
-	devices, err := n.Devices(ctx)
-	if err != nil {
-		return []finding{{"nvml", "lacking", err.Error(), "see `nvidia-smi` and the kernel's log (dmesg)"}}
-	}
-	var out []finding
-	for _, d := range devices {
-		out = append(out, doctorGPU(ctx, n, d)...)
-	}
-	return out
-}
-
-func doctorGPU(ctx context.Context, n *meter.NVML, d measure.Device) []finding {
-	name := fmt.Sprintf("gpu %d", d.Index)
-	out := []finding{{name, "ok", fmt.Sprintf("%s, driver %s, %s", d.Name, d.Driver, d.UUID), ""}}
-	add := func(state, seen, remedy string) { out = append(out, finding{name, state, seen, remedy}) }
-	if d.Persistence != nil && !*d.Persistence {
-		add("lacking", "persistence mode is off", "sudo nvidia-smi -pm 1")
-	}
-	if d.MIG != nil && *d.MIG {
-		add("lacking", "MIG is on: its energy cannot be told apart", fmt.Sprintf("sudo nvidia-smi -i %d -mig 0", d.Index))
-		return out
-	}
-	w, err := n.Watch([]measure.Device{d})
-	if err != nil {
-		add("lacking", err.Error(), "see `nvidia-smi`")
-		return out
-	}
-	if procs, err := w.Processes(ctx); err == nil && len(procs) > 0 {
-		add("lacking", "in use by "+measure.Describe(procs), "stop them before measuring")
-	}
-	refresh, err := w.CounterRefresh(ctx)
-	switch {
-	case err != nil:
-		add("lacking", "energy counter: "+err.Error(), "")
-	case refresh[0] == 0:
-		add("lacking", "no energy counter: energy comes from integrated power", "")
-	default:
-		add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[0].Seconds()*1000), "")
 	}
 	return out
 }

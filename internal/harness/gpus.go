@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -125,11 +124,6 @@ func busyGPUs(ctx context.Context, gpus GPUs, all []measure.Device) map[string]b
 	return busy
 }
 
-// quarterDuty are the compute capabilities whose power sensor looks a quarter of
-// the time: A100 and H100, 25 ms of each 100 (arXiv 2312.02741). Others are taken
-// to look all the time.
-var quarterDuty = map[string]bool{"8.0": true, "9.0": true}
-
 // sensors is what is known of each GPU's power sensor.
 func (x *run) sensors() []measure.Sensor {
 	out := make([]measure.Sensor, len(x.devices))
@@ -138,21 +132,9 @@ func (x *run) sensors() []measure.Sensor {
 		if i < len(x.refresh) {
 			refresh = x.refresh[i]
 		}
-		out[i] = sensor(refresh, d.ComputeCapability)
+		out[i] = measure.SensorOf(refresh, d.ComputeCapability)
 	}
 	return out
-}
-
-func sensor(refresh time.Duration, computeCapability string) measure.Sensor {
-	s := measure.Sensor{Refresh: refresh, Duty: 1}
-	if quarterDuty[computeCapability] {
-		s.Duty = 0.25
-	}
-	// nvml.h: a mean of one second on Ampere, except GA100, and newer.
-	major, _, _ := strings.Cut(computeCapability, ".")
-	n, err := strconv.Atoi(major)
-	s.MeanUsage = err == nil && n >= 8 && computeCapability != "8.0"
-	return s
 }
 
 func uuids(devices []measure.Device) []string {

@@ -118,7 +118,7 @@ func sensorsOf(gpus []result.GPU) []measure.Sensor {
 		if g.CounterRefreshMS != nil {
 			refresh = time.Duration(math.Round(*g.CounterRefreshMS * 1e6))
 		}
-		out[i] = sensor(refresh, g.ComputeCapability)
+		out[i] = measure.SensorOf(refresh, g.ComputeCapability)
 	}
 	return out
 }

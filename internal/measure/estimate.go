@@ -1,7 +1,11 @@
 package measure
 
 import (
+	"maps"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,6 +18,31 @@ type Sensor struct {
 	// MeanUsage says that nvmlDeviceGetPowerUsage is a running mean of one second,
 	// as on GPUs since Ampere but GA100.
 	MeanUsage bool
+}
+
+// quarterDuty are the compute capabilities whose power sensor looks a quarter of
+// the time: A100 and H100, 25 ms of each 100 (arXiv 2312.02741). Others are taken
+// to look all the time.
+var quarterDuty = map[string]bool{"8.0": true, "9.0": true}
+
+// SensorOf is the sensor of a GPU by its compute capability ("8.0"; "" is one
+// that is not known) and the refresh of its counter, 0 where it has none.
+func SensorOf(refresh time.Duration, computeCapability string) Sensor {
+	s := Sensor{Refresh: refresh, Duty: 1}
+	if quarterDuty[computeCapability] {
+		s.Duty = 0.25
+	}
+	// nvml.h: a mean of one second on Ampere, except GA100, and newer.
+	major, _, _ := strings.Cut(computeCapability, ".")
+	n, err := strconv.Atoi(major)
+	s.MeanUsage = err == nil && n >= 8 && computeCapability != "8.0"
+	return s
+}
+
+// averages says whether the power in x is a running mean of a second.
+func (s Sensor) averages(x *Sample) bool {
+	_, ok := x.Power()
+	return ok && s.MeanUsage && x.Has&HasPowerInstant == 0
 }
 
 // Figure is an energy with its standard uncertainty (k = 1), by component.
@@ -71,7 +100,10 @@ func (e *DeviceEnergy) refine(v *view) {
 			best.Compare(integral)
 		}
 	}
-	e.Method, e.Energy, e.U, e.Components = method, &best.Energy, &best.U, best.Components
+	e.Method, e.Energy = method, &best.Energy
+	if !v.blind() {
+		e.U, e.Components = &best.U, best.Components
+	}
 	mean := Watts(float64(best.Energy) / (v.to - v.from))
 	e.Mean = &mean
 }
@@ -116,11 +148,13 @@ func TotalU(es []DeviceEnergy) (u *Joules, components map[string]Joules) {
 	return &total, components
 }
 
-// sum settles a figure from its components, which are independent.
+// sum settles a figure from its components, which are independent. They are
+// added in one order, since another one may give another last digit.
 func (f *Figure) sum() *Figure {
 	var s float64
-	for _, u := range f.Components {
-		s += float64(u) * float64(u)
+	for _, name := range slices.Sorted(maps.Keys(f.Components)) {
+		u := float64(f.Components[name])
+		s += u * u
 	}
 	f.U = Joules(math.Sqrt(s))
 	return f
@@ -149,13 +183,19 @@ type view struct {
 	averaged         bool    // powers are running means of a second
 }
 
-// see collects the readings of one GPU. ok is false when too few bear on the
-// span.
-func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, bool) {
+// look is a view by a sensor before anything is read.
+func look(s Sensor, from, to time.Duration) *view {
 	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), duty: s.Duty}
 	if v.duty == 0 {
 		v.duty = 1
 	}
+	return v
+}
+
+// see collects the readings of one GPU. ok is false when too few bear on the
+// span.
+func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, bool) {
+	v := look(s, from, to)
 	for i := range samples {
 		x := &samples[i]
 		// What was read after the window's own edges does not matter: the same
@@ -164,7 +204,7 @@ func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, 
 			continue
 		}
 		p, ok := x.Power()
-		v.averaged = v.averaged || ok && s.MeanUsage && x.Has&HasPowerInstant == 0
+		v.averaged = v.averaged || s.averages(x)
 		v.readings = append(v.readings, reading{
 			at: x.At.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&HasEnergy != 0, powered: ok,
 		})
@@ -221,98 +261,8 @@ func meanSpread(rs []reading) (mean, spread float64) {
 	return mean, math.Sqrt(spread / float64(len(rs)-1))
 }
 
-// tick is a move of the counter: when, how finely that is known, and to what.
-type tick struct {
-	at, within float64
-	mj         float64
-}
-
-// lastTick is the last move that was seen at or before t, with readings on both
-// sides of it closer than half a refresh.
-func (v *view) lastTick(t float64) (tick, bool) {
-	for i := len(v.readings) - 1; i > 0; i-- {
-		b, a := v.readings[i], v.readings[i-1]
-		if b.at > t || !a.counted || !b.counted || a.mj == b.mj {
-			continue
-		}
-		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < v.refresh/2 && t-b.at < 1.5*v.refresh
-	}
-	return tick{}, false
-}
-
-// nextTick is the first move that was seen after t, and the value before it.
-func (v *view) nextTick(t float64) (next tick, held float64, ok bool) {
-	for i := 1; i < len(v.readings); i++ {
-		b, a := v.readings[i], v.readings[i-1]
-		if a.at < t || !a.counted || !b.counted || a.mj == b.mj {
-			continue
-		}
-		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, a.mj, gap < v.refresh/2
-	}
-	return tick{}, 0, false
-}
-
 // uniform is the standard uncertainty of what may be anywhere in a width.
 func uniform(width float64) float64 { return math.Abs(width) / math.Sqrt(12) }
-
-// aligned carries the counter from its ticks to the edges: by the idle power at
-// the opening, and at the closing by the power before it and by what is left of
-// the tick's own energy, each as much as it is known.
-func (v *view) aligned() (*Figure, bool) {
-	open, ok := v.lastTick(v.from)
-	if !ok || v.refresh == 0 {
-		return nil, false
-	}
-	next, held, ok := v.nextTick(v.to)
-	if !ok {
-		return nil, false
-	}
-	begun := next.at - v.refresh // of the tick that the end falls into
-	part := v.to - begun
-	// Carried forward, the power before the end may have changed.
-	carried := v.last * part
-	uCarried := math.Hypot(v.jump*part, 0.002*carried)
-	if v.averaged { // it does not tell
-		uCarried = math.Hypot(uCarried, uniform((v.last-v.idle)*part))
-	}
-	// What is left of the tick: the power after the end lies between the idle
-	// power and the last one.
-	rest := v.refresh - part
-	tickEnergy := (next.mj - held) / 1000
-	left := tickEnergy - (v.last+v.idle)/2*rest
-	uLeft := math.Hypot(uniform((v.last-v.idle)*rest), math.Hypot(v.jump*rest/2, v.unseen(v.last-v.idle)))
-	closing, uClosing := weigh(carried, uCarried, left, uLeft)
-	f := &Figure{Components: map[string]Joules{}}
-	head := v.from - open.at
-	// A sensor that looks only now and then may not have seen the idle head of
-	// the first tick, and then took all of it for the load.
-	blind, uBlind := 0.0, 0.0
-	if v.duty < 1 {
-		blind = (v.first - v.idle) * head
-		uBlind = math.Hypot(uniform(blind), uniform((v.first-v.idle)*open.within))
-	}
-	f.Energy = Joules((held-open.mj)/1000 - v.idle*head - blind/2 + closing)
-	f.Components[openingEdge] = Joules(math.Hypot(math.Hypot(v.idleSpread*head, uBlind), uniform(v.idle*open.within)))
-	f.Components[closingEdge] = Joules(math.Hypot(uClosing, uniform(v.last*next.within)))
-	f.Components[dutyCycle] = Joules(v.dutyNoise())
-	return f.sum(), true
-}
-
-// weigh is the mean of two estimates by their variances; where they disagree by
-// more than these allow, the uncertainty grows by as much.
-func weigh(a, ua, b, ub float64) (mean, u float64) {
-	switch {
-	case ua == 0:
-		return a, 0
-	case ub == 0:
-		return b, 0
-	}
-	wa, wb := 1/(ua*ua), 1/(ub*ub)
-	apart := math.Abs(a-b) / math.Hypot(ua, ub)
-	return (a*wa + b*wb) / (wa + wb), max(1, apart) / math.Sqrt(wa+wb)
-}
 
 // jumpNoise relates what a sensor that looks a quarter of the time misses in a
 // refresh to how its readings jump: 0.45 for steps, 0.61 for noise.
@@ -329,6 +279,10 @@ func (v *view) dutyNoise() float64 {
 	return math.Hypot(noise, uniform((v.last-v.first)*(1-v.duty)*v.refresh))
 }
 
+// blind says that nothing shows how the load varies: the sensor looks only now and
+// then, and its readings are means of a second.
+func (v *view) blind() bool { return v.averaged && v.duty < 1 }
+
 // unseen is what such a sensor makes of a step in a tick: where in the tick it
 // was, it does not say.
 func (v *view) unseen(step float64) float64 {
@@ -341,86 +295,3 @@ func (v *view) unseen(step float64) float64 {
 // stepMissed is the RMS over all places of a step in a refresh of what a look at
 // its last quarter makes of it: √(0.1875).
 const stepMissed = 0.433
-
-// counted is the counter where its ticks are not known: half a refresh at each
-// edge is taken at the power there.
-func (v *view) counted() (*Figure, bool) {
-	var first, last *reading
-	for i := range v.readings {
-		r := &v.readings[i]
-		if !r.counted {
-			continue
-		}
-		if r.at <= v.from {
-			first = r
-		} else if last == nil && r.at >= v.to {
-			last = r
-		}
-	}
-	if first == nil || last == nil || last.mj < first.mj || v.refresh == 0 {
-		return nil, false
-	}
-	f := &Figure{Components: map[string]Joules{}}
-	f.Energy = Joules((last.mj-first.mj)/1000 + (v.last-v.idle)*v.refresh/2)
-	f.Components[openingEdge] = Joules(uniform(v.idle * v.refresh))
-	f.Components[closingEdge] = Joules(math.Hypot(uniform(v.last*v.refresh), v.jump*v.refresh/2))
-	f.Components[dutyCycle] = Joules(v.dutyNoise())
-	return f.sum(), true
-}
-
-// integrated is the power over time. A reading shows what the sensor saw on the
-// average half a refresh and half its look ago, so the span is read that much
-// later. A running mean of a second loses (P − P_idle) × 0.5 s at a step, and
-// gives no figure here.
-func (v *view) integrated() (*Figure, bool) {
-	if v.averaged {
-		return nil, false
-	}
-	delay := v.refresh/2 + v.duty*v.refresh/2
-	from, to := v.from+delay, v.to+delay
-	f := &Figure{Components: map[string]Joules{}}
-	var e, gap2 float64
-	var prev *reading
-	usual := max(v.refresh, v.step)
-	var openGap, closeGap float64
-	for i := range v.readings {
-		r := &v.readings[i]
-		if !r.powered {
-			continue
-		}
-		if prev != nil {
-			lo, hi := max(prev.at, from), min(r.at, to)
-			if hi > lo && r.at > prev.at {
-				slope := (r.power - prev.power) / (r.at - prev.at)
-				e += (prev.power + slope*((lo+hi)/2-prev.at)) * (hi - lo)
-				if g := r.at - prev.at; g > 2*usual {
-					u := uniform((math.Abs(r.power-prev.power) + v.jump) * g)
-					gap2 += u * u
-				}
-			}
-			if prev.at <= from && r.at > from {
-				openGap = r.at - prev.at
-			}
-			if prev.at <= to && r.at > to {
-				closeGap = r.at - prev.at
-			}
-		}
-		prev = r
-	}
-	if prev == nil {
-		return nil, false
-	}
-	if prev.at < to {
-		e += prev.power * (to - max(prev.at, from))
-		closeGap = max(closeGap, to-prev.at)
-	}
-	f.Energy = Joules(e)
-	edge := func(gap float64) Joules {
-		return Joules(math.Abs(v.last-v.idle) * math.Hypot(uniform(v.refresh), uniform(gap)))
-	}
-	f.Components[openingEdge], f.Components[closingEdge] = edge(openGap), edge(closeGap)
-	f.Components[dutyCycle] = Joules(v.dutyNoise())
-	f.Components[sampling] = Joules(jumpNoise * v.jump * math.Sqrt(max(0, v.step-v.refresh)*(v.to-v.from)))
-	f.Components[gaps] = Joules(math.Sqrt(gap2))
-	return f.sum(), true
-}

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -131,6 +132,11 @@ func TestAMeanOfASecondIsNoCrossCheck(t *testing.T) {
 	if _, apart := e.Components[disagreement]; apart {
 		t.Errorf("components %v", e.Components)
 	}
+	// What a sensor that looks a quarter of the time misses, such a mean does not show.
+	e = WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 0.25, MeanUsage: true}}, from, to)[0]
+	if e.Method != MethodAligned || e.U != nil {
+		t.Errorf("%s with u %v, want none", e.Method, e.U)
+	}
 	for i := range samples {
 		samples[i].Has = HasPowerUsage
 	}
@@ -206,4 +212,29 @@ func TestTheBaselineKnowsHowWellItIsKnown(t *testing.T) {
 			t.Errorf("from the cache: %+v", got)
 		}
 	})
+}
+
+func TestSensorOf(t *testing.T) {
+	for cc, want := range map[string]string{
+		"7.0": "1 false", "8.0": "0.25 false", "8.6": "1 true", "9.0": "0.25 true", "12.0": "1 true", "": "1 false",
+	} {
+		s := SensorOf(time.Second, cc)
+		if got := fmt.Sprint(s.Duty, " ", s.MeanUsage); got != want || s.Refresh != time.Second {
+			t.Errorf("%q: %+v, want %s", cc, s, want)
+		}
+	}
+}
+
+// The last digit too, since records are checked to it.
+func TestTheSumOfComponentsIsOneNumber(t *testing.T) {
+	first := Joules(-1)
+	for range 100 {
+		f := Figure{Components: map[string]Joules{openingEdge: 1.0877600382831139, closingEdge: 1.4549540972722208, dutyCycle: 42.230118807664525}}
+		if f.sum(); first < 0 {
+			first = f.U
+		}
+		if f.U != first {
+			t.Fatalf("%v and %v", f.U, first)
+		}
+	}
 }

@@ -47,7 +47,7 @@ func Unaligned(samples []Sample, sensors []Sensor, from, to time.Duration) []Edg
 // instrument's; ok is false where nothing is known.
 func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
 	v := e.v
-	if v == nil {
+	if v == nil || v.blind() {
 		return nil, false
 	}
 	// The counter is up to a refresh old when it is read: at the opening that much

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter"
+)
+
+// gpuCheck is what doctor finds of one GPU.
+type gpuCheck struct {
+	device  measure.Device
+	list    []finding
+	watched bool // its readings can be had
+	used    bool // processes are on it
+}
+
+func (g *gpuCheck) add(state, seen, remedy string) {
+	g.list = append(g.list, finding{fmt.Sprintf("gpu %d", g.device.Index), state, seen, remedy})
+}
+
+func doctorGPUs(ctx context.Context) []finding {
+	n, err := meter.Open()
+	if err != nil {
+		return []finding{{"nvml", "lacking", err.Error() + "; runs give no energy figure", "install the NVIDIA driver; `nvidia-smi` must work"}}
+	}
+	defer n.Close() //nolint:errcheck // nothing was written
+	devices, err := n.Devices(ctx)
+	if err != nil {
+		return []finding{{"nvml", "lacking", err.Error(), "see `nvidia-smi` and the kernel's log (dmesg)"}}
+	}
+	gpus := make([]gpuCheck, len(devices))
+	var watched []*gpuCheck
+	for i, d := range devices {
+		gpus[i].device = d
+		if gpus[i].see(ctx, n); gpus[i].watched {
+			watched = append(watched, &gpus[i])
+		}
+	}
+	doctorSensors(ctx, n, watched)
+	var out []finding
+	for _, g := range gpus {
+		out = append(out, g.list...)
+	}
+	return out
+}
+
+// see finds what needs no waiting.
+func (g *gpuCheck) see(ctx context.Context, n *meter.NVML) {
+	d := g.device
+	g.add("ok", fmt.Sprintf("%s, driver %s, %s", d.Name, d.Driver, d.UUID), "")
+	if d.Persistence != nil && !*d.Persistence {
+		g.add("lacking", "persistence mode is off", "sudo nvidia-smi -pm 1")
+	}
+	if d.MIG != nil && *d.MIG {
+		g.add("lacking", "MIG is on: its energy cannot be told apart", fmt.Sprintf("sudo nvidia-smi -i %d -mig 0", d.Index))
+		return
+	}
+	w, err := n.Watch([]measure.Device{d})
+	if err != nil {
+		g.add("lacking", err.Error(), "see `nvidia-smi`")
+		return
+	}
+	g.watched = true
+	if procs, err := w.Processes(ctx); err == nil && len(procs) > 0 {
+		g.used = true
+		g.add("lacking", "in use by "+measure.Describe(procs), "stop them before measuring")
+	}
+}
+
+// doctorSensors watches all GPUs at once, so that many take no longer than one.
+func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
+	if len(gpus) == 0 {
+		return
+	}
+	devices := make([]measure.Device, len(gpus))
+	for i, g := range gpus {
+		devices[i] = g.device
+	}
+	w, err := n.Watch(devices)
+	var refresh []time.Duration
+	if err == nil {
+		refresh, err = w.CounterRefresh(ctx)
+	}
+	if err != nil {
+		for _, g := range gpus {
+			g.add("lacking", "energy counter: "+err.Error(), "")
+		}
+		return
+	}
+	samples, took := readIdle(ctx, w)
+	for i, g := range gpus {
+		if refresh[i] == 0 {
+			g.add("lacking", "no energy counter: energy comes from integrated power", "")
+			continue
+		}
+		g.add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[i].Seconds()*1000), "")
+		s := measure.SensorOf(refresh[i], g.device.ComputeCapability)
+		if c, ok := measure.AtIdle(samples, int32(i), s); ok {
+			c.Reading = took / time.Duration(len(gpus))
+			g.expect(s, c)
+		}
+	}
+}
+
+// readIdle reads all GPUs ten times in a second, and says how long one time took.
+func readIdle(ctx context.Context, w *meter.Sampler) (samples []measure.Sample, took time.Duration) {
+	const times, every = 10, 100 * time.Millisecond
+	epoch := time.Now()
+	for range times {
+		if measure.Sleep(ctx, every) != nil {
+			break
+		}
+		begun := time.Now()
+		// A GPU that gives no reading has none to expect anything from.
+		samples, _ = w.Sample(epoch, samples)
+		took += time.Since(begun)
+	}
+	return samples, took / times
+}
+
+// swing is that of the load for which doctor says what to expect of a sensor that
+// does not look all the time.
+const swing = 0.2
+
+// expect says how well the energy of windows will be known on this GPU at its
+// power limit.
+func (g *gpuCheck) expect(s measure.Sensor, c measure.Conditions) {
+	if g.device.PowerLimitW == nil {
+		return
+	}
+	c.Busy = measure.Watts(*g.device.PowerLimitW)
+	said, ok := expected(s, c)
+	if !ok {
+		return
+	}
+	said = fmt.Sprintf("expected uncertainty (95 %%, between runs on this card) at a steady %.0f W, its limit: %s", *g.device.PowerLimitW, said)
+	if g.used {
+		said += "; its idle power is not idle: it is in use"
+	}
+	g.add("ok", said, "")
+	c.Swing = swing
+	if said, ok := expected(s, c); ok && s.Duty < 1 {
+		g.add("ok", fmt.Sprintf("its sensor looks %.0f %% of the time; of a load that swings by %.0f %%: %s", 100*s.Duty, 100*swing, said), "")
+	}
+}
+
+// expected spells out what [measure.Expect] says of windows of three lengths, and
+// the window that is enough for 1 %.
+func expected(s measure.Sensor, c measure.Conditions) (text string, ok bool) {
+	var parts []string
+	for _, window := range []time.Duration{10 * time.Second, 30 * time.Second, time.Minute} {
+		if u, ok := measure.Expect(s, c, window); ok {
+			share := 2 * float64(u) / (float64(c.Busy) * window.Seconds())
+			parts = append(parts, fmt.Sprintf("%.0f s ± %s %%", window.Seconds(), twoDigits(100*share)))
+		}
+	}
+	text = strings.Join(parts, ", ")
+	if window, ok := measure.WindowFor(s, c, 0.01); ok {
+		text += fmt.Sprintf("; 1 %% takes %s s", twoDigits(window.Seconds()))
+	}
+	return text, len(parts) > 0
+}
+
+// twoDigits prints two significant digits, and never an exponent.
+func twoDigits(v float64) string {
+	text := strconv.FormatFloat(v, 'e', 1, 64)
+	exponent, _ := strconv.Atoi(text[strings.IndexByte(text, 'e')+1:]) // the format has it
+	return strconv.FormatFloat(v, 'f', max(0, 1-exponent), 64)
+}

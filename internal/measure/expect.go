@@ -1,0 +1,106 @@
+package measure
+
+import (
+	"math"
+	"time"
+)
+
+// Conditions are what the uncertainty of a window depends on besides the sensor.
+type Conditions struct {
+	Idle, Spread Watts         // before the window: mean and standard deviation of readings
+	Averaged     bool          // power can only be read as a running mean of a second
+	Reading      time.Duration // how long it takes to read the GPU
+	Busy         Watts         // mean power in the window
+	// Swing is the RMS of what successive readings in the window differ by, as a
+	// share of Busy: 0 for a steady load, 0.2 for one that swings by 20 %.
+	Swing float64
+}
+
+// AtIdle are the conditions that readings of a GPU before a window show. Reading,
+// Busy and Swing are left to be filled in. ok is false with fewer than two
+// readings of power.
+func AtIdle(samples []Sample, gpu int32, s Sensor) (c Conditions, ok bool) {
+	var rs []reading
+	for i := range samples {
+		x := &samples[i]
+		if p, ok := x.Power(); ok && x.GPU == gpu {
+			rs = append(rs, reading{power: float64(p)})
+			c.Averaged = c.Averaged || s.averages(x)
+		}
+	}
+	if len(rs) < 2 {
+		return c, false
+	}
+	mean, spread := meanSpread(rs)
+	c.Idle, c.Spread = Watts(mean), Watts(spread)
+	return c, true
+}
+
+const (
+	// fewestRefreshes is the shortest window for which a test holds the estimator
+	// to the truth; a refresh is only known to a fraction of a per cent.
+	fewestRefreshes = 20
+	nearly          = 0.99
+	// places in a tick where a window's end is tried.
+	places = 16
+)
+
+// Expect is the standard uncertainty (k = 1), without the sensor's gain, that
+// [WindowEnergy] would state for a window of one GPU whose edges are settled. It
+// has the estimator's own terms, with the powers of c in the place of readings.
+// ok is false where they do not apply: there is no counter, power is only known
+// as a mean while the sensor looks now and then, the ticks are too
+// quick to be told apart, or the window is shorter than 20 refreshes, for which
+// no test holds the estimator to the truth.
+//
+// The GPU is taken to be measured alone: of several, only one ticks where the
+// window opens, and the others' opening edge is known less well.
+func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
+	v := look(s, 0, window)
+	v.idle, v.idleSpread, v.averaged = float64(c.Idle), float64(c.Spread), c.Averaged
+	v.first, v.last, v.jump = float64(c.Busy), float64(c.Busy), c.Swing*float64(c.Busy)
+	poll := (settleEvery + c.Reading).Seconds()
+	if v.blind() || s.Refresh <= 0 || poll >= v.refresh/2 || c.Busy <= 0 || v.to < nearly*fewestRefreshes*v.refresh {
+		return 0, false
+	}
+	// The window opens at the poll that shows a tick, which is put between two polls.
+	_, _, opening := v.opening(poll/2, poll)
+	// It ends anywhere in a tick. Power is taken to fall to idle at once: a slower
+	// fall makes what is left of the tick agree better with the power before.
+	var sum float64
+	for i := range places {
+		part := (float64(i) + 0.5) / places * v.refresh
+		_, closing := v.closing(part, v.last*part+v.idle*(v.refresh-part), poll)
+		sum += closing * closing
+	}
+	return v.figure(opening, math.Sqrt(sum/places)).U, true
+}
+
+// longestWindow is as far as WindowFor looks.
+const longestWindow = 24 * time.Hour
+
+// WindowFor is how long a window must be for its energy to be known to ± share
+// of it (0.01 for 1 %) with 95 % confidence (k = 2), by [Expect], and at least 20
+// refreshes. ok is false where Expect says nothing or a day is not enough.
+func WindowFor(s Sensor, c Conditions, share float64) (window time.Duration, ok bool) {
+	enough := func(d time.Duration) bool {
+		u, ok := Expect(s, c, d)
+		return ok && 2*float64(u) <= share*float64(c.Busy)*d.Seconds()
+	}
+	short, long := fewestRefreshes*s.Refresh, longestWindow
+	if enough(short) {
+		return short, true
+	}
+	if !enough(long) {
+		return 0, false
+	}
+	// No term grows faster than the root of the window, so the share falls with it.
+	for long-short > time.Millisecond {
+		if middle := (short + long) / 2; enough(middle) {
+			long = middle
+		} else {
+			short = middle
+		}
+	}
+	return long, true
+}
