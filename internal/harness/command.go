@@ -223,10 +223,10 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
 	samples, to := x.recorder.Samples(), from+x.work.window
 	per := measure.WindowEnergy(samples, x.sensors(), from, to)
-	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, Energies: per, DriftThreshold: driftThreshold})...)
+	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, From: from, To: to, Energies: per, DriftThreshold: driftThreshold})...)
 	out.PeakPowerW, out.CrossChecks = peak(samples, len(x.devices), from, to), crossChecks(per)
 	for i, g := range per {
-		out.PerGPU = append(out.PerGPU, x.gpuEnergy(i, g))
+		out.PerGPU = append(out.PerGPU, x.gpuEnergy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
 	}
 	for i := range samples {
 		s := &samples[i]

@@ -364,5 +364,8 @@ func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
 	})
 	set(measure.HasUtilisation, func() { row.SMUtilisationPct = ptr(int32(s.SMUtil)) })
 	set(measure.HasThrottle, func() { row.ThrottleReasons = ptr(int64(s.Throttle)) })
+	for k, to := range [measure.ThrottleTimes]**int64{&row.SWPowerCapNS, &row.ThermalNS, &row.SWThermalNS, &row.HWThermalNS, &row.HWPowerBrakeNS} {
+		set(measure.HasThrottled<<k, func() { *to = ptr(int64(s.Throttled[k])) })
+	}
 	return row
 }

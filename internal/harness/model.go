@@ -61,6 +61,9 @@ func (x *run) flops(r *result.Record) *result.FLOPs {
 	}
 	if e.Value != nil && r.EnergyTotalJ != nil && *r.EnergyTotalJ > 0 {
 		out.FLOPsPerJoule = ptr(*e.Value / *r.EnergyTotalJ)
+		if u := r.Energy.URepeatabilityJ; u != nil {
+			out.UFLOPsPerJoule = ptr(*out.FLOPsPerJoule * *u / *r.EnergyTotalJ)
+		}
 	}
 	return out
 }

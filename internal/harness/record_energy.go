@@ -94,11 +94,11 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 	to := from + x.work.window
 	per := measure.WindowEnergy(samples, x.sensors(), from, to)
 	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{
-		Devices: x.devices, Samples: samples, Energies: per,
+		Devices: x.devices, Samples: samples, From: from, To: to, Energies: per,
 		DriftThreshold: measure.Celsius(x.exp.Measurement.ThermalDriftThresholdC),
 	})...)
 	for i, g := range per {
-		en.PerGPU = append(en.PerGPU, x.gpuEnergy(i, g))
+		en.PerGPU = append(en.PerGPU, x.gpuEnergy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
 	}
 	en.PeakPowerW = peak(samples, len(x.devices), from, to)
 	en.CrossChecks = crossChecks(per)
@@ -144,6 +144,7 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 		for name, c := range f.components {
 			en.Components[name] = float64(c)
 		}
+		en.UPerOutputTokenJ = per1(float64(*f.u), fig.OutputTokens) // tokens of a drained window are counted whole
 	}
 	var adjusted *measure.Joules
 	if x.baseline != nil {
@@ -157,12 +158,18 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 	x.warnings = append(x.warnings, measure.BaselineWarnings(x.baseline, adjusted)...)
 }
 
-func (x *run) gpuEnergy(i int, g measure.DeviceEnergy) result.GPUEnergy {
-	return result.GPUEnergy{
+func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {
+	out := result.GPUEnergy{
 		Index: x.devices[i].Index, UUID: x.devices[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
 		CounterJ: joules(g.Counter), PowerIntegralJ: joules(g.Integral), Samples: g.Samples,
-		MeanPowerW: watts(g.Mean), PeakPowerW: watts(g.Peak),
+		MeanPowerW: watts(g.Mean), PeakPowerW: watts(g.Peak), ThrottledSeconds: map[string]float64{},
 	}
+	for k, d := range throttled {
+		if d != nil {
+			out.ThrottledSeconds[measure.ThrottleKey(k)] = d.Seconds()
+		}
+	}
+	return out
 }
 
 // steady is the slice in which the concurrency was full, for a closed loop.
@@ -180,16 +187,19 @@ func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Stead
 		return nil
 	}
 	s := &result.Steady{StartSeconds: start.Seconds(), Seconds: (end - start).Seconds(), OutputTokens: tokens}
-	// Inside the window there are no edges, so the slice is the integral's.
-	var sum float64
-	for g := range x.devices {
-		j := measure.Integrate(samples, int32(g), from+start, from+end)
-		if j == nil {
-			return s
-		}
-		sum += float64(*j)
+	per := measure.SliceEnergy(samples, x.sensors(), from+start, from+end)
+	sum := measure.Total(per)
+	if sum == nil {
+		return s
 	}
-	s.EnergyJ, s.JoulesPerToken = &sum, per1(sum, int64(tokens))
+	s.Method, s.EnergyJ, s.JoulesPerToken = commonMethod(per), joules(sum), per1(float64(*sum), int64(tokens))
+	if u, _ := measure.TotalU(per); u != nil {
+		s.UJ = joules(u)
+		if s.JoulesPerToken != nil && *sum > 0 {
+			relative := math.Hypot(float64(*u / *sum), measure.EdgeTokensU(full, tokens))
+			s.UPerTokenJ = ptr(relative * *s.JoulesPerToken)
+		}
+	}
 	return s
 }
 

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// blockSamples is the unit in which memory for samples is taken: about 400 kB.
+// blockSamples is the unit in which memory for samples is taken: about 600 kB.
 const blockSamples = 4096
 
-// maxSamples bounds the memory of a run (about 400 MB, 14 hours of 8 GPUs at
+// maxSamples bounds the memory of a run (about 600 MB, 14 hours of 8 GPUs at
 // 10 Hz). Past it interval readings are counted and dropped; edges are kept,
 // so energy from the counter still stands.
 const maxSamples = 4 << 20

@@ -28,7 +28,13 @@ const (
 	HasMemory
 	HasUtilisation
 	HasThrottle
+	// HasThrottled is set for the first of Sample.Throttled, its successors for
+	// the others: HasThrottled<<k.
+	HasThrottled
 )
+
+// ThrottleTimes is how many reasons of throttling the driver counts the time of.
+const ThrottleTimes = len(throttleTimes)
 
 // Phase of an experiment, in protocol order.
 type Phase uint8
@@ -67,6 +73,8 @@ type Sample struct {
 	MemTotal     uint64 // bytes
 	SMUtil       uint32 // percent
 	Throttle     uint64 // clock event reasons, protocol section 3
+	// Throttled are counters of the time that each reason of throttleTimes held.
+	Throttled [ThrottleTimes]time.Duration
 }
 
 // Power is the best instantaneous power of the sample: field 186, else

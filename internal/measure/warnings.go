@@ -76,31 +76,6 @@ const (
 	sensorAllowanceS = 0.2       // seconds of mean power: two refreshes of 100 ms
 )
 
-// Throttle reasons, nvml.h nvmlClocksEventReasons.
-const (
-	throttlePowerCap = 0x4
-	throttleBad      = 0x8 | 0x20 | 0x40 | 0x80
-)
-
-var throttleNames = []struct {
-	bit  uint64
-	name string
-}{
-	{0x4, "software power cap"}, {0x8, "hardware slowdown"}, {0x20, "software thermal slowdown"},
-	{0x40, "hardware thermal slowdown"}, {0x80, "hardware power brake"},
-}
-
-// ThrottleNames spells the bits that matter out.
-func ThrottleNames(bits uint64) string {
-	var names []string
-	for _, t := range throttleNames {
-		if bits&t.bit != 0 {
-			names = append(names, t.name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
 // GPUFacts are what the warnings about GPUs are judged by.
 type GPUFacts struct {
 	Devices        []Device
@@ -114,12 +89,12 @@ type GPUFacts struct {
 func GPUWarnings(f GPUFacts) []Warning {
 	var out []Warning
 	for g, d := range f.Devices {
-		out = append(out, f.device(int32(g), d)...)
+		out = append(out, f.device(int32(g), d, f.Energies[g])...)
 	}
 	return out
 }
 
-func (f GPUFacts) device(g int32, d Device) []Warning {
+func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 	var out []Warning
 	if d.Persistence != nil && !*d.Persistence {
 		out = append(out, Warn("gpu_persistence_mode_off", "GPU %d: persistence mode is off", d.Index))
@@ -127,16 +102,14 @@ func (f GPUFacts) device(g int32, d Device) []Warning {
 	if drift, ok := f.drift(g); ok && drift > f.DriftThreshold {
 		out = append(out, Warn("thermal_drift_detected", "GPU %d: temperature moved by %.0f °C over the window (threshold %g °C)", d.Index, float64(drift), float64(f.DriftThreshold)))
 	}
-	e := f.Energies[g]
 	if e.Samples < minSamples {
 		out = append(out, Warn("nvml_low_sample_count", "GPU %d: %d readings of power in the window, fewer than %d", d.Index, e.Samples, minSamples))
 	}
-	bits := f.throttle(g)
-	if bits&throttleBad != 0 {
-		out = append(out, Warn("throttled", "GPU %d: %s during the window", d.Index, ThrottleNames(bits&throttleBad)))
+	if seen := f.throttling(g, throttleBad); seen != "" {
+		out = append(out, Warn("throttled", "GPU %d: %s in the window", d.Index, seen))
 	}
-	if bits&throttlePowerCap != 0 {
-		out = append(out, Warn("power_capped", "GPU %d: held at its power limit during the window", d.Index))
+	if seen := f.throttling(g, throttlePowerCap); seen != "" {
+		out = append(out, Warn("power_capped", "GPU %d: held at its power limit in the window: %s", d.Index, seen))
 	}
 	if e.Reset {
 		out = append(out, Warn("counter_reset", "GPU %d: the energy counter went backwards; the figure is the power integral", d.Index))

@@ -67,36 +67,59 @@ func (g *gpu) counter() (uint64, bool) {
 	return m.EnergyMJ, m.Has&measure.HasEnergy != 0
 }
 
-// ticks are the instants at which a counter was first seen to have moved.
+// ticks are the instants at which a counter was seen to have moved.
 type ticks struct {
 	last uint64
+	read time.Duration // when last was read
 	any  bool
 	at   []time.Duration
+	late []time.Duration // those of a poll that came so late that it tells little
 }
+
+// lateAfter is how long after the reading before it a reading may come for its
+// tick to count: a process that was not scheduled sees ticks late.
+const lateAfter = 5 * pollEvery
 
 func (t *ticks) see(v uint64, at time.Duration) {
-	if t.any && v != t.last {
+	switch moved := t.any && v != t.last; {
+	case moved && at-t.read > lateAfter:
+		t.late = append(t.late, at)
+	case moved:
 		t.at = append(t.at, at)
 	}
-	t.last, t.any = v, true
+	t.last, t.read, t.any = v, at, true
 }
 
-// interval is the time from tick to tick. The median is robust against a tick
-// that was seen late or not at all; with it each gap is known as a number of
-// ticks, and the mean over all of them is finer than one poll.
+// interval is the time from tick to tick. The median gap tells how many ticks lie
+// between two that were seen, and the median of the slopes between all pairs is
+// finer than one poll and not moved by a few that were seen late.
 func (t *ticks) interval() time.Duration {
-	if len(t.at) < 2 {
+	at := t.at
+	if len(at) < 3 { // every poll is slow here
+		at = slices.Sorted(slices.Values(append(t.late, at...)))
+	}
+	if len(at) < 2 {
 		return 0
 	}
-	gaps := make([]time.Duration, len(t.at)-1)
+	gaps := make([]time.Duration, len(at)-1)
 	for i := range gaps {
-		gaps[i] = t.at[i+1] - t.at[i]
+		gaps[i] = at[i+1] - at[i]
 	}
-	sorted := slices.Sorted(slices.Values(gaps))
-	median := sorted[len(sorted)/2]
-	n := time.Duration(0)
-	for _, gap := range gaps {
-		n += (gap + median/2) / median
+	median := middle(gaps)
+	number := make([]time.Duration, len(at)) // of ticks since the first
+	for i := range gaps {
+		number[i+1] = number[i] + max(1, (gaps[i]+median/2)/median)
 	}
-	return (t.at[len(t.at)-1] - t.at[0]) / max(n, 1)
+	var slopes []time.Duration
+	for i := range at {
+		for j := i + 1; j < len(at); j++ {
+			slopes = append(slopes, (at[j]-at[i])/(number[j]-number[i]))
+		}
+	}
+	return middle(slopes)
+}
+
+func middle(list []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -29,11 +30,15 @@ const (
 	utilisationCall
 	throttleCall
 	throttleOldCall
+	throttledField // the first of measure.ThrottleTimes
 )
+
+// allFields are the sources that are fields.
+const allFields = energyField | instantField | averageField | throttledField*(1<<measure.ThrottleTimes-1)
 
 // sources name the symbol that each needs.
 var sources = map[source]string{
-	energyField | instantField | averageField: "nvmlDeviceGetFieldValues",
+	allFields:       "nvmlDeviceGetFieldValues",
 	energyCall:      "nvmlDeviceGetTotalEnergyConsumption",
 	usageCall:       "nvmlDeviceGetPowerUsage",
 	temperatureCall: "nvmlDeviceGetTemperature",
@@ -59,11 +64,14 @@ type gpu struct {
 	index  int
 	dev    nvml.Device
 	gone   source // what will never answer
-	asked  [3]source
-	fields [3]nvml.FieldValue
+	asked  [maxFields]source
+	fields [maxFields]nvml.FieldValue
 	count  int // of fields still asked
 	last   nvml.Return
 }
+
+// maxFields are energy, two powers and the times of throttling.
+const maxFields = 3 + measure.ThrottleTimes
 
 // Watch prepares to read devices, which [NVML.Devices] or [NVML.Select] returned,
 // in that order.
@@ -92,19 +100,19 @@ func (g *gpu) lacks(all source) bool { return g.gone&all == all }
 // chooseFields lists the fields that may answer, energy first.
 func (g *gpu) chooseFields() {
 	g.count = 0
-	for _, f := range []struct {
-		from source
-		id   uint32
-	}{
-		{energyField, nvml.FI_DEV_ENERGY},
-		{instantField, nvml.FI_DEV_POWER_INSTANT},
-		{averageField, nvml.FI_DEV_POWER_AVERAGE},
-	} {
-		if !g.lacks(f.from) {
-			g.asked[g.count] = f.from
-			g.fields[g.count] = nvml.FieldValue{FieldId: f.id, ScopeId: nvml.POWER_SCOPE_GPU}
+	add := func(from source, id uint32) {
+		if !g.lacks(from) {
+			g.asked[g.count] = from
+			// The scope is that of powers; it is 0, which is none to the others.
+			g.fields[g.count] = nvml.FieldValue{FieldId: id, ScopeId: nvml.POWER_SCOPE_GPU}
 			g.count++
 		}
+	}
+	add(energyField, nvml.FI_DEV_ENERGY)
+	add(instantField, nvml.FI_DEV_POWER_INSTANT)
+	add(averageField, nvml.FI_DEV_POWER_AVERAGE)
+	for k := range measure.ThrottleTimes {
+		add(throttledField<<k, measure.ThrottleField(k))
 	}
 }
 
@@ -133,7 +141,7 @@ func (s *Sampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sampl
 }
 
 // readFields takes the first n fields in one call: energy, instantaneous and
-// average power, as far as the GPU has them.
+// average power, times of throttling, as far as the GPU has them.
 func (g *gpu) readFields(m *measure.Sample, n int) {
 	if n == 0 {
 		return
@@ -142,7 +150,7 @@ func (g *gpu) readFields(m *measure.Sample, n int) {
 	for i := range fields {
 		fields[i].Value = [8]byte{}
 	}
-	if g.answered(energyField|instantField|averageField, g.dev.GetFieldValues(fields)) {
+	if g.answered(allFields, g.dev.GetFieldValues(fields)) {
 		for i := range fields {
 			if g.answered(g.asked[i], nvml.Return(fields[i].NvmlReturn)) {
 				keep(m, g.asked[i], &fields[i])
@@ -161,6 +169,10 @@ func keep(m *measure.Sample, from source, f *nvml.FieldValue) {
 	case from == energyField:
 		m.EnergyMJ, m.EnergyUS = v, f.Timestamp
 		m.Has |= measure.HasEnergy
+	case from >= throttledField:
+		k := bits.TrailingZeros16(uint16(from / throttledField))
+		m.Throttled[k] = time.Duration(v)
+		m.Has |= measure.HasThrottled << k
 	case v > math.MaxUint32:
 	case from == instantField:
 		m.PowerInstMW = uint32(v)

@@ -182,6 +182,25 @@ func TestTickInterval(t *testing.T) {
 	}
 }
 
+// A process that was not scheduled sees a tick late, and knows it.
+func TestTicksOfLatePollsDoNotCount(t *testing.T) {
+	var seen ticks
+	for at := time.Duration(0); at < 800*time.Millisecond; at += pollEvery {
+		if stall := at - 480*time.Millisecond; stall > 0 && stall < 100*time.Millisecond || at > 620*time.Millisecond && at < 790*time.Millisecond {
+			continue
+		}
+		seen.see(uint64(at/(100*time.Millisecond)), at)
+	}
+	if got := seen.interval(); len(seen.late) != 2 || got < 99*time.Millisecond || got > 101*time.Millisecond {
+		t.Errorf("%v from ticks at %v, late %v; want 100 ms", got, seen.at, seen.late)
+	}
+	// Where every poll is slow the ticks are those that there are.
+	slow := ticks{late: []time.Duration{0, 95 * time.Millisecond, 205 * time.Millisecond, 300 * time.Millisecond}}
+	if got := slow.interval(); got < 95*time.Millisecond || got > 105*time.Millisecond {
+		t.Errorf("slow polls give %v", got)
+	}
+}
+
 func TestCounterRefreshWithoutACounter(t *testing.T) {
 	d := newFakeDevice("GPU-a")
 	delete(d.fields, nvml.FI_DEV_ENERGY)

@@ -353,7 +353,7 @@ func TestStandinAsksForWhatAnswersInOneCall(t *testing.T) {
 			t.Errorf("called %s without need", call.Function)
 		}
 	}
-	if got, want := strings.Join(asked, " "), "[191 186 185] [191 186] [191 186]"; got != want {
+	if got, want := strings.Join(asked, " "), "[191 186 185 74 75 269 270 271] [191 186 74 75 269 270 271] [191 186 74 75 269 270 271]"; got != want {
 		t.Errorf("asked %s, want %s", got, want)
 	}
 }
@@ -370,6 +370,30 @@ func TestBindingAllocatesOnlyAnswers(t *testing.T) {
 		t.Errorf("a reading allocates %v times, want at most 5", got)
 	}
 	t.Logf("%v allocations a reading", got)
+}
+
+// The times of throttling are the driver's counters, so that what lies between
+// two readings is in them.
+func TestStandinThrottleTimes(t *testing.T) {
+	c, n := openStandin(t)
+	s, epoch := watchStandin(t, n, "0"), time.Now()
+	before := sampleAt(t, s, epoch)
+	begun := standin.Now()
+	c.SetThrottle(0, 0x40)
+	time.Sleep(20 * time.Millisecond)
+	c.SetThrottle(0, 0)
+	held := standin.Now() - begun
+	after := sampleAt(t, s, epoch)
+	for k := range measure.ThrottleTimes {
+		got := after.Throttled[k] - before.Throttled[k]
+		want := 20 * time.Millisecond
+		if key := measure.ThrottleKey(k); key != "thermal" && key != "hw_thermal" {
+			want = 0
+		}
+		if after.Has&(measure.HasThrottled<<k) == 0 || got < want || got > held || want == 0 && got != 0 {
+			t.Errorf("%s moved by %v, want %v to %v", measure.ThrottleKey(k), got, want, held)
+		}
+	}
 }
 
 func BenchmarkSample(b *testing.B) {

@@ -83,7 +83,7 @@ func (p *printer) energy() {
 	p.perGPU(e.PerGPU, e.CoverageK)
 	p.codeCarbon(e.CodeCarbon)
 	if s := e.Steady; s != nil && s.EnergyJ != nil {
-		p.row("steady slice", "%s in %s, %s", unit(s.EnergyJ, "J"), unit(&s.Seconds, "s"), unit(s.JoulesPerToken, "J/token"))
+		p.row("steady slice", "%s in %s, %s", plusMinus(s.EnergyJ, s.UJ, e.CoverageK, 1, "J"), unit(&s.Seconds, "s"), plusMinus(s.JoulesPerToken, s.UPerTokenJ, e.CoverageK, 1, "J/token"))
 	}
 }
 

@@ -64,6 +64,13 @@ type SampleRow struct {
 	MemoryTotalBytes *int64 `parquet:"memory_total_bytes,optional"`
 	SMUtilisationPct *int32 `parquet:"sm_utilisation_pct,optional"`
 	ThrottleReasons  *int64 `parquet:"throttle_reasons,optional"`
+	// The driver's counters of the time that a reason held, in ns: NVML fields 74,
+	// 75, 269, 270, 271.
+	SWPowerCapNS   *int64 `parquet:"throttled_sw_power_cap_ns,optional"`
+	ThermalNS      *int64 `parquet:"throttled_thermal_ns,optional"`
+	SWThermalNS    *int64 `parquet:"throttled_sw_thermal_ns,optional"`
+	HWThermalNS    *int64 `parquet:"throttled_hw_thermal_ns,optional"`
+	HWPowerBrakeNS *int64 `parquet:"throttled_hw_power_brake_ns,optional"`
 }
 
 // rowGroup bounds what is held in memory while a file is written.

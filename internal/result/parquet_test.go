@@ -112,6 +112,8 @@ var (
 		"monotonic_ns INT64 required", "window_ns INT64 optional", "utc_ns INT64 required", "read_took_ns INT64 required",
 		"energy_mj INT64 optional", "energy_device_us INT64 optional", "power_instant_mw INT32 optional", "power_average_mw INT32 optional", "power_usage_mw INT32 optional",
 		"temperature_c INT32 optional", "memory_used_bytes INT64 optional", "memory_total_bytes INT64 optional", "sm_utilisation_pct INT32 optional", "throttle_reasons INT64 optional",
+		"throttled_sw_power_cap_ns INT64 optional", "throttled_thermal_ns INT64 optional", "throttled_sw_thermal_ns INT64 optional",
+		"throttled_hw_thermal_ns INT64 optional", "throttled_hw_power_brake_ns INT64 optional",
 	}
 )
 
@@ -152,7 +154,7 @@ func TestSamplesAreStreamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	fields, rows := table(t, filepath.Join(s.Dir(), SamplesFile))
-	if len(rows) != n || len(fields) != 19 {
+	if len(rows) != n || len(fields) != 24 {
 		t.Fatalf("%d rows of %d columns", len(rows), len(fields))
 	}
 	column := func(name string) int {

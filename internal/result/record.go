@@ -119,6 +119,7 @@ type Energy struct {
 	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
 	UAbsoluteJ          *float64           `json:"u_absolute_j"`
 	UAdjustedJ          *float64           `json:"u_adjusted_j"` // of energy_adjusted_j, without the gain
+	UPerOutputTokenJ    *float64           `json:"u_per_output_token_j"`
 	CoverageK           float64            `json:"coverage_k"`
 	Components          map[string]float64 `json:"components"`
 	CrossChecks         []CrossCheck       `json:"cross_checks"`
@@ -149,6 +150,9 @@ type GPUEnergy struct {
 	Samples        int      `json:"samples"`
 	MeanPowerW     *float64 `json:"mean_power_w"`
 	PeakPowerW     *float64 `json:"peak_power_w"`
+	// ThrottledSeconds is how long each reason held the clocks down, by the
+	// driver's own counters; without those that the GPU does not have.
+	ThrottledSeconds map[string]float64 `json:"throttled_seconds"`
 }
 
 // CrossCheck is a second instrument's figure for the same window.
@@ -203,7 +207,10 @@ type Steady struct {
 	Seconds        float64  `json:"seconds"`
 	OutputTokens   int      `json:"output_tokens"`
 	EnergyJ        *float64 `json:"energy_j"`
+	Method         string   `json:"method"` // counter | power_integral | ""
+	UJ             *float64 `json:"u_j"`    // k = 1
 	JoulesPerToken *float64 `json:"energy_per_output_token"`
+	UPerTokenJ     *float64 `json:"u_per_output_token_j"` // with the tokens at the edges
 }
 
 // HostEnergy is that of the host's CPUs and memory over the window, never part
@@ -271,6 +278,7 @@ type FLOPs struct {
 	Notes          []string `json:"notes"`
 	FLOPsPerSecond *float64 `json:"flops_per_second"`
 	FLOPsPerJoule  *float64 `json:"flops_per_joule"`
+	UFLOPsPerJoule *float64 `json:"u_flops_per_joule"` // from the energy's, k = 1
 }
 
 // Warmup is WarmupResult of the research document.

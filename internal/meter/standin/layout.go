@@ -58,6 +58,8 @@ type gpu struct {
 	processes      uint32
 	lockedMHz      uint32
 	process        [maxProcs]process
+	throttleNS     [5]uint64
+	throttleSince  int64
 	seq            uint64
 	changes        uint64
 	ring           [ringSize]change
@@ -76,7 +78,7 @@ type file struct {
 var (
 	_ [64]struct{}      = [unsafe.Sizeof(failure{})]struct{}{}
 	_ [384]struct{}     = [unsafe.Offsetof(gpu{}.process)]struct{}{}
-	_ [912]struct{}     = [unsafe.Offsetof(gpu{}.ring)]struct{}{}
-	_ [197520]struct{}  = [unsafe.Sizeof(gpu{})]struct{}{}
-	_ [1584352]struct{} = [unsafe.Sizeof(file{})]struct{}{}
+	_ [960]struct{}     = [unsafe.Offsetof(gpu{}.ring)]struct{}{}
+	_ [197568]struct{}  = [unsafe.Sizeof(gpu{})]struct{}{}
+	_ [1584736]struct{} = [unsafe.Sizeof(file{})]struct{}{}
 )

@@ -14,9 +14,28 @@ func (c *Control) SetTemperature(i, celsius int) {
 	c.change(i, func(g *gpu) { g.temperature = uint32(celsius) })
 }
 
-// SetThrottle sets the clock event reasons, as NVML's bits.
+// throttleReasons are the bits whose time fields 74, 75, 269, 270 and 271 count.
+var throttleReasons = [...]uint64{0x4, 0x60, 0x20, 0x40, 0x80}
+
+// SetThrottle sets the clock event reasons, as NVML's bits. The time that each
+// holds is counted as the driver counts it.
 func (c *Control) SetThrottle(i int, reasons uint64) {
-	c.change(i, func(g *gpu) { g.throttle = reasons })
+	c.change(i, func(g *gpu) {
+		now := int64(Now())
+		for k, bits := range throttleReasons {
+			if g.throttle&bits != 0 {
+				g.throttleNS[k] += uint64(now - g.throttleSince)
+			}
+		}
+		g.throttle, g.throttleSince = reasons, now
+	})
+}
+
+// Settings are what NVML's callers may have changed: the power limit in watts,
+// and the SM clock in MHz that is locked, 0 for none.
+func (c *Control) Settings(i int) (limitW float64, lockedMHz int) {
+	c.change(i, func(g *gpu) { limitW, lockedMHz = float64(g.limitMW)/1000, int(g.lockedMHz) })
+	return limitW, lockedMHz
 }
 
 // SetPersistence switches persistence mode.

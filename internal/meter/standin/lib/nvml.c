@@ -410,6 +410,20 @@ int nvmlDeviceGetTemperatureV(device d, temperature_v1 *t)
 }
 #endif
 
+/* The time that a reason has held. */
+static uint64_t throttled_ns(const struct standin_gpu *g, int k)
+{
+    static const uint64_t reasons[] = {0x4, 0x60, 0x20, 0x40, 0x80};
+    uint64_t seq, ns;
+    do {
+        seq = read_begin(g);
+        ns = g->throttle_ns[k];
+        if (g->throttle & reasons[k])
+            ns += (uint64_t)(clock_ns(CLOCK_MONOTONIC) - g->throttle_since_ns);
+    } while (read_again(g, seq));
+    return ns;
+}
+
 static void give_field(const struct standin_gpu *g, int gpu, field_value *f)
 {
     char name[24];
@@ -426,6 +440,19 @@ static void give_field(const struct standin_gpu *g, int gpu, field_value *f)
         f->type = TYPE_UNSIGNED_LONG_LONG;
         f->value.ull = read_power(g).counter_mj;
         break;
+    case 74:
+    case 75:
+        f->type = TYPE_UNSIGNED_LONG_LONG;
+        f->value.ull = throttled_ns(g, (int)f->id - 74);
+        break;
+#ifndef STANDIN_OLD
+    case 269:
+    case 270:
+    case 271:
+        f->type = TYPE_UNSIGNED_LONG_LONG;
+        f->value.ull = throttled_ns(g, (int)f->id - 267);
+        break;
+#endif
     case 185: f->value.u = read_power(g).average_mw; break;
     case 186: f->value.u = read_power(g).instant_mw; break;
     case 187: f->value.u = g->default_limit_mw / 2; break;

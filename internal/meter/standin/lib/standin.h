@@ -80,6 +80,8 @@ struct standin_gpu {
     uint32_t processes;
     uint32_t locked_mhz; /* the SM clock; 0: not locked */
     struct standin_process process[STANDIN_PROCS];
+    uint64_t throttle_ns[5]; /* that the reasons of fields 74, 75, 269, 270, 271 have held until throttle_since_ns */
+    int64_t throttle_since_ns;
     uint64_t seq;
     uint64_t changes; /* ever; the last one is ring[(changes - 1) % STANDIN_RING] */
     struct standin_change ring[STANDIN_RING];
@@ -96,8 +98,8 @@ struct standin_file {
 
 static_assert(sizeof(struct standin_failure) == 64, "layout.go says otherwise");
 static_assert(offsetof(struct standin_gpu, process) == 384, "layout.go says otherwise");
-static_assert(offsetof(struct standin_gpu, ring) == 912, "layout.go says otherwise");
-static_assert(sizeof(struct standin_gpu) == 197520, "layout.go says otherwise");
-static_assert(sizeof(struct standin_file) == 1584352, "layout.go says otherwise");
+static_assert(offsetof(struct standin_gpu, ring) == 960, "layout.go says otherwise");
+static_assert(sizeof(struct standin_gpu) == 197568, "layout.go says otherwise");
+static_assert(sizeof(struct standin_file) == 1584736, "layout.go says otherwise");
 
 #endif

@@ -1,0 +1,80 @@
+package measure
+
+import (
+	"math"
+	"time"
+)
+
+// SliceEnergy is the energy of a part of a window: nobody polled at its edges, and
+// the GPU was as busy before it as in it. The counter is read between the readings
+// next to each edge; where there is none, power is integrated. sensors are by
+// device.
+func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []DeviceEnergy {
+	out := make([]DeviceEnergy, len(sensors))
+	for g := range out {
+		e := &out[g]
+		v, seen := see(samples, int32(g), from, to, sensors[g])
+		if !seen {
+			continue
+		}
+		f, ok := v.sliced()
+		if e.Method = MethodCounter; !ok {
+			e.Method = MethodIntegral
+			if f, ok = v.integrated(); !ok {
+				continue
+			}
+		}
+		e.Energy = &f.Energy
+		if !v.blind() {
+			e.U, e.Components = &f.U, f.Components
+		}
+	}
+	return out
+}
+
+// sliced reads the counter at both edges. It shows what was used until its last
+// tick, on the average half a refresh ago.
+func (v *view) sliced() (*Figure, bool) {
+	first, gap1, ok1 := v.counterAt(v.from)
+	last, gap2, ok2 := v.counterAt(v.to)
+	if !ok1 || !ok2 || v.refresh == 0 || last < first {
+		return nil, false
+	}
+	edge := func(power, gap float64) Joules {
+		return Joules(math.Hypot(power*math.Hypot(uniform(v.refresh), uniform(gap)), v.jump*max(v.refresh, gap)/2))
+	}
+	f := &Figure{Energy: Joules((last-first)/1000 + (v.last-v.idle)*v.refresh/2), Components: map[string]Joules{
+		openingEdge: edge(v.idle, gap1), closingEdge: edge(v.last, gap2), dutyCycle: Joules(v.dutyNoise()),
+	}}
+	return f.sum(), true
+}
+
+// counterAt is the counter at t, between the readings next to it, which lie gap
+// seconds apart; ok is false where there is none on a side, or it went backwards.
+func (v *view) counterAt(t float64) (mj, gap float64, ok bool) {
+	var prev *reading
+	for i := range v.readings {
+		r := &v.readings[i]
+		switch {
+		case !r.counted:
+			continue
+		case r.at >= t && (prev == nil || r.mj < prev.mj):
+			return 0, 0, false
+		case r.at >= t:
+			gap = r.at - prev.at
+			return prev.mj + (r.mj-prev.mj)*(t-prev.at)/gap, gap, true
+		}
+		prev = r
+	}
+	return 0, 0, false
+}
+
+// EdgeTokensU is the relative standard uncertainty of tokens that are counted by
+// arrival between two instants, inFlight at a time: each request's tokens come at
+// steps of its own, which an instant falls between.
+func EdgeTokensU(inFlight, tokens int) float64 {
+	if tokens <= 0 {
+		return 0
+	}
+	return float64(inFlight) / (math.Sqrt(6) * float64(tokens))
+}

@@ -1,0 +1,68 @@
+package measure
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// throttled are readings of GPU 0 every second, whose counter of reason k moves
+// by the times of a second given, and whose bits are never seen.
+func throttled(k int, seconds ...float64) (out []Sample) {
+	var sum time.Duration
+	for i, s := range append([]float64{0}, seconds...) {
+		sum += time.Duration(s * float64(time.Second))
+		x := Sample{At: time.Duration(i) * time.Second, Phase: WindowPhase, Has: HasThrottle | HasThrottled<<k}
+		x.Throttled[k] = sum
+		out = append(out, x)
+	}
+	return out
+}
+
+func TestThrottledTimesAreTheCountersOfTheSpan(t *testing.T) {
+	samples := throttled(2, 0.25, 0.5, 0, 0.125)
+	got := ThrottledTimes(samples, 0, time.Second, 3*time.Second)
+	if got[2] == nil || *got[2] != 500*time.Millisecond {
+		t.Errorf("got %v, want 0.5 s", got[2])
+	}
+	for k, d := range got {
+		if k != 2 && d != nil {
+			t.Errorf("%s is not counted and is %v", ThrottleKey(k), *d)
+		}
+	}
+	if got := ThrottledTimes(samples, 1, 0, time.Minute); got[2] != nil {
+		t.Errorf("another GPU's: %v", *got[2])
+	}
+	samples[3].Throttled[2] = 0 // the driver was loaded anew
+	if got := ThrottledTimes(samples, 0, time.Second, 3*time.Second); got[2] != nil {
+		t.Errorf("a counter that went backwards: %v", *got[2])
+	}
+}
+
+func TestThrottlingBetweenReadingsIsWarnedOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		samples []Sample
+		bits    uint64
+		code    string
+		says    string
+	}{
+		"counted, never seen":  {throttled(3, 0, 0.031, 0), 0, "throttled", "hardware thermal slowdown for 0.03 s in the window"},
+		"older name":           {throttled(1, 0, 0.5, 0), 0, "throttled", "thermal slowdown for 0.50 s in"},
+		"power cap":            {throttled(0, 1, 1, 1), 0x4, "power_capped", "software power cap for 3.00 s"},
+		"seen, not counted":    {throttled(2, 0, 0, 0), 0x80, "throttled", "hardware power brake in the window"},
+		"seen and counted too": {throttled(4, 0, 0.5, 0), 0x88, "throttled", "hardware power brake for 0.50 s, hardware slowdown in"},
+		"nothing":              {throttled(2, 0, 0, 0), 0x1, "", ""},
+	} {
+		c.samples[2].Throttle = c.bits
+		f := GPUFacts{Samples: c.samples, From: 0, To: 3 * time.Second}
+		for _, w := range f.device(0, Device{}, DeviceEnergy{Samples: minSamples}) {
+			if w.Code != c.code || !strings.Contains(w.Message, c.says) {
+				t.Errorf("%s: %s", name, w)
+			}
+			c.code = ""
+		}
+		if c.code != "" {
+			t.Errorf("%s: %s was not raised", name, c.code)
+		}
+	}
+}
