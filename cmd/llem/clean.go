@@ -11,11 +11,23 @@ import (
 )
 
 type cleanCmd struct {
-	DryRun    bool `help:"Say what would be removed, and stop."`
+	DryRun    bool `help:"Say what would be removed and restored, and stop."`
 	Baselines bool `help:"Also forget cached baselines."`
 }
 
+// Run does all that can be done, whatever of it fails.
 func (c *cleanCmd) Run(a *app) error {
+	failed := errors.Join(c.containers(a), c.settings(a))
+	if c.Baselines && !c.DryRun {
+		n, err := measure.BaselineCache{Dir: cacheDir()}.Clear()
+		failed = errors.Join(failed, err)
+		fmt.Fprintf(a.stdout, "forgot %d cached baselines\n", n)
+	}
+	return failed
+}
+
+// containers removes those whose run nobody holds.
+func (c *cleanCmd) containers(a *app) error {
 	d, err := docker.Open(a.ctx, a.log)
 	if err != nil {
 		return err
@@ -40,10 +52,34 @@ func (c *cleanCmd) Run(a *app) error {
 	if len(orphans) == 0 {
 		fmt.Fprintln(a.stdout, "no container is left over")
 	}
-	if c.Baselines && !c.DryRun {
-		n, err := measure.BaselineCache{Dir: cacheDir()}.Clear()
-		failed = errors.Join(failed, err)
-		fmt.Fprintf(a.stdout, "forgot %d cached baselines\n", n)
+	return failed
+}
+
+// settings puts back what a killed run has set on GPUs.
+func (c *cleanCmd) settings(a *app) error {
+	left, err := harness.LeftSettings()
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	if c.DryRun {
+		for _, uuid := range left {
+			fmt.Fprintf(a.stdout, "would restore the settings of GPU %s\n", uuid)
+		}
+		return nil
+	}
+	gpus, err := openGPUs(a.ctx)
+	if err != nil {
+		return fmt.Errorf("restore the settings of GPUs: %w", err)
+	}
+	defer gpus.Close() //nolint:errcheck // what was set is set
+	var failed error
+	for _, uuid := range left {
+		done, err := harness.RestoreSettings(a.ctx, gpus, uuid)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		fmt.Fprintln(a.stdout, done)
 	}
 	return failed
 }

@@ -59,6 +59,7 @@ type run struct {
 	noEnergy string // why there is no energy figure; empty when there is
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
+	settings []*setting    // of GPUs, to be put back
 
 	image   engine.Image
 	daemon  DaemonInfo
@@ -132,6 +133,8 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 	if x.recorder != nil {
 		x.recorder.Stop()
 	}
+	x.untune()
+	rec.Environment.GPUSettings = x.settingsRecord()
 	rec.EndedAt = time.Now().UTC()
 	rec.Phases = x.phases
 	keep = errors.Join(keep, x.rewrite(rec))
@@ -214,6 +217,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 // release gives back what the run held on the host.
 func (x *run) release() {
 	x.closeInstruments()
+	x.untune()
 	x.locks.Release()
 	x.runLock.Release()
 	if x.gpus != nil {

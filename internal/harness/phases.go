@@ -56,6 +56,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
+	if err := x.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
+		return "", err
+	}
 	return x.preflightNote(), nil
 }
 
@@ -157,6 +160,9 @@ func (x *run) claim(ctx context.Context) (err error) {
 // measures how often their counters move.
 func (x *run) watch(ctx context.Context) error {
 	var err error
+	if err := untouched(x.devices); err != nil {
+		return err
+	}
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
 		return fault(HostFault, "read GPUs: %w", err)
 	}
@@ -267,7 +273,8 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		return "skipped: baseline.enabled is false", nil
 	}
 	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.exp.Baseline.CacheTTLSeconds)}
-	key := measure.BaselineKey(x.devices, boot(), measure.MethodCounter)
+	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.exp.GPUSettings.SMClockMHz)
+	key := measure.BaselineKey(x.devices, boot(), method)
 	if b, ok := cache.Load(key, x.devices, time.Now()); ok {
 		x.baseline = &b
 		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil

@@ -81,7 +81,7 @@ func (x *run) environment() result.Environment {
 	env := result.Environment{
 		GPUs: []result.GPU{}, Host: describeHost(),
 		Docker:       result.Docker{Version: d.Version, APIVersion: d.APIVersion, Runtimes: d.Runtimes},
-		GPUProcesses: x.processes(x.foreign),
+		GPUProcesses: x.processes(x.foreign), GPUSettings: x.settingsRecord(),
 	}
 	for i, d := range x.devices {
 		g := result.GPU{

@@ -32,7 +32,15 @@ type GPUs interface {
 	// Select resolves NVML indices and UUIDs, in the order given.
 	Select(ctx context.Context, ids []string) ([]measure.Device, error)
 	Watch(devices []measure.Device) (Watcher, error)
+	Tuner
 	Close() error
+}
+
+// Tuner changes what only an administrator may change of a GPU.
+type Tuner interface {
+	PowerLimit(measure.Device) (watts float64, err error)
+	SetPowerLimit(d measure.Device, watts float64) error
+	LockSMClock(d measure.Device, mhz int) error // 0 sets it free
 }
 
 // Watcher reads a fixed list of devices.

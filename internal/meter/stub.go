@@ -26,6 +26,15 @@ func (n *NVML) Select(context.Context, []string) ([]measure.Device, error) {
 // Watch fails with ErrUnavailable.
 func (n *NVML) Watch([]measure.Device) (*Sampler, error) { return nil, ErrUnavailable }
 
+// PowerLimit fails with ErrUnavailable.
+func (n *NVML) PowerLimit(measure.Device) (float64, error) { return 0, ErrUnavailable }
+
+// SetPowerLimit fails with ErrUnavailable.
+func (n *NVML) SetPowerLimit(measure.Device, float64) error { return ErrUnavailable }
+
+// LockSMClock fails with ErrUnavailable.
+func (n *NVML) LockSMClock(measure.Device, int) error { return ErrUnavailable }
+
 // Close does nothing.
 func (n *NVML) Close() error { return nil }
 

@@ -59,8 +59,25 @@ func (p *printer) head() {
 	p.row("engine", "%s", dash(strings.TrimSpace(r.Engine.Name+" "+r.Engine.Version)))
 	p.row("image", "%s", image)
 	for _, g := range r.Environment.GPUs {
-		p.row(fmt.Sprintf("GPU %d", g.Index), "%s, driver %s", dash(g.Name), dash(g.Driver))
+		p.row(fmt.Sprintf("GPU %d", g.Index), "%s, driver %s%s", dash(g.Name), dash(g.Driver), p.settings(g.UUID))
 	}
+}
+
+// settings are what was set on a GPU for the run.
+func (p *printer) settings(uuid string) string {
+	text := ""
+	for _, s := range p.r.Environment.GPUSettings {
+		if s.UUID != uuid {
+			continue
+		}
+		if s.PowerLimitW != nil {
+			text += ", power limit " + short(*s.PowerLimitW) + hard + "W"
+		}
+		if s.SMClockMHz != nil {
+			text += ", SM clock " + grouped(int64(*s.SMClockMHz)) + hard + "MHz"
+		}
+	}
+	return text
 }
 
 func (p *printer) work() {

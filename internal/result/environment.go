@@ -6,6 +6,8 @@ type Environment struct {
 	Host         Host      `json:"host"`
 	Docker       Docker    `json:"docker"`
 	GPUProcesses []Process `json:"gpu_processes"` // others' at preflight
+	// GPUSettings were set for the run, by gpu_settings; GPUs has them as read back.
+	GPUSettings []GPUSetting `json:"gpu_settings"`
 }
 
 // GPU is one GPU that the container was given.
@@ -29,6 +31,16 @@ type GPU struct {
 	PCIeGeneration     *int     `json:"pcie_generation"`
 	PCIeWidth          *int     `json:"pcie_width"`
 	CounterRefreshMS   *float64 `json:"counter_refresh_ms"`
+}
+
+// GPUSetting is what was set on one GPU; null was left as it was.
+type GPUSetting struct {
+	Index             int      `json:"index"`
+	UUID              string   `json:"uuid"`
+	PowerLimitW       *float64 `json:"power_limit_w"`
+	PowerLimitBeforeW *float64 `json:"power_limit_before_w"`
+	SMClockMHz        *int     `json:"sm_clock_mhz"`
+	Restored          bool     `json:"restored"` // after the run
 }
 
 // Host is the machine.

@@ -185,6 +185,9 @@ func (d *decoder) checkGPUs() {
 	if c := e.Energy.Country; len(c) != 3 || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		d.wrong("energy.country", "%q is no country: write three capital letters (ISO 3166), such as USA or FRA", c)
 	}
+	if e.GPUs.Mode == "none" && e.GPUSettings != (GPUSettings{}) {
+		d.wrong("gpu_settings", "sets GPUs, and gpus is none")
+	}
 	if e.GPUs.Mode == "none" && e.Parallel.Size() > 1 {
 		d.wrong("parallel", "asks for %d GPUs, and gpus is none", e.Parallel.Size())
 	}

@@ -72,7 +72,11 @@ func (k key) schema() map[string]any {
 	if k.enum != nil {
 		s["enum"] = k.enum
 		if k.path == "energy.backend" {
-			s["type"], s["enum"] = []string{"string", "null"}, append([]any{nil}, "auto", "nvml", "none")
+			values := []any{nil}
+			for _, v := range k.enum {
+				values = append(values, v)
+			}
+			s["type"], s["enum"] = []string{"string", "null"}, values
 		}
 	}
 	if k.def != nil {
@@ -154,6 +158,6 @@ workload:
   load: {pattern: closed, concurrency: 4}
 baseline: {duration_seconds: 30}
 warmup: {n_warmup: 5, thermal_floor_seconds: 60}
-energy: {backend: auto}         # auto, nvml, or none
+energy: {backend: auto}         # auto, nvml, zeus, codecarbon, or none
 output: {dir: results}
 `

@@ -11,6 +11,7 @@ type Experiment struct {
 	Engine      Engine      `yaml:"engine" json:"engine"`
 	GPUs        GPUs        `yaml:"gpus" json:"gpus"`
 	Parallel    Parallel    `yaml:"parallel" json:"parallel"`
+	GPUSettings GPUSettings `yaml:"gpu_settings" json:"gpu_settings"`
 	DType       string      `yaml:"dtype" json:"dtype"`
 	Seed        int64       `yaml:"seed" json:"seed"`
 	Workload    Workload    `yaml:"workload" json:"workload"`
@@ -67,6 +68,13 @@ type Parallel struct {
 
 // Size is the number of GPUs that the layout asks for, at least 1.
 func (p Parallel) Size() int { return max(p.Tensor, 1) * max(p.Pipeline, 1) * max(p.Data, 1) }
+
+// GPUSettings are set on the run's GPUs and put back after it; 0 leaves one as it
+// is.
+type GPUSettings struct {
+	PowerLimitW float64 `yaml:"power_limit_w" json:"power_limit_w,omitempty"`
+	SMClockMHz  int     `yaml:"sm_clock_mhz" json:"sm_clock_mhz,omitempty"`
+}
 
 // Workload is what is sent.
 type Workload struct {
