@@ -181,7 +181,7 @@ func counterPower(samples []Sample, gpu int32, s span) *Watts {
 			last = x
 		}
 	}
-	if first == nil || last == nil || last.EnergyMJ < first.EnergyMJ {
+	if first == nil || last == nil || last.EnergyMJ <= first.EnergyMJ { // it stands still, or began anew
 		return nil
 	}
 	w := Watts(float64(last.EnergyMJ-first.EnergyMJ) / 1000 / (last.At - first.At).Seconds())

@@ -22,6 +22,7 @@ type DeviceEnergy struct {
 	Mean       *Watts            // Energy over the span's length
 	Peak       *Watts            // highest reading of power inside the span
 	Reset      bool              // the counter went backwards: Counter is nil
+	Still      bool              // the counter did not move: Counter is nil
 }
 
 // EnergyBetween computes the energy of each of n devices between from and to
@@ -58,6 +59,9 @@ func Total(es []DeviceEnergy) *Joules {
 func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEnergy {
 	var e DeviceEnergy
 	e.Counter, e.Reset = counterDifference(samples, gpu, from, to)
+	if e.Counter != nil && *e.Counter == 0 && to-from > slowestRefresh {
+		e.Counter, e.Still = nil, true // a GPU that is on draws power
+	}
 	e.Integral = Integrate(samples, gpu, from, to)
 	for i := range samples {
 		s := &samples[i]
@@ -85,6 +89,10 @@ func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEne
 	}
 	return e
 }
+
+// slowestRefresh is the longest that a driver lets a counter stand: its
+// RMRusdPollingInterval is at most 1 s.
+const slowestRefresh = 1200 * time.Millisecond
 
 // counterDifference is nil when an edge has no counter or the counter went
 // backwards anywhere between them.

@@ -94,6 +94,45 @@ func TestCounterThatGoesBackwardsIsVoid(t *testing.T) {
 	near(t, "energy by the integral", e.Energy, 1000, 1e-6)
 }
 
+// A counter that stands still is 0 J, which is no reading of a GPU that is on.
+func TestACounterThatStandsStillIsVoid(t *testing.T) {
+	s := trace(10*time.Second, 100*time.Millisecond, constant(100))
+	for i := range s {
+		s[i].EnergyMJ = 77
+	}
+	e := WindowEnergy(s, make([]Sensor, 1), 0, 10*time.Second)[0]
+	if !e.Still || e.Reset || e.Counter != nil || e.Method != MethodIntegral {
+		t.Errorf("%+v; want a void counter", e)
+	}
+	near(t, "energy by the integral", e.Energy, 1000, 1)
+	p, method, err := meanPower(s, 1, span{0, 10 * time.Second})
+	if err != nil || method == MethodCounter && p[0] == 0 || math.Abs(float64(p[0])-100) > 1 {
+		t.Errorf("baseline %v W by %s, %v; want 100", p, method, err)
+	}
+	for i := range s {
+		s[i].Has = HasEnergy
+	}
+	if e := WindowEnergy(s, make([]Sensor, 1), 0, 10*time.Second)[0]; e.Energy != nil {
+		t.Errorf("%g J of nothing", float64(*e.Energy))
+	}
+}
+
+// Power that comes at once and goes is a burst, and not a ramp to its next
+// change: dropping the readings that repeat would make it one.
+func TestABurstFirstIsNoRamp(t *testing.T) {
+	power := func(at time.Duration) float64 {
+		if at < time.Second {
+			return 600
+		}
+		return 60
+	}
+	s := trace(10*time.Second, 100*time.Millisecond, power)
+	for i := range s {
+		s[i].Has = HasPowerInstant
+	}
+	near(t, "integral", EnergyBetween(s, 1, 0, 10*time.Second)[0].Energy, 600+9*60, 30) // half a step of 540 W
+}
+
 func TestNoReadingIsUnknownNeverZero(t *testing.T) {
 	e := EnergyBetween(nil, 2, 0, time.Second)
 	if Total(e) != nil || e[0].Energy != nil || e[1].Mean != nil {

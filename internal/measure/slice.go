@@ -37,7 +37,7 @@ func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []D
 func (v *view) sliced() (*Figure, bool) {
 	first, gap1, ok1 := v.counterAt(v.from)
 	last, gap2, ok2 := v.counterAt(v.to)
-	if !ok1 || !ok2 || v.refresh == 0 || last < first {
+	if !ok1 || !ok2 || v.refresh == 0 || last <= first {
 		return nil, false
 	}
 	edge := func(power, gap float64) Joules {

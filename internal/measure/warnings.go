@@ -42,6 +42,7 @@ var kinds = map[string]kind{
 	"dummy_weights":                {Note, "random weights: compare runs of this engine, not its joules with a trained model's"},
 	"window_not_quiesced":          {Doubt, "look for other clients of the server"},
 	"counter_reset":                {Doubt, "keep the driver loaded (persistence mode) and measure again"},
+	"counter_stuck":                {Doubt, "update the driver; a counter that stands still measures nothing"},
 	"single_run":                   {Note, "repeat the experiment before comparing it with another"},
 	"readings_lost":                {Doubt, "see the log for NVML's error; lengthen measurement.sample_interval_ms"},
 }
@@ -113,6 +114,9 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 	}
 	if e.Reset {
 		out = append(out, Warn("counter_reset", "GPU %d: the energy counter went backwards; the figure is the power integral", d.Index))
+	}
+	if e.Still {
+		out = append(out, Warn("counter_stuck", "GPU %d: the energy counter stood still; the figure is the power integral", d.Index))
 	}
 	if w, ok := f.disagreement(d, e); ok {
 		out = append(out, w)
