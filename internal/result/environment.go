@@ -20,7 +20,7 @@ type GPU struct {
 	CUDA               string   `json:"cuda"`
 	VBIOS              string   `json:"vbios"`
 	ComputeCapability  string   `json:"compute_capability"`
-	PowerLimitW        *float64 `json:"power_limit_w"`
+	PowerLimitW        *float64 `json:"power_limit_w"` // that the GPU keeps to
 	PowerLimitDefaultW *float64 `json:"power_limit_default_w"`
 	SMClockMHz         *int     `json:"sm_clock_mhz"`
 	SMClockMaxMHz      *int     `json:"sm_clock_max_mhz"`
@@ -30,7 +30,7 @@ type GPU struct {
 	PCIBusID           string   `json:"pci_bus_id"`
 	PCIeGeneration     *int     `json:"pcie_generation"`
 	PCIeWidth          *int     `json:"pcie_width"`
-	CounterRefreshMS   *float64 `json:"counter_refresh_ms"`
+	CounterRefreshMS   *float64 `json:"counter_refresh_ms"` // how often the energy counter moves, measured in preflight
 }
 
 // GPUSetting is what was set on one GPU; null was left as it was.
@@ -51,7 +51,7 @@ type Host struct {
 	MemoryMB float64 `json:"memory_mb"`
 	Kernel   string  `json:"kernel"`
 	OS       string  `json:"os"`
-	Governor string  `json:"governor"`
+	Governor string  `json:"governor"` // of CPU 0
 }
 
 // Docker is the daemon.

@@ -24,7 +24,7 @@ type TimeseriesRow struct {
 
 // RequestRow is one request; ns since t0, null for what never happened.
 type RequestRow struct {
-	ID              int64   `parquet:"id"`
+	ID              int64   `parquet:"id"` // in the order of sending
 	ScheduledNS     int64   `parquet:"scheduled_ns"`
 	SentNS          *int64  `parquet:"sent_ns,optional"`
 	FirstByteNS     *int64  `parquet:"first_byte_ns,optional"`
@@ -34,20 +34,20 @@ type RequestRow struct {
 	InputTokens     int32   `parquet:"input_tokens"`
 	OutputTokens    int32   `parquet:"output_tokens"`
 	ReasoningTokens int32   `parquet:"reasoning_tokens"`
-	Status          string  `parquet:"status"`
+	Status          string  `parquet:"status"` // ok | failed | timeout | cut (the run was interrupted)
 	HTTPStatus      int32   `parquet:"http_status"`
 	Error           string  `parquet:"error"`
 	FinishReason    string  `parquet:"finish_reason"`
-	PromptHash      string  `parquet:"prompt_hash"`
+	PromptHash      string  `parquet:"prompt_hash"`         // SHA-256
 	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"` // to the chunk before; the first to sent
-	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`
+	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`   // in each of those chunks
 }
 
 // SampleRow is one reading of one GPU as it was read.
 type SampleRow struct {
 	Phase            string `parquet:"phase,dict"`
-	Edge             bool   `parquet:"edge"`
-	Source           string `parquet:"source,dict"`
+	Edge             bool   `parquet:"edge"`        // read to open or close a span, not by the interval
+	Source           string `parquet:"source,dict"` // nvml
 	GPUUUID          string `parquet:"gpu_uuid,dict"`
 	GPUIndex         int32  `parquet:"gpu_index"`
 	MonotonicNS      int64  `parquet:"monotonic_ns"`       // since the run's epoch; the middle of the read

@@ -14,35 +14,35 @@ const (
 
 // Record is result.json. Pointers are null when unknown; 0 is a measurement.
 type Record struct {
-	SchemaVersion string     `json:"schema_version"`
-	ExperimentID  string     `json:"experiment_id"`
-	ConfigHash    string     `json:"config_hash"`
-	WorkloadHash  string     `json:"workload_hash"`
+	SchemaVersion string     `json:"schema_version"` // of this layout; an older one is still read
+	ExperimentID  string     `json:"experiment_id"`  // of this run, unique on any host
+	ConfigHash    string     `json:"config_hash"`    // of the canonical configuration: what is run and how it is measured
+	WorkloadHash  string     `json:"workload_hash"`  // of only what is sent
 	Name          string     `json:"name"`
 	LlemVersion   string     `json:"llem_version"`
-	Status        string     `json:"status"`
-	Error         string     `json:"error,omitempty"`
+	Status        string     `json:"status"`          // completed | failed | interrupted
+	Error         string     `json:"error,omitempty"` // why it did not complete; missing where it did
 	StartedAt     time.Time  `json:"started_at"`
 	EndedAt       time.Time  `json:"ended_at"`
 	WindowStart   *time.Time `json:"window_started_at"` // t0, UTC
-	Phases        []Phase    `json:"phases"`
-	Gap           string     `json:"gap"`
+	Phases        []Phase    `json:"phases"`            // in the order in which they ran
+	Gap           string     `json:"gap"`               // why no gap_seconds were waited
 
 	Engine      Engine      `json:"engine"`
 	Model       Model       `json:"model"`
-	Config      any         `json:"config"`
+	Config      any         `json:"config"` // the effective configuration, whole, secrets redacted
 	Environment Environment `json:"environment"`
 
-	EnergyTotalJ         *float64 `json:"energy_total_j"`
-	EnergyAdjustedJ      *float64 `json:"energy_adjusted_j"`
-	BaselinePowerW       *float64 `json:"baseline_power_w"`
-	EnergyPerOutputToken *float64 `json:"energy_per_output_token"`
+	EnergyTotalJ         *float64 `json:"energy_total_j"`          // of the window and the GPUs that the container was given
+	EnergyAdjustedJ      *float64 `json:"energy_adjusted_j"`       // energy_total_j − baseline_power_w × window_seconds; may be negative
+	BaselinePowerW       *float64 `json:"baseline_power_w"`        // of the same GPUs, idle, before the container existed
+	EnergyPerOutputToken *float64 `json:"energy_per_output_token"` // J/token, the primary figure
 	Energy               Energy   `json:"energy"`
 
 	Tokens                Tokens   `json:"tokens"`
 	Requests              Requests `json:"requests"`
-	WindowSeconds         *float64 `json:"window_seconds"`
-	TokensPerSecond       *float64 `json:"tokens_per_second"`
+	WindowSeconds         *float64 `json:"window_seconds"`    // from the first scheduled send to the last response byte, or the return of /sync
+	TokensPerSecond       *float64 `json:"tokens_per_second"` // output tokens / window_seconds
 	TokensPerSecondPerGPU *float64 `json:"tokens_per_second_per_gpu"`
 	Latency               Latency  `json:"latency"`
 	Client                Client   `json:"client"`
@@ -50,13 +50,13 @@ type Record struct {
 	FLOPs  *FLOPs  `json:"flops"`
 	Warmup *Warmup `json:"warmup"`
 
-	MeasurementWarnings []string          `json:"measurement_warnings"`
-	WarningSeverities   map[string]string `json:"warning_severities"` // code to note, doubt or invalid
+	MeasurementWarnings []string          `json:"measurement_warnings"` // "code: what was seen; what to do"
+	WarningSeverities   map[string]string `json:"warning_severities"`   // code to note, doubt or invalid
 
-	Timeseries   string `json:"timeseries"`
-	RequestsFile string `json:"requests_file"`
-	SamplesFile  string `json:"samples_file,omitempty"`
-	Files        []File `json:"files"` // all files of the run but this one
+	Timeseries   string `json:"timeseries"`             // file, relative to the record
+	RequestsFile string `json:"requests_file"`          // file, relative to the record
+	SamplesFile  string `json:"samples_file,omitempty"` // file, relative to the record; missing with output.raw_samples: false
+	Files        []File `json:"files"`                  // all files of the run but this one
 }
 
 // File is a file of a run as it was written.
@@ -68,7 +68,7 @@ type File struct {
 
 // Phase is one phase of the protocol as it ran.
 type Phase struct {
-	Name    string    `json:"name"`
+	Name    string    `json:"name"` // preflight | baseline | launch | warmup | thermal_floor | window | record | after
 	Start   time.Time `json:"start"`
 	Seconds float64   `json:"seconds"`
 }
@@ -76,15 +76,15 @@ type Phase struct {
 // Engine is what ran.
 type Engine struct {
 	Name           string   `json:"name"`
-	Version        string   `json:"version"`
+	Version        string   `json:"version"` // as the server says
 	Image          string   `json:"image"`
-	ImageDigest    *string  `json:"image_digest"`
+	ImageDigest    *string  `json:"image_digest"` // of the registry; null for an image that was built here
 	ImageID        string   `json:"image_id"`
-	Command        []string `json:"command"`
+	Command        []string `json:"command"` // argv of the container, secrets redacted
 	ContainerID    string   `json:"container_id"`
-	Route          string   `json:"route"` // container_address | published_port
-	StartupSeconds *float64 `json:"startup_seconds"`
-	StartupEnergyJ *float64 `json:"startup_energy_j"`
+	Route          string   `json:"route"`            // container_address | published_port
+	StartupSeconds *float64 `json:"startup_seconds"`  // from create to ready
+	StartupEnergyJ *float64 `json:"startup_energy_j"` // in no total
 	// Counters of the server itself over the window; null where it has none.
 	Counters *EngineCounters `json:"counters"`
 }
@@ -100,42 +100,42 @@ type EngineCounters struct {
 type Model struct {
 	ID                     string  `json:"id"`
 	Revision               *string `json:"revision"`
-	DType                  string  `json:"dtype"`
+	DType                  string  `json:"dtype"` // of the weights
 	ParametersTotal        *int64  `json:"parameters_total"`
-	ParametersNonEmbedding *int64  `json:"parameters_non_embedding"`
-	ParametersActive       *int64  `json:"parameters_active"`
-	Source                 string  `json:"source"` // engine | safetensors | gguf | config | unknown
+	ParametersNonEmbedding *int64  `json:"parameters_non_embedding"` // without input embeddings and lm_head: N
+	ParametersActive       *int64  `json:"parameters_active"`        // of a mixture of experts
+	Source                 string  `json:"source"`                   // engine | safetensors | gguf | config | unknown
 }
 
 // Energy is all about the joules but the four headline figures.
 type Energy struct {
-	Valid   bool        `json:"valid"`
-	Reasons []string    `json:"reasons"`
+	Valid   bool        `json:"valid"`   // false: the number is kept and printed, and is not to be ranked
+	Reasons []string    `json:"reasons"` // why it is not valid
 	Scope   string      `json:"scope"`   // gpu | host
 	Backend string      `json:"backend"` // nvml | zeus | codecarbon | none
 	Method  string      `json:"method"`  // counter_edge_aligned | counter | power_integral | zeusd | zeus | codecarbon | ""
 	PerGPU  []GPUEnergy `json:"per_gpu"`
 	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
-	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
-	UAbsoluteJ          *float64           `json:"u_absolute_j"`
-	UAdjustedJ          *float64           `json:"u_adjusted_j"` // of energy_adjusted_j, without the gain
-	UPerOutputTokenJ    *float64           `json:"u_per_output_token_j"`
-	CoverageK           float64            `json:"coverage_k"`
-	Components          map[string]float64 `json:"components"`
-	CrossChecks         []CrossCheck       `json:"cross_checks"`
+	URepeatabilityJ     *float64           `json:"u_repeatability_j"`    // of energy_total_j between runs on one card
+	UAbsoluteJ          *float64           `json:"u_absolute_j"`         // with the gain of the board's sensor
+	UAdjustedJ          *float64           `json:"u_adjusted_j"`         // of energy_adjusted_j, without the gain
+	UPerOutputTokenJ    *float64           `json:"u_per_output_token_j"` // of energy_per_output_token, between runs on one card
+	CoverageK           float64            `json:"coverage_k"`           // what is printed after ± is so many u
+	Components          map[string]float64 `json:"components"`           // of u_repeatability_j, independent, in J
+	CrossChecks         []CrossCheck       `json:"cross_checks"`         // other readings of the same window
 	MeanPowerW          *float64           `json:"mean_power_w"`
 	PeakPowerW          *float64           `json:"peak_power_w"`
-	PerRequestJ         *float64           `json:"per_request_j"`
-	PerTotalTokenJ      *float64           `json:"per_total_token_j"`
-	EngineIdlePowerW    *float64           `json:"engine_idle_power_w"`
+	PerRequestJ         *float64           `json:"per_request_j"`       // energy_total_j / completed requests
+	PerTotalTokenJ      *float64           `json:"per_total_token_j"`   // energy_total_j / (input + output tokens)
+	EngineIdlePowerW    *float64           `json:"engine_idle_power_w"` // the model resident and idle, over the last half of the thermal floor
 	Baseline            *Baseline          `json:"baseline"`
-	BaselineAfter       *Baseline          `json:"baseline_after"` // the bare idle again, where it was asked for
-	Steady              *Steady            `json:"steady"`
-	Host                *HostEnergy        `json:"host"`             // null: nothing has read it
-	Instruments         []Instrument       `json:"instruments"`      // others' that were read beside NVML
-	CodeCarbon          *CodeCarbon        `json:"codecarbon"`       // null: not asked
-	WindowClosedBy      string             `json:"window_closed_by"` // sync_route | responses_drained
-	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"`
+	BaselineAfter       *Baseline          `json:"baseline_after"`        // the bare idle again, where it was asked for
+	Steady              *Steady            `json:"steady"`                // the slice in which the concurrency was full; null where it never was
+	Host                *HostEnergy        `json:"host"`                  // null: nothing has read it
+	Instruments         []Instrument       `json:"instruments"`           // others' that were read beside NVML
+	CodeCarbon          *CodeCarbon        `json:"codecarbon"`            // null: not asked
+	WindowClosedBy      string             `json:"window_closed_by"`      // sync_route | responses_drained
+	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"` // the server's own word, after the window, that nothing runs or waits
 }
 
 // GPUEnergy is one GPU's part.
@@ -143,11 +143,11 @@ type GPUEnergy struct {
 	Index          int      `json:"index"`
 	UUID           string   `json:"uuid"`
 	EnergyJ        *float64 `json:"energy_j"`
-	UJ             *float64 `json:"u_j"`
+	UJ             *float64 `json:"u_j"` // of energy_j; null where it is not known
 	Method         string   `json:"method"`
-	CounterJ       *float64 `json:"counter_j"`
-	PowerIntegralJ *float64 `json:"power_integral_j"`
-	Samples        int      `json:"samples"`
+	CounterJ       *float64 `json:"counter_j"`        // by the driver's energy counter
+	PowerIntegralJ *float64 `json:"power_integral_j"` // by integrated power
+	Samples        int      `json:"samples"`          // readings of power in the window
 	MeanPowerW     *float64 `json:"mean_power_w"`
 	PeakPowerW     *float64 `json:"peak_power_w"`
 	// ThrottledSeconds is how long each reason held the clocks down, by the
@@ -190,22 +190,22 @@ type CodeCarbon struct {
 // Baseline is where baseline_power_w came from.
 type Baseline struct {
 	PowerW          float64   `json:"power_w"`
-	UW              *float64  `json:"u_w"`
+	UW              *float64  `json:"u_w"` // of power_w
 	PerGPUW         []float64 `json:"per_gpu_w"`
 	Method          string    `json:"method"`
 	DurationSeconds float64   `json:"duration_seconds"`
 	MeasuredAt      time.Time `json:"measured_at"`
-	AgeSeconds      float64   `json:"age_seconds"`
+	AgeSeconds      float64   `json:"age_seconds"` // when it was used
 	Cached          bool      `json:"cached"`
-	Contaminated    bool      `json:"contaminated"`
+	Contaminated    bool      `json:"contaminated"` // another process was on a GPU meanwhile
 	Processes       []Process `json:"processes"`
 }
 
 // Steady is the slice in which the concurrency was full.
 type Steady struct {
-	StartSeconds   float64  `json:"start_seconds"`
+	StartSeconds   float64  `json:"start_seconds"` // since t0
 	Seconds        float64  `json:"seconds"`
-	OutputTokens   int      `json:"output_tokens"`
+	OutputTokens   int      `json:"output_tokens"` // by arrival in the slice
 	EnergyJ        *float64 `json:"energy_j"`
 	Method         string   `json:"method"` // counter | power_integral | ""
 	UJ             *float64 `json:"u_j"`    // k = 1
@@ -216,9 +216,9 @@ type Steady struct {
 // HostEnergy is that of the host's CPUs and memory over the window, never part
 // of a total whose scope is gpu.
 type HostEnergy struct {
-	Method   string   `json:"method"`
-	PackageJ *float64 `json:"package_j"`
-	DRAMJ    *float64 `json:"dram_j"`
+	Method   string   `json:"method"`    // rapl
+	PackageJ *float64 `json:"package_j"` // CPU packages
+	DRAMJ    *float64 `json:"dram_j"`    // memory
 }
 
 // Tokens of the window.
@@ -233,18 +233,18 @@ type Tokens struct {
 type Requests struct {
 	Completed        int    `json:"completed"`
 	Failed           int    `json:"failed"`
-	PromptChecksum   string `json:"prompt_checksum"` // SHA-256 over the measured prompts in order
-	MultiTokenChunks int    `json:"multi_token_chunks"`
+	PromptChecksum   string `json:"prompt_checksum"`    // SHA-256 over the measured prompts in order
+	MultiTokenChunks int    `json:"multi_token_chunks"` // chunks that carried more than one token
 }
 
 // Latency in milliseconds; null where there is nothing to summarise.
 type Latency struct {
-	TTFT          *Summary `json:"ttft_ms"`
-	TPOT          *Summary `json:"tpot_ms"`
-	ITL           *Summary `json:"itl_ms"`
-	E2E           *Summary `json:"e2e_ms"`
-	TTFTScheduled *Summary `json:"ttft_scheduled_ms,omitempty"`
-	E2EScheduled  *Summary `json:"e2e_scheduled_ms,omitempty"`
+	TTFT          *Summary `json:"ttft_ms"`                     // send → first chunk with a token
+	TPOT          *Summary `json:"tpot_ms"`                     // (last token − first) / (tokens − 1), per request
+	ITL           *Summary `json:"itl_ms"`                      // gaps between chunks that carry tokens
+	E2E           *Summary `json:"e2e_ms"`                      // send → last token
+	TTFTScheduled *Summary `json:"ttft_scheduled_ms,omitempty"` // from the scheduled send; with a rate only
+	E2EScheduled  *Summary `json:"e2e_scheduled_ms,omitempty"`  // from the scheduled send; with a rate only
 }
 
 // Summary of a distribution.
@@ -260,21 +260,21 @@ type Summary struct {
 
 // Client is the cost of measuring.
 type Client struct {
-	CPUSeconds *float64 `json:"cpu_seconds"`
-	SendLagMS  *Summary `json:"send_lag_ms"`
+	CPUSeconds *float64 `json:"cpu_seconds"` // of llem itself in the window
+	SendLagMS  *Summary `json:"send_lag_ms"` // actual − scheduled send
 }
 
 // FLOPs of the window.
 type FLOPs struct {
-	Value          *float64 `json:"value"`
+	Value          *float64 `json:"value"`      // 2 × N × (input + output tokens)
 	Method         string   `json:"method"`     // palm_formula
 	Confidence     *string  `json:"confidence"` // high | medium | low
 	Precision      string   `json:"precision"`
 	Prefill        *float64 `json:"prefill"`
 	Decode         *float64 `json:"decode"`
-	Attention      *float64 `json:"attention"`
-	LMHead         *float64 `json:"lm_head"`
-	Total          *float64 `json:"total"` // value + attention + lm_head
+	Attention      *float64 `json:"attention"` // of scores and values, not in value
+	LMHead         *float64 `json:"lm_head"`   // of the output layer, not in value
+	Total          *float64 `json:"total"`     // value + attention + lm_head
 	Notes          []string `json:"notes"`
 	FLOPsPerSecond *float64 `json:"flops_per_second"`
 	FLOPsPerJoule  *float64 `json:"flops_per_joule"`
@@ -283,12 +283,12 @@ type FLOPs struct {
 
 // Warmup is WarmupResult of the research document.
 type Warmup struct {
-	Converged           *bool     `json:"converged"`
+	Converged           *bool     `json:"converged"` // null without convergence_detection
 	FinalCV             *float64  `json:"final_cv"`
 	IterationsCompleted int       `json:"iterations_completed"`
 	TargetCV            *float64  `json:"target_cv"`
 	MaxPrompts          int       `json:"max_prompts"`
-	LatenciesMS         []float64 `json:"latencies_ms"`
+	LatenciesMS         []float64 `json:"latencies_ms"` // mean end-to-end latency of each batch
 	DurationSeconds     float64   `json:"duration_seconds"`
 	ThermalFloorSeconds float64   `json:"thermal_floor_seconds"`
 }
