@@ -102,14 +102,30 @@ func si(v *float64, u string) string {
 	if v == nil {
 		return "–"
 	}
-	x, prefix := *v, ""
+	scale, prefix := decimal(*v)
+	return strings.TrimSuffix(number(*v/scale)+hard+prefix+u, hard)
+}
+
+// siPlusMinus prints v ± k·u with a decimal prefix.
+func siPlusMinus(v, u *float64, k float64, name string) string {
+	if v == nil || u == nil {
+		return si(v, name)
+	}
+	scale, prefix := decimal(*v)
+	x, half := *v/scale, *u/scale
+	return plusMinus(&x, &half, k, 1, prefix+name)
+}
+
+// decimal is the power of 1000 that v is best printed in.
+func decimal(v float64) (scale float64, prefix string) {
+	scale = 1
 	for _, next := range []string{"k", "M", "G", "T", "P", "E"} {
-		if math.Abs(x) < 999.95 {
+		if math.Abs(v/scale) < 999.95 {
 			break
 		}
-		x, prefix = x/1000, next
+		scale, prefix = scale*1000, next
 	}
-	return strings.TrimSuffix(number(x)+hard+prefix+u, hard)
+	return scale, prefix
 }
 
 func count(n *int64) string {

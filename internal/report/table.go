@@ -156,7 +156,7 @@ func (p *printer) flops() {
 	}
 	p.row("2·N·tokens", "%s (N%s=%s%s, confidence %s)", si(f.Value, "FLOP"), hard, hard, count(p.r.Model.ParametersNonEmbedding), dash(deref(f.Confidence)))
 	p.row("with attention, head", "%s", si(f.Total, "FLOP"))
-	p.row("rate", "%s", known(si(f.FLOPsPerSecond, "FLOP/s"), si(f.FLOPsPerJoule, "FLOP/J")))
+	p.row("rate", "%s", known(si(f.FLOPsPerSecond, "FLOP/s"), siPlusMinus(f.FLOPsPerJoule, f.UFLOPsPerJoule, p.r.Energy.CoverageK, "FLOP/J")))
 }
 
 func (p *printer) protocol() {
