@@ -17,6 +17,7 @@ type cleanCmd struct {
 
 // Run does all that can be done, whatever of it fails.
 func (c *cleanCmd) Run(a *app) error {
+	outlivePipes()
 	failed := errors.Join(c.containers(a), c.settings(a))
 	if c.Baselines && !c.DryRun {
 		n, err := measure.BaselineCache{Dir: cacheDir()}.Clear()

@@ -67,7 +67,8 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return usage(stderr, err)
 	}
-	ctx, hurry, stop := interruptible()
+	// A command that is measured is sent its own hangup, which may mean anything.
+	ctx, hurry, stop := interruptible(kctx.Selected().Name != "measure")
 	defer stop()
 	a := &app{
 		ctx: ctx, stdout: stdout, stderr: stderr, quiet: c.Quiet, hurry: hurry,
@@ -89,18 +90,28 @@ func usage(stderr io.Writer, err error) int {
 }
 
 // interruptible is a context that the first SIGINT or SIGTERM ends, a channel
-// that the second closes, and a third that exits at once.
-func interruptible() (context.Context, <-chan struct{}, func()) {
+// that the second closes, and a third that exits at once. With hangup SIGHUP
+// ends the context too, unless nohup has it ignored; it never hurries, since a
+// terminal that goes sends more than one.
+func interruptible(hangup bool) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	sigs := make(chan os.Signal, 3)
 	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM)
+	lost := make(chan os.Signal, 1)
+	if hangup && !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(lost, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
-		for n := 0; ; n++ {
+		for n := 0; ; {
 			select {
 			case <-done:
 				return
+			case <-lost:
+				cancel()
+				n = max(n, 1)
+				continue
 			case <-sigs:
 			}
 			switch n {
@@ -111,10 +122,16 @@ func interruptible() (context.Context, <-chan struct{}, func()) {
 			default:
 				os.Exit(exitInterrupted)
 			}
+			n++
 		}
 	}()
-	return ctx, hurry, func() { signal.Stop(sigs); close(done); cancel() }
+	return ctx, hurry, func() { signal.Stop(sigs); signal.Stop(lost); close(done); cancel() }
 }
+
+// outlivePipes makes writing to a pipe that nobody reads an error like others,
+// where the rest of the work counts for more than what is printed. SIGPIPE is
+// caught and not ignored, since programs that llem starts would inherit that.
+func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func newLogger(w io.Writer, verbose, quiet bool) *slog.Logger {
 	level := slog.LevelWarn

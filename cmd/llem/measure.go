@@ -25,6 +25,7 @@ type measureCmd struct {
 }
 
 func (c *measureCmd) Run(a *app) error {
+	outlivePipes()
 	args := c.Command
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
@@ -80,7 +81,10 @@ func (c *measureCmd) print(a *app, out *result.Command) error {
 // interrupt to the command by itself.
 func passed() <-chan os.Signal {
 	sigs := make(chan os.Signal, 8)
-	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(sigs, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // else the command has it ignored too
+		signal.Notify(sigs, syscall.SIGHUP)
+	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		signal.Notify(sigs, os.Interrupt)
 	}

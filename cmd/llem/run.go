@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/docker"
@@ -56,6 +57,7 @@ func (c *runCmd) sets() []study.Set {
 }
 
 func (c *runCmd) Run(a *app) error {
+	outlivePipes()
 	e, input, err := readExperiment(c.Config, c.sets(), c.Quick)
 	if err != nil {
 		return err
@@ -76,9 +78,21 @@ func (c *runCmd) Run(a *app) error {
 	}
 	out, err := r.Execute(a.ctx, e)
 	if out.Record != nil {
-		if perr := c.print(a, out.Record, out.Dir); perr != nil && err == nil {
-			err = perr
-		}
+		err = errors.Join(err, a.printed(c.print(a, out.Record, out.Dir), out.Dir))
+	}
+	return err
+}
+
+// printed is the error of a result in dir that could not be printed. That nobody
+// reads it any more is only said: the run is none the worse for it.
+func (a *app) printed(err error, dir string) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("the result could not be printed (%w); it is in %s", err, dir)
+	if errors.Is(err, syscall.EPIPE) {
+		fmt.Fprintln(a.stderr, "llem:", err)
+		return nil
 	}
 	return err
 }
