@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,6 +38,9 @@ func (a *app) exit(err error) int {
 	var quiet silent
 	if errors.As(err, &quiet) {
 		return int(quiet)
+	}
+	if errors.Is(err, context.Canceled) { // as its own words do not say it
+		err = fmt.Errorf("interrupted: %w", err)
 	}
 	fmt.Fprintf(a.stderr, "llem: %s\n", err)
 	if tail := logTail(err); tail != "" {

@@ -90,6 +90,31 @@ func TestPullsThatFail(t *testing.T) {
 	}
 }
 
+// An interrupt is no fault of the image's, wherever in the pull it comes.
+func TestAPullThatIsInterrupted(t *testing.T) {
+	for name, begins := range map[string]string{
+		"before an answer": "",
+		"in the stream":    `{"status":"Downloading","id":"a","progressDetail":{"current":10,"total":100}}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			fake(t, map[string]http.HandlerFunc{"POST /images/create": func(w http.ResponseWriter, r *http.Request) {
+				if begins == "" {
+					cancel()
+				}
+				io.WriteString(w, begins) //nolint:errcheck // a test's answer
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}})
+			_, err := openFake(t).Resolve(ctx, "a/b:1", "missing", func(int64, int64) { cancel() })
+			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrImageNotFound) {
+				t.Errorf("error %v, want context.Canceled alone", err)
+			}
+		})
+	}
+}
+
 func TestPullTellsItsProgress(t *testing.T) {
 	pulled := false
 	fake(t, map[string]http.HandlerFunc{

@@ -85,14 +85,24 @@ func digestOf(ref string, digests []string) string {
 	return ""
 }
 
-// pull reads the daemon's progress to its end; an error inside the stream is
-// one.
+// pull fetches an image. That it was interrupted is no fault of the image's.
 func (d *Daemon) pull(ctx context.Context, ref string, progress func(done, total int64)) error {
 	body, err := d.c.ImagePull(ctx, ref, image.PullOptions{})
 	if err != nil {
-		return pullError(ref, err.Error())
+		err = pullError(ref, err.Error())
+	} else {
+		err = follow(body, ref, progress)
+		body.Close()
 	}
-	defer body.Close()
+	if ctx.Err() != nil {
+		return fmt.Errorf("pull %s: %w", ref, ctx.Err())
+	}
+	return err
+}
+
+// follow reads the daemon's progress to its end; an error inside the stream is
+// one.
+func follow(body io.Reader, ref string, progress func(done, total int64)) error {
 	type message struct {
 		ID     string `json:"id"`
 		Error  string `json:"error"`
