@@ -248,7 +248,7 @@ func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
 			}
 		}
 	} else {
-		x.warn("energy_unavailable", "a GPU gave neither an energy counter nor power")
+		x.warn("energy_unavailable", "%s", unread(x.work.window))
 	}
 }
 

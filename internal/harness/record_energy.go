@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -109,7 +110,7 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 		f = x.owned(en, f, measure.Unaligned(samples, x.sensors(), from, to))
 		en.Backend = o.backend()
 	} else if f.energy == nil {
-		f.why = "a GPU gave neither an energy counter nor power in the window"
+		f.why = unread(x.work.window)
 	}
 	en.Method = f.method
 	if f.energy == nil {
@@ -118,6 +119,14 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 		return
 	}
 	x.mapFigure(r, en, f, fig)
+}
+
+// unread is why GPUs that can be read gave no energy over a window.
+func unread(window time.Duration) string {
+	if window < time.Second {
+		return fmt.Sprintf("%s is too short for a GPU's energy counter to move", window.Round(time.Microsecond))
+	}
+	return "a GPU gave neither an energy counter nor power in the window"
 }
 
 // figure is the energy of all GPUs by the instrument that owns it.

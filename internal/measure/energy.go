@@ -59,8 +59,8 @@ func Total(es []DeviceEnergy) *Joules {
 func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEnergy {
 	var e DeviceEnergy
 	e.Counter, e.Reset = counterDifference(samples, gpu, from, to)
-	if e.Counter != nil && *e.Counter == 0 && to-from > slowestRefresh {
-		e.Counter, e.Still = nil, true // a GPU that is on draws power
+	if e.Counter != nil && *e.Counter == 0 { // a GPU that is on draws power
+		e.Counter, e.Still = nil, to-from > slowestRefresh
 	}
 	e.Integral = Integrate(samples, gpu, from, to)
 	for i := range samples {

@@ -117,6 +117,26 @@ func TestACounterThatStandsStillIsVoid(t *testing.T) {
 	}
 }
 
+// A span of less than a tick tells nothing; one of a few ticks, little, and it
+// says so.
+func TestSpansOfAFewTicks(t *testing.T) {
+	sensor := []Sensor{{Refresh: 100 * time.Millisecond}}
+	s := trace(time.Second, 100*time.Millisecond, constant(300))
+	for i := range s {
+		s[i].Edge = true
+	}
+	same := []Sample{s[3], s[3]}
+	same[1].At += 5 * time.Millisecond
+	if e := WindowEnergy(same, sensor, same[0].At+time.Millisecond, same[1].At-time.Millisecond)[0]; e.Energy != nil || e.Still {
+		t.Errorf("5 ms: %+v, want nothing", e)
+	}
+	from, to := s[3].At+time.Millisecond, s[4].At+time.Millisecond
+	e := WindowEnergy(s[:6], sensor, from, to)[0] // 60 J by the counter, for 30 J of truth
+	if e.Energy == nil || e.U == nil || math.Abs(float64(*e.Energy)-30) > 2.5*float64(*e.U) || float64(*e.U) > 30 {
+		t.Errorf("100 ms: %+v", e)
+	}
+}
+
 // Power that comes at once and goes is a burst, and not a ramp to its next
 // change: dropping the readings that repeat would make it one.
 func TestABurstFirstIsNoRamp(t *testing.T) {

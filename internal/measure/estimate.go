@@ -71,9 +71,29 @@ func WindowEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []
 	for g := range out {
 		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok {
 			out[g].refine(v)
+		} else {
+			out[g].coarse(sensors[g], to-from)
 		}
 	}
 	return out
+}
+
+// coarse is what is known of a counter over a few ticks, which is too short for
+// more: either edge lies anywhere in a tick, at the highest power that was seen,
+// and a sensor that looks now and then may have missed any step.
+func (e *DeviceEnergy) coarse(s Sensor, span time.Duration) {
+	const few = 10
+	if e.Counter == nil || s.Refresh <= 0 || span > few*s.Refresh {
+		return
+	}
+	power := float64(*e.Counter) / max(span, s.Refresh).Seconds()
+	if e.Peak != nil {
+		power = max(power, float64(*e.Peak))
+	}
+	v := look(s, 0, span)
+	edge := Joules(uniform(power * v.refresh))
+	f := (&Figure{Components: map[string]Joules{openingEdge: edge, closingEdge: edge, dutyCycle: Joules(v.unseen(power))}}).sum()
+	e.U, e.Components = &f.U, f.Components
 }
 
 // refine puts the figures that carry an uncertainty in the place of the plain

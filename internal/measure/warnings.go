@@ -17,7 +17,7 @@ type kind struct {
 // Four are locked by the research document: short_measurement_duration,
 // gpu_persistence_mode_off, thermal_drift_detected, nvml_low_sample_count.
 var kinds = map[string]kind{
-	"short_measurement_duration":   {Doubt, "use more prompts or longer outputs so that the window lasts at least 10 s"},
+	"short_measurement_duration":   {Doubt, "give it more work (prompts, longer outputs), so that the window lasts at least 10 s"},
 	"gpu_persistence_mode_off":     {Doubt, "run `nvidia-smi -pm 1` as root, so that the driver keeps the GPU's power state"},
 	"thermal_drift_detected":       {Doubt, "warm up longer (warmup.n_warmup), raise warmup.thermal_floor_seconds, or check the cooling"},
 	"nvml_low_sample_count":        {Doubt, "lengthen the window or lower measurement.sample_interval_ms"},

@@ -15,7 +15,7 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 		return nil
 	}
 	last := c.Runs[len(c.Runs)-1]
-	p := newPrinter(&result.Record{MeasurementWarnings: last.MeasurementWarnings, WarningSeverities: last.WarningSeverities}, opt)
+	p := newPrinter(&result.Record{Energy: result.Energy{CoverageK: last.CoverageK}, MeasurementWarnings: last.MeasurementWarnings, WarningSeverities: last.WarningSeverities}, opt)
 	p.wrap("", "  ", strings.Join(c.Command, " ")+", "+plural(len(c.Runs), "run"))
 	fmt.Fprintln(&p.b)
 	switch {
