@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter"
@@ -15,6 +16,21 @@ import (
 
 // launcher lets the harness use a Docker daemon.
 type launcher struct{ *docker.Daemon }
+
+// Resolve says that there is no image in the harness's words too.
+func (l launcher) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
+	img, err := l.Daemon.Resolve(ctx, ref, pull, progress)
+	if errors.Is(err, docker.ErrImageNotFound) {
+		err = noImage{err}
+	}
+	return img, err
+}
+
+// noImage is harness.ErrNoImage in the daemon's words.
+type noImage struct{ error }
+
+func (noImage) Is(target error) bool { return target == harness.ErrNoImage }
+func (n noImage) Unwrap() error      { return n.error }
 
 func (l launcher) Describe(ctx context.Context) harness.DaemonInfo {
 	i, err := l.Info(ctx)

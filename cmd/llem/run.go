@@ -107,15 +107,32 @@ func (c *runCmd) print(a *app, r *result.Record, dir string) error {
 	return report.Table(a.stdout, r, dir, report.Options{Width: width(a.stdout)})
 }
 
-// dryRun prints the effective experiment and the container, and starts
-// nothing.
+// dryRun prints the effective experiment and the container, as far as it can be
+// told, and starts nothing.
 func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
-	spec, err := r.Plan(a.ctx, e)
+	p, err := r.Plan(a.ctx, e)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s\n# config_hash: %s\n# engine:      %s\n# image id:    %s\n# command:     %s\n# gpus:        %s\n",
-		e.EffectiveYAML(), e.ConfigHash(), spec.Engine, spec.ImageID, strings.Join(spec.Cmd, " "), orElse(strings.Join(spec.GPUs, " "), "none"))
+	s := p.Spec
+	said := func(what, seen string) { fmt.Fprintf(a.stdout, "# %-12s %s\n", what+":", seen) }
+	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
+	said("config_hash", e.ConfigHash())
+	if p.Pull {
+		said("image", "would pull "+e.Engine.Image)
+	}
+	if s.Engine == "" {
+		said("engine", "told from the image when it is here; name it with --engine to see its command")
+		return nil
+	}
+	said("engine", s.Engine)
+	said("image id", orElse(s.ImageID, "known when the image is here"))
+	said("command", strings.Join(s.Cmd, " "))
+	if p.Busy != "" {
+		said("gpus", "not known yet: "+p.Busy)
+		return nil
+	}
+	said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
 	return nil
 }
 

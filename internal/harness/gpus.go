@@ -13,7 +13,7 @@ import (
 
 // claim resolves the GPUs of an experiment and locks them. Without a GPU, or
 // with gpus: none, it returns no devices; why says so when that is no choice.
-func claim(ctx context.Context, gpus GPUs, e study.Experiment, run string) (devices []measure.Device, locks *Locks, why string, err error) {
+func claim(ctx context.Context, gpus GPUs, e study.Experiment, lock func(uuids []string) (*Locks, error)) (devices []measure.Device, locks *Locks, why string, err error) {
 	if e.GPUs.Mode == "none" {
 		return nil, nil, "gpus: none was asked for", nil
 	}
@@ -26,7 +26,7 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, run string) (devi
 		}
 	}
 	if len(ids) == 0 {
-		return firstFree(ctx, gpus, e.Parallel.Size(), run)
+		return firstFree(ctx, gpus, e.Parallel.Size(), lock)
 	}
 	if want := e.Parallel.Size(); e.GPUs.Mode == "auto" && len(ids) > want {
 		ids = ids[:want]
@@ -38,7 +38,7 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, run string) (devi
 	if err != nil {
 		return nil, nil, "", fault(ConfigFault, "select GPUs: %w", err)
 	}
-	locks, err = LockGPUs(uuids(devices), run)
+	locks, err = lock(uuids(devices))
 	if err != nil {
 		return nil, nil, "", fault(HostFault, "%w", err)
 	}
@@ -68,7 +68,7 @@ func grantedGPUs() (ids []string, ok bool) {
 }
 
 // firstFree locks the first n GPUs that no other llem holds and nobody uses.
-func firstFree(ctx context.Context, gpus GPUs, n int, run string) ([]measure.Device, *Locks, string, error) {
+func firstFree(ctx context.Context, gpus GPUs, n int, lock func(uuids []string) (*Locks, error)) ([]measure.Device, *Locks, string, error) {
 	all, err := gpus.Devices(ctx)
 	if err != nil {
 		return nil, nil, "", fault(HostFault, "list GPUs: %w", err)
@@ -90,7 +90,7 @@ func firstFree(ctx context.Context, gpus GPUs, n int, run string) ([]measure.Dev
 		if busy[d.UUID] || (d.MIG != nil && *d.MIG) {
 			continue
 		}
-		one, err := LockGPUs([]string{d.UUID}, run)
+		one, err := lock([]string{d.UUID})
 		if err != nil {
 			last = err
 			continue

@@ -47,8 +47,9 @@ type Outcome struct {
 // the record need; what a phase did not reach stays nil.
 type run struct {
 	*Runner
-	id  string
-	exp study.Experiment
+	id      string
+	exp     study.Experiment
+	planned bool // looked at, and never started: nothing is locked
 
 	gpus     GPUs
 	devices  []measure.Device

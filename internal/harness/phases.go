@@ -142,7 +142,7 @@ const waitEvery = 2 * time.Second
 // claim takes the experiment's GPUs. Where they are awaited, another's process on
 // them is a reason to wait too.
 func (x *run) claim(ctx context.Context) (err error) {
-	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.exp, x.id)
+	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.exp, x.lock)
 	if err != nil || !x.WaitGPU || len(x.devices) == 0 {
 		return err
 	}

@@ -2,32 +2,66 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
+// Plan is the container that a run would start, as far as it can be told before.
+type Plan struct {
+	Spec engine.Spec // without an engine's name: what it is shows when the image is here
+	Pull bool        // the image would be pulled
+	Busy string      // why no GPUs are named, though some are asked for; empty: they are
+}
+
 // Plan says which container Execute would start for e. It looks at the image
-// and the GPUs, and starts, locks and writes nothing that lasts.
-func (r *Runner) Plan(ctx context.Context, e study.Experiment) (engine.Spec, error) {
-	x := &run{Runner: r, id: newID(), exp: e, started: time.Now().UTC()}
+// and the GPUs, and starts, pulls, locks and writes nothing.
+func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
+	looks := *r
+	looks.WaitGPU = false
+	x := &run{Runner: &looks, id: newID(), exp: e, planned: true, started: time.Now().UTC()}
 	defer x.release()
 	if err := x.prompts.open(e); err != nil {
-		return engine.Spec{}, &Fault{Kind: ConfigFault, Err: err}
+		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
 	}
 	if err := findModel(ctx, e); err != nil {
-		return engine.Spec{}, &Fault{Kind: ConfigFault, Err: err}
+		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
 	}
-	if err := x.findGPUs(ctx); err != nil {
-		return engine.Spec{}, err
+	p := Plan{Pull: e.Engine.Pull == "always"}
+	err := x.findGPUs(ctx)
+	if errors.Is(err, errBusy) {
+		p.Busy, err = err.Error(), nil
 	}
-	if err := x.findEngine(ctx); err != nil {
-		return engine.Spec{}, err
-	}
-	s, err := x.spec()
 	if err != nil {
-		return s, &Fault{Kind: ConfigFault, Err: err}
+		return Plan{}, err
 	}
-	return s, nil
+	x.exp.Engine.Pull = "never"
+	err = x.findEngine(ctx)
+	if errors.Is(err, ErrNoImage) && e.Engine.Pull != "never" {
+		p.Pull, err = true, nil
+		if e.Engine.Name == "" {
+			return p, nil
+		}
+		if x.eng, err = engine.Lookup(e.Engine.Name); err != nil {
+			err = &Fault{Kind: ConfigFault, Err: err}
+		}
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	x.exp = e
+	if p.Spec, err = x.spec(); err != nil {
+		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
+	}
+	return p, nil
+}
+
+// lock takes the locks of GPUs, or none where the run is only planned.
+func (x *run) lock(uuids []string) (*Locks, error) {
+	if x.planned {
+		return nil, nil
+	}
+	return LockGPUs(uuids, x.id)
 }

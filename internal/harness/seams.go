@@ -12,7 +12,8 @@ import (
 
 // Launcher is what the harness needs of a container daemon.
 type Launcher interface {
-	// Resolve finds or pulls an image; pull is missing, always or never.
+	// Resolve finds or pulls an image; pull is missing, always or never. An image
+	// that is nowhere to be had is ErrNoImage.
 	Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error)
 	// Launch starts a container and returns when it is ready. Once a container
 	// exists the server is non-nil even beside an error, and must be stopped.
@@ -113,6 +114,9 @@ func KindOf(err error) Kind {
 	}
 	return ExperimentFault
 }
+
+// ErrNoImage is an image that is not on this host and is not, or cannot be, pulled.
+var ErrNoImage = errors.New("no such image")
 
 // ErrNoGPU is returned by an opener of GPUs on a host that has none.
 var ErrNoGPU = errors.New("no NVIDIA GPU on this host")

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+)
+
+// planned checks that a dry run went well and printed what is wanted.
+func (o outcome) planned(t *testing.T, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("it does not print %q", want)
+		}
+	}
+	if o.code != 0 || len(o.records) > 0 || t.Failed() {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// A dry run pulls nothing. The registry of this image refuses connections.
+func TestADryRunPullsNothing(t *testing.T) {
+	t.Parallel()
+	const missing = "127.0.0.1:9/llem-test/nowhere:1"
+	h := newHost(t)
+	args := []string{"run", "--dry-run", "--model", "reference/tiny", "--image"}
+	h.llem(append(args, missing)...).planned(t, "would pull "+missing, "--engine", "config_hash")
+	h.llem(append(args, missing, "--engine", "reference")...).planned(t, "would pull "+missing, "--model tiny")
+	h.llem(append(args, image, "--pull", "always")...).planned(t, "would pull "+image, "--model tiny", "sha256:")
+	h.llem(append(args, missing, "--pull", "never")...).refused(t, exitUsage, missing, "docker pull")
+	h.llem(append(args, missing, "--engine", "vlmm")...).refused(t, exitUsage, "vlmm", "reference")
+}
+
+// A dry run says which GPUs a run would have, whoever has them now, and locks none.
+func TestADryRunLocksNoGPU(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60}, standin.GPU{Power: 60})
+	dry := func(gpus string, wants ...string) {
+		t.Helper()
+		h.start("run", "--dry-run", "--wait-gpu", "--gpus", gpus, "--image", image, "--model", "reference/tiny").finish().planned(t, wants...)
+	}
+	dry("1", "gpus:        "+standin.UUID(1))
+	dry("auto", "gpus:        "+standin.UUID(0))
+	if left, _ := filepath.Glob(h.path("locks/*")); len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+	c := h.start(h.quick("--gpus", "1")...)
+	c.reach("launch")
+	dry("1", standin.UUID(1))
+	if o := c.finish(); o.code != 0 {
+		t.Errorf("the run beside it ended with %d\n%s", o.code, o.stderr)
+	}
+	h.clean(c.Process.Pid)
+	if err := os.RemoveAll(h.path("out")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		h.gpus.SetProcesses(i, standin.Process{PID: os.Getpid()})
+	}
+	dry("auto", "gpus:        not known yet: ", "0 of 2 are free")
+}
