@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -144,6 +145,23 @@ func (s *stream) token(n int, at time.Duration) {
 	s.tr.LastToken = at
 	s.tr.Chunks = append(s.tr.Chunks, Chunk{At: at, Tokens: n})
 	s.counted += n
+}
+
+// broken are the finish reasons of answers that the server gave up: vLLM and
+// SGLang say abort, TensorRT-LLM cancelled and timeout. Any other word is an
+// end of the model's own, for which servers have names of their own (stop,
+// eos_token, end_turn); a length that is not the planned one shows apart.
+var broken = []string{"abort", "cancelled", "error", "timeout"}
+
+// verdict is nil for a stream whose answer is whole.
+func (s *stream) verdict() error {
+	switch {
+	case slices.Contains(broken, s.tr.FinishReason):
+		return fmt.Errorf("the server gave the answer up: finish reason %s after %d tokens", s.tr.FinishReason, s.counted)
+	case s.done || s.finished:
+		return nil
+	}
+	return fmt.Errorf("stream ended early: neither [DONE] nor a finish reason after %d tokens", s.counted)
 }
 
 // close settles the token counts: the server's where it gave any.

@@ -242,12 +242,8 @@ func read(body io.Reader, t0 time.Time, tr *Trace, keepText bool) error {
 		}
 		switch {
 		case err == nil:
-		case err == io.EOF && (st.done || st.finished):
-			return nil
-		case err == io.EOF:
-			return fmt.Errorf("stream ended early: neither [DONE] nor a finish reason after %d tokens", st.counted)
-		case st.done:
-			return nil // everything was said before the connection broke
+		case err == io.EOF || st.done: // everything was said before the connection broke
+			return st.verdict()
 		default:
 			return fmt.Errorf("stream broke off after %d tokens: %w", st.counted, err)
 		}

@@ -112,6 +112,12 @@ func TestEveryFailureIsAResult(t *testing.T) {
 		{"an error in the stream", StatusFailed, 1, []string{"out of blocks"}, func(w http.ResponseWriter, r *http.Request) {
 			write(w, one, `data: {"error":{"message":"out of blocks"}}`+"\n\n")
 		}},
+		{"aborted", StatusFailed, 1, []string{"finish reason abort", "after 1 tokens"}, func(w http.ResponseWriter, r *http.Request) {
+			write(w, one, `data: {"choices":[{"text":"","finish_reason":"abort"}]}`+"\n\n", done)
+		}},
+		{"aborted, and no more is said", StatusFailed, 1, []string{"finish reason error"}, func(w http.ResponseWriter, r *http.Request) {
+			write(w, one, `data: {"choices":[{"text":"","finish_reason":"error"}]}`+"\n\n")
+		}},
 		{"no answer", StatusTimeout, 0, []string{"workload.request_timeout_seconds"}, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body) // then the end of the connection is seen
 			<-r.Context().Done()
@@ -147,7 +153,10 @@ func TestEveryFailureIsAResult(t *testing.T) {
 // What has been said counts, however the connection ends after it.
 func TestAnAnswerThatIsWholeIsNotSpoilt(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"no [DONE]":           func(w http.ResponseWriter, r *http.Request) { write(w, one, last) },
+		"no [DONE]": func(w http.ResponseWriter, r *http.Request) { write(w, one, last) },
+		"a reason of its own": func(w http.ResponseWriter, r *http.Request) {
+			write(w, one, strings.Replace(last, "length", "eos_token", 1), done)
+		},
 		"breaks after [DONE]": func(w http.ResponseWriter, r *http.Request) { write(w, one, last, done); panic(http.ErrAbortHandler) },
 	} {
 		if tr := once(t, serve(t, OpenAIOptions{}, h)); tr.Status != StatusOK || tr.OutputTokens != 2 {
