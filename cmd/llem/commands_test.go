@@ -26,7 +26,7 @@ func TestDoctor(t *testing.T) {
 	o = h.llem("doctor", "--json")
 	decodeJSON(t, o.stdout, &list)
 	said := o.stdout
-	for _, want := range []string{"nvidia-smi -pm 1", "-i 0 -mig 0", "in use by", "measures energy", standin.UUID(1)} {
+	for _, want := range []string{"nvidia-smi -pm 1", "-i 0 -mig 0", "in use by", "works here; whether the daemon gives GPUs", standin.UUID(1)} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
 		}
@@ -37,9 +37,39 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 
+	note := h.path("locks/settings-" + standin.UUID(0) + ".json")
+	if err := os.WriteFile(note, []byte(`{"power_limit_before_w": 400}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if o := h.llem("doctor"); o.code != 0 || !strings.Contains(o.stdout, "the settings of GPU "+standin.UUID(0)) || !strings.Contains(o.stdout, "sudo llem clean") {
+		t.Errorf("of settings that were left: exit %d\n%s", o.code, o.stdout)
+	}
+
 	bare.set("DOCKER_HOST", "unix:///nowhere.sock")
 	if o := bare.llem("doctor"); o.code != exitHost || !strings.Contains(o.stdout, "broken   docker") || !strings.Contains(o.stdout, "cannot work here") {
 		t.Errorf("exit %d\n%s", o.code, o.stdout)
+	}
+}
+
+// The verdict claims what was seen and no more.
+func TestDoctorsVerdict(t *testing.T) {
+	t.Parallel()
+	docker, gpu := finding{"docker", "ok", "20.10", ""}, finding{"gpu 0", "ok", "A100", ""}
+	noGPU := finding{"nvml", "lacking", "no driver", "install it"}
+	hint := finding{gpuContainers, "lacking", "no nvidia runtime", "install it"}
+	for _, c := range []struct {
+		list        []finding
+		state, seen string
+	}{
+		{[]finding{docker, gpu}, "ok", "works here, and measures energy"},
+		{[]finding{docker, gpu, hint}, "ok", "works here; whether the daemon gives GPUs to containers shows when one starts"},
+		{[]finding{docker, noGPU}, "ok", "works here, without an energy figure"},
+		{[]finding{docker, noGPU, hint}, "ok", "works here, without an energy figure"},
+		{[]finding{{"docker", "broken", "no answer", "start it"}, gpu}, "broken", "cannot work here"},
+	} {
+		if got := verdict(c.list); got.State != c.state || got.Seen != c.seen {
+			t.Errorf("%v: %s, %s; want %s, %s", c.list, got.State, got.Seen, c.state, c.seen)
+		}
 	}
 }
 

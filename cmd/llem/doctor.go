@@ -52,14 +52,20 @@ func (c *doctorCmd) Run(a *app) error {
 // verdict is what all findings come to.
 func verdict(list []finding) finding {
 	gpu := func(f finding) bool { return strings.HasPrefix(f.What, "gpu ") && f.State == "ok" }
+	hinted := func(f finding) bool { return f.What == gpuContainers && f.State != "ok" }
 	switch {
 	case slices.ContainsFunc(list, func(f finding) bool { return f.State == "broken" }):
 		return finding{"llem run", "broken", "cannot work here", ""}
 	case !slices.ContainsFunc(list, gpu):
 		return finding{"llem run", "ok", "works here, without an energy figure", ""}
+	case slices.ContainsFunc(list, hinted):
+		return finding{"llem run", "ok", "works here; whether the daemon gives GPUs to containers shows when one starts", ""}
 	}
 	return finding{"llem run", "ok", "works here, and measures energy", ""}
 }
+
+// gpuContainers is what doctor calls the daemon's way to give GPUs.
+const gpuContainers = "gpu containers"
 
 func doctorDocker(a *app) []finding {
 	d, err := docker.Open(a.ctx, a.log)
@@ -82,13 +88,13 @@ func doctorDocker(a *app) []finding {
 	}
 	// Only a hint: whether a container gets a GPU shows when it starts.
 	if !slices.Contains(i.Runtimes, "nvidia") && !i.CDI {
-		out = append(out, finding{"gpu containers", "lacking", "the daemon lists neither an nvidia runtime nor CDI (a hint; trying decides)", "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"})
+		out = append(out, finding{gpuContainers, "lacking", "the daemon lists neither an nvidia runtime nor CDI (a hint; trying decides)", "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"})
 	}
 	return out
 }
 
 func doctorHost() []finding {
-	out := []finding{}
+	out := leftSettings()
 	if v, err := os.ReadFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"); err == nil {
 		g := strings.TrimSpace(string(v))
 		if g == "powersave" {
@@ -107,6 +113,19 @@ func doctorHost() []finding {
 		out = append(out, finding{"baseline cache", "lacking", err.Error(), "set XDG_CACHE_HOME to a folder that can be written"})
 	} else {
 		out = append(out, finding{"baseline cache", "ok", cacheDir(), ""})
+	}
+	return out
+}
+
+// leftSettings are the GPUs that a killed run has left changed.
+func leftSettings() []finding {
+	out := []finding{}
+	left, err := harness.LeftSettings()
+	if err != nil {
+		return append(out, finding{"left over", "lacking", err.Error(), "look at the folder of the lock files"})
+	}
+	for _, uuid := range left {
+		out = append(out, finding{"left over", "lacking", "the settings of GPU " + uuid + " are those of a run that was killed", "sudo llem clean"})
 	}
 	return out
 }

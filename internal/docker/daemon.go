@@ -1,12 +1,14 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -77,7 +79,7 @@ func (d *Daemon) Close() error { return d.c.Close() }
 type Info struct {
 	Version, APIVersion, OS, Arch string
 	Runtimes                      []string
-	CDI                           bool
+	CDI                           bool // a CDI specification of NVIDIA GPUs is where the daemon looks
 	Local                         bool // reached over a unix socket
 }
 
@@ -98,8 +100,18 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 		out.Runtimes = append(out.Runtimes, name)
 	}
 	slices.Sort(out.Runtimes)
-	out.CDI = len(i.CDISpecDirs) > 0
+	out.CDI = slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs)
 	return out, nil
+}
+
+// specifiesGPUs says whether a folder of CDI specifications has one of NVIDIA GPUs;
+// the daemon has such folders by default, empty ones too.
+func specifiesGPUs(dir string) bool {
+	files, _ := filepath.Glob(filepath.Join(dir, "*")) // no pattern of ours is bad
+	return slices.ContainsFunc(files, func(path string) bool {
+		data, err := os.ReadFile(path)
+		return err == nil && bytes.Contains(data, []byte("nvidia.com/gpu"))
+	})
 }
 
 // hostPlatform is what an image must be built for.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -222,5 +223,34 @@ func TestDaemonsThatCannotBeReached(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 	if _, err := Open(ctx, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("opened")
+	}
+}
+
+// A daemon looks in its default folders for CDI devices; only a specification
+// of GPUs in one of them says that it can give GPUs.
+func TestCDIIsASpecificationOfGPUs(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec string // "": the folder is empty
+		want bool
+	}{
+		"empty":          {"", false},
+		"another vendor": {"cdiVersion: 0.5.0\nkind: vendor.com/net\n", false},
+		"GPUs":           {"cdiVersion: 0.5.0\nkind: nvidia.com/gpu\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if c.spec != "" {
+				if err := os.WriteFile(filepath.Join(dir, "spec.yaml"), []byte(c.spec), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fake(t, map[string]http.HandlerFunc{
+				"GET /version": say(200, `{"Version":"28.3.0"}`),
+				"GET /info":    say(200, `{"CDISpecDirs":["/nowhere","`+dir+`"]}`),
+			})
+			if i, err := openFake(t).Info(t.Context()); err != nil || i.CDI != c.want {
+				t.Errorf("CDI %v, %v; want %v", i.CDI, err, c.want)
+			}
+		})
 	}
 }
