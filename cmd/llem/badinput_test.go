@@ -97,6 +97,32 @@ output: {raw_samples: perhaps}
 	}
 }
 
+// What was given and says nothing is refused, by the name under which it was given.
+func TestFlagsAndVariablesThatSayNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		env  string
+		says []string
+	}{
+		{[]string{"-n", "0"}, "", []string{"--num-prompts", "out of range"}},
+		{[]string{"--gpus", ""}, "", []string{"--gpus: blank"}},
+		{[]string{"--energy-backend=", "--pull", " ", "--output="}, "", []string{"--energy-backend: blank", "--pull: blank", "--output: blank"}},
+		{[]string{"--timeout=-5s"}, "", []string{"--timeout -5s", "above 0"}},
+		{[]string{"--timeout", "0"}, "", []string{"--timeout 0s", "above 0"}},
+		{nil, "LLEM_GPUS=", []string{"LLEM_GPUS: gpus: blank"}},
+		{nil, "LLEM_WORKLOAD_PROMTS=5", []string{"LLEM_WORKLOAD_PROMTS", "LLEM_WORKLOAD_PROMPTS"}},
+		{nil, "LLEM_ENGINE_ENDPOINT=http://h:1", []string{"LLEM_ENGINE_ENDPOINT", "not in this version"}},
+	} {
+		h := newHost(t)
+		if name, value, ok := strings.Cut(c.env, "="); ok {
+			h.set(name, value)
+		}
+		t.Log(c.args, c.env)
+		h.llem(append([]string{"run", "--dry-run", "--image", image, "--model", "reference/tiny"}, c.args...)...).refused(t, exitUsage, c.says...)
+	}
+}
+
 func TestFilesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -18,8 +18,8 @@ import (
 
 type measureCmd struct {
 	Repeat     int      `short:"r" default:"1" help:"Run the command N times and give the mean." placeholder:"N"`
-	GPUs       string   `name:"gpus" help:"A list such as 0,1; default: what CUDA_VISIBLE_DEVICES grants, else all." placeholder:"LIST"`
-	Timeseries string   `help:"Write power, temperature and so on, per GPU and second, as Parquet." placeholder:"FILE"`
+	GPUs       *string  `name:"gpus" help:"A list such as 0,1; default: what CUDA_VISIBLE_DEVICES grants, else all." placeholder:"LIST"`
+	Timeseries *string  `help:"Write power, temperature and so on, per GPU and second, as Parquet." placeholder:"FILE"`
 	JSON       bool     `name:"json" help:"Print the figures as JSON; what the command prints goes to stderr."`
 	Command    []string `arg:"" passthrough:"" help:"The command, after --."`
 }
@@ -35,15 +35,19 @@ func (c *measureCmd) Run(a *app) error {
 		return usageError{fmt.Errorf("name a command to measure: llem measure -- COMMAND")}
 	case c.Repeat < 1:
 		return usageError{fmt.Errorf("--repeat %d: at least 1", c.Repeat)}
-	case c.Timeseries != "" && c.Repeat > 1:
+	case c.GPUs != nil && strings.TrimSpace(*c.GPUs) == "":
+		return usageError{fmt.Errorf("--gpus: blank: name some or leave the flag out")}
+	case c.Timeseries != nil && *c.Timeseries == "":
+		return usageError{fmt.Errorf("--timeseries: blank: name a file or leave the flag out")}
+	case c.Timeseries != nil && c.Repeat > 1:
 		return usageError{fmt.Errorf("--timeseries is of one run: leave --repeat out")}
 	}
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return usageError{err}
 	}
 	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Signals: passed()}
-	if c.GPUs != "" {
-		cmd.GPUs = strings.Split(c.GPUs, ",")
+	if c.GPUs != nil {
+		cmd.GPUs = strings.Split(*c.GPUs, ",")
 	}
 	if c.JSON {
 		cmd.Stdout = a.stderr
@@ -56,8 +60,8 @@ func (c *measureCmd) Run(a *app) error {
 	if perr := c.print(a, out); perr != nil && err == nil {
 		err = perr
 	}
-	if c.Timeseries != "" {
-		if werr := result.WriteTimeseries(c.Timeseries, series); werr != nil && err == nil {
+	if c.Timeseries != nil {
+		if werr := result.WriteTimeseries(*c.Timeseries, series); werr != nil && err == nil {
 			err = werr
 		}
 	}

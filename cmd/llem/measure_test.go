@@ -94,5 +94,7 @@ func TestCommandsThatCannotBeMeasured(t *testing.T) {
 	h.llem("measure", "--gpus", "5", "--", "true").refused(t, exitUsage, "5", standin.UUID(0))
 	h.llem("measure", "-r", "0", "--", "true").refused(t, exitUsage, "--repeat")
 	h.llem("measure", "-r", "2", "--timeseries", "f", "--", "true").refused(t, exitUsage, "--timeseries")
+	h.llem("measure", "--gpus", "", "--", "true").refused(t, exitUsage, "--gpus: blank")
+	h.llem("measure", "--timeseries", "", "--", "true").refused(t, exitUsage, "--timeseries: blank")
 	h.llem("measure").refused(t, exitUsage, "command")
 }

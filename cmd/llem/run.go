@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,45 +21,60 @@ import (
 type runCmd struct {
 	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
 
-	Image         string        `help:"Container image of the engine." placeholder:"IMAGE"`
-	Engine        string        `help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
-	Model         string        `help:"Model to run." placeholder:"MODEL"`
-	GPUs          string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
-	EnergyBackend string        `help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
-	NumPrompts    int           `short:"n" help:"Requests to measure." placeholder:"N"`
-	Output        string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
-	Pull          string        `help:"missing, always or never." placeholder:"WHEN"`
-	Timeout       time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
-	WaitGPU       bool          `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
-	Quick         bool          `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
-	DryRun        bool          `help:"Print the experiment and the container it would start, and stop."`
-	JSON          bool          `name:"json" help:"Print the record instead of the table."`
+	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
+	Engine        *string        `help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	Model         *string        `help:"Model to run." placeholder:"MODEL"`
+	GPUs          *string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
+	EnergyBackend *string        `help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
+	NumPrompts    *int           `short:"n" help:"Requests to measure." placeholder:"N"`
+	Output        *string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
+	Pull          *string        `help:"missing, always or never." placeholder:"WHEN"`
+	Timeout       *time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
+	WaitGPU       bool           `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
+	Quick         bool           `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
+	DryRun        bool           `help:"Print the experiment and the container it would start, and stop."`
+	JSON          bool           `name:"json" help:"Print the record instead of the table."`
 }
 
-// sets are the values that flags give.
-func (c *runCmd) sets() []study.Set {
+// sets are the values that flags give. A flag that was given without one says
+// nothing, and is refused.
+func (c *runCmd) sets() ([]study.Set, error) {
 	var out []study.Set
-	add := func(path, value, flag string) {
-		if value != "" {
-			out = append(out, study.Set{Path: path, Value: value, Source: flag})
+	var blank error
+	add := func(path string, value *string, flag string) {
+		if value == nil {
+			return
 		}
+		if strings.TrimSpace(*value) == "" {
+			blank = errors.Join(blank, fmt.Errorf("%s: blank: give a value or leave the flag out", flag))
+			return
+		}
+		out = append(out, study.Set{Path: path, Value: *value, Source: flag})
 	}
 	add("engine.image", c.Image, "--image")
 	add("engine.name", c.Engine, "--engine")
 	add("model", c.Model, "--model")
 	add("gpus", c.GPUs, "--gpus")
 	add("energy.backend", c.EnergyBackend, "--energy-backend")
-	if c.NumPrompts != 0 {
-		add("workload.prompts", strconv.Itoa(c.NumPrompts), "--num-prompts")
+	if c.NumPrompts != nil {
+		n := strconv.Itoa(*c.NumPrompts)
+		add("workload.prompts", &n, "--num-prompts")
 	}
 	add("output.dir", c.Output, "--output")
 	add("engine.pull", c.Pull, "--pull")
-	return out
+	if c.Timeout != nil && *c.Timeout <= 0 {
+		blank = errors.Join(blank, fmt.Errorf("--timeout %s: give a time above 0, or leave the flag out for no limit", *c.Timeout))
+	}
+	return out, blank
 }
 
 func (c *runCmd) Run(a *app) error {
 	outlivePipes()
-	e, input, err := readExperiment(c.Config, c.sets(), c.Quick)
+	flags, err := c.sets()
+	if err != nil {
+		return usageError{err}
+	}
+	e, input, err := readExperiment(c.Config, flags, c.Quick)
 	if err != nil {
 		return err
 	}
@@ -71,7 +87,10 @@ func (c *runCmd) Run(a *app) error {
 	r := &harness.Runner{
 		Docker: launcher{d}, OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)},
-		HFToken:  d.Token != "", Input: study.Redact(input), Timeout: c.Timeout, Hurry: a.hurry, WaitGPU: c.WaitGPU,
+		HFToken:  d.Token != "", Input: study.Redact(input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
+	}
+	if c.Timeout != nil {
+		r.Timeout = *c.Timeout
 	}
 	if c.DryRun {
 		return c.dryRun(a, r, e)
@@ -142,7 +161,11 @@ func readExperiment(path string, flags []study.Set, quick bool) (study.Experimen
 	if err != nil {
 		return study.Experiment{}, nil, err
 	}
-	e, data, err := study.ReadFile(path, study.Options{User: user, Env: environment(), Flags: flags, Quick: quick})
+	env, err := study.Environ(os.Environ())
+	if err != nil {
+		return study.Experiment{}, nil, usageError{err}
+	}
+	e, data, err := study.ReadFile(path, study.Options{User: user, Env: env, Flags: flags, Quick: quick})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return e, nil, usageError{fmt.Errorf("%w; `llem config init` writes a file to start from", err)}

@@ -27,20 +27,6 @@ func userFile() (*study.Layer, error) {
 	return &study.Layer{Source: path, Data: data}, nil
 }
 
-// environment turns LLEM_WORKLOAD_PROMPTS=5 into workload.prompts: 5, for every
-// key of the experiment file. Other variables of that prefix are not ours to
-// judge.
-func environment() []study.Set {
-	var out []study.Set
-	for _, path := range study.Paths() {
-		name := "LLEM_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
-		if v, ok := os.LookupEnv(name); ok && v != "" {
-			out = append(out, study.Set{Path: path, Value: v, Source: name})
-		}
-	}
-	return out
-}
-
 // cacheDir is where baselines are kept between runs.
 func cacheDir() string {
 	dir, err := os.UserCacheDir()

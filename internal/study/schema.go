@@ -96,7 +96,7 @@ func nullable(s map[string]any) map[string]any {
 // Reference is docs/config.md: every key with its default, range and meaning.
 func Reference() []byte {
 	var b strings.Builder
-	b.WriteString("# The experiment file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
+	b.WriteString("# The experiment file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A blank one is an error, and so is a name that is close to a key's. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
 	for _, k := range keys {
 		if !k.later {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.path, k.defaultText(), k.allowed(), strings.ReplaceAll(k.doc, "|", "\\|"))
