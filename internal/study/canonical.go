@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -48,38 +46,6 @@ func (e Experiment) WorkloadHash(promptsDigest string) string {
 		Workload        Workload
 		Prompts         string
 	}{e.Model, e.Revision, e.Seed, w, promptsDigest})
-}
-
-var secretName = regexp.MustCompile(`(?i)(token|secret|password|passwd|credential|(^|[_-])(api|access|auth|private)?[_-]?key)$`)
-
-// notSecret are flags whose names end like a secret's and are none.
-var notSecret = regexp.MustCompile(`(?i)(max|min|num|per|batched|eos|bos|pad|stop|special)[_-].*token$`)
-
-const redacted = "REDACTED"
-
-func secret(name string) bool { return secretName.MatchString(name) && !notSecret.MatchString(name) }
-
-// Redacted is e with the values of secrets in engine.env and engine.args
-// replaced.
-func (e Experiment) Redacted() Experiment {
-	e.Engine.Env, e.Engine.Args = maps.Clone(e.Engine.Env), maps.Clone(e.Engine.Args)
-	for k := range e.Engine.Env {
-		if secret(k) {
-			e.Engine.Env[k] = redacted
-		}
-	}
-	for k := range e.Engine.Args {
-		if secret(k) {
-			e.Engine.Args[k] = redacted
-		}
-	}
-	e.Workload.ExtraBody = maps.Clone(e.Workload.ExtraBody)
-	for k := range e.Workload.ExtraBody {
-		if secret(k) {
-			e.Workload.ExtraBody[k] = redacted
-		}
-	}
-	return e
 }
 
 // EffectiveYAML is the whole configuration as a file that decodes again,
