@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,6 +132,76 @@ func TestAnEngineThatDiesInTheWindow(t *testing.T) {
 	status := readParquet(t, filepath.Join(o.dirs[0], result.RequestsFile))["status"]
 	if r.Requests.Completed != 3 || len(status) < 4 || status[0] != "ok" || r.WindowSeconds == nil {
 		t.Errorf("requests %+v, status %v", r.Requests, status)
+	}
+}
+
+// A container that dies before the window is told with its exit code and the end
+// of its log, whatever broke first.
+func TestContainersThatDieBeforeTheWindow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		fault, more string
+		says        []string
+	}{
+		{"die", "", []string{"exit code 9", "an illegal memory access", "engine.log"}},
+		{"hog", ", container: {memory: 64MiB}", []string{"exit code 137", "memory limit", "engine.container.memory"}},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			r := h.llem("run", "--quick", "-o", h.path("out"), h.broken(c.fault, 0, c.more)).failed(t, c.says...)
+			if r.WindowSeconds != nil {
+				t.Errorf("a window of %v s", *r.WindowSeconds)
+			}
+		})
+	}
+}
+
+func TestAContainerThatIsKilledInTheThermalFloor(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := h.start("run", "--quick", "-o", h.path("out"), h.config(`
+model: reference/tiny
+engine: {image: `+image+`}
+warmup: {thermal_floor_seconds: 120}
+`))
+	c.reach("thermal floor")
+	dockerCLI(t, "kill", containers(t, c.Process.Pid)[0])
+	o := c.finish()
+	h.clean(c.Process.Pid)
+	o.failed(t, "exit code 137", "engine.log")
+}
+
+// An engine that is stopped ends its answers as if they were whole.
+func TestAContainerThatIsStoppedInTheWindow(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := h.start("run", "--quick", "-o", h.path("out"), h.config(`
+model: reference/small
+engine: {image: `+image+`}
+workload: {prompts: 4, max_output_tokens: 3000, load: {concurrency: 4}}
+`))
+	c.reach("window")
+	id := containers(t, c.Process.Pid)[0]
+	address := strings.TrimSpace(dockerCLI(t, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", id))
+	until(t, "four requests that run", func() bool {
+		resp, err := http.Get("http://" + address + ":8000/metrics")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		return err == nil && strings.Contains(string(text), "requests_running 4")
+	})
+	dockerCLI(t, "stop", id)
+	o := c.finish()
+	h.clean(c.Process.Pid)
+	r := o.failed(t, "container died: exit code 0", "engine.log")
+	if r.Requests.Completed != 0 || r.Requests.Failed != 4 || r.WindowSeconds == nil {
+		t.Errorf("%+v, window %v", r.Requests, r.WindowSeconds)
+	}
+	if reasons := readParquet(t, filepath.Join(o.dirs[0], result.RequestsFile))["finish_reason"]; !slices.Contains(reasons, "abort") {
+		t.Errorf("finish reasons %v, want those of answers that were given up", reasons)
 	}
 }
 

@@ -99,6 +99,7 @@ type work struct {
 	closedBy string
 	host     []measure.HostEnergy
 	idle     *bool // the server's own word that nothing runs
+	silent   bool  // the server did not answer after the requests
 	cpu      time.Duration
 	before   *engine.Counters
 	after    *engine.Counters
@@ -173,20 +174,17 @@ func (x *run) measured(ctx context.Context) error {
 			defer timer.Stop()
 		}
 	}
-	return x.judge()
+	return x.judge(ctx)
 }
 
 var errTimeout = errors.New("the experiment took longer than --timeout allows")
 
-// explain turns the end of a context into what ended it.
+// explain turns what a phase saw, a broken connection or the end of a context,
+// into what caused it.
 func (x *run) explain(ctx context.Context, err error) error {
 	if x.server != nil {
-		select {
-		case <-x.server.Done():
-			if died := x.server.Err(); died != nil {
-				return &Fault{Kind: ExperimentFault, Err: died}
-			}
-		default:
+		if died := x.death(ctx, KindOf(err) != ConfigFault); died != nil {
+			return died
 		}
 	}
 	if ctx.Err() == nil {

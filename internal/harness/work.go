@@ -180,15 +180,20 @@ func (x *run) close(ctx context.Context, done load.Run) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	if s.Sync(ctx, x.server.URL()) == nil {
-		x.work.closedBy = "sync_route"
-		x.work.window = max(x.work.window, time.Since(done.T0))
+	if s.Sync(ctx, x.server.URL()) != nil {
+		x.work.silent = true
+		return
 	}
+	x.work.closedBy = "sync_route"
+	x.work.window = max(x.work.window, time.Since(done.T0))
 }
 
 // quiesced reads the server's own account after the window.
 func (x *run) quiesced(ctx context.Context) {
 	x.work.after = x.counters(ctx)
+	if x.work.before != nil && x.work.after == nil {
+		x.work.silent = true
+	}
 	if a := x.work.after; a != nil && a.Running >= 0 && a.Waiting >= 0 {
 		idle := a.Running == 0 && a.Waiting == 0
 		x.work.idle = &idle
@@ -223,8 +228,10 @@ func (x *run) expect() time.Duration {
 	return max(atLeast, 2*last*time.Duration(rounds))
 }
 
-// judge decides whether the experiment completed.
-func (x *run) judge() error {
+// judge decides whether the experiment completed. A server that died is looked
+// for whatever became of the requests: one that is stopped may end its answers
+// as if they were whole.
+func (x *run) judge(ctx context.Context) error {
 	var ok, failed int
 	first := ""
 	for i := range x.work.traces {
@@ -235,8 +242,8 @@ func (x *run) judge() error {
 			first = t.Error
 		}
 	}
-	if failed > 0 && x.dead() {
-		return &Fault{Kind: ExperimentFault, Err: x.server.Err()}
+	if died := x.death(ctx, failed > 0 || x.work.silent); died != nil {
+		return died
 	}
 	switch {
 	case ok == 0:
@@ -248,17 +255,27 @@ func (x *run) judge() error {
 }
 
 // deathNotice is how long the daemon may take to say that a container died.
-const deathNotice = 2 * time.Second
+const deathNotice = 5 * time.Second
 
-// dead says whether the server died, when requests that failed raise the
-// question: broken connections are seen before the daemon tells of the end.
-func (x *run) dead() bool {
+// death is how the server died; nil when it lives or was stopped by us. Where
+// something that failed raises the question, the daemon gets time for its word:
+// broken connections are seen before it tells of the end.
+func (x *run) death(ctx context.Context, suspected bool) error {
+	wait := time.Duration(0)
+	if suspected {
+		wait = deathNotice
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
 	case <-x.server.Done():
-		return x.server.Err() != nil
-	case <-time.After(deathNotice):
-		return false
+	case <-ctx.Done():
+	case <-timer.C:
 	}
+	if died := x.server.Err(); died != nil {
+		return &Fault{Kind: ExperimentFault, Err: died}
+	}
+	return nil
 }
 
 func closeClient(c load.Client) {

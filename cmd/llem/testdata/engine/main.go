@@ -7,6 +7,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -46,10 +48,10 @@ func main() {
 		hog()
 	case "ignore-term":
 		signal.Ignore(syscall.SIGTERM)
-	default:
-		term := make(chan os.Signal, 1)
+	}
+	term := make(chan os.Signal, 1)
+	if o.fault != "ignore-term" {
 		signal.Notify(term, syscall.SIGTERM)
-		go func() { <-term; os.Exit(0) }()
 	}
 	child := exec.Command("/reference", append(rest, "--host", "127.0.0.1", "--port", "8001")...)
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
@@ -69,7 +71,24 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	log.Fatal(http.ListenAndServe(":8000", p))
+	web := &http.Server{Addr: ":8000", Handler: p}
+	go func() {
+		if err := web.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			log.Fatal(err)
+		}
+	}()
+	<-term
+	end(child, web)
+}
+
+// end passes the signal on, as an engine that stops cleanly: its requests are
+// aborted, and the proxy hands out what it still says.
+func end(child *exec.Cmd, web *http.Server) {
+	_ = child.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = child.Wait()                          // however it ended
+	bye, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = web.Shutdown(bye) // who still listens is cut off
 }
 
 func parse(args []string) (o options, rest []string) {
@@ -192,6 +211,8 @@ func (p *proxy) fail(w http.ResponseWriter, r *http.Request) bool {
 		event(token + token)
 	case "hang":
 		<-r.Context().Done()
+	case "hog":
+		hog()
 	case "die":
 		log.Print("CUDA error: an illegal memory access was encountered")
 		os.Exit(9)
