@@ -136,7 +136,7 @@ func TestTheCommandLine(t *testing.T) {
 		{nil, 0, "clean"},
 		{[]string{"compare"}, exitUsage, "compare"},
 		{[]string{"show", h.path("nowhere")}, exitUsage, "no result at"},
-		{[]string{"verify", h.path("nowhere")}, exitUsage, "no result at"},
+		{[]string{"verify", h.path("nowhere")}, exitFailed, "no result at"},
 		{[]string{"run", "--num-prompts", "many"}, exitUsage, "many"},
 		{[]string{"run"}, exitUsage, "model"},
 	} {
@@ -154,6 +154,49 @@ func TestTheCommandLine(t *testing.T) {
 	h.set("COMP_LINE", "llem run --qu")
 	if o := h.llem(); strings.TrimSpace(o.stdout) != "--quick" && !strings.Contains(o.stdout, "--quick\n") {
 		t.Errorf("llem run --qu<TAB> gives %q", o.stdout)
+	}
+}
+
+// One folder without a result, such as a killed run leaves, hides no other.
+func TestOneBadFolderHidesNoOther(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	empty, broken := h.path("out/a_killed"), h.path("out/b_broken")
+	for _, dir := range []string{empty, broken} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o := h.llem(h.quick("-n", "1")...); o.code != 0 {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	if err := os.WriteFile(filepath.Join(broken, "result.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	good, err := filepath.Glob(h.path("out/tiny-*"))
+	if err != nil || len(good) != 1 {
+		t.Fatalf("%v, %v", good, err)
+	}
+	for _, c := range []struct {
+		command []string
+		code    int
+		prints  string
+	}{
+		{[]string{"show"}, exitUsage, "NO ENERGY FIGURE"},
+		{[]string{"show", "--json"}, exitUsage, `"experiment_id"`},
+		{[]string{"verify"}, exitFailed, "as it was written"},
+	} {
+		cmd := exec.Command(bin, append(c.command, empty, good[0], broken)...)
+		cmd.Env = h.env
+		var stdout, stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		_ = cmd.Run() // its exit code is looked at
+		if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(stdout.String(), c.prints) {
+			t.Errorf("%v: exit %d, want %d and %q\n%s", c.command, code, c.code, c.prints, stdout.String())
+		}
+		if said := stderr.String(); !strings.Contains(said, empty) || !strings.Contains(said, broken) || strings.Count(said, "llem: ") != 2 {
+			t.Errorf("%v says\n%s", c.command, said)
+		}
 	}
 }
 

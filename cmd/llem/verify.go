@@ -12,26 +12,23 @@ type verifyCmd struct {
 }
 
 func (c *verifyCmd) Run(a *app) error {
-	good := true
-	for i, path := range c.Results {
-		r, dir, err := result.Read(path)
-		if err != nil {
-			return usageError{err}
-		}
-		if i > 0 {
+	same, shown := true, 0
+	good, err := a.each(c.Results, func(r *result.Record, dir string) error {
+		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
 		}
 		fmt.Fprintln(a.stdout, dir)
 		for _, f := range harness.Verify(r, dir) {
 			state := "ok"
 			if !f.OK {
-				state, good = "differs", false
+				state, same = "differs", false
 			}
 			fmt.Fprintf(a.stdout, "  %-8s %-20s %s\n", state, f.What, f.Seen)
 		}
-	}
-	if !good {
+		return nil
+	})
+	if err == nil && (!good || !same) {
 		return silent(exitFailed)
 	}
-	return nil
+	return err
 }
