@@ -10,7 +10,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
-// This file and record_energy.go are the only ones that know both the run and
+// This file and its record_*.go are the only ones that know both the run and
 // the record.
 
 // record maps everything that was reached into the record; cause is why the
@@ -149,80 +149,6 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	}
 	r.Client = result.Client{CPUSeconds: ptr(w.cpu.Seconds()), SendLagMS: summary(fig.Lag)}
 	return fig
-}
-
-// runWarnings are those that concern the run as a whole.
-func (x *run) runWarnings(fig load.Figures) {
-	if x.exp.Quick {
-		x.warn("quick_mode", "this run used --quick: a short baseline, no thermal floor, few prompts")
-	}
-	if x.noEnergy != "" && !x.hostScope() && x.exp.Energy.Backend != "none" {
-		x.warn("energy_unavailable", "%s", x.noEnergy)
-	}
-	if x.work == nil {
-		return
-	}
-	x.warn("single_run", "one run has no spread of its own")
-	if w, ok := measure.ShortWindow(x.work.window); ok {
-		x.warnings = append(x.warnings, w)
-	}
-	if x.exp.Workload.Source == "synthetic" {
-		x.warn("synthetic_prompts", "the prompts are random tokens")
-	}
-	if x.eng.Name() == "reference" {
-		x.warn("dummy_weights", "the reference engine draws its weights from a seed")
-	}
-	if !x.exp.Workload.Sampling.IgnoreEOS {
-		x.warn("output_length_not_controlled", "the engine may end an answer early")
-	}
-	x.clientWarnings(fig)
-	x.countWarnings(fig)
-	if x.recorder == nil || x.exp.Energy.Backend == "none" {
-		return
-	}
-	if failed, dropped, last := x.recorder.Trouble(); failed+dropped > 0 {
-		x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
-	}
-}
-
-// A client that takes most of a core, or sends late, measures itself.
-const (
-	clientCPUShare = 0.8                   // of one core
-	clientLag      = 10 * time.Millisecond // at the 99th percentile, open loop
-)
-
-func (x *run) clientWarnings(fig load.Figures) {
-	share := x.work.cpu.Seconds() / x.work.window.Seconds()
-	if share > clientCPUShare {
-		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
-		return
-	}
-	if fig.Lag != nil && x.exp.Workload.Load.Pattern != "closed" && fig.Lag.P99 > clientLag.Seconds()*1000 {
-		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
-	}
-}
-
-// countWarnings holds the responses' token counts against the server's own.
-func (x *run) countWarnings(fig load.Figures) {
-	w := x.work
-	if w.before == nil || w.after == nil || fig.Failed > 0 {
-		return
-	}
-	for _, c := range []struct {
-		what   string
-		ours   int64
-		theirs *int64
-	}{
-		{"input", fig.InputTokens, difference(w.before.PromptTokens, w.after.PromptTokens)},
-		{"output", fig.OutputTokens, difference(w.before.OutputTokens, w.after.OutputTokens)},
-	} {
-		if c.theirs == nil {
-			continue
-		}
-		if warning, ok := measure.CountMismatch(c.what, c.ours, *c.theirs); ok {
-			x.warnings = append(x.warnings, warning)
-		}
-	}
 }
 
 // mapWarnings writes the warnings, each text once, and what they mean for the

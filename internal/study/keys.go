@@ -67,7 +67,7 @@ var keys = []key{
 	{path: "workload.source", kind: text, def: "synthetic", doc: "synthetic, or a .jsonl file with prompt, text, instruction, input or question in each line; relative to this file."},
 	{path: "workload.api", kind: text, def: "completions", enum: []string{"completions", "chat"}, doc: "Which route is driven."},
 	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick", min: 1, max: 1e7, doc: "How many requests are measured."},
-	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts. Prompts from a file are sent whole."},
+	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts in tokens; with api: chat the engine's chat template comes on top. Prompts from a file are sent whole."},
 	{path: "workload.max_output_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Most tokens of an answer; exactly as many with ignore_eos."},
 	{path: "workload.order", kind: text, def: "as_is", enum: []string{"as_is", "shuffled"}, doc: "Order of prompts from a file."},
 	{path: "workload.load.pattern", kind: text, def: "closed", enum: []string{"closed", "constant"}, never: []string{"poisson", "gamma", "burst", "trace"}, doc: "closed keeps `concurrency` requests in flight; constant sends `rate_per_second` on an absolute schedule."},

@@ -1,0 +1,189 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "llem-harness-")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Setenv(lockDirEnv, filepath.Join(dir, "locks"))
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// fake is a reference engine, its container and its daemon, without any of
+// them: what it says and when it dies is the test's.
+type fake struct {
+	short    int  // tokens that each answer lacks
+	template int  // tokens that each prompt has more than was sent
+	running  int  // requests that it says still run
+	fails    int  // completions from this one on, counted from 1, are refused; 0: none
+	swings   bool // every other answer takes longer
+	dies     string
+	after    int // of the requests of the path dies
+	silent   bool
+
+	url   string
+	done  chan struct{}
+	mu    sync.Mutex
+	seen  map[string]int
+	in    int
+	out   int
+	ended string // how the container was ended
+}
+
+// start serves until the test ends.
+func (f *fake) start(t *testing.T) {
+	f.done, f.seen = make(chan struct{}), map[string]int{}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	f.url = s.URL
+}
+
+// die breaks the connection at once; the daemon tells of it later.
+func (f *fake) die() { time.AfterFunc(200*time.Millisecond, func() { close(f.done) }) }
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.seen[r.URL.Path]++
+	n := f.seen[r.URL.Path]
+	dead := f.dies == r.URL.Path && n == f.after+1
+	f.silent = f.silent || dead
+	silent := f.silent
+	f.mu.Unlock()
+	if dead {
+		f.die()
+	}
+	if silent {
+		panic(http.ErrAbortHandler)
+	}
+	switch r.URL.Path {
+	case "/version":
+		fmt.Fprint(w, `{"version":"1"}`)
+	case "/v1/models":
+		fmt.Fprint(w, `{"data":[{"id":"m","max_model_len":4096,"text_token_low":97,"text_token_high":123}]}`)
+	case "/metrics":
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		const p = "llem_reference_"
+		fmt.Fprintf(w, p+"requests_running %d\n"+p+"requests_waiting 0\n"+p+"prompt_tokens_total %d\n"+p+"generation_tokens_total %d\n", f.running, f.in, f.out)
+	case "/v1/completions", "/v1/chat/completions":
+		f.complete(w, r, n)
+	}
+}
+
+func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
+	if f.fails > 0 && n >= f.fails {
+		http.Error(w, "no room", http.StatusInternalServerError)
+		return
+	}
+	var b struct {
+		Prompt    []int `json:"prompt"`
+		MaxTokens int   `json:"max_tokens"`
+		Messages  []struct {
+			Content string `json:"content"`
+		} `json:"messages"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	in, out := len(b.Prompt)+f.template, b.MaxTokens-f.short
+	for _, m := range b.Messages {
+		in += len(m.Content)
+	}
+	f.mu.Lock()
+	f.in, f.out = f.in+in, f.out+out
+	f.mu.Unlock()
+	if f.swings && n%2 == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	for range out {
+		fmt.Fprint(w, "data: {\"choices\":[{\"text\":\"x\"}]}\n\n")
+	}
+	fmt.Fprintf(w, "data: {\"choices\":[{\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n", in, out)
+}
+
+// The container.
+
+func (f *fake) URL() string { return f.url }
+func (f *fake) Info() engine.ContainerInfo {
+	return engine.ContainerInfo{ID: "c1", Command: []string{"/reference"}}
+}
+func (f *fake) Done() <-chan struct{} { return f.done }
+func (f *fake) Log(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, "its log\n")
+	return err
+}
+func (f *fake) Stop(context.Context) error          { f.ended = "stopped"; return nil }
+func (f *fake) Kill(context.Context) error          { f.ended = "killed"; return nil }
+func (f *fake) Describe(context.Context) DaemonInfo { return DaemonInfo{Version: "1"} }
+
+func (f *fake) Err() error {
+	select {
+	case <-f.done:
+		return &engine.Died{ExitCode: 9, LogTail: "its last words"}
+	default:
+		return nil
+	}
+}
+
+// The daemon.
+
+func (f *fake) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
+	return engine.Image{Ref: "i", ID: "sha256:1"}, nil
+}
+
+func (f *fake) Launch(context.Context, engine.Spec) (engine.Server, error) { return f, nil }
+
+// watching keeps the phases that began; at is called as one begins.
+type watching struct {
+	phases []string
+	at     func(phase string)
+}
+
+func (w *watching) Begin(phase, _ string) {
+	w.phases = append(w.phases, phase)
+	if w.at != nil {
+		w.at(phase)
+	}
+}
+func (w *watching) End(string, time.Duration, string) {}
+func (w *watching) Progress(_, _ int64)               {}
+func (w *watching) Say(string)                        {}
+
+// executed runs a quick experiment on f: text is YAML beside model and image.
+func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outcome, []string, error) {
+	t.Helper()
+	f.start(t)
+	e, err := study.Decode("test.yaml", []byte(fmt.Sprintf("model: reference/tiny\nengine: {name: reference, image: i}\noutput: {dir: %q}\n%s", t.TempDir(), text)), study.Options{Quick: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watching{at: at}
+	r := &Runner{
+		Docker: f, Observer: w, Log: slog.New(slog.DiscardHandler),
+		OpenGPUs: func(context.Context) (GPUs, error) { return nil, ErrNoGPU },
+	}
+	out, err := r.Execute(t.Context(), e)
+	return out, w.phases, err
+}

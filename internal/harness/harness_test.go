@@ -1,0 +1,169 @@
+package harness
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// small is a workload of milliseconds.
+const small = "workload: {prompts: 4, max_input_tokens: 8, max_output_tokens: 4}\n"
+
+func TestPhasesComeInTheirOrder(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	out, phases, err := f.executed(t, small, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "record", "after"}
+	if !slices.Equal(phases, want) {
+		t.Errorf("phases %v, want %v", phases, want)
+	}
+	r := out.Record
+	if r.Status != result.Completed || r.Requests.Completed != 4 || r.Tokens.Output != 16 || r.Tokens.Input != 32 || f.ended != "stopped" {
+		t.Errorf("%s, %+v, %+v, the container was %q", r.Status, r.Requests, r.Tokens, f.ended)
+	}
+	for _, name := range []string{result.RecordFile, result.RequestsFile, result.ConfigFile, result.LogFile} {
+		if _, err := os.Stat(filepath.Join(out.Dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whatever breaks when a server dies, the run says that it died and how.
+func TestADeathIsToldWhereverItComes(t *testing.T) {
+	t.Parallel()
+	const warmed = 5 // completions of the warmup
+	for _, c := range []struct {
+		name, path string
+		after      int
+		phase      string // at whose begin it dies, in place of a request
+		window     bool   // was there one
+	}{
+		{name: "as it is asked what it is", path: "/version"},
+		{name: "in the warmup", path: "/v1/completions", after: 2},
+		{name: "in the thermal floor", phase: "thermal_floor"},
+		{name: "as connections are opened", path: "/v1/models", after: 1},
+		{name: "in the window", path: "/v1/completions", after: warmed + 2, window: true},
+		{name: "after whole answers, at its sync route", path: "/sync", window: true},
+		{name: "after whole answers, at its counters", path: "/metrics", after: 1, window: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := &fake{dies: c.path, after: c.after}
+			begun := time.Now()
+			out, _, err := f.executed(t, small+floor(c.phase), func(phase string) {
+				if c.phase != "" && phase == c.phase {
+					f.die()
+				}
+			})
+			var died *engine.Died
+			if !errors.As(err, &died) || died.ExitCode != 9 || died.LogTail == "" {
+				t.Fatalf("error %v, want the death", err)
+			}
+			r := out.Record
+			if r.Status != result.Failed || !strings.Contains(r.Error, "exit code 9") || (r.WindowSeconds != nil) != c.window || f.ended == "" {
+				t.Errorf("%s, %q, window %v, the container was %q", r.Status, r.Error, r.WindowSeconds, f.ended)
+			}
+			if took := time.Since(begun); took > deathNotice {
+				t.Errorf("it took %s to see it", took)
+			}
+		})
+	}
+}
+
+// floor is a thermal floor for what happens in it.
+func floor(phase string) string {
+	if phase == "" {
+		return "warmup: {n_warmup: 5}\n"
+	}
+	return "warmup: {n_warmup: 5, thermal_floor_seconds: 20}\n"
+}
+
+// told are the warnings of a record with the code, as one text.
+func told(r *result.Record, code string) string {
+	var out []string
+	for _, w := range r.MeasurementWarnings {
+		if strings.HasPrefix(w, code+": ") {
+			out = append(out, w)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestWarningsOfARun(t *testing.T) {
+	t.Parallel()
+	judged := []string{"warmup_not_converged", "cold_start", "output_length_not_controlled", "token_count_mismatch", "window_not_quiesced", "requests_failed"}
+	for _, c := range []struct {
+		name string
+		fake *fake
+		text string
+		want map[string]string // code: what it says
+	}{
+		{"nothing to say", &fake{}, small, nil},
+		{"no warmup", &fake{}, small + "warmup: {enabled: false}\n", map[string]string{"cold_start": "nothing was sent"}},
+		{"a warmup that never settles", &fake{swings: true}, small + "warmup: {convergence_detection: true, cv_threshold: 0.01, max_warmup_prompts: 6}\n",
+			map[string]string{"warmup_not_converged": "after 6 iterations"}},
+		{"answers as long as the model likes", &fake{}, strings.Replace(small, "}", ", sampling: {ignore_eos: false}}", 1),
+			map[string]string{"output_length_not_controlled": "may end an answer early"}},
+		{"answers that end early all the same", &fake{short: 1}, small, map[string]string{"output_length_not_controlled": "4 of 4 answers"}},
+		{"prompts to which the server adds", &fake{template: 1}, small, map[string]string{"token_count_mismatch": "4 of 4 prompts"}},
+		{"a chat's template", &fake{template: 7}, strings.Replace(small, "}", ", api: chat}", 1), nil},
+		{"a server that still works", &fake{running: 2}, small, map[string]string{"window_not_quiesced": "2 requests running"}},
+		{"a refused request", &fake{fails: 1 + 4}, small, map[string]string{"requests_failed": "1 of 4 requests failed"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			out, _, err := c.fake.executed(t, c.text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, code := range judged {
+				got := told(out.Record, code)
+				if want := c.want[code]; (want == "") != (got == "") || !strings.Contains(got, want) {
+					t.Errorf("%s: got %q, want %q", code, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
+	t.Parallel()
+	const second = time.Second
+	for _, c := range []struct {
+		name    string
+		cpu     time.Duration
+		pattern string
+		lagMS   float64
+		want    string
+	}{
+		{"little to do", second / 2, "closed", 0, ""},
+		{"most of a core", 9 * second, "closed", 0, "90 % of a core"},
+		{"late at a constant rate", second, "constant", 11, "11.0 ms late"},
+		{"a little late", second, "constant", 9, ""},
+		{"a closed loop has no schedule", second, "closed", 50, ""},
+	} {
+		x := &run{exp: study.Experiment{}, work: &work{cpu: c.cpu, window: 10 * second}}
+		x.exp.Workload.Load.Pattern = c.pattern
+		x.clientWarnings(load.Figures{Lag: &stats.Summary{P99: c.lagMS}})
+		got := ""
+		for _, w := range x.warnings {
+			got += w.String()
+		}
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}

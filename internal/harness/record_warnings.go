@@ -1,0 +1,125 @@
+package harness
+
+import (
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// runWarnings are those that concern the run as a whole.
+func (x *run) runWarnings(fig load.Figures) {
+	if x.exp.Quick {
+		x.warn("quick_mode", "this run used --quick: a short baseline, no thermal floor, few prompts")
+	}
+	if x.noEnergy != "" && !x.hostScope() && x.exp.Energy.Backend != "none" {
+		x.warn("energy_unavailable", "%s", x.noEnergy)
+	}
+	if x.work == nil {
+		return
+	}
+	x.warn("single_run", "one run has no spread of its own")
+	if w, ok := measure.ShortWindow(x.work.window); ok {
+		x.warnings = append(x.warnings, w)
+	}
+	if x.exp.Workload.Source == "synthetic" {
+		x.warn("synthetic_prompts", "the prompts are random tokens")
+	}
+	if x.eng.Name() == "reference" {
+		x.warn("dummy_weights", "the reference engine draws its weights from a seed")
+	}
+	x.lengthWarnings()
+	x.clientWarnings(fig)
+	x.countWarnings(fig)
+	if x.recorder == nil || x.exp.Energy.Backend == "none" {
+		return
+	}
+	if failed, dropped, last := x.recorder.Trouble(); failed+dropped > 0 {
+		x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
+	}
+}
+
+// A client that takes most of a core, or sends late, measures itself.
+const (
+	clientCPUShare = 0.8                   // of one core
+	clientLag      = 10 * time.Millisecond // at the 99th percentile, open loop
+)
+
+func (x *run) clientWarnings(fig load.Figures) {
+	share := x.work.cpu.Seconds() / x.work.window.Seconds()
+	if share > clientCPUShare {
+		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
+		return
+	}
+	if fig.Lag != nil && x.exp.Workload.Load.Pattern != "closed" && fig.Lag.P99 > clientLag.Seconds()*1000 {
+		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
+	}
+}
+
+// lengthWarnings hold each request to the lengths that were planned for it, as
+// far as the server counted them. Prompts of a chat are longer than planned by
+// its template, and are not judged.
+func (x *run) lengthWarnings() {
+	w := x.exp.Workload
+	planned := make(map[int]int, len(x.prompts.measured))
+	for _, r := range x.prompts.measured {
+		planned[r.ID] = r.InputTokens
+	}
+	counted := 0
+	var prompts, answers odd
+	for i := range x.work.traces {
+		t := &x.work.traces[i]
+		if t.Status != load.StatusOK || t.UsageSource != "server" {
+			continue
+		}
+		counted++
+		if want := planned[t.ID]; want > 0 && t.InputTokens > 0 && w.API == "completions" {
+			prompts.look(t.InputTokens, want)
+		}
+		answers.look(t.OutputTokens, w.MaxOutputTokens)
+	}
+	if prompts.n > 0 {
+		x.warn("token_count_mismatch", "%d of %d prompts had another length than planned: the server counted %d tokens, planned were %d", prompts.n, counted, prompts.first, prompts.want)
+	}
+	switch {
+	case !w.Sampling.IgnoreEOS:
+		x.warn("output_length_not_controlled", "the engine may end an answer early")
+	case answers.n > 0:
+		x.warn("output_length_not_controlled", "%d of %d answers had another length than asked for: the first %d tokens, asked for were %d", answers.n, counted, answers.first, answers.want)
+	}
+}
+
+// odd counts lengths that are not the wanted one.
+type odd struct{ n, first, want int }
+
+func (o *odd) look(got, want int) {
+	if got == want {
+		return
+	}
+	if o.n++; o.n == 1 {
+		o.first, o.want = got, want
+	}
+}
+
+// countWarnings holds the responses' token counts against the server's own.
+func (x *run) countWarnings(fig load.Figures) {
+	w := x.work
+	if w.before == nil || w.after == nil || fig.Failed > 0 {
+		return
+	}
+	for _, c := range []struct {
+		what   string
+		ours   int64
+		theirs *int64
+	}{
+		{"input", fig.InputTokens, difference(w.before.PromptTokens, w.after.PromptTokens)},
+		{"output", fig.OutputTokens, difference(w.before.OutputTokens, w.after.OutputTokens)},
+	} {
+		if c.theirs == nil {
+			continue
+		}
+		if warning, ok := measure.CountMismatch(c.what, c.ours, *c.theirs); ok {
+			x.warnings = append(x.warnings, warning)
+		}
+	}
+}
