@@ -210,6 +210,11 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 	}
 	within(t, "cached baseline_power_w", second.BaselinePowerW, *first.BaselinePowerW, 0.001)
 
+	long := h.baselineOf("3600, duration_seconds: 6") // that of --quick took 5 s
+	if b := long.Energy.Baseline; b.Cached || b.DurationSeconds != 6 {
+		t.Errorf("a shorter baseline was used: %+v", b)
+	}
+
 	third := h.baselineOf("1") // older than a second by now
 	if b := third.Energy.Baseline; b.Cached {
 		t.Errorf("an expired baseline was used: %+v", b)

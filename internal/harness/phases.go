@@ -32,7 +32,7 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if free, ok := freeSpace(x.store.Dir()); ok && free < minSpace {
 		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
-	if x.runLock, err = LockRun(x.id); err != nil {
+	if x.runLock, err = LockRun(x.id, x.store.Dir()); err != nil {
 		return "", fault(HostFault, "%w", err)
 	}
 	if err := x.prompts.open(x.exp); err != nil {
@@ -272,14 +272,15 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	case !x.exp.Baseline.Enabled:
 		return "skipped: baseline.enabled is false", nil
 	}
-	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.exp.Baseline.CacheTTLSeconds)}
+	length := study.Seconds(x.exp.Baseline.DurationSeconds)
+	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.exp.Baseline.CacheTTLSeconds), Least: length}
 	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.exp.GPUSettings.SMClockMHz)
 	key := measure.BaselineKey(x.devices, boot(), method)
 	if b, ok := cache.Load(key, x.devices, time.Now()); ok {
 		x.baseline = &b
 		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil
 	}
-	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), study.Seconds(x.exp.Baseline.DurationSeconds))
+	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), length)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()

@@ -18,8 +18,9 @@ import (
 // experiment of an hour does not wait for the same 30 seconds again. The zero
 // value keeps nothing.
 type BaselineCache struct {
-	Dir string        // made when first needed
-	TTL time.Duration // how long a baseline is believed; 0: never cached
+	Dir   string        // made when first needed
+	TTL   time.Duration // how long a baseline is believed; 0: never cached
+	Least time.Duration // one that was measured for less is not used
 }
 
 // BaselineKey names what a baseline holds for: the GPUs, the driver, the boot,
@@ -51,7 +52,8 @@ type cached struct {
 	MeasuredAt time.Time          `json:"measured_at"`
 }
 
-// Load returns the baseline under key if there is one that is young enough.
+// Load returns the baseline under key if there is one that is young enough and
+// was measured for long enough.
 func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseline, bool) {
 	if c.TTL <= 0 {
 		return Baseline{}, false
@@ -65,7 +67,7 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 		return Baseline{}, false
 	}
 	age := now.Sub(on.MeasuredAt)
-	if age < 0 || age > c.TTL {
+	if age < 0 || age > c.TTL || on.Duration < c.Least.Seconds() {
 		return Baseline{}, false
 	}
 	b := Baseline{

@@ -164,6 +164,13 @@ func TestBaselineCache(t *testing.T) {
 	if _, ok := c.Load(key, devices, now.Add(61*time.Minute)); ok {
 		t.Error("an expired baseline was used")
 	}
+	longer := c
+	for least, want := range map[time.Duration]bool{5 * time.Second: true, 30 * time.Second: true, 31 * time.Second: false} {
+		longer.Least = least
+		if _, ok := longer.Load(key, devices, now); ok != want {
+			t.Errorf("a baseline of 30 s where %s are asked for: hit = %v, want %v", least, ok, want)
+		}
+	}
 	if _, ok := c.Load(key, devices, now.Add(-time.Minute)); ok {
 		t.Error("a baseline from the future was used")
 	}

@@ -82,7 +82,7 @@ var keys = []key{
 	{path: "workload.extra_body", kind: anys, doc: "Merged into every request's body."},
 	{path: "baseline.enabled", kind: boolean, def: true, doc: "Measure the bare idle GPUs before the container exists."},
 	{path: "baseline.duration_seconds", kind: number, def: 30.0, min: 1, max: 3600, note: "30; 5 with --quick", doc: "For how long."},
-	{path: "baseline.cache_ttl_seconds", kind: number, def: 3600.0, min: 0, max: week, doc: "How long a measured baseline is used again; 0 measures every time."},
+	{path: "baseline.cache_ttl_seconds", kind: number, def: 3600.0, min: 0, max: week, doc: "How long a measured baseline is used again, unless it was measured for less than duration_seconds; 0 measures every time."},
 	{path: "baseline.after", kind: boolean, def: false, doc: "Measure the bare idle again when the container is gone, for as long."},
 	{path: "warmup.enabled", kind: boolean, def: true, doc: "false measures a cold start; the thermal floor still stands."},
 	{path: "warmup.n_warmup", kind: integer, def: 5, min: 0, max: 10000, doc: "Full batches sent before the window."},
