@@ -38,6 +38,19 @@ func (h *host) python() string {
 	return path
 }
 
+// smi gives the host an nvidia-smi, which is all by which CodeCarbon looks for
+// GPUs; it reads them through NVML.
+func (h *host) smi() {
+	h.t.Helper()
+	if err := os.Mkdir(h.path("bin"), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path("bin/nvidia-smi"), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	h.set("PATH", h.path("bin")+":"+os.Getenv("PATH"))
+}
+
 // zeusd starts Zeus's daemon on the host's GPUs.
 func (h *host) zeusd() {
 	h.t.Helper()
@@ -132,7 +145,7 @@ func TestAutoPrefersZeus(t *testing.T) {
 	h := newHost(t, standin.GPU{Power: 100}, standin.GPU{Power: 300, Phase: 40 * time.Millisecond})
 	h.python()
 	config := h.config("engine: {image: " + image + "}\nmodel: reference/tiny\ngpus: [1, 0]\nparallel: {tensor: 2}\nworkload: {prompts: 400, max_output_tokens: 100}\n")
-	r := h.llem("run", "--quick", "-n", "150", "-o", h.path("out"), config).record(t)
+	r := h.llem("run", "--quick", "-n", "60", "-o", h.path("out"), config).record(t)
 	if r.Energy.Method != "zeus" || len(r.Energy.Instruments) != 1 {
 		t.Fatalf("%+v", r.Energy)
 	}
@@ -142,7 +155,7 @@ func TestAutoPrefersZeus(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.zeusd()
-	r = h.llem("run", "--quick", "-n", "150", "-o", h.path("out"), config).record(t)
+	r = h.llem("run", "--quick", "-n", "60", "-o", h.path("out"), config).record(t)
 	if r.Energy.Method != "zeusd" || len(r.Energy.Instruments) != 1 {
 		t.Fatalf("%+v", r.Energy)
 	}
@@ -178,7 +191,7 @@ func TestAChildThatDiesInTheWindow(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 300})
 	python := h.python()
-	c := h.start(h.quick("--gpus", "0", "--energy-backend", "zeus", "-n", "200")...)
+	c := h.start(h.quick("--gpus", "0", "--energy-backend", "zeus", "-n", "40")...)
 	c.reach("window")
 	time.Sleep(time.Second)
 	pids := childrenOf(t, c.Process.Pid, python)
@@ -248,8 +261,9 @@ func TestCodeCarbonOnAGPUHost(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 60}, standin.GPU{Power: 250})
 	h.python()
+	h.smi()
 	config := h.config("engine: {image: " + image + "}\nmodel: reference/tiny\ngpus: [1]\nenergy: {backend: codecarbon, country: FRA}\nworkload: {prompts: 400, max_output_tokens: 100}\n")
-	o := h.llem("run", "--quick", "-n", "150", "-o", h.path("out"), config)
+	o := h.llem("run", "--quick", "-n", "60", "-o", h.path("out"), config)
 	r := o.record(t)
 	c := r.Energy.CodeCarbon
 	if o.code != 0 || r.Energy.Method != "codecarbon" || r.Energy.Scope != "gpu" || c == nil {
@@ -272,7 +286,7 @@ func TestCodeCarbonOnAGPUHost(t *testing.T) {
 func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) {
 	h := newHost(t) // not parallel: both watch the load of the whole host
 	python := h.python()
-	c := h.start(h.quick("-n", "400")...)
+	c := h.start(h.quick("-n", "60")...)
 	c.reach("window")
 	monitor := exec.Command(filepath.Join(filepath.Dir(python), "codecarbon"), "monitor", "--offline", "--country-iso-code", "USA", "--no-api", "--measure-power-secs", "1")
 	monitor.Dir, monitor.Env = t.TempDir(), h.env

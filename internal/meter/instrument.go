@@ -48,20 +48,20 @@ func OpenZeus(ctx context.Context, python string, gpus []int, log func(string)) 
 		if err := c.ask(ctx, readTimeout, question{Op: "end"}, &got); err != nil {
 			return measure.Reading{}, err
 		}
-		return perGPU(got.GPU, len(gpus))
+		return perGPU("zeus", got.GPU, len(gpus))
 	}
 	return i, nil
 }
 
-// perGPU checks and adds the energies of n GPUs.
-func perGPU(list []*float64, n int) (r measure.Reading, err error) {
+// perGPU checks and adds the energies that an instrument gave for n GPUs.
+func perGPU(name string, list []*float64, n int) (r measure.Reading, err error) {
 	if len(list) != n {
-		return r, fmt.Errorf("energy of %d GPUs, %d were asked for", len(list), n)
+		return r, fmt.Errorf("%s: energies of %d GPUs, %d were asked for", name, len(list), n)
 	}
 	var sum measure.Joules
 	for _, e := range list {
 		if e == nil || !(*e > 0) { // a counter that stood still all the window counts nothing
-			return measure.Reading{}, errors.New("no energy for a GPU: its counter is not supported or stood still")
+			return measure.Reading{}, fmt.Errorf("%s: no energy for a GPU: its counter is not supported or stood still", name)
 		}
 		r.PerGPU = append(r.PerGPU, measure.Joules(*e))
 		sum += measure.Joules(*e)
@@ -78,39 +78,54 @@ func OpenCodeCarbon(ctx context.Context, python, country string, gpus []int, log
 		return nil, err
 	}
 	i.end = func(ctx context.Context) (measure.Reading, error) {
-		var got struct {
-			GPU       *float64 `json:"gpu_total_j"`
-			CPU       float64  `json:"cpu_j"`
-			CPUMethod string   `json:"cpu_method"`
-			RAM       float64  `json:"ram_j"`
-			Emissions float64  `json:"emissions_kg"`
-			Energy    float64  `json:"energy_kwh"`
-			Country   string   `json:"country"`
-			Source    string   `json:"source"`
-			PUE       float64  `json:"pue"`
-		}
+		var got emissions
 		if err := c.ask(ctx, readTimeout, question{Op: "end"}, &got); err != nil {
 			return measure.Reading{}, err
 		}
-		r := measure.Reading{
-			CPU: measure.Joules(got.CPU), CPUMethod: got.CPUMethod, CPUMeasured: got.CPUMethod == "intel_rapl",
-			RAM: measure.Joules(got.RAM), Carbon: &measure.Carbon{KgCO2eq: got.Emissions, Country: got.Country, Source: got.Source, PUE: got.PUE},
-		}
-		if got.Energy > 0 {
-			r.Carbon.IntensityGPerKWh = got.Emissions / got.Energy * 1000
-		}
-		if len(gpus) == 0 {
-			return r, nil
-		}
-		// A counter that is missing is 0 kWh to CodeCarbon.
-		if got.GPU == nil || !(*got.GPU > 0) {
-			return r, errors.New("codecarbon: it counted no energy for the GPUs, which is no figure")
-		}
-		sum := measure.Joules(*got.GPU)
-		r.GPU = &sum
-		return r, nil
+		return got.reading(len(gpus))
 	}
 	return i, nil
+}
+
+// emissions are CodeCarbon's, null where it gave no number.
+type emissions struct {
+	GPU       *float64 `json:"gpu_total_j"`
+	CPU       *float64 `json:"cpu_j"`
+	CPUMethod string   `json:"cpu_method"`
+	RAM       *float64 `json:"ram_j"`
+	Emissions *float64 `json:"emissions_kg"`
+	Energy    *float64 `json:"energy_kwh"`
+	Country   string   `json:"country"`
+	Source    string   `json:"source"`
+	PUE       float64  `json:"pue"`
+}
+
+func (e *emissions) reading(gpus int) (r measure.Reading, err error) {
+	for _, part := range []struct {
+		name  string
+		value *float64
+	}{{"CPU's energy", e.CPU}, {"memory's energy", e.RAM}, {"amount of CO2eq", e.Emissions}, {"energy of all", e.Energy}} {
+		if part.value == nil || *part.value < 0 {
+			return r, fmt.Errorf("codecarbon: its %s is no figure: see its messages with --verbose", part.name)
+		}
+	}
+	r = measure.Reading{
+		CPU: measure.Joules(*e.CPU), CPUMethod: e.CPUMethod, CPUMeasured: e.CPUMethod == "intel_rapl",
+		RAM: measure.Joules(*e.RAM), Carbon: &measure.Carbon{KgCO2eq: *e.Emissions, Country: e.Country, Source: e.Source, PUE: e.PUE},
+	}
+	if *e.Energy > 0 {
+		r.Carbon.IntensityGPerKWh = *e.Emissions / *e.Energy * 1000
+	}
+	if gpus == 0 {
+		return r, nil
+	}
+	// A counter that is missing is 0 kWh to CodeCarbon.
+	if e.GPU == nil || !(*e.GPU > 0) {
+		return r, errors.New("codecarbon: it counted no energy for the GPUs, which is no figure")
+	}
+	sum := measure.Joules(*e.GPU)
+	r.GPU = &sum
+	return r, nil
 }
 
 // question is a line to a child.

@@ -6,26 +6,40 @@ each: {"llem": 1, "ok": {...}} or {"llem": 1, "error": text}. The end of stdin i
 the end of this process.
 """
 
+import sys
+
+# -c puts the working folder before all others, and anything may lie there.
+sys.path[:] = [folder for folder in sys.path if folder]
+
 import json
 import os
 import platform
-import sys
+import re
 
-# Libraries print on stdout. What they say goes to the log, on stderr.
-answers = os.fdopen(os.dup(1), "w", buffering=1)
+# Libraries print on stdout, and what they start may read stdin. These are for the
+# protocol alone: what is said goes to the log, on stderr.
+questions = os.fdopen(os.dup(0))
+answers = os.dup(1)
 os.dup2(2, 1)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+
+class Missing(Exception):
+    """What has to be installed first. Its text is for people."""
 
 
 def installed(package, least, install):
     """The version of package, which must be least (major, minor) or newer."""
-    from importlib.metadata import PackageNotFoundError, version
-
+    try:
+        from importlib.metadata import PackageNotFoundError, version
+    except ImportError:  # before 3.8
+        raise Missing(f"{sys.executable} is Python {platform.python_version()}, too old for {package}: name another with energy.python or LLEM_PYTHON")
     try:
         have = version(package)
     except PackageNotFoundError:
-        raise SystemExit(f"{sys.executable} has no package {package}: {install}")
-    if tuple(int(part) for part in have.split(".")[:2]) < least:
-        raise SystemExit(f"{sys.executable} has {package} {have}, which is older than {least[0]}.{least[1]}: {install} --upgrade")
+        raise Missing(f"{sys.executable} has no package {package}: {install}")
+    if tuple(int(part) for part in re.findall(r"\d+", str(have))[:2]) < least:
+        raise Missing(f"{sys.executable} has {package} {have}, which is older than {least[0]}.{least[1]}: {install} --upgrade")
     return have
 
 
@@ -44,7 +58,7 @@ class Zeus:
 
     def end(self):
         energy = self.monitor.end_window("llem", sync_execution=False).gpu_energy
-        return {"gpu_j": [energy[i] for i in self.gpus]}
+        return {"gpu_j": [energy.get(i) for i in self.gpus]}
 
 
 class CodeCarbon:
@@ -64,7 +78,8 @@ class CodeCarbon:
             log_level="warning",
         )
         self.begin()  # what the first task sets up takes seconds
-        self.end()
+        if self.end()["gpu_total_j"] is None and self.gpus:
+            raise Missing("CodeCarbon finds no GPU: nvidia-smi, by which it looks for them, must be in PATH")
 
     def begin(self):
         self.task = "llem" + os.urandom(4).hex()
@@ -81,7 +96,7 @@ class CodeCarbon:
     def end(self):
         e = self.tracker.stop_task(self.task)
         if e is None:
-            raise RuntimeError("CodeCarbon did not measure: see the log")
+            raise RuntimeError("CodeCarbon did not measure")
         modes = {type(h).__name__: getattr(h, "_mode", "") for h in self.tracker._hardware}
         # Energies are kWh and already times the PUE.
         joules = 3.6e6 / (e.pue or 1)
@@ -94,26 +109,33 @@ class CodeCarbon:
             "energy_kwh": e.energy_consumed,
             "source": self.source(),
             "country": e.country_iso_code,
-            "pue": e.pue,
+            "pue": e.pue or 1,
         }
+
+
+def answer(ask, instrument):
+    """The instrument after a question, and the line that answers it."""
+    try:
+        if ask["op"] == "open":
+            instrument = {"zeus": Zeus, "codecarbon": CodeCarbon}[ask["kind"]](ask)
+            ok = {"versions": {"python": platform.python_version(), **instrument.versions}}
+        else:
+            ok = getattr(instrument, ask["op"])()
+        return instrument, json.dumps({"llem": 1, "ok": ok}, allow_nan=False)
+    except Missing as e:
+        text = str(e)
+    except Exception as e:
+        text = f"{type(e).__name__}: {e}"
+    return instrument, json.dumps({"llem": 1, "error": text[:500]})
 
 
 def main():
     instrument = None
-    for line in sys.stdin:
-        ask = json.loads(line)
-        try:
-            if ask["op"] == "open":
-                instrument = {"zeus": Zeus, "codecarbon": CodeCarbon}[ask["kind"]](ask)
-                ok = {"versions": {"python": platform.python_version(), **instrument.versions}}
-            else:
-                ok = getattr(instrument, ask["op"])()
-            answer = {"llem": 1, "ok": ok}
-        except SystemExit as e:
-            answer = {"llem": 1, "error": str(e.code)}
-        except Exception as e:
-            answer = {"llem": 1, "error": f"{type(e).__name__}: {e}"}
-        print(json.dumps(answer), file=answers)
+    for line in questions:
+        instrument, text = answer(json.loads(line), instrument)
+        # It begins a line, whatever was said before, and is one short write, which
+        # a pipe keeps in one piece.
+        os.write(answers, f"\n{text}\n".encode())
 
 
 main()

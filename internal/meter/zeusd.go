@@ -22,20 +22,29 @@ import (
 const ZeusdSocket = "/run/zeusd/zeusd.sock"
 
 // zeusdTimeout bounds one answer of the daemon.
-const zeusdTimeout = 5 * time.Second
+var zeusdTimeout = 5 * time.Second
 
 // zeusd speaks to Zeus's daemon over its socket.
 type zeusd struct {
 	web    *http.Client
 	socket string
-	ids    string // of the GPUs, comma-separated
-	first  map[string]uint64
+	ids    []string          // its numbers of the GPUs
+	first  map[string]uint64 // nil: no span is open
 }
 
 type zeusdGPU struct {
 	ID         int
 	Name       string
-	PCIAddress string `json:"pci_address"` // 0.5.0 does not tell
+	PCIAddress string `json:"pci_address"`                 // 0.5.0 tells neither this
+	Counts     *bool  `json:"cumulative_energy_available"` // nor this
+}
+
+// is tells whether it is d.
+func (g zeusdGPU) is(d measure.Device) bool {
+	if g.PCIAddress != "" && d.PCIBusID != "" {
+		return samePCI(g.PCIAddress, d.PCIBusID)
+	}
+	return g.ID == d.Index && (g.Name == "" || d.Name == "" || g.Name == d.Name)
 }
 
 // OpenZeusd finds the daemon on socket and the GPUs in its list, by NVML index,
@@ -45,35 +54,12 @@ func OpenZeusd(ctx context.Context, socket string, gpus []measure.Device) (*Inst
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
 	z := &zeusd{socket: socket, web: &http.Client{Timeout: zeusdTimeout, Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 1}}}
-	var found struct {
-		GPUs   []zeusdGPU
-		Groups []string `json:"enabled_api_groups"`
-		Auth   bool     `json:"auth_required"`
+	err := z.discover(ctx, gpus)
+	if err == nil {
+		_, err = z.counters(ctx) // before Volta there is no counter: 400
 	}
-	if err := z.get(ctx, "/discover", &found); err != nil {
-		return nil, err
-	}
-	switch {
-	case found.Auth:
-		return nil, fmt.Errorf("zeusd on %s wants a token, which llem has none of: serve it without", socket)
-	case found.Groups != nil && !slices.Contains(found.Groups, "gpu-read"):
-		return nil, fmt.Errorf("zeusd on %s does not serve GPU readings: start it with --enable gpu-read", socket)
-	}
-	var ids []string
-	for _, d := range gpus {
-		at := slices.IndexFunc(found.GPUs, func(g zeusdGPU) bool {
-			if g.PCIAddress != "" && d.PCIBusID != "" {
-				return samePCI(g.PCIAddress, d.PCIBusID)
-			}
-			return g.ID == d.Index && (g.Name == "" || d.Name == "" || g.Name == d.Name)
-		})
-		if at < 0 {
-			return nil, fmt.Errorf("zeusd on %s does not list GPU %d (%s): restart it", socket, d.Index, d.Name)
-		}
-		ids = append(ids, strconv.Itoa(found.GPUs[at].ID))
-	}
-	z.ids = strings.Join(ids, ",")
-	if _, err := z.counters(ctx); err != nil { // before Volta there is no counter: 400
+	if err != nil {
+		z.web.CloseIdleConnections()
 		return nil, err
 	}
 	return &Instrument{
@@ -82,25 +68,59 @@ func OpenZeusd(ctx context.Context, socket string, gpus []measure.Device) (*Inst
 			z.first, err = z.counters(ctx)
 			return err
 		},
-		end:   func(ctx context.Context) (measure.Reading, error) { return z.end(ctx, ids) },
+		end:   z.end,
 		close: func() error { z.web.CloseIdleConnections(); return nil },
 	}, nil
 }
 
-func (z *zeusd) end(ctx context.Context, ids []string) (measure.Reading, error) {
+// discover finds the daemon's numbers of GPUs, and whether it may be asked.
+func (z *zeusd) discover(ctx context.Context, gpus []measure.Device) error {
+	var found struct {
+		GPUs   []zeusdGPU
+		Groups []string `json:"enabled_api_groups"`
+		Auth   bool     `json:"auth_required"`
+	}
+	if err := z.get(ctx, "/discover", &found); err != nil {
+		return err
+	}
+	switch {
+	case found.Auth:
+		return fmt.Errorf("zeusd on %s wants a token, which llem has none of: serve it without", z.socket)
+	case found.Groups != nil && !slices.Contains(found.Groups, "gpu-read"):
+		return fmt.Errorf("zeusd on %s does not serve GPU readings: start it with --enable gpu-read", z.socket)
+	}
+	for _, d := range gpus {
+		at := slices.IndexFunc(found.GPUs, func(g zeusdGPU) bool { return g.is(d) })
+		if at < 0 {
+			return fmt.Errorf("zeusd on %s does not list GPU %d (%s): restart it", z.socket, d.Index, d.Name)
+		}
+		g := found.GPUs[at]
+		if g.Counts != nil && !*g.Counts {
+			return fmt.Errorf("zeusd on %s finds no energy counter in GPU %d (%s)", z.socket, d.Index, d.Name)
+		}
+		z.ids = append(z.ids, strconv.Itoa(g.ID))
+	}
+	return nil
+}
+
+func (z *zeusd) end(ctx context.Context) (measure.Reading, error) {
+	first := z.first
+	if z.first = nil; first == nil { // without it the counters' whole life would be the figure
+		return measure.Reading{}, errors.New("zeusd: its span was not opened")
+	}
 	last, err := z.counters(ctx)
 	if err != nil {
 		return measure.Reading{}, err
 	}
 	var list []*float64
-	for _, id := range ids {
-		if last[id] < z.first[id] {
-			return measure.Reading{}, errors.New("zeusd: an energy counter went backwards")
+	for _, id := range z.ids {
+		if last[id] < first[id] {
+			return measure.Reading{}, fmt.Errorf("zeusd: the energy counter of its GPU %s went backwards", id)
 		}
-		j := float64(last[id]-z.first[id]) / 1000
+		j := float64(last[id]-first[id]) / 1000
 		list = append(list, &j)
 	}
-	return perGPU(list, len(ids))
+	return perGPU("zeusd", list, len(z.ids))
 }
 
 // counters are millijoules by the daemon's GPU number.
@@ -108,11 +128,11 @@ func (z *zeusd) counters(ctx context.Context) (map[string]uint64, error) {
 	var got map[string]struct {
 		EnergyMJ *uint64 `json:"energy_mj"`
 	}
-	if err := z.get(ctx, "/gpu/get_cumulative_energy?gpu_ids="+z.ids, &got); err != nil {
+	if err := z.get(ctx, "/gpu/get_cumulative_energy?gpu_ids="+strings.Join(z.ids, ","), &got); err != nil {
 		return nil, err
 	}
 	out := map[string]uint64{}
-	for _, id := range strings.Split(z.ids, ",") {
+	for _, id := range z.ids {
 		if got[id].EnergyMJ == nil {
 			return nil, fmt.Errorf("zeusd on %s gave no energy for GPU %s", z.socket, id)
 		}
@@ -128,7 +148,7 @@ func (z *zeusd) get(ctx context.Context, path string, into any) error {
 	}
 	resp, err := z.web.Do(req)
 	if err != nil {
-		return fmt.Errorf("zeusd on %s does not answer: %w", z.socket, errors.Unwrap(err))
+		return fmt.Errorf("zeusd on %s does not answer: %w; start it, or name its socket with ZEUSD_SOCK_PATH", z.socket, errors.Unwrap(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -144,11 +164,26 @@ func (z *zeusd) get(ctx context.Context, path string, into any) error {
 	return nil
 }
 
-// samePCI compares addresses by their tail: NVML's domain has 8 digits, others' 4.
+// samePCI compares addresses, whose domain has 8 digits from NVML and 4 from
+// others, or is 0 and left out.
 func samePCI(a, b string) bool {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	if len(a) < len(b) {
-		a, b = b, a
+	x, ok := pci(a)
+	y, too := pci(b)
+	return ok && too && x == y
+}
+
+// pci is an address's domain, bus, device and function.
+func pci(address string) (n [4]uint64, ok bool) {
+	parts := strings.FieldsFunc(address, func(r rune) bool { return r == ':' || r == '.' })
+	if len(parts) != 3 && len(parts) != 4 {
+		return n, false
 	}
-	return strings.HasSuffix(a, b)
+	for i, part := range parts {
+		v, err := strconv.ParseUint(part, 16, 32)
+		if err != nil {
+			return n, false
+		}
+		n[i+4-len(parts)] = v
+	}
+	return n, true
 }
