@@ -18,7 +18,7 @@ type cleanCmd struct {
 // Run does all that can be done, whatever of it fails.
 func (c *cleanCmd) Run(a *app) error {
 	outlivePipes()
-	failed := errors.Join(c.containers(a), c.settings(a))
+	failed := errors.Join(c.containers(a), c.settings(a), c.runs(a))
 	if c.Baselines && !c.DryRun {
 		n, err := measure.BaselineCache{Dir: cacheDir()}.Clear()
 		failed = errors.Join(failed, err)
@@ -54,6 +54,23 @@ func (c *cleanCmd) containers(a *app) error {
 		fmt.Fprintln(a.stdout, "no container is left over")
 	}
 	return failed
+}
+
+// runs forgets those that were killed.
+func (c *cleanCmd) runs(a *app) error {
+	dead, err := harness.CleanRuns(c.DryRun)
+	did := "forgot"
+	if c.DryRun {
+		did = "would forget"
+	}
+	for _, d := range dead {
+		said := fmt.Sprintf("%s run %s", did, d.Name)
+		if d.Dir != "" {
+			said += " and its empty folder " + d.Dir
+		}
+		fmt.Fprintln(a.stdout, said)
+	}
+	return err
 }
 
 // settings puts back what a killed run has set on GPUs.

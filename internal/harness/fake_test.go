@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(lockHolderEnv) != "" { // the second process of another test, with its folder
+		os.Exit(m.Run())
+	}
 	dir, err := os.MkdirTemp("", "llem-harness-")
 	if err != nil {
 		fmt.Println(err)

@@ -83,77 +83,47 @@ func (l *Locks) Release() {
 	l.files = nil
 }
 
-// RunLock shows other processes that a run is alive. nil holds nothing.
-type RunLock struct{ file *os.File }
-
-// LockRun marks run, whose name must be unique to this host, as alive until
-// Release or until the process ends.
-func LockRun(run string) (*RunLock, error) {
-	f, holder, err := tryLock("run-"+run, run)
-	switch {
-	case err != nil:
-		return nil, err
-	case f == nil:
-		return nil, fmt.Errorf("run %s is already held by pid %d", run, holder.PID)
-	}
-	return &RunLock{f}, nil
-}
-
-// Release ends the run. Its file goes too: no other run has its name.
-func (l *RunLock) Release() {
-	if l == nil || l.file == nil {
-		return
-	}
-	// What cannot be removed is an empty file that nobody holds.
-	_ = os.Remove(l.file.Name())
-	unlock(l.file)
-	l.file = nil
-}
-
-// Path is the lock's file, by which RunHeld knows it; empty for nil.
-func (l *RunLock) Path() string {
-	if l == nil || l.file == nil {
-		return ""
-	}
-	return l.file.Name()
-}
-
-// RunHeld says whether a living process holds the run whose lock is at path. A
-// lock that cannot be looked at counts as held, so that nothing of a living run
-// is cleaned away.
-func RunHeld(path string) bool {
-	f, err := openLock(path)
-	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	defer func() { _ = f.Close() }()
-	return flock(f, syscall.LOCK_SH|syscall.LOCK_NB) != nil
-}
-
-// tryLock takes the lock name, or returns no file and who holds it.
+// tryLock takes the lock name, or returns no file and who holds it. A file that
+// was cleaned away between opening and locking it is no lock: it tries again.
 func tryLock(name, run string) (*os.File, *Locked, error) {
 	path, err := lockPath(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := openOrCreateLock(path)
+	for {
+		f, err := openOrCreateLock(path)
+		if err != nil {
+			return nil, nil, fmt.Errorf("open lock %s: %w; %s names another folder", path, err, lockDirEnv)
+		}
+		err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case !names(path, f):
+			_ = f.Close()
+			continue
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			defer func() { _ = f.Close() }()
+			return nil, readHolder(f), nil
+		case err != nil:
+			_ = f.Close()
+			return nil, nil, fmt.Errorf("lock %s: %w; %s names another folder", path, err, lockDirEnv)
+		}
+		// Only the message of one who is refused needs this, so a file of another
+		// user that this one may not write is no reason to fail.
+		if f.Truncate(0) == nil {
+			_, _ = fmt.Fprintf(f, "%d %s %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339), run)
+		}
+		return f, nil, nil
+	}
+}
+
+// names says whether f still stands at path.
+func names(path string, f *os.File) bool {
+	there, err := os.Lstat(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open lock %s: %w; %s names another folder", path, err, lockDirEnv)
+		return false
 	}
-	switch err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		defer func() { _ = f.Close() }()
-		return nil, readHolder(f), nil
-	case err != nil:
-		_ = f.Close()
-		return nil, nil, fmt.Errorf("lock %s: %w; %s names another folder", path, err, lockDirEnv)
-	}
-	// Only the message of one who is refused needs this, so a file of another
-	// user that this one may not write is no reason to fail.
-	if f.Truncate(0) == nil {
-		_, _ = fmt.Fprintf(f, "%d %s %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339), run)
-	}
-	return f, nil, nil
+	open, err := f.Stat()
+	return err == nil && os.SameFile(there, open)
 }
 
 func readHolder(f *os.File) *Locked {

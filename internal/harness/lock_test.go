@@ -32,7 +32,7 @@ func TestLockHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer locks.Release()
-	run, err := LockRun("other")
+	run, err := LockRun("other", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestRunLockEndsWithRelease(t *testing.T) {
 	if RunHeld(filepath.Join(dir, "run-r1.lock")) {
 		t.Error("a run that never was is held")
 	}
-	l, err := LockRun("r1")
+	l, err := LockRun("r1", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestRunLockEndsWithRelease(t *testing.T) {
 	if !RunHeld(path) {
 		t.Error("a held run is not held")
 	}
-	if _, err := LockRun("r1"); err == nil {
+	if _, err := LockRun("r1", ""); err == nil {
 		t.Error("a held run was locked again")
 	}
 	l.Release()
@@ -254,7 +254,7 @@ func TestLockRefusesALinkedFolderAndSlashes(t *testing.T) {
 		t.Errorf("got %v, want a refusal that names %s", err, lockDirEnv)
 	}
 	useLockDir(t)
-	if _, err := LockRun("../escape"); err == nil {
+	if _, err := LockRun("../escape", ""); err == nil {
 		t.Error("a run name with a slash was taken")
 	}
 }

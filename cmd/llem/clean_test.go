@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+)
+
+// After kill -9 llem clean removes the run's lock and the folder that it put
+// nothing into. What was written stays, and so does a living run. Not parallel:
+// this clean is the whole daemon's.
+func TestCleanForgetsKilledRuns(t *testing.T) {
+	h := newHost(t, standin.GPU{Power: 60}, standin.GPU{Power: 60})
+	glob := func(pattern string) []string {
+		found, err := filepath.Glob(h.path(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for _, phase := range []string{"preflight", "record"} {
+		c := h.start(h.quick("--gpus", "0", "-n", "2")...)
+		c.reach(phase)
+		until(t, "its folder and lock", func() bool { return len(glob("out/*")) > 0 && len(glob("locks/run-*")) > 0 })
+		if err := c.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait() // killed
+		folders := glob("out/*")
+		written, err := os.ReadDir(folders[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		living := h.start(h.quick("--gpus", "1")...)
+		living.reach("launch")
+		if o := h.start("clean", "--dry-run").finish(); o.code != 0 || !strings.Contains(o.stdout, "would forget run") || len(glob("locks/run-*")) != 2 {
+			t.Errorf("killed in %s, dry run: exit %d\n%s%s", phase, o.code, o.stdout, o.stderr)
+		}
+		o := h.start("clean").finish()
+		if left := glob("locks/run-*"); o.code != 0 || strings.Count(o.stdout, "forgot run") != 1 || len(left) != 1 {
+			t.Errorf("killed in %s: exit %d, %v left\n%s%s", phase, o.code, left, o.stdout, o.stderr)
+		}
+		if ids := containers(t, c.Process.Pid); len(ids) > 0 {
+			t.Errorf("killed in %s: containers %v left", phase, ids)
+		}
+		now, err := os.ReadDir(folders[0])
+		if kept := len(written) > 0; kept != (err == nil) || len(now) != len(written) || kept != (phase == "record") {
+			t.Errorf("killed in %s with %d files written: %d left, %v", phase, len(written), len(now), err)
+		}
+		if o := living.finish(); o.code != 0 {
+			t.Errorf("the living run ended with %d\n%s", o.code, o.stderr)
+		}
+		h.clean(living.Process.Pid)
+		for _, dir := range glob("out/*") {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
