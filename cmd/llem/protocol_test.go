@@ -314,3 +314,26 @@ func TestNoEnergyByChoice(t *testing.T) {
 		}
 	}
 }
+
+// With few files a constant rate is measured all the same: it does not need a
+// connection for each of its prompts. A closed loop that does is refused.
+func TestFewOpenFiles(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	start := func(load string) outcome {
+		t.Helper()
+		c := h.command("run", "--quick", "-o", h.path("out"), h.config("model: reference/tiny\nengine: {image: "+image+"}\nworkload: {prompts: 160, max_input_tokens: 16, max_output_tokens: 2, load: {"+load+"}}\n"))
+		c.Path, c.Args = "/bin/sh", append([]string{"sh", "-c", `ulimit -n 150 && exec "$0" "$@"`}, c.Args...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		o := c.finish()
+		h.clean(c.Process.Pid)
+		return o
+	}
+	start("concurrency: 160").refused(t, exitHost, "160 requests at once", "ulimit -n", "workload.load.concurrency")
+	o := start("pattern: constant, rate_per_second: 20")
+	if r := o.record(t); o.code != exitDone || r.Requests.Completed != 160 {
+		t.Errorf("exit %d, %+v\n%s", o.code, r.Requests, o.stderr)
+	}
+}

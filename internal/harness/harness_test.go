@@ -167,3 +167,23 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		}
 	}
 }
+
+func TestConnectionsThatAreOpenedAhead(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		load study.Load
+		want int
+	}{
+		{"a closed loop: its concurrency", study.Load{Pattern: "closed", Concurrency: 2000}, 2000},
+		{"a closed loop of fewer requests", study.Load{Pattern: "closed", Concurrency: 99999}, 5000},
+		{"a constant rate with a bound", study.Load{Pattern: "constant", MaxInFlight: 2000}, 2000},
+		{"a constant rate without one", study.Load{Pattern: "constant"}, min(openedAhead, load.MostConnections())},
+	} {
+		x := &run{}
+		x.exp.Workload.Prompts, x.exp.Workload.Load = 5000, c.load
+		if got := x.connections(); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}

@@ -41,6 +41,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := findModel(ctx, x.exp); err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
+	if err := x.files(); err != nil {
+		return "", err
+	}
 	if err := x.findGPUs(ctx); err != nil {
 		return "", err
 	}

@@ -32,10 +32,6 @@ func batch(l study.Load) int {
 // client speaks the engine's dialect to the server that was launched.
 func (x *run) client() load.Client {
 	w := x.exp.Workload
-	connections := w.Load.Concurrency
-	if w.Load.Pattern != "closed" {
-		connections = orInt(w.Load.MaxInFlight, w.Prompts)
-	}
 	model := x.info.Model
 	if model == "" {
 		model = x.exp.Model
@@ -44,15 +40,34 @@ func (x *run) client() load.Client {
 		API: w.API, Model: model, Seed: x.exp.Seed, Temperature: w.Sampling.Temperature,
 		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
 		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
-		Connections: connections,
+		Connections: x.connections(),
 	})
 }
 
-func orInt(n, other int) int {
-	if n == 0 {
-		return other
+// openedAhead bounds the connections that are opened before a window whose load
+// names no most at once: such a load rarely has more in flight, and what it
+// needs beyond them is opened as it goes.
+const openedAhead = 1024
+
+// connections is how many are opened before the window: as many as the load can
+// have in flight.
+func (x *run) connections() int {
+	w := x.exp.Workload
+	switch {
+	case w.Load.Pattern == "closed":
+		return min(w.Load.Concurrency, w.Prompts)
+	case w.Load.MaxInFlight > 0:
+		return min(w.Load.MaxInFlight, w.Prompts)
 	}
-	return n
+	return min(w.Prompts, openedAhead, load.MostConnections())
+}
+
+// files refuses a load that needs more connections than this process may open.
+func (x *run) files() error {
+	if n, most := x.connections(), load.MostConnections(); n > most {
+		return fault(HostFault, "%d requests at once need as many connections, and this process may open %d: raise the limit of open files (ulimit -n %d), or lower workload.load.concurrency or max_in_flight", n, most, n+1024)
+	}
+	return nil
 }
 
 // warm runs the warmup: full batches like the measured ones, never the same

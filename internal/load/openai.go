@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -46,15 +47,13 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 	if opt.API == "chat" {
 		path = "/v1/chat/completions"
 	}
-	n := max(1, opt.Connections)
 	return &OpenAI{
 		opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{},
 		client: &http.Client{
 			Transport: &http.Transport{
 				// No proxy: the server is on this host, and a proxy's delay would be measured as its.
 				DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-				MaxIdleConns:        n,
-				MaxIdleConnsPerHost: n,
+				MaxIdleConnsPerHost: math.MaxInt, // what was opened once is kept
 				DisableCompression:  true,
 				ReadBufferSize:      32 << 10,
 			},
@@ -105,7 +104,7 @@ func (o *OpenAI) connect(ctx context.Context, n int) error {
 		}
 		resp.Body.Close()
 	}
-	return errors.Join(errs...)
+	return failedConnections(errs)
 }
 
 // ping asks for what every server answers; close the response.

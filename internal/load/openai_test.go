@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -178,6 +180,28 @@ func TestNobodyListens(t *testing.T) {
 	}
 	if err := c.Prepare(t.Context(), []Request{{}}); err == nil {
 		t.Error("prepared without a server")
+	}
+}
+
+// Thousands of connections fail for one cause, which is not told thousands of
+// times.
+func TestManyConnectionsThatFailAreToldInAFewLines(t *testing.T) {
+	c := NewOpenAI(OpenAIOptions{Connections: 50, BaseURL: "http://server"})
+	defer c.Close()
+	c.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	}
+	err := c.Prepare(t.Context(), requests(50))
+	if err == nil {
+		t.Fatal("prepared without a connection")
+	}
+	for _, says := range []string{"50 of 50 connections", "too many open files", "ulimit -n"} {
+		if !strings.Contains(err.Error(), says) {
+			t.Errorf("error %q does not say %q", err, says)
+		}
+	}
+	if n := strings.Count(err.Error(), "\n"); n > 3 {
+		t.Errorf("%d lines", n+1)
 	}
 }
 
