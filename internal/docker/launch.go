@@ -14,7 +14,6 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 )
@@ -27,7 +26,7 @@ const (
 	createTimeout = 60 * time.Second
 	removeTimeout = 60 * time.Second
 	tailLines     = "25"
-	maxLog        = 64 << 20
+	maxTail       = 64 << 10 // bytes of those lines
 )
 
 // server is a container that was created.
@@ -238,30 +237,6 @@ func (s *server) Err() error {
 	default:
 		return nil
 	}
-}
-
-// Log copies what the container wrote, standard output and error as they
-// came, up to 64 MiB from its end.
-func (s *server) Log(ctx context.Context, w io.Writer) error { return s.logs(ctx, "all", w) }
-
-func (s *server) logs(ctx context.Context, tail string, w io.Writer) error {
-	body, err := s.d.c.ContainerLogs(ctx, s.id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: tail})
-	if err != nil {
-		return fmt.Errorf("read the container's log: %w", err)
-	}
-	defer body.Close()
-	if _, err := stdcopy.StdCopy(w, w, io.LimitReader(body, maxLog)); err != nil {
-		return fmt.Errorf("read the container's log: %w", err)
-	}
-	return nil
-}
-
-func (s *server) tail(ctx context.Context) string {
-	var b strings.Builder
-	if err := s.logs(ctx, tailLines, &b); err != nil {
-		return ""
-	}
-	return strings.TrimSpace(b.String())
 }
 
 // Stop asks the container to end, kills it when it does not within ctx's

@@ -1,0 +1,82 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+// maxLog is what is kept of a container's log, in bytes.
+const maxLog = 64 << 20
+
+// Log copies what the container wrote, standard output and error as they came.
+// Of a longer log it keeps the last 64 MiB, where a failure is told, and says so
+// in the first line.
+func (s *server) Log(ctx context.Context, w io.Writer) error {
+	kept := ending{max: maxLog}
+	if err := s.logs(ctx, "all", &kept); err != nil {
+		return err
+	}
+	if kept.dropped > 0 {
+		if _, err := fmt.Fprintf(w, "[llem: the first %d bytes of this log are left out, its last %d MiB follow]\n", kept.dropped, maxLog>>20); err != nil {
+			return err
+		}
+	}
+	return kept.copyTo(w)
+}
+
+func (s *server) logs(ctx context.Context, tail string, w io.Writer) error {
+	body, err := s.d.c.ContainerLogs(ctx, s.id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: tail})
+	if err != nil {
+		return fmt.Errorf("read the container's log: %w", err)
+	}
+	defer body.Close()
+	if _, err := stdcopy.StdCopy(w, w, body); err != nil {
+		return fmt.Errorf("read the container's log: %w", err)
+	}
+	return nil
+}
+
+// tail is the end of the log, for a message; of endless lines it is their end too.
+func (s *server) tail(ctx context.Context) string {
+	kept := ending{max: maxTail}
+	if err := s.logs(ctx, tailLines, &kept); err != nil {
+		return ""
+	}
+	var b strings.Builder
+	_ = kept.copyTo(&b) // never fails
+	return strings.TrimSpace(b.String())
+}
+
+// ending keeps the last max bytes of what is written to it.
+type ending struct {
+	max     int
+	buf     []byte
+	at      int // where the oldest byte is, once buf is full
+	dropped int64
+}
+
+func (e *ending) Write(p []byte) (int, error) {
+	n := len(p)
+	room := min(e.max-len(e.buf), n)
+	e.buf = append(e.buf, p[:room]...)
+	for p = p[room:]; len(p) > 0; {
+		k := copy(e.buf[e.at:], p)
+		e.at = (e.at + k) % e.max
+		e.dropped += int64(k)
+		p = p[k:]
+	}
+	return n, nil
+}
+
+func (e *ending) copyTo(w io.Writer) error {
+	if _, err := w.Write(e.buf[e.at:]); err != nil {
+		return err
+	}
+	_, err := w.Write(e.buf[:e.at])
+	return err
+}

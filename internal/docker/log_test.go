@@ -1,0 +1,69 @@
+package docker
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+func TestEndingKeepsTheLastBytes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		writes  []string
+		want    string
+		dropped int64
+	}{
+		{nil, "", 0},
+		{[]string{"ab"}, "ab", 0},
+		{[]string{"abc", "de"}, "abcde", 0},
+		{[]string{"abc", "def"}, "bcdef", 1},
+		{[]string{"abcde", "f", "ghijklm", "n"}, "jklmn", 9},
+		{[]string{"abcdefghijklmnopqrs"}, "opqrs", 14},
+	} {
+		e := ending{max: 5}
+		for _, w := range c.writes {
+			if n, err := e.Write([]byte(w)); n != len(w) || err != nil {
+				t.Errorf("%q: wrote %d, %v", w, n, err)
+			}
+		}
+		var b strings.Builder
+		if err := e.copyTo(&b); err != nil || b.String() != c.want || e.dropped != c.dropped {
+			t.Errorf("%q: kept %q and dropped %d, want %q and %d", c.writes, b.String(), e.dropped, c.want, c.dropped)
+		}
+	}
+}
+
+// What went wrong stands at the end of a log.
+func TestALogOverItsLimitKeepsItsEnd(t *testing.T) {
+	const lines, size = 70, 1 << 20
+	fake(t, map[string]http.HandlerFunc{"GET /containers/c1/logs": func(w http.ResponseWriter, _ *http.Request) {
+		out := bufio.NewWriter(w)
+		stdout, stderr := stdcopy.NewStdWriter(out, stdcopy.Stdout), stdcopy.NewStdWriter(out, stdcopy.Stderr)
+		for i := range lines {
+			fmt.Fprintf(stdout, "line %02d %s\n", i, bytes.Repeat([]byte{'x'}, size-9))
+		}
+		fmt.Fprint(stderr, "CUDA error: an illegal memory access\n")
+		out.Flush()
+	}})
+	s := &server{d: openFake(t), id: "c1"}
+	var got bytes.Buffer
+	if err := s.Log(t.Context(), &got); err != nil {
+		t.Fatal(err)
+	}
+	first, rest, _ := strings.Cut(got.String(), "\n")
+	const dropped = lines*size + len("CUDA error: an illegal memory access\n") - maxLog
+	if want := fmt.Sprintf("first %d bytes of this log are left out", dropped); !strings.Contains(first, want) {
+		t.Errorf("the first line is %q, want %q in it", first[:min(len(first), 200)], want)
+	}
+	if !strings.HasSuffix(rest, "\nCUDA error: an illegal memory access\n") || len(rest) != maxLog || strings.Contains(rest, "line 05") {
+		t.Errorf("%d bytes kept, which end with %q", len(rest), rest[max(0, len(rest)-100):])
+	}
+	if tail := s.tail(t.Context()); len(tail) > maxTail || !strings.HasSuffix(tail, "illegal memory access") {
+		t.Errorf("the message's end of the log has %d bytes", len(tail))
+	}
+}
