@@ -126,6 +126,7 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 		return x.store.Dir(), err
 	})
 	after := x.after(ctx)
+	x.mapWarnings(rec)
 	if x.exp.Baseline.After && x.baseline != nil {
 		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
 			x.idleAgain(ctx, rec)

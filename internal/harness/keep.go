@@ -174,15 +174,19 @@ func (x *run) released(ctx context.Context) string {
 		if now == nil {
 			return "container removed, GPU memory cannot be read"
 		}
-		free := true
+		var kept []int
 		for g, used := range now {
-			free = free && used <= x.memBefore[g]+tolerance
+			if used > x.memBefore[g]+tolerance {
+				kept = append(kept, g)
+			}
 		}
-		if free {
+		if len(kept) == 0 {
 			return "container removed, GPU memory released"
 		}
 		if time.Now().After(deadline) || measure.Sleep(ctx, 200*time.Millisecond) != nil {
-			x.Log.Warn("GPU memory is still in use after the container was removed; see nvidia-smi")
+			for _, g := range kept {
+				x.warn("gpu_memory_not_released", "GPU %d: %d MiB more in use after the container was removed than before it", x.devices[g].Index, (now[g]-x.memBefore[g])>>20)
+			}
 			return "container removed, GPU memory still in use"
 		}
 	}

@@ -333,7 +333,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s %s at %s (%s)", x.eng.Name(), x.info.Version, x.server.URL(), x.server.Info().Route), nil
 }
 
-// memoryUsed is the memory in use on each GPU; nil without GPUs.
+// memoryUsed is the memory in use on each GPU; nil where it is unknown.
 func (x *run) memoryUsed() []uint64 {
 	if x.watcher == nil {
 		return nil
@@ -344,6 +344,9 @@ func (x *run) memoryUsed() []uint64 {
 	}
 	used := make([]uint64, len(x.devices))
 	for _, s := range got {
+		if s.Has&measure.HasMemory == 0 {
+			return nil // unknown
+		}
 		used[s.GPU] = s.MemUsed
 	}
 	return used

@@ -25,6 +25,7 @@ var kinds = map[string]kind{
 	"energy_scope_host":            {Doubt, "compare it with figures of the same scope only; a GPU's energy needs an NVIDIA GPU"},
 	"sensor_disagreement":          {Doubt, "compare per_gpu.counter_j and power_integral_j; lengthen the window"},
 	"gpu_not_exclusive":            {Invalid, "stop the other processes, or pick another GPU with --gpus"},
+	"gpu_memory_not_released":      {Doubt, "see `nvidia-smi` for what holds it: until it is free the GPU is not idle, and the next run has less of it"},
 	"throttled":                    {Invalid, "improve cooling or lower the power limit, then measure again"},
 	"power_capped":                 {Note, "normal at full load; record the power limit beside the figure"},
 	"negative_adjusted_energy":     {Doubt, "measure the baseline again on an idle GPU; a cached one is dropped with baseline.cache_ttl_seconds: 0"},
