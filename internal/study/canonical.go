@@ -1,7 +1,6 @@
 package study
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -103,33 +102,4 @@ func put(n *yaml.Node, path []string, v any) {
 	child := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0]}, child)
 	put(child, path[1:], v)
-}
-
-// Redact returns a file as it was given but for the values of secrets. A file
-// that is not YAML comes back as a note, because nothing is known of it.
-func Redact(data []byte) []byte {
-	var doc yaml.Node
-	if len(bytes.TrimSpace(data)) == 0 {
-		return data
-	}
-	if err := yaml.Load(data, &doc); err != nil {
-		return []byte("# not kept: the file could not be read as YAML\n")
-	}
-	var values []string
-	collect(&doc, &values)
-	out := data
-	for _, v := range values {
-		out = bytes.ReplaceAll(out, []byte(v), []byte(redacted))
-	}
-	return out
-}
-
-// collect finds the values of secrets anywhere in a document.
-func collect(n *yaml.Node, out *[]string) {
-	for i, c := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 1 && secret(n.Content[i-1].Value) && c.Kind == yaml.ScalarNode && c.Value != "" && c.Tag != "!!null" {
-			*out = append(*out, c.Value)
-		}
-		collect(c, out)
-	}
 }

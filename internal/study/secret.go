@@ -163,7 +163,9 @@ func hide(text string, values []string) string {
 	for _, v := range values {
 		all = append(all, v)
 		for line := range strings.SplitSeq(v, "\n") {
-			all = append(all, strings.TrimSpace(line))
+			if line = strings.TrimSpace(line); len(line) >= sure { // not the brace of a JSON
+				all = append(all, line)
+			}
 		}
 		if quoted, err := json.Marshal(v); err == nil {
 			all = append(all, string(quoted[1:len(quoted)-1]))
