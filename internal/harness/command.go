@@ -19,7 +19,7 @@ import (
 // Command is a program whose energy is measured, in place of an experiment.
 type Command struct {
 	Args    []string
-	GPUs    []string // NVML indices and UUIDs; empty: what CUDA_VISIBLE_DEVICES grants, else all
+	GPUs    []string // NVML indices and UUIDs; empty: what CUDA_VISIBLE_DEVICES or Slurm grants, else all
 	Repeats int      // at least 1
 
 	Stdin          io.Reader

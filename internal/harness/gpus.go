@@ -3,8 +3,6 @@ package harness
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -47,25 +45,6 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, lock func(uuids [
 
 // errBusy is a GPU that somebody else has now, and may not have later.
 var errBusy = errors.New("GPU in use")
-
-// grantedGPUs is what CUDA_VISIBLE_DEVICES allows, as Slurm and people set it;
-// ok is false where it is not set. Indices in it are taken as NVML's, which is
-// the order of CUDA_DEVICE_ORDER=PCI_BUS_ID.
-func grantedGPUs() (ids []string, ok bool) {
-	v, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES")
-	if !ok {
-		return nil, false
-	}
-	for _, id := range strings.Split(v, ",") {
-		id = strings.TrimSpace(id)
-		// As CUDA reads it: the list ends at the first entry that is no device.
-		if id == "" || strings.HasPrefix(id, "-") || id == "NoDevFiles" {
-			break
-		}
-		ids = append(ids, id)
-	}
-	return ids, true
-}
 
 // firstFree locks the first n GPUs that no other llem holds and nobody uses.
 func firstFree(ctx context.Context, gpus GPUs, n int, lock func(uuids []string) (*Locks, error)) ([]measure.Device, *Locks, string, error) {
