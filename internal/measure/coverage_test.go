@@ -238,8 +238,12 @@ const accuracyTail = "\nErrors are relative to the energy of the window; the lar
 	"- A load that repeats with the refresh itself can hide from a sensor that looks a quarter of the time (A100, H100); no meter that\n" +
 	"  reads it can see that. The square loads above vary their period by ±10 %.\n" +
 	"- The sensor's own gain: 5 % as a limit, common to all runs on one card. It is in `u_absolute_j` and not in `u_repeatability_j`.\n" +
-	"- A real GPU: **none has been measured** with this version. Which part of each refresh a real sensor looks at is not published;\n" +
-	"  the simulation takes the last one.\n"
+	"- Which part of each refresh a real sensor looks at is not published; the simulation takes the last one.\n\n" +
+	"## Not measured: a real GPU\n\n" +
+	"No GPU was to be had for this version, so these are **not known**, and no figure here stands for them: the coefficient of variation\n" +
+	"of repeats of a steady load, the refresh that is found on a card, counter against integrated power, what a reading costs the\n" +
+	"driver, and agreement with Zeus over the same span. The real Zeus, its daemon and the real CodeCarbon were held to llem on the\n" +
+	"stand-in library, whose truth is known (`cmd/llem/instruments_test.go`).\n"
 
 // A step of 80 to 600 W with the window and back: the ticks of one GPU, or of
 // four out of phase, carry it; the mean of one second cannot.
