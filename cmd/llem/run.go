@@ -146,7 +146,11 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	}
 	said("engine", s.Engine)
 	said("image id", orElse(s.ImageID, "known when the image is here"))
-	said("command", strings.Join(s.Cmd, " "))
+	args := make([]string, len(s.Cmd))
+	for i, arg := range s.Cmd {
+		args[i] = e.Hide(arg)
+	}
+	said("command", strings.Join(args, " "))
 	if p.Busy != "" {
 		said("gpus", "not known yet: "+p.Busy)
 		return nil

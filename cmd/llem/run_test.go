@@ -145,29 +145,39 @@ func TestJSONIsTheRecordAndNothingElseOnStdout(t *testing.T) {
 	}
 }
 
-// A planted token must be found nowhere.
+// A planted token must be found nowhere, and secrets of the experiment in no file
+// of the result and no output.
 func TestSecretsAreNowhere(t *testing.T) {
 	t.Parallel()
-	const secret = "hf_planted_4d1c7e"
+	const secret, key = "hf_planted_4d1c7e", "sk-planted-91b2"
 	h := newHost(t)
 	h.set("HF_TOKEN", secret)
-	c := h.start(append([]string{"-v"}, h.quick()...)...)
+	config := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-api-key: " + key + "}, env: {ADMIN_TOKEN: " + key + "}}\n")
+	dry := h.llem("run", "--dry-run", config)
+	if dry.code != exitDone || strings.Contains(dry.stdout+dry.stderr, key) || !strings.Contains(dry.stdout, "--x-api-key") {
+		t.Errorf("the dry run: exit %d\n%s%s", dry.code, dry.stdout, dry.stderr)
+	}
+	c := h.start("-v", "run", "--quick", "-o", h.path("out"), config)
 	var ids []string
 	until(t, "a container", func() bool { ids = containers(t, c.Process.Pid); return len(ids) > 0 })
 	if strings.Contains(dockerCLI(t, "inspect", ids[0]), secret) {
 		t.Error("the token is in the container's configuration")
 	}
 	o := c.finish()
-	if o.code != 0 || strings.Contains(o.stdout+o.stderr, secret) {
-		t.Errorf("exit %d; the token is in the output: %v", o.code, strings.Contains(o.stdout+o.stderr, secret))
+	for _, s := range []string{secret, key} {
+		if o.code != 0 || strings.Contains(o.stdout+o.stderr, s) {
+			t.Errorf("exit %d; %s is in the output: %v", o.code, s, strings.Contains(o.stdout+o.stderr, s))
+		}
 	}
 	err := filepath.WalkDir(h.dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(data), secret) {
-			t.Errorf("the token is in %s", path)
+		for _, s := range []string{secret, key} {
+			if strings.Contains(string(data), s) && path != config {
+				t.Errorf("%s is in %s", s, path)
+			}
 		}
 		return err
 	})

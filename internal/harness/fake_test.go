@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type fake struct {
 	dies     string
 	after    int // of the requests of the path dies
 	silent   bool
+	tells    []string // stand in its command line, its log and its refusals
 
 	url   string
 	done  chan struct{}
@@ -96,7 +98,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 	if f.fails > 0 && n >= f.fails {
-		http.Error(w, "no room", http.StatusInternalServerError)
+		http.Error(w, "no room "+strings.Join(f.tells, " "), http.StatusInternalServerError)
 		return
 	}
 	var b struct {
@@ -130,11 +132,11 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 
 func (f *fake) URL() string { return f.url }
 func (f *fake) Info() engine.ContainerInfo {
-	return engine.ContainerInfo{ID: "c1", Command: []string{"/reference"}}
+	return engine.ContainerInfo{ID: "c1", Command: append([]string{"/reference"}, f.tells...)}
 }
 func (f *fake) Done() <-chan struct{} { return f.done }
 func (f *fake) Log(_ context.Context, w io.Writer) error {
-	_, err := io.WriteString(w, "its log\n")
+	_, err := io.WriteString(w, "its log\n"+strings.Join(f.tells, "\n"))
 	return err
 }
 func (f *fake) Stop(context.Context) error          { f.ended = "stopped"; return nil }
@@ -144,7 +146,7 @@ func (f *fake) Describe(context.Context) DaemonInfo { return DaemonInfo{Version:
 func (f *fake) Err() error {
 	select {
 	case <-f.done:
-		return &engine.Died{ExitCode: 9, LogTail: "its last words"}
+		return &engine.Died{ExitCode: 9, LogTail: "its last words " + strings.Join(f.tells, " ")}
 	default:
 		return nil
 	}
@@ -178,7 +180,10 @@ func (w *watching) Say(string)                        {}
 func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outcome, []string, error) {
 	t.Helper()
 	f.start(t)
-	e, err := study.Decode("test.yaml", []byte(fmt.Sprintf("model: reference/tiny\nengine: {name: reference, image: i}\noutput: {dir: %q}\n%s", t.TempDir(), text)), study.Options{Quick: true})
+	if !strings.Contains(text, "engine:") {
+		text += "engine: {name: reference, image: i}\n"
+	}
+	e, err := study.Decode("test.yaml", []byte(fmt.Sprintf("model: reference/tiny\noutput: {dir: %q}\n%s", t.TempDir(), text)), study.Options{Quick: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 	if x.recorder != nil {
 		x.recorder.Start()
 	}
-	err := x.measured(ctx)
+	err := x.hidden(x.measured(ctx))
 	rec := x.record(err)
 	keep := x.phase(measure.Record, "", func() (string, error) {
 		err := x.keep(rec)

@@ -98,7 +98,10 @@ func (x *run) after(ctx context.Context) error {
 		ctx, cancel := x.unhurried(ctx)
 		defer cancel()
 		logCtx, done := context.WithTimeout(ctx, logDeadline)
-		err := x.store.Put(result.LogFile, func(w io.Writer) error { return x.server.Log(logCtx, w) })
+		err := x.store.Put(result.LogFile, func(w io.Writer) error {
+			h := &hiding{to: w, hide: x.exp.Hide}
+			return errors.Join(x.server.Log(logCtx, h), h.flush())
+		})
 		done()
 		if err != nil {
 			x.Log.Warn("fetch the engine's log", "error", err)
@@ -215,7 +218,11 @@ func (x *run) requestRows() []result.RequestRow {
 	}
 	rows := make([]result.RequestRow, 0, len(x.work.traces))
 	for i := range x.work.traces {
-		rows = append(rows, requestRow(&x.work.traces[i]))
+		row := requestRow(&x.work.traces[i])
+		if row.Error != "" {
+			row.Error = x.exp.Hide(row.Error)
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

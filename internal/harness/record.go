@@ -52,7 +52,7 @@ func (x *run) engineRecord() result.Engine {
 	}
 	if x.server != nil {
 		info := x.server.Info()
-		out.Command, out.ContainerID, out.Route = info.Command, info.ID, info.Route
+		out.Command, out.ContainerID, out.Route = x.hideAll(info.Command), info.ID, info.Route
 	}
 	if x.startup != nil {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
@@ -157,7 +157,7 @@ func (x *run) mapWarnings(r *result.Record) {
 	r.MeasurementWarnings, r.WarningSeverities = []string{}, map[string]string{}
 	seen := map[string]bool{}
 	for _, w := range x.warnings {
-		if text := w.String(); !seen[text] {
+		if text := x.exp.Hide(w.String()); !seen[text] {
 			seen[text] = true
 			r.MeasurementWarnings = append(r.MeasurementWarnings, text)
 			r.WarningSeverities[w.Code] = string(w.Severity)

@@ -39,7 +39,7 @@ type options struct {
 
 func main() {
 	o, rest := parse(os.Args[1:])
-	log.Printf("test engine: fault %q after %d", o.fault, o.after)
+	log.Printf("test engine: fault %q after %d, arguments %q", o.fault, o.after, os.Args[1:]) // as vLLM does
 	switch o.fault {
 	case "exit":
 		log.Print("cannot find the model weights")
