@@ -166,7 +166,7 @@ func (p *printer) protocol() {
 	}
 	p.section("Protocol")
 	if w := r.Warmup; w != nil {
-		p.row("warmup", "%s in %s%s", plural(w.IterationsCompleted, "iteration"), seconds(w.DurationSeconds), converged(w))
+		p.row("warmup", "%s", warmup(w))
 		p.row("thermal floor", "%s", seconds(w.ThermalFloorSeconds))
 	}
 	if s := r.Engine.StartupSeconds; s != nil {
@@ -179,6 +179,13 @@ func (p *printer) protocol() {
 		}
 		p.row("client", "%s of CPU, send lag p99 %s, %s", seconds(*c.CPUSeconds), lag, dash(strings.ReplaceAll(r.Engine.Route, "_", " ")))
 	}
+}
+
+func warmup(w *result.Warmup) string {
+	if w.MaxPrompts == 0 {
+		return "none (cold start)"
+	}
+	return fmt.Sprintf("%s in %s%s", plural(w.IterationsCompleted, "iteration"), seconds(w.DurationSeconds), converged(w))
 }
 
 func converged(w *result.Warmup) string {

@@ -47,7 +47,7 @@ func full() *result.Record {
 		Latency: result.Latency{TTFT: lat(21.3), TPOT: lat(11.02), ITL: lat(11), E2E: lat(2831)},
 		Client:  result.Client{CPUSeconds: p(1.234), SendLagMS: lat(0.01)},
 		FLOPs:   &result.FLOPs{Value: p(7.1e14), Total: p(7.9e14), Confidence: p("high"), FLOPsPerSecond: p(1.97e13), FLOPsPerJoule: p(2.8e10), UFLOPsPerJoule: p(6e7)},
-		Warmup:  &result.Warmup{IterationsCompleted: 5, DurationSeconds: 14.2, ThermalFloorSeconds: 60},
+		Warmup:  &result.Warmup{IterationsCompleted: 5, MaxPrompts: 5, DurationSeconds: 14.2, ThermalFloorSeconds: 60},
 		MeasurementWarnings: []string{
 			"single_run: one run has no spread of its own; repeat the experiment before comparing it with another",
 			"thermal_drift_detected: GPU 3: temperature moved by 14 °C over the window (threshold 10 °C); warm up longer (warmup.n_warmup), raise warmup.thermal_floor_seconds, or check the cooling",
@@ -188,6 +188,28 @@ func TestTheWidthIsBetween60And80Columns(t *testing.T) {
 		}
 		if got > want || got < want-1 {
 			t.Errorf("width %d: lines of up to %d columns, want %d", width, got, want)
+		}
+	}
+}
+
+func TestTheWarmupsLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		warmup result.Warmup
+		want   string
+	}{
+		"none was asked for":         {result.Warmup{DurationSeconds: 2.51e-7}, "none (cold start)"},
+		"some":                       {result.Warmup{MaxPrompts: 5, IterationsCompleted: 5, DurationSeconds: 14.2}, "5 iterations in 14.2 s"},
+		"the first one did not end":  {result.Warmup{MaxPrompts: 5, DurationSeconds: 3}, "0 iterations in 3"},
+		"one, and then all was over": {result.Warmup{MaxPrompts: 5, IterationsCompleted: 1, DurationSeconds: 3}, "1 iteration in 3"},
+	} {
+		r := full()
+		r.Warmup = &c.warmup
+		var b bytes.Buffer
+		if err := Table(&b, r, "d", Options{Width: 80}); err != nil {
+			t.Fatal(err)
+		}
+		if want := "  warmup               " + c.want; !strings.Contains(b.String(), want) {
+			t.Errorf("%s: no %q in\n%s", name, want, b.String())
 		}
 	}
 }
