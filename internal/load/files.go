@@ -40,7 +40,11 @@ func failedConnections(errs []error) error {
 	if failed == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%d of %d connections: %w", failed, len(errs), errors.Join(told...))
+	return outOfFiles(fmt.Errorf("%d of %d connections: %w", failed, len(errs), errors.Join(told...)))
+}
+
+// outOfFiles adds what to do where err is for want of files.
+func outOfFiles(err error) error {
 	if errors.Is(err, syscall.EMFILE) {
 		return fmt.Errorf("%w; raise the limit of open files (ulimit -n)", err)
 	}

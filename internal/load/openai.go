@@ -201,7 +201,7 @@ func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace)
 	sent.Store(int64(time.Since(t0)))
 	resp, err := o.client.Do(req)
 	tr.Sent = time.Duration(sent.Load())
-	return resp, err
+	return resp, outOfFiles(err)
 }
 
 // receive reads the response; anything but 200 is an error that quotes it.

@@ -203,6 +203,9 @@ func TestManyConnectionsThatFailAreToldInAFewLines(t *testing.T) {
 	if n := strings.Count(err.Error(), "\n"); n > 3 {
 		t.Errorf("%d lines", n+1)
 	}
+	if tr := once(t, c); tr.Status != StatusFailed || !strings.Contains(tr.Error, "ulimit -n") {
+		t.Errorf("a request that finds no file: %+v", tr)
+	}
 }
 
 func TestWhatIsAsked(t *testing.T) {

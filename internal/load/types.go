@@ -20,7 +20,7 @@ type Request struct {
 // Status of a request when it ended.
 const (
 	StatusOK      = "ok"
-	StatusFailed  = "failed"  // refused, broken off or malformed
+	StatusFailed  = "failed"  // refused, broken off, given up by the server or malformed
 	StatusTimeout = "timeout" // request_timeout_seconds passed
 	StatusCut     = "cut"     // the run was interrupted
 )
