@@ -67,7 +67,7 @@ func TestTwelveErrorsAtOnce(t *testing.T) {
 		`bad.yaml:3:1: engin: unknown key; did you mean "engine"?`,
 		`bad.yaml:5:9: engine.pull: "sometimes" is none of missing, always, never`,
 		`bad.yaml:6:28: engine.startup_timeout_seconds: -1 is out of range: 1 to`,
-		`bad.yaml:7:7: gpus: GPU 0 stands twice`,
+		`bad.yaml:7:11: gpus: GPU 0 stands twice`,
 		`bad.yaml:9:12: workload.prompts: want a whole number, not "1.5"`,
 		`bad.yaml:11:5: workload.load.patern: unknown key; did you mean "pattern"?`,
 		`bad.yaml:12:22: workload.load.rate_per_second: want a number, not ".nan"`,
@@ -76,7 +76,7 @@ func TestTwelveErrorsAtOnce(t *testing.T) {
 		`bad.yaml:17:3: energy.backend: blank: write none (or null) to switch energy off`,
 		`bad.yaml:19:10: baseline.after: want true or false`,
 		`bad.yaml:20:1: sweep: not in this version of llem`,
-		`bad.yaml: name: "a b": use letters`,
+		`bad.yaml:1:7: name: "a b" is no name: use letters`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in:\n%v", want, err)

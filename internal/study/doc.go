@@ -1,7 +1,7 @@
 // Package study reads the experiment file: what is measured, on what, how.
 //
 // One table, keys.go, says of every key its path, kind, range, default and
-// meaning. From it come the strict decoder (decode.go), the JSON Schema that
+// meaning. From it come the strict decoder (decode.go, walk.go), the JSON Schema that
 // editors use, the reference page docs/config.md and the names of environment
 // variables, so that none of them can disagree. A key whose feature this
 // version does not have is in the table too, and is refused by name.

@@ -1,5 +1,7 @@
 package study
 
+import "regexp"
+
 // kind is what a key's value looks like.
 type kind int
 
@@ -25,21 +27,29 @@ type key struct {
 	max   float64
 	enum  []string
 	later bool     // recognised, and refused: its feature is not in this version
-	allow []string // values that are let through even so, because they are the default
 	never []string // enum values that later versions have
-	doc   string
+
+	match  *regexp.Regexp // of a string, or of each in a list or mapping; nil: any
+	hint   string         // follows a value that does not match
+	digits bool           // a whole number is a string too
+	doc    string
 }
 
+const week = 7 * 24 * 3600
+
+// sizePattern is what go-units takes, but for what is no byte at all.
 const (
-	lots = 1e9
-	week = 7 * 24 * 3600
+	sizePattern = `^$|^[0-9.]*[1-9][0-9.]* ?([bB]|[kKmMgGtTpP]([iI]?[bB])?)?$`
+	sizeHint    = "is no size; write one such as 512MiB or 16GiB"
 )
+
+var re = regexp.MustCompile
 
 // keys is the experiment file, in the order in which it is documented.
 var keys = []key{
-	{path: "name", kind: text, note: "from the model and the engine", doc: "Names the result's folder. Letters, digits, dot, dash and underscore."},
+	{path: "name", kind: text, note: "from the model and the engine", match: re(`^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`), hint: "is no name: use letters, digits, dot, dash and underscore, at most 100", doc: "Names the result's folder. Letters, digits, dot, dash and underscore."},
 	{path: "model", kind: text, note: "required", doc: "Hugging Face id, local directory, .gguf file, or reference/PRESET for the bundled engine."},
-	{path: "revision", kind: text, def: "main", doc: "Of a model on the hub; a local model has none."},
+	{path: "revision", kind: text, def: "main", digits: true, match: re(`^[^-\s]+$`), hint: "is no revision", doc: "Of a model on the hub; a local model has none."},
 	{path: "engine.image", kind: text, note: "or --image", doc: "Container image of the engine."},
 	{path: "engine.name", kind: text, note: "told from the image", doc: "The engine's name, where it cannot be told from the image; see `llem engines`."},
 	{path: "engine.endpoint", kind: text, later: true, doc: "A server that already runs, instead of an image."},
@@ -47,15 +57,15 @@ var keys = []key{
 	{path: "engine.env", kind: strs, doc: "Environment of the container. Values of names that look like secrets are redacted in the record."},
 	{path: "engine.pull", kind: text, def: "missing", enum: []string{"missing", "always", "never"}, doc: "When the image is pulled."},
 	{path: "engine.startup_timeout_seconds", kind: number, def: 1800.0, min: 1, max: week, doc: "How long the server may take until it is ready."},
-	{path: "engine.container.shm_size", kind: size, doc: "Size of /dev/shm."},
+	{path: "engine.container.shm_size", kind: size, match: re(sizePattern), hint: sizeHint, doc: "Size of /dev/shm."},
 	{path: "engine.container.ipc", kind: text, def: "private", enum: []string{"private", "host", "shareable", "none"}, doc: "IPC namespace."},
-	{path: "engine.container.ulimits", kind: strs, doc: "`name: soft:hard` or `name: both`; -1 is unlimited."},
-	{path: "engine.container.mounts", kind: list, doc: "`source:target[:ro|rw]`; a relative source is relative to this file."},
-	{path: "engine.container.devices", kind: list, doc: "`host[:container[:rwm]]`."},
-	{path: "engine.container.user", kind: text, note: "the image's", doc: "`uid[:gid]` or a name."},
+	{path: "engine.container.ulimits", kind: strs, match: re(`^(-1|[0-9]+)(:(-1|[0-9]+))?$`), hint: "is not soft[:hard]", doc: "`name: soft:hard` or `name: both`; -1 is unlimited."},
+	{path: "engine.container.mounts", kind: list, match: re(`^[^:]+:/[^:]*(:(ro|rw))?$`), hint: "is not source:/target[:ro|rw]", doc: "`source:target[:ro|rw]`; a relative source is relative to this file."},
+	{path: "engine.container.devices", kind: list, match: re(`^/`), hint: "is not /host[:/container[:rwm]]", doc: "`host[:container[:rwm]]`."},
+	{path: "engine.container.user", kind: text, note: "the image's", digits: true, match: re(`^$|^[A-Za-z0-9_]`), hint: "is neither uid[:gid] nor a name", doc: "`uid[:gid]` or a name."},
 	{path: "engine.container.entrypoint", kind: list, note: "the image's", doc: "Replaces the image's entrypoint."},
-	{path: "engine.container.cpuset", kind: text, doc: "CPUs the container may use: `0-3,8`."},
-	{path: "engine.container.memory", kind: size, doc: "Memory the container may use, swap included."},
+	{path: "engine.container.cpuset", kind: text, digits: true, match: re(`^$|^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$`), hint: "is no list of CPUs such as 0-3,8", doc: "CPUs the container may use: `0-3,8`."},
+	{path: "engine.container.memory", kind: size, match: re(sizePattern), hint: sizeHint, doc: "Memory the container may use, swap included."},
 	{path: "gpus", kind: gpuList, def: "auto", doc: "auto: what CUDA_VISIBLE_DEVICES grants, or SLURM_STEP_GPUS or SLURM_JOB_GPUS, else the first free ones, as many as parallel asks for; none; or a list of NVML indices and UUIDs."},
 	{path: "parallel.tensor", kind: integer, def: 1, min: 1, max: 1024, doc: "Tensor parallelism."},
 	{path: "parallel.pipeline", kind: integer, def: 1, min: 1, max: 1024, doc: "Pipeline parallelism."},
@@ -64,7 +74,7 @@ var keys = []key{
 	{path: "gpu_settings.sm_clock_mhz", kind: integer, note: "as it is", min: 1, max: 10000, doc: "SM clock that the GPUs are locked to during the run; set free after it, whatever it was before. Needs root, and GPUs that nobody else uses."},
 	{path: "dtype", kind: text, def: "auto", doc: "Data type of the weights, where the engine offers a choice."},
 	{path: "seed", kind: integer, def: 42, min: 0, max: 1 << 53, doc: "Of prompts, their order and the engine's sampling."},
-	{path: "workload.source", kind: text, def: "synthetic", doc: "synthetic, or a .jsonl file with prompt, text, instruction, input or question in each line; relative to this file."},
+	{path: "workload.source", kind: text, def: "synthetic", match: re(`^synthetic$|\.jsonl$`), hint: "is neither synthetic nor a .jsonl file", doc: "synthetic, or a .jsonl file with prompt, text, instruction, input or question in each line; relative to this file."},
 	{path: "workload.api", kind: text, def: "completions", enum: []string{"completions", "chat"}, doc: "Which route is driven."},
 	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick", min: 1, max: 1e7, doc: "How many requests are measured."},
 	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts in tokens; with api: chat the engine's chat template comes on top. Prompts from a file are sent whole."},
@@ -95,7 +105,7 @@ var keys = []key{
 	{path: "energy.backend", kind: text, def: "auto", enum: []string{"auto", "nvml", "zeus", "codecarbon", "none"}, doc: "Who owns the energy figure. auto is Zeus where it is installed, else NVML, else CodeCarbon. null means none; a blank value is an error."},
 	{path: "energy.host", kind: text, def: "auto", enum: []string{"auto", "rapl", "none"}, doc: "Energy of the host's CPUs and memory, beside the GPUs' and never in their total. auto takes RAPL where it can be read; rapl insists."},
 	{path: "energy.python", kind: text, note: "LLEM_PYTHON, else python3", doc: "The Python that has Zeus or CodeCarbon."},
-	{path: "energy.country", kind: text, def: "USA", doc: "Whose energy mix CodeCarbon reckons with: ISO 3166, three letters."},
+	{path: "energy.country", kind: text, def: "USA", match: re(`^[A-Z]{3}$`), hint: "is no country: write three capital letters (ISO 3166), such as USA or FRA", doc: "Whose energy mix CodeCarbon reckons with: ISO 3166, three letters."},
 	{path: "measurement.sample_interval_ms", kind: integer, def: 100, min: 10, max: 1000, doc: "Interval of the telemetry."},
 	{path: "measurement.thermal_drift_threshold_c", kind: number, def: 10.0, min: 0, max: 200, doc: "Temperature change over the window above which a warning is raised."},
 	{path: "output.dir", kind: text, def: "results", doc: "Where results go."},

@@ -1,8 +1,9 @@
 package study
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -55,12 +56,15 @@ func (p *problems) err() error {
 	if p.all == nil {
 		return nil
 	}
-	sort.SliceStable(p.all.Errors, func(i, j int) bool {
-		a, b := p.all.Errors[i].(Problem), p.all.Errors[j].(Problem)
-		if a.Source != b.Source {
-			return false
+	sources := map[string]int{} // in the order in which they were read
+	for _, e := range p.all.Errors {
+		if s := e.(Problem).Source; sources[s] == 0 {
+			sources[s] = len(sources) + 1
 		}
-		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+	}
+	slices.SortStableFunc(p.all.Errors, func(x, y error) int {
+		a, b := x.(Problem), y.(Problem)
+		return cmp.Or(sources[a.Source]-sources[b.Source], a.Line-b.Line, a.Column-b.Column)
 	})
 	p.all.ErrorFormat = func(errs []error) string {
 		lines := make([]string, len(errs))

@@ -13,9 +13,6 @@ func Schema() []byte {
 		"type": "object", "additionalProperties": false, "properties": map[string]any{},
 	}
 	for _, k := range keys {
-		if k.later && len(k.allow) == 0 && !strings.HasPrefix(k.path, "gpu_settings") {
-			continue
-		}
 		at := root
 		names := strings.Split(k.path, ".")
 		for _, group := range names[:len(names)-1] {
@@ -38,57 +35,84 @@ func Schema() []byte {
 func (k key) schema() map[string]any {
 	s := map[string]any{"description": k.doc}
 	if k.later {
-		s["description"] = k.doc + " Not in this version."
-		s["enum"] = []any{nil, false, "", "USA"}
+		s["description"], s["enum"] = k.doc+" Not in this version.", []any{nil}
 		return s
 	}
+	s["type"] = []string{"string"}
+	scalar := []string{"string", "number", "boolean"}
 	switch k.kind {
 	case integer:
-		s["type"] = "integer"
+		s["type"] = []string{"integer"}
 	case number:
-		s["type"] = "number"
+		s["type"] = []string{"number"}
 	case boolean:
-		s["type"] = "boolean"
+		s["type"] = []string{"boolean"}
 	case list:
-		s["type"], s["items"] = "array", map[string]any{"type": []string{"string", "number", "boolean"}}
+		s["type"], s["items"] = []string{"array"}, k.pattern(map[string]any{"type": scalar})
 	case strs:
-		s["type"], s["additionalProperties"] = "object", map[string]any{"type": []string{"string", "number", "boolean"}}
+		s["type"], s["additionalProperties"] = []string{"object"}, k.pattern(map[string]any{"type": scalar})
 	case anys:
-		s["type"] = "object"
+		s["type"] = []string{"object"}
+		k.restrict(s, scalar)
 	case gpuList:
-		id := map[string]any{"type": []string{"integer", "string"}}
-		s["oneOf"] = []any{map[string]any{"enum": []string{"auto", "none"}}, map[string]any{"type": "array", "minItems": 1, "uniqueItems": true, "items": id}}
+		delete(s, "type")
+		index := map[string]any{"type": "integer", "minimum": 0, "maximum": 999}
+		ids := "^(auto|none|" + gpuIDPattern + "( *, *" + gpuIDPattern + ")*)$"
+		s["anyOf"] = []any{index, map[string]any{"type": "string", "pattern": ids}, map[string]any{
+			"type": "array", "minItems": 1, "uniqueItems": true, "items": map[string]any{"anyOf": []any{index, map[string]any{"type": "string", "pattern": gpuID.String()}}},
+		}}
 	case size:
-		s["type"] = []string{"string", "integer"}
+		s["type"], s["minimum"] = []string{"string", "number"}, 1
+		k.pattern(s)
 	default:
-		s["type"] = "string"
+		if k.pattern(s); k.digits {
+			s["type"], s["minimum"] = []string{"string", "integer"}, 0
+		}
 	}
-	if k.def == nil && k.kind != gpuList {
-		s = nullable(s)
-	}
+	k.values(s)
+	return s
+}
+
+// values adds range, choice and default.
+func (k key) values(s map[string]any) {
 	if k.max > k.min {
 		s["minimum"], s["maximum"] = k.min, k.max
 	}
+	null := k.def == nil || k.path == "energy.backend" // see blank
 	if k.enum != nil {
-		s["enum"] = k.enum
-		if k.path == "energy.backend" {
-			values := []any{nil}
-			for _, v := range k.enum {
-				values = append(values, v)
-			}
-			s["type"], s["enum"] = []string{"string", "null"}, values
+		values := []any{}
+		for _, v := range k.enum {
+			values = append(values, v)
 		}
+		if null {
+			values = append(values, nil)
+		}
+		s["enum"] = values
+	}
+	if types, ok := s["type"].([]string); ok && null {
+		s["type"] = append(types, "null")
 	}
 	if k.def != nil {
 		s["default"] = k.def
 	}
-	return s
 }
 
-// nullable lets null stand where the default is nothing.
-func nullable(s map[string]any) map[string]any {
-	if t, ok := s["type"].(string); ok {
-		s["type"] = []string{t, "null"}
+// restrict says what may stand in a mapping of anything.
+func (k key) restrict(s map[string]any, scalar []string) {
+	if k.path == "engine.args" {
+		s["additionalProperties"] = map[string]any{"type": append([]string{"array"}, scalar...), "items": map[string]any{"type": scalar}}
+		return
+	}
+	properties := map[string]any{}
+	for _, name := range owned {
+		properties[name] = false
+	}
+	s["properties"] = properties
+}
+
+func (k key) pattern(s map[string]any) map[string]any {
+	if k.match != nil {
+		s["pattern"] = k.match.String()
 	}
 	return s
 }

@@ -9,16 +9,16 @@ import (
 )
 
 // shown are a file's lines as an error may show them: each character of a secret
-// is a star, so that columns stay. They are nil where the secrets cannot be
+// is a star, so that columns stay. They are empty where the secrets cannot be
 // found.
 func shown(data []byte, root *yaml.Node) []string {
 	l := newLayout(data, root)
 	nodes := secretNodes(root)
 	spans, ok := l.spans(nodes)
+	out := make([]string, len(l.lines))
 	if !ok {
-		return nil
+		return out
 	}
-	var out []string
 	for i := range l.lines {
 		from, to := l.bounds(i + 1)
 		var b strings.Builder
@@ -34,7 +34,7 @@ func shown(data []byte, root *yaml.Node) []string {
 				text = strings.ReplaceAll(text, n.Value, strings.Repeat("*", utf8.RuneCountInString(n.Value)))
 			}
 		}
-		out = append(out, comment.ReplaceAllStringFunc(text, cutSecret))
+		out[i] = comment.ReplaceAllStringFunc(text, cutSecret)
 	}
 	return out
 }

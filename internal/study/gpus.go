@@ -1,0 +1,85 @@
+package study
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const gpuIDPattern = `([0-9]{1,3}|GPU-[0-9a-fA-F-]+)`
+
+var gpuID = regexp.MustCompile("^" + gpuIDPattern + "$")
+
+// storeGPUs takes auto, none, one index or UUID, or a list of them.
+func (d *decoder) storeGPUs(v *yaml.Node) bool {
+	entries := []*yaml.Node{v}
+	switch {
+	case v.Kind == yaml.SequenceNode:
+		entries = v.Content
+	case v.Kind != yaml.ScalarNode:
+		d.bad(v, "gpus", "want auto, none, or a list of indices and UUIDs")
+		return false
+	case v.Value == "auto" || v.Value == "none":
+		d.e.GPUs = GPUs{Mode: v.Value}
+		return true
+	case strings.Contains(v.Value, ","): // --gpus 0,1
+		entries = nil
+		for part := range strings.SplitSeq(v.Value, ",") {
+			entries = append(entries, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSpace(part), Line: v.Line, Column: v.Column})
+		}
+	}
+	if len(entries) == 0 {
+		d.bad(v, "gpus", "the list is empty; write none to use no GPU")
+		return false
+	}
+	g, good := GPUs{Mode: "list"}, true
+	for _, n := range entries {
+		id := target(n).Value
+		switch {
+		case !gpuID.MatchString(id):
+			d.bad(n, "gpus", "%q is neither auto, none, an index such as 0 nor a UUID such as GPU-1234…", id)
+			good = false
+		case slices.Contains(g.IDs, id):
+			d.bad(n, "gpus", "GPU %s stands twice", id)
+			good = false
+		}
+		g.IDs = append(g.IDs, id)
+	}
+	if good {
+		d.e.GPUs = g
+	}
+	return good
+}
+
+// String is the selection as the file writes it.
+func (g GPUs) String() string {
+	if g.Mode != "list" {
+		return g.Mode
+	}
+	return fmt.Sprintf("[%s]", strings.Join(g.IDs, ", "))
+}
+
+// value is what canonical JSON and YAML hold.
+func (g GPUs) value() any {
+	if g.Mode != "list" {
+		return g.Mode
+	}
+	out := make([]any, len(g.IDs))
+	for i, id := range g.IDs {
+		out[i] = id
+		if n, err := strconv.Atoi(id); err == nil {
+			out[i] = n
+		}
+	}
+	return out
+}
+
+// MarshalJSON writes auto, none, or a list.
+func (g GPUs) MarshalJSON() ([]byte, error) { return jsonOf(g.value()) }
+
+// MarshalYAML writes auto, none, or a list.
+func (g GPUs) MarshalYAML() (any, error) { return g.value(), nil }

@@ -1,0 +1,140 @@
+package study
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/go-units"
+	"go.yaml.in/yaml/v4"
+)
+
+// store checks a value and puts it into its field. It is false where the value
+// was refused.
+func (d *decoder) store(k key, v *yaml.Node) bool {
+	f := d.field(k.path)
+	switch k.kind {
+	case gpuList:
+		return d.storeGPUs(v)
+	case list:
+		return d.storeList(k, f, v)
+	case strs, anys:
+		return d.storeMap(k, f, v)
+	}
+	if err := storeScalar(k, f, v, d.quick); err != nil {
+		d.bad(v, k.path, "%v", err)
+		return false
+	}
+	return true
+}
+
+func storeScalar(k key, f reflect.Value, v *yaml.Node, isQuick bool) error {
+	if v.Kind != yaml.ScalarNode {
+		return fmt.Errorf("want %s, not a %s", k.want(), shape(v))
+	}
+	switch k.kind {
+	case boolean:
+		b, err := strconv.ParseBool(v.Value)
+		if v.Tag != "!!bool" || err != nil {
+			return fmt.Errorf("want true or false, not %q", v.Value)
+		}
+		f.SetBool(b)
+	case integer, number:
+		return storeNumber(k, f, v, isQuick)
+	default:
+		return storeText(k, f, v)
+	}
+	return nil
+}
+
+func shape(v *yaml.Node) string {
+	if v.Kind == yaml.SequenceNode {
+		return "list"
+	}
+	return "mapping"
+}
+
+func (k key) want() string {
+	switch k.kind {
+	case integer:
+		return "a whole number"
+	case number:
+		return "a number"
+	case boolean:
+		return "true or false"
+	case size:
+		return "a size such as 16GiB"
+	case list:
+		return "a list of strings"
+	case strs, anys:
+		return "a mapping"
+	}
+	return "a string"
+}
+
+func storeNumber(k key, f reflect.Value, v *yaml.Node, isQuick bool) error {
+	var x float64
+	isNumber := v.Tag == "!!int" || v.Tag == "!!float"
+	if !isNumber || v.Decode(&x) != nil || math.IsNaN(x) || math.IsInf(x, 0) || k.kind == integer && x != math.Trunc(x) {
+		return fmt.Errorf("want %s, not %q", k.want(), v.Value)
+	}
+	low, hint := k.min, ""
+	if _, ok := quick[k.path]; ok && isQuick {
+		low = 0
+	} else if ok && x >= 0 && x < low {
+		hint = "; only with --quick may it be less"
+	}
+	if x < low || x > k.max {
+		return fmt.Errorf("%s is out of range: %s to %s%s", v.Value, plain(low), plain(k.max), hint)
+	}
+	if k.kind == integer {
+		f.SetInt(int64(x))
+		return nil
+	}
+	f.SetFloat(x)
+	return nil
+}
+
+func plain(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+func storeText(k key, f reflect.Value, v *yaml.Node) error {
+	if !isText(v) && k.kind != size && (v.Tag != "!!int" || !k.digits) {
+		return fmt.Errorf("want a string, not %s (quote it)", v.Value)
+	}
+	if k.path == "workload.source" && strings.HasPrefix(v.Value, "hf:") {
+		return fmt.Errorf("%q: datasets of the hub are not in this version of llem; use synthetic or a .jsonl file", v.Value)
+	}
+	if err := k.matches(v.Value); err != nil {
+		return err
+	}
+	if k.enum != nil && !slices.Contains(k.enum, v.Value) {
+		if slices.Contains(k.never, v.Value) {
+			return fmt.Errorf("%q is not in this version of llem; it has %s", v.Value, strings.Join(k.enum, ", "))
+		}
+		hint := ""
+		if near := nearest(v.Value, k.enum); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return fmt.Errorf("%q is none of %s%s", v.Value, strings.Join(k.enum, ", "), hint)
+	}
+	if k.kind == size && v.Value != "" {
+		if n, err := units.RAMInBytes(v.Value); err != nil || n <= 0 {
+			return fmt.Errorf("%q %s", v.Value, k.hint)
+		}
+	}
+	f.SetString(v.Value)
+	return nil
+}
+
+// isText says whether a scalar is a string. A date is one to us.
+func isText(v *yaml.Node) bool { return v.Tag == "!!str" || v.Tag == "!!timestamp" }
+
+func (k key) matches(value string) error {
+	if k.match == nil || k.match.MatchString(value) {
+		return nil
+	}
+	return fmt.Errorf("%q %s", value, k.hint)
+}

@@ -1,0 +1,196 @@
+package study
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// file walks one document. It is false where the file cannot be read as keys
+// and values at all.
+func (d *decoder) file(source string, data []byte) bool {
+	d.layer = place{source: source}
+	root, err := parse(data)
+	if err != nil {
+		d.unreadable(data, err)
+		return false
+	}
+	if root == nil || root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+		return true // empty: everything from defaults and flags
+	}
+	d.layer.lines = shown(data, root)
+	if root.Kind != yaml.MappingNode {
+		d.bad(root, "", "the file is not a mapping of keys to values")
+		return false
+	}
+	d.mapping("", root)
+	return true
+}
+
+func (d *decoder) unreadable(data []byte, err error) {
+	var one *yaml.LoadError
+	switch {
+	case errors.Is(err, errNotUTF8), errors.Is(err, errTwoDocuments):
+		d.bad(nil, "", "%v", err)
+	case errors.As(err, &one) && one.Mark.Line > 0:
+		d.layer.lines = guessed(data)
+		// A parser may have met the end only after the last line.
+		line := min(one.Mark.Line, len(d.layer.lines))
+		d.bad(&yaml.Node{Line: line, Column: max(1, one.Mark.Column)}, "", "not YAML: %s", one.Message)
+	case errors.As(err, &one):
+		d.bad(nil, "", "not YAML: %s", one.Message)
+	default:
+		d.bad(nil, "", "not YAML: %v", err)
+	}
+}
+
+// bad records a problem at a node of the layer that is read.
+func (d *decoder) bad(n *yaml.Node, path, format string, args ...any) {
+	at := d.layer
+	at.node = n
+	d.badAt(at, path, format, args...)
+}
+
+func (d *decoder) badAt(at place, path, format string, args ...any) {
+	p := Problem{Source: at.source, Path: path, Message: fmt.Sprintf(format, args...)}
+	if n := at.node; n != nil && n.Line > 0 && n.Line <= len(at.lines) {
+		p.Line, p.Column, p.Text = n.Line, n.Column, at.lines[n.Line-1]
+	}
+	d.issues.add(p)
+}
+
+// remember keeps where a key was set.
+func (d *decoder) remember(path string, at *yaml.Node) {
+	p := d.layer
+	p.node = at
+	d.set[path] = p
+}
+
+// mapping walks the keys below path.
+func (d *decoder) mapping(path string, n *yaml.Node) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], target(n.Content[i+1])
+		full := strings.TrimPrefix(path+"."+k.Value, ".")
+		if k.Kind != yaml.ScalarNode || k.Value == "" {
+			d.bad(k, path, "a key must be a word")
+			continue
+		}
+		if seen[k.Value] {
+			d.bad(k, full, "the key stands twice")
+			continue
+		}
+		seen[k.Value] = true
+		if r, ok := row(full); ok {
+			d.value(r, k, v)
+			continue
+		}
+		children := below(full)
+		switch {
+		case len(children) == 0:
+			d.bad(k, full, "unknown key; %s", advice(k.Value, path))
+		case v.Kind == yaml.MappingNode:
+			d.mapping(full, v)
+		default:
+			d.bad(v, full, "is a group of keys (%s), not a value", strings.Join(children, ", "))
+		}
+	}
+}
+
+// advice says which key an unknown one under path may have meant: one of the
+// same name elsewhere, one of a name like it here, or elsewhere.
+func advice(name, path string) string {
+	here := below(path)
+	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	if same := ending(name); len(same) > 0 && !slices.Contains(here, name) {
+		return "did you mean " + strings.Join(same, " or ") + "?"
+	}
+	if near := nearest(name, here); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if same := ending(nearest(name, lastNames())); len(same) > 0 {
+		return "did you mean " + strings.Join(same, " or ") + "?"
+	}
+	return "here stand " + strings.Join(here, ", ")
+}
+
+// ending lists the keys and groups of that last name.
+func ending(name string) []string {
+	var out []string
+	for _, path := range Paths() {
+		for at, r := range path + "." {
+			if r != '.' {
+				continue
+			}
+			whole := path[:at]
+			if whole[strings.LastIndex(whole, ".")+1:] == name && !slices.Contains(out, whole) {
+				out = append(out, whole)
+			}
+		}
+	}
+	return out
+}
+
+func lastNames() []string {
+	var out []string
+	for _, path := range Paths() {
+		out = append(out, strings.Split(path, ".")...)
+	}
+	return out
+}
+
+// below lists the names of the keys and groups directly under path.
+func below(path string) []string {
+	var out []string
+	for _, k := range keys {
+		rest := k.path
+		if path != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(k.path, path+"."); !ok {
+				continue
+			}
+		}
+		name, _, _ := strings.Cut(rest, ".")
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// value checks one key's value against its row and stores it.
+func (d *decoder) value(k key, at, v *yaml.Node) {
+	null := v.Kind == yaml.ScalarNode && v.Tag == "!!null"
+	switch {
+	case k.later && null && v.Value != "": // says nothing
+	case k.later:
+		d.bad(at, k.path, "not in this version of llem; leave the key out")
+	case null:
+		d.blank(k, at, v)
+	case d.store(k, v):
+		d.remember(k.path, v)
+	default:
+		d.refused[k.path] = true
+	}
+}
+
+// blank tells an explicit null, which is a value for some keys, from a word
+// that was forgotten.
+func (d *decoder) blank(k key, at, v *yaml.Node) {
+	explicit := v.Value != ""
+	switch {
+	case k.path == "energy.backend" && explicit:
+		d.e.Energy.Backend = "none"
+		d.remember(k.path, at)
+	case k.path == "energy.backend":
+		d.bad(at, k.path, "blank: write none (or null) to switch energy off, or auto")
+	case explicit && k.def == nil:
+		// null where the default is "nothing": as if the key were not there
+	default:
+		d.bad(at, k.path, "blank: give a value or leave the key out")
+		d.refused[k.path] = true
+	}
+}
