@@ -31,20 +31,28 @@ func (e Experiment) ConfigHash() string {
 	return digest(c)
 }
 
-// WorkloadHash is over only what is sent. promptsDigest is the SHA-256 of the
-// prompts file, empty for synthetic prompts.
+// WorkloadHash is over only what is sent: the requests, not when they are sent.
+// promptsDigest is the SHA-256 of the prompts file, empty for synthetic prompts.
+// Secrets enter by name.
 func (e Experiment) WorkloadHash(promptsDigest string) string {
-	w := e.Workload
-	w.RequestTimeoutSeconds = 0
-	if promptsDigest != "" {
-		w.Source = "jsonl"
-	}
-	return digest(struct {
+	w := e.Redacted().Workload
+	sent := struct {
 		Model, Revision string
 		Seed            int64
-		Workload        Workload
-		Prompts         string
-	}{e.Model, e.Revision, e.Seed, w, promptsDigest})
+		API             string
+		Prompts         int
+		Source, Order   string
+		InputTokens     int // of each synthetic prompt; those of a file are sent whole
+		OutputTokens    int
+		Sampling        Sampling
+		ExtraBody       map[string]any
+	}{
+		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody,
+	}
+	if promptsDigest != "" {
+		sent.Source, sent.InputTokens = promptsDigest, 0
+	}
+	return digest(sent)
 }
 
 // EffectiveYAML is the whole configuration as a file that decodes again,
