@@ -56,11 +56,15 @@ func (e Experiment) WorkloadHash(promptsDigest string) string {
 }
 
 // EffectiveYAML is the whole configuration as a file that decodes again,
-// secrets redacted.
+// secrets redacted. That of a --quick run says so first, because it may break
+// limits that hold without --quick.
 func (e Experiment) EffectiveYAML() []byte {
 	data, err := yaml.Dump(tree(e.Redacted()), yaml.WithIndent(2))
 	if err != nil {
 		panic("study: effective configuration: " + err.Error()) // see digest
+	}
+	if e.Quick {
+		data = append([]byte("# written by a --quick run; run it with --quick\n"), data...)
 	}
 	return data
 }

@@ -3,6 +3,8 @@ package study
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func decode(t *testing.T, text string, opt Options) Experiment {
@@ -213,6 +215,24 @@ func TestEffectiveConfigurationDecodesToItself(t *testing.T) {
 		if e.ConfigHash() != again.ConfigHash() {
 			t.Errorf("hash changed over\n%s", e.EffectiveYAML())
 		}
+	}
+}
+
+func TestTheConfigurationOfAQuickRunDecodesWithQuick(t *testing.T) {
+	t.Parallel()
+	e := decode(t, "model: a/b\n", Options{Quick: true})
+	text := string(e.EffectiveYAML())
+	if !strings.HasPrefix(text, "# written by a --quick run; run it with --quick\n") {
+		t.Errorf("it does not say so:\n%s", text)
+	}
+	if diff := cmp.Diff(e, decode(t, text, Options{Quick: true})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := said(t, text); !strings.Contains(got, "thermal_floor_seconds: 0 is out of range") || !strings.Contains(got, "only with --quick") {
+		t.Errorf("without --quick: %s", got)
+	}
+	if text := string(decode(t, "model: a/b\n", Options{}).EffectiveYAML()); strings.Contains(text, "--quick") {
+		t.Errorf("an ordinary run's says quick:\n%s", text)
 	}
 }
 
