@@ -52,26 +52,33 @@ func TestConfigurationsThatCannotBe(t *testing.T) {
 		args       []string
 		says       []string
 	}{
-		{"blank backend", start + "energy:\n  backend:\n", nil, []string{"experiment.yaml:4:", "energy.backend", "none"}},
-		{"no such backend", start + "energy: {backend: rapl}\n", nil, []string{"energy.backend", "rapl", "nvml"}},
-		{"unknown key", start + "warmpu: {n_warmup: 1}\n", nil, []string{"experiment.yaml:3:1", "warmpu", "warmup"}},
-		{"short floor", start + "warmup: {thermal_floor_seconds: 29}\n", nil, []string{"warmup.thermal_floor_seconds", "30"}},
-		{"a study", start + "sweep: {seed: [1, 2]}\n", nil, []string{"sweep"}},
-		{"no prompts file", start + "workload: {source: nowhere.jsonl}\n", nil, []string{"nowhere.jsonl"}},
-		{"no such folder", start + "model: /nowhere/llama\n", nil, []string{"model"}},
-		{"not YAML", "model: [", nil, []string{"experiment.yaml:1"}},
-		{"an empty file", "", nil, []string{"model"}},
-		{"bad flag", start, []string{"--gpus", "first"}, []string{"--gpus", "first"}},
-		{"unknown flag", start, []string{"--concurency", "3"}, []string{"--concurency"}},
-		{"engine unknown", start, []string{"--engine", "vlmm"}, []string{"vlmm", "reference"}},
-		{"model unknown", start, []string{"--model", "reference/huge"}, []string{"reference/huge", "reference/small"}},
-		{"image's name", start, []string{"--image", "Not An Image"}, []string{"Not An Image"}},
+		{"blank backend", start + "energy:\n  backend:\n", nil, []string{"experiment.yaml:4:3: energy.backend: blank: write none"}},
+		{"no such backend", start + "energy: {backend: rapl}\n", nil, []string{"experiment.yaml:3:19: energy.backend: \"rapl\" is none of auto, nvml"}},
+		{"unknown key", start + "warmpu: {n_warmup: 1}\n", nil, []string{"experiment.yaml:3:1: warmpu: unknown key; did you mean \"warmup\"?"}},
+		{"key of a group", start + "prompts: 5\n", nil, []string{"experiment.yaml:3:1: prompts: unknown key; did you mean workload.prompts?"}},
+		{"short floor", start + "warmup: {thermal_floor_seconds: 29}\n", nil, []string{"experiment.yaml:3:33: warmup.thermal_floor_seconds: 29 is out of range: 30 to"}},
+		{"a study", start + "sweep: {seed: [1, 2]}\n", nil, []string{"experiment.yaml:3:1: sweep: not in this version"}},
+		{"no prompts file", start + "workload: {source: nowhere.jsonl}\n", nil, []string{"workload.source", "/nowhere.jsonl: no such file"}},
+		{"no such folder", "model: /nowhere/llama\nengine: {image: " + image + "}\n", nil, []string{"model not found", "/nowhere/llama"}},
+		{"a key twice", start + "model: /nowhere/llama\n", nil, []string{"experiment.yaml:3:1: model: the key stands twice"}},
+		{"not YAML", "model: [", nil, []string{"experiment.yaml:1:1: not YAML"}},
+		{"an empty file", "", nil, []string{"experiment.yaml: model: missing: name the model, in the file or with --model"}},
+		{"bad flag", start, []string{"--gpus", "first"}, []string{"--gpus: gpus: \"first\" is neither auto, none"}},
+		{"unknown flag", start, []string{"--concurency", "3"}, []string{"unknown flag --concurency"}},
+		{"engine unknown", start, []string{"--engine", "vlmm"}, []string{"unknown engine \"vlmm\"", "reference"}},
+		{"model unknown", start, []string{"--model", "reference/huge"}, []string{"model \"reference/huge\"", "reference/small"}},
+		{"image's name", start, []string{"--image", "Not An Image"}, []string{"not an image name: \"Not An Image\""}},
+		{"a secret beside a typo", start + "env: {HF_TOKEN: hf_secret}\n", nil, []string{"env: unknown key; did you mean engine.env?", "{HF_TOKEN: *********}"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			args := append([]string{"run", "-o", h.path("out")}, c.args...)
-			h.llem(append(args, h.config(c.text))...).refused(t, exitUsage, c.says...)
+			o := h.llem(append(args, h.config(c.text))...)
+			o.refused(t, exitUsage, c.says...)
+			if n := strings.Count(o.stderr, "llem: ") + strings.Count(o.stderr, "llem run: "); n != 1 || strings.Count(o.stderr, "experiment.yaml:") > 1 {
+				t.Errorf("it says more than the one thing:\n%s", o.stderr)
+			}
 		})
 	}
 }
@@ -89,11 +96,14 @@ energy: {backend: ""}
 measurement: {sample_interval_ms: fast}
 output: {raw_samples: perhaps}
 `))
-	o.refused(t, exitUsage, "model", "engine.pull", "engine.startup_timeout_seconds", "gpus", "seed", "workload.prompts",
-		"workload.api", "workload.max_output_tokens", "warmup.thermal_floor_seconds", "warmup.cv_threshold",
-		"energy.backend", "measurement.sample_interval_ms", "output.raw_samples")
-	if n := strings.Count(o.stderr, "experiment.yaml:"); n < 12 {
-		t.Errorf("%d places are named, want 12 or more\n%s", n, o.stderr)
+	wrong := []string{": model: missing", ":1:1: modle: unknown key; did you mean \"model\"?", ":2:30: engine.pull: ", ":2:66: engine.startup_timeout_seconds: ",
+		":3:7: gpus: ", ":4:7: seed: ", ":5:21: workload.prompts: ", ":5:29: workload.api: ", ":5:60: workload.max_output_tokens: ", ":6:33: warmup.thermal_floor_seconds: ",
+		":6:50: warmup.cv_threshold: ", ":7:19: energy.backend: ", ":8:35: measurement.sample_interval_ms: ", ":9:23: output.raw_samples: "}
+	for _, w := range wrong {
+		o.refused(t, exitUsage, "experiment.yaml"+w)
+	}
+	if n := strings.Count(o.stderr, "experiment.yaml:"); n != len(wrong) {
+		t.Errorf("%d places are named, want %d\n%s", n, len(wrong), o.stderr)
 	}
 }
 
