@@ -76,7 +76,7 @@ type decoder struct {
 // place is where a value came from.
 type place struct {
 	source string
-	lines  []string // as they may be shown; nil: there is no file
+	line   func(int) string // as it may be shown; nil: there is no file
 	node   *yaml.Node
 }
 

@@ -127,6 +127,11 @@ func (d *decoder) anything(path string, n *yaml.Node) (any, bool) {
 		}
 		return out, good
 	}
+	return d.scalar(path, n)
+}
+
+// scalar is one value as JSON knows it.
+func (d *decoder) scalar(path string, n *yaml.Node) (any, bool) {
 	if isText(n) {
 		return n.Value, true
 	}
@@ -197,16 +202,7 @@ func (d *decoder) pairs(path string, n *yaml.Node) (out []pair, good bool) {
 		out = append(out, pair{k, v})
 	}
 	for _, m := range merged {
-		m = target(m)
-		if m.Kind != yaml.MappingNode {
-			d.bad(m, path, "<< takes mappings")
-			return out, false
-		}
-		if !d.enter(path, m) {
-			return out, false
-		}
-		more, ok := d.pairs(path, m)
-		d.leave()
+		more, ok := d.merge(path, target(m))
 		good = good && ok
 		for _, p := range more {
 			if !seen[p.key.Value] {
@@ -216,4 +212,16 @@ func (d *decoder) pairs(path string, n *yaml.Node) (out []pair, good bool) {
 		}
 	}
 	return out, good
+}
+
+func (d *decoder) merge(path string, n *yaml.Node) ([]pair, bool) {
+	if n.Kind != yaml.MappingNode {
+		d.bad(n, path, "<< takes mappings")
+		return nil, false
+	}
+	if !d.enter(path, n) {
+		return nil, false
+	}
+	defer d.leave()
+	return d.pairs(path, n)
 }

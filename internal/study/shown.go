@@ -8,22 +8,22 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// shown are a file's lines as an error may show them: each character of a secret
-// is a star, so that columns stay. They are empty where the secrets cannot be
-// found.
-func shown(data []byte, root *yaml.Node) []string {
+// shown returns a file's lines, counted from 1, as an error may show them: each
+// character of a secret is a star, so that columns stay. They are empty where
+// the secrets cannot be found.
+func shown(data []byte, root *yaml.Node) func(line int) string {
 	l := newLayout(data, root)
 	nodes := secretNodes(root)
 	spans, ok := l.spans(nodes)
-	out := make([]string, len(l.lines))
-	if !ok {
-		return out
-	}
-	for i := range l.lines {
-		from, to := l.bounds(i + 1)
+	return func(line int) string {
+		if !ok || line > len(l.lines) {
+			return ""
+		}
+		from, to := l.bounds(line)
+		here := slices.DeleteFunc(slices.Clone(spans), func(s span) bool { return s.to <= from || s.from >= to })
 		var b strings.Builder
 		for at, r := range string(data[from:to]) {
-			if slices.ContainsFunc(spans, func(s span) bool { return from+at >= s.from && from+at < s.to }) {
+			if slices.ContainsFunc(here, func(s span) bool { return from+at >= s.from && from+at < s.to }) {
 				r = '*'
 			}
 			b.WriteRune(r)
@@ -34,23 +34,25 @@ func shown(data []byte, root *yaml.Node) []string {
 				text = strings.ReplaceAll(text, n.Value, strings.Repeat("*", utf8.RuneCountInString(n.Value)))
 			}
 		}
-		out[i] = comment.ReplaceAllStringFunc(text, cutSecret)
+		return comment.ReplaceAllStringFunc(text, cutSecret)
 	}
-	return out
 }
 
-// guessed are the lines of a file that is not YAML: no more is shown from the
-// first secret's name on, since nobody knows where its value ends.
-func guessed(data []byte) []string {
+// guessed is shown for a file that is not YAML: from the first secret's name on
+// the lines are empty, since nobody knows where its value ends.
+func guessed(data []byte) func(line int) string {
 	l := newLayout(data, nil)
-	out := make([]string, len(l.lines))
-	for i := range out {
-		from, to := l.bounds(i + 1)
-		text := string(data[from:to])
-		out[i] = cutSecret(text)
-		if secretAt(text) >= 0 {
-			break
+	return func(line int) string {
+		for i := 1; i <= min(line, len(l.lines)); i++ {
+			from, to := l.bounds(i)
+			text := string(data[from:to])
+			switch named := secretAt(text) >= 0; {
+			case i == line:
+				return cutSecret(text)
+			case named:
+				return ""
+			}
 		}
+		return ""
 	}
-	return out
 }

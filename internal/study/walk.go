@@ -21,7 +21,7 @@ func (d *decoder) file(source string, data []byte) bool {
 	if root == nil || root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
 		return true // empty: everything from defaults and flags
 	}
-	d.layer.lines = shown(data, root)
+	d.layer.line = shown(data, root)
 	if root.Kind != yaml.MappingNode {
 		d.bad(root, "", "the file is not a mapping of keys to values")
 		return false
@@ -36,9 +36,9 @@ func (d *decoder) unreadable(data []byte, err error) {
 	case errors.Is(err, errNotUTF8), errors.Is(err, errTwoDocuments):
 		d.bad(nil, "", "%v", err)
 	case errors.As(err, &one) && one.Mark.Line > 0:
-		d.layer.lines = guessed(data)
+		d.layer.line = guessed(data)
 		// A parser may have met the end only after the last line.
-		line := min(one.Mark.Line, len(d.layer.lines))
+		line := min(one.Mark.Line, len(newLayout(data, nil).lines))
 		d.bad(&yaml.Node{Line: line, Column: max(1, one.Mark.Column)}, "", "not YAML: %s", one.Message)
 	case errors.As(err, &one):
 		d.bad(nil, "", "not YAML: %s", one.Message)
@@ -56,8 +56,8 @@ func (d *decoder) bad(n *yaml.Node, path, format string, args ...any) {
 
 func (d *decoder) badAt(at place, path, format string, args ...any) {
 	p := Problem{Source: at.source, Path: path, Message: fmt.Sprintf(format, args...)}
-	if n := at.node; n != nil && n.Line > 0 && n.Line <= len(at.lines) {
-		p.Line, p.Column, p.Text = n.Line, n.Column, at.lines[n.Line-1]
+	if n := at.node; n != nil && n.Line > 0 && at.line != nil {
+		p.Line, p.Column, p.Text = n.Line, n.Column, at.line(n.Line)
 	}
 	d.issues.add(p)
 }
