@@ -73,5 +73,5 @@ func TestAPullThatIsInterruptedIsNoMissingImage(t *testing.T) {
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	c.finish().refused(t, exitInterrupted, "interrupted")
+	c.finish().refused(t, exitInterrupted, "pulling docker.io/a/b:1", "interrupted")
 }

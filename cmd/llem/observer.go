@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // observer prints one plain line as each phase begins and one as it ends, and
@@ -46,11 +48,19 @@ func (o *observer) Progress(done, total int64) {
 	if o.bar == nil || o.bar.GetMax64() != total {
 		o.clear()
 		o.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(o.w), progressbar.OptionSetDescription(title(o.phase)),
+			progressbar.OptionSetWriter(o.w), progressbar.OptionSetDescription(o.doing()),
 			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	_ = o.bar.Set64(done) // a bar that cannot be drawn is no reason to stop
+}
+
+// doing is what has a progress: in preflight that is a pull alone.
+func (o *observer) doing() string {
+	if o.phase == measure.Preflight.String() {
+		return "pull"
+	}
+	return title(o.phase)
 }
 
 func (o *observer) Say(note string) {

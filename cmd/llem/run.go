@@ -83,10 +83,11 @@ func (c *runCmd) Run(a *app) error {
 		return err
 	}
 	defer d.Close()
-	d.Token = hfToken()
+	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
+	d.Token, d.Say = hfToken(), watch.Say
 	r := &harness.Runner{
 		Docker: launcher{d}, OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
-		Observer: &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)},
+		Observer: watch,
 		HFToken:  d.Token != "", Input: study.Redact(input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
 	}
 	if c.Timeout != nil {

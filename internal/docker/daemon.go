@@ -39,6 +39,8 @@ type Daemon struct {
 	log *slog.Logger
 	// Token is the Hugging Face token for containers that take one.
 	Token string
+	// Say is told when a pull begins and when it is done, for people; nil: nobody.
+	Say func(note string)
 }
 
 // pingTimeout bounds the first word with the daemon.

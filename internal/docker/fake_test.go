@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/llenergymeasure/llem/internal/engine"
 )
 
@@ -136,12 +138,18 @@ func TestPullTellsItsProgress(t *testing.T) {
 		},
 	})
 	var seen [][2]int64
-	got, err := openFake(t).Resolve(t.Context(), "a/b:1", "missing", func(done, total int64) { seen = append(seen, [2]int64{done, total}) })
+	d := openFake(t)
+	var said []string
+	d.Say = func(note string) { said = append(said, note) }
+	got, err := d.Resolve(t.Context(), "a/b:1", "missing", func(done, total int64) { seen = append(seen, [2]int64{done, total}) })
 	if err != nil || got.Digest != "a/b@sha256:"+strings.Repeat("1", 64) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if len(seen) != 3 || seen[2] != [2]int64{95, 150} {
 		t.Errorf("progress %v", seen)
+	}
+	if diff := cmp.Diff([]string{"pulling docker.io/a/b:1", "pulled docker.io/a/b:1 in 0 s"}, said); diff != "" {
+		t.Errorf("said: -want +got:\n%s", diff)
 	}
 }
 

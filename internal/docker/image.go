@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -87,6 +88,12 @@ func digestOf(ref string, digests []string) string {
 
 // pull fetches an image. That it was interrupted is no fault of the image's.
 func (d *Daemon) pull(ctx context.Context, ref string, progress func(done, total int64)) error {
+	say := d.Say
+	if say == nil {
+		say = func(string) {}
+	}
+	say("pulling " + ref)
+	begun := time.Now()
 	body, err := d.c.ImagePull(ctx, ref, image.PullOptions{})
 	if err != nil {
 		err = pullError(ref, err.Error())
@@ -96,6 +103,9 @@ func (d *Daemon) pull(ctx context.Context, ref string, progress func(done, total
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("pull %s: %w", ref, ctx.Err())
+	}
+	if err == nil {
+		say(fmt.Sprintf("pulled %s in %.0f s", ref, time.Since(begun).Seconds()))
 	}
 	return err
 }
