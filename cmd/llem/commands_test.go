@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,9 +152,36 @@ func TestTheCommandLine(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil || bash.stdout == "" {
 		t.Errorf("%v: %s", err, out)
 	}
-	h.set("COMP_LINE", "llem run --qu")
-	if o := h.llem(); strings.TrimSpace(o.stdout) != "--quick" && !strings.Contains(o.stdout, "--quick\n") {
-		t.Errorf("llem run --qu<TAB> gives %q", o.stdout)
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, dir := range []string{"out/tiny-1", "out/tiny-2"} {
+		if err := os.Mkdir(h.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		line string
+		want []string
+	}{
+		{"llem run --qu", []string{"--quick", "--quiet"}},
+		{"llem run --pull ", []string{"missing", "always", "never"}},
+		{"llem run --energy-backend z", []string{"zeus"}},
+		{"llem run --engine r", []string{"reference"}},
+		{"llem show out/tiny-", []string{"out/tiny-1/", "out/tiny-2/"}},
+		{"llem verify o", []string{"out/", "out/tiny-1/", "out/tiny-2/"}},
+	} {
+		cmd := exec.Command(bin)
+		cmd.Env, cmd.Dir = append(h.env, "COMP_LINE="+c.line), h.dir
+		out, err := cmd.Output()
+		got := strings.Fields(string(out))
+		slices.Sort(got)
+		slices.Sort(c.want)
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q<TAB> gives %q, want %q", c.line, got, c.want)
+		}
 	}
 }
 

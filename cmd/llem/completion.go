@@ -5,6 +5,9 @@ import (
 
 	"github.com/posener/complete"
 	"github.com/willabides/kongplete"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 type completionCmd struct {
@@ -33,5 +36,10 @@ func predictors() []kongplete.Option {
 	return []kongplete.Option{
 		kongplete.WithPredictor("yaml", complete.PredictOr(complete.PredictFiles("*.yaml"), complete.PredictFiles("*.yml"))),
 		kongplete.WithPredictor("dir", complete.PredictDirs("*")),
+		kongplete.WithPredictor("file", complete.PredictFiles("*")),
+		kongplete.WithPredictor("result", complete.PredictFiles("*.json")), // and folders
+		kongplete.WithPredictor("engine", complete.PredictSet(engine.Names()...)),
+		kongplete.WithPredictor("pull", complete.PredictSet(study.Choices("engine.pull")...)),
+		kongplete.WithPredictor("backend", complete.PredictSet(study.Choices("energy.backend")...)),
 	}
 }

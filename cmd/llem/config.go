@@ -15,7 +15,7 @@ type configCmd struct {
 }
 
 type configInitCmd struct {
-	File string `arg:"" optional:"" help:"Write here instead of to standard output; never over a file."`
+	File string `arg:"" optional:"" predictor:"file" help:"Write here instead of to standard output; never over a file."`
 }
 
 func (c *configInitCmd) Run(a *app) error {

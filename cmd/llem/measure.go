@@ -19,7 +19,7 @@ import (
 type measureCmd struct {
 	Repeat     int      `short:"r" default:"1" help:"Run the command N times and give the mean." placeholder:"N"`
 	GPUs       *string  `name:"gpus" help:"A list such as 0,1; default: what CUDA_VISIBLE_DEVICES or Slurm grants, else all." placeholder:"LIST"`
-	Timeseries *string  `help:"Write power, temperature and so on, per GPU and second, as Parquet." placeholder:"FILE"`
+	Timeseries *string  `predictor:"file" help:"Write power, temperature and so on, per GPU and second, as Parquet." placeholder:"FILE"`
 	JSON       bool     `name:"json" help:"Print the figures as JSON; what the command prints goes to stderr."`
 	Command    []string `arg:"" passthrough:"" help:"The command, after --."`
 }

@@ -22,13 +22,13 @@ type runCmd struct {
 	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
 
 	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
-	Engine        *string        `help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	Engine        *string        `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
 	Model         *string        `help:"Model to run." placeholder:"MODEL"`
 	GPUs          *string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
-	EnergyBackend *string        `help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
+	EnergyBackend *string        `predictor:"backend" help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
 	NumPrompts    *int           `short:"n" help:"Requests to measure." placeholder:"N"`
 	Output        *string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
-	Pull          *string        `help:"missing, always or never." placeholder:"WHEN"`
+	Pull          *string        `predictor:"pull" help:"missing, always or never." placeholder:"WHEN"`
 	Timeout       *time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
 	WaitGPU       bool           `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
 	Quick         bool           `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`

@@ -9,7 +9,7 @@ import (
 )
 
 type showCmd struct {
-	Results []string `arg:"" name:"result" help:"Directories of runs, or their result.json."`
+	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json."`
 	JSON    bool     `name:"json" help:"Print the records."`
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 type verifyCmd struct {
-	Results []string `arg:"" name:"result" help:"Directories of runs, or their result.json."`
+	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json."`
 }
 
 func (c *verifyCmd) Run(a *app) error {
