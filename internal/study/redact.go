@@ -146,6 +146,7 @@ func target(n *yaml.Node) *yaml.Node {
 var (
 	comment    = regexp.MustCompile(`(?m)(^|[ \t])#.*$`)
 	assignment = regexp.MustCompile(`(--?)?([\pL\pN_.-]+)["']?(\s*[:=]\s*|\s+)`)
+	sentence   = regexp.MustCompile(`\pL +$`) // "every key: …" is one of a mapping
 )
 
 // cutSecret replaces all that follows a secret's name in a text that nobody has
@@ -164,8 +165,10 @@ func secretAt(s string) int {
 		if m == nil {
 			return -1
 		}
+		name := s[at+m[4] : at+m[5]]
 		flag, sign := m[2] >= 0, strings.TrimSpace(s[at+m[6]:at+m[7]]) != ""
-		if (flag || sign) && secret(s[at+m[4]:at+m[5]]) {
+		prose := name == "key" && sentence.MatchString(s[:at+m[4]])
+		if (flag || sign) && secret(name) && !prose {
 			return at + m[7]
 		}
 		at += m[5]

@@ -29,6 +29,7 @@ func TestAFileIsKeptAsGivenWithoutSecrets(t *testing.T) {
 		"key by an alias":   {"x: &n HF_TOKEN\n*n : hf_1\n", "x: &n HF_TOKEN\n*n : REDACTED\n"},
 		"the same text":     {"TOKEN: hf_12345\nargs: {x: Bearer hf_12345} # hf_12345\n", "TOKEN: REDACTED\nargs: {x: Bearer REDACTED} # REDACTED\n"},
 		"comment":           {"a: b # TOKEN=x\n# HF_TOKEN: hf_1\n# max_tokens: 5\n", "a: b # TOKEN=REDACTED\n# HF_TOKEN: REDACTED\n# max_tokens: 5\n"},
+		"prose":             {initFile, initFile},
 		"only a comment":    {"# api-key: x\n", "# api-key: REDACTED\n"},
 		"letters and BOM":   {"\ufeffé: {TOKEN: 'ü', b: é}\n", "\ufeffé: {TOKEN: REDACTED, b: é}\n"},
 		"other line breaks": {"a: b\r\nTOKEN: x\r\nc: \"d\u2028e\"\r\nKEY: y\r\n", "a: b\r\nTOKEN: REDACTED\r\nc: \"d\u2028e\"\r\nKEY: REDACTED\r\n"},
