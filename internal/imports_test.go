@@ -34,6 +34,7 @@ var may = map[string][]string{
 // only names the one package that imports a third-party module.
 var only = map[string]string{
 	"github.com/docker/docker":           "internal/docker",
+	"github.com/docker/go-units":         "internal/docker",
 	"github.com/NVIDIA/go-nvml":          "internal/meter",
 	"github.com/parquet-go/parquet-go":   "internal/result",
 	"go.yaml.in/yaml":                    "internal/study",

@@ -107,5 +107,8 @@ func bytesOf(key, s string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("engine.container.%s: %w", key, err)
 	}
+	if n < 1 { // to the daemon 0 is no limit
+		return 0, fmt.Errorf("engine.container.%s: %q is no number of bytes that can be counted", key, s)
+	}
 	return n, nil
 }

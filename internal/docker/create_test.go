@@ -72,13 +72,18 @@ func golden(t *testing.T, name string, v any) {
 }
 
 func TestSizesAndLimitsThatCannotBe(t *testing.T) {
-	for key, c := range map[string]study.Container{
-		"engine.container.shm_size": {ShmSize: "much"},
-		"engine.container.memory":   {Memory: "1 elephant"},
-		"engine.container.ulimits":  {Ulimits: map[string]string{"nofile": "many"}},
+	for _, c := range []struct {
+		key       string
+		container study.Container
+	}{
+		{"engine.container.shm_size", study.Container{ShmSize: "much"}},
+		{"engine.container.memory", study.Container{Memory: "1 elephant"}},
+		{"engine.container.memory", study.Container{Memory: "0.5b"}},
+		{"engine.container.memory", study.Container{Memory: "99999999999PiB"}},
+		{"engine.container.ulimits", study.Container{Ulimits: map[string]string{"nofile": "many"}}},
 	} {
-		if _, _, err := configure(engine.Spec{Container: c}, false); err == nil || !strings.Contains(err.Error(), key) {
-			t.Errorf("error %v, want one that names %s", err, key)
+		if _, _, err := configure(engine.Spec{Container: c.container}, false); err == nil || !strings.Contains(err.Error(), c.key) {
+			t.Errorf("%+v: error %v, want one that names %s", c.container, err, c.key)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker/go-units"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -121,7 +120,8 @@ func storeText(k key, f reflect.Value, v *yaml.Node) error {
 		return fmt.Errorf("%q is none of %s%s", v.Value, strings.Join(k.enum, ", "), hint)
 	}
 	if k.kind == size && v.Value != "" {
-		if n, err := units.RAMInBytes(v.Value); err != nil || n <= 0 {
+		// Its unit is known by k.match; go-units, which counts the bytes, is docker's.
+		if n, err := strconv.ParseFloat(strings.TrimRight(v.Value, " bBkKmMgGtTpPiI"), 64); err != nil || n <= 0 {
 			return fmt.Errorf("%q %s", v.Value, k.hint)
 		}
 	}
