@@ -1,0 +1,259 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// minSpace is what a result may take on disk: an hour's samples of 8 GPUs and
+// 64 MiB of log.
+const minSpace = 128 << 20
+
+// preflight makes sure that what was asked for can be, before anything is
+// measured: output folder, prompts, GPUs and their locks, image, engine.
+func (x *run) preflight(ctx context.Context) (string, error) {
+	var err error
+	if x.store, err = result.Create(x.exp.Output.Dir, x.exp.Name, x.started); err != nil {
+		return "", fault(HostFault, "%w", err)
+	}
+	if free, ok := freeSpace(x.store.Dir()); ok && free < minSpace {
+		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
+	}
+	if x.runLock, err = LockRun(x.id, x.store.Dir()); err != nil {
+		return "", fault(HostFault, "%w", err)
+	}
+	if err := x.prompts.open(x.exp); err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	if err := findModel(ctx, x.exp); err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	if err := x.files(); err != nil {
+		return "", err
+	}
+	if err := x.findGPUs(ctx); err != nil {
+		return "", err
+	}
+	if err := x.findHost(ctx, x.exp.Energy.Host); err != nil {
+		return "", err
+	}
+	if err := x.findInstruments(ctx, x.exp.Energy); err != nil {
+		return "", err
+	}
+	if err := x.findEngine(ctx); err != nil {
+		return "", err
+	}
+	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	if err := x.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
+		return "", err
+	}
+	return x.preflightNote(), nil
+}
+
+func (x *run) preflightNote() string {
+	gpus := "no energy figure: " + x.noEnergy
+	if x.hostScope() {
+		gpus = "no GPU: the host's energy by CodeCarbon"
+	}
+	if x.noEnergy == "" {
+		names := make([]string, len(x.devices))
+		for i, d := range x.devices {
+			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
+		}
+		gpus = strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s (%s), %s", x.exp.Engine.Image, x.eng.Name(), gpus)
+}
+
+// findModel refuses a local model that is not there. A model that the engine
+// knows by name is the engine's to find.
+func findModel(ctx context.Context, e study.Experiment) error {
+	local := filepath.IsAbs(e.Model) || strings.HasPrefix(e.Model, ".") || strings.HasSuffix(e.Model, ".gguf")
+	if !local {
+		return nil
+	}
+	_, err := hub.Find(ctx, hub.Options{Model: e.Model, Revision: e.Revision})
+	return err
+}
+
+// findGPUs opens NVML once for the run, claims GPUs and prepares to read them.
+func (x *run) findGPUs(ctx context.Context) error {
+	backend := x.exp.Energy.Backend
+	if x.exp.GPUs.Mode != "none" {
+		if err := x.openGPUs(ctx); err != nil {
+			return err
+		}
+	} else {
+		x.noEnergy = "gpus: none was asked for"
+	}
+	if backend == "nvml" && len(x.devices) == 0 {
+		return fault(ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", x.noEnergy)
+	}
+	if len(x.devices) == 0 {
+		return nil
+	}
+	return x.watch(ctx)
+}
+
+func (x *run) openGPUs(ctx context.Context) error {
+	gpus, err := x.OpenGPUs(ctx)
+	switch {
+	case noGPU(err) && x.exp.GPUs.Mode == "auto" && x.exp.Parallel.Size() == 1:
+		x.noEnergy = err.Error()
+		return nil
+	case noGPU(err):
+		return fault(HostFault, "GPUs are asked for: %w", err)
+	case err != nil && x.exp.GPUs.Mode == "auto" && x.exp.Energy.Backend != "nvml":
+		x.noEnergy = err.Error()
+		return nil
+	case err != nil:
+		return fault(HostFault, "open NVML: %w", err)
+	}
+	x.gpus = gpus
+	for told := false; ; told = true {
+		err := x.claim(ctx)
+		if !x.WaitGPU || !errors.Is(err, errBusy) {
+			return err
+		}
+		if !told {
+			x.Observer.Say("waiting for a GPU: " + err.Error())
+		}
+		if err := measure.Sleep(ctx, waitEvery); err != nil {
+			return fault(InterruptFault, "interrupted while waiting for a GPU")
+		}
+	}
+}
+
+// waitEvery is how often a GPU that is awaited is looked at.
+const waitEvery = 2 * time.Second
+
+// claim takes the experiment's GPUs. Where they are awaited, another's process on
+// them is a reason to wait too.
+func (x *run) claim(ctx context.Context) (err error) {
+	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.exp, x.lock)
+	if err != nil || !x.WaitGPU || len(x.devices) == 0 {
+		return err
+	}
+	busy := busyGPUs(ctx, x.gpus, x.devices)
+	for _, d := range x.devices {
+		if busy[d.UUID] {
+			x.locks.Release()
+			return fault(HostFault, "%w: a process runs on GPU %d (%s)", errBusy, d.Index, d.UUID)
+		}
+	}
+	return nil
+}
+
+// watch prepares to read the claimed GPUs, lists who else is on them and
+// measures how often their counters move.
+func (x *run) watch(ctx context.Context) error {
+	var err error
+	if err := untouched(x.devices); err != nil {
+		return err
+	}
+	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
+		return fault(HostFault, "read GPUs: %w", err)
+	}
+	if x.exp.Energy.Backend == "none" {
+		x.noEnergy = "energy.backend: none was asked for"
+	}
+	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
+		x.Log.Warn("list processes on the GPUs", "error", err)
+	}
+	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 {
+		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
+	}
+	if x.refresh, err = x.watcher.CounterRefresh(ctx); err != nil {
+		x.Log.Warn("measure the counter's refresh", "error", err)
+	}
+	interval := time.Duration(x.exp.Measurement.SampleIntervalMS) * time.Millisecond
+	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), interval)
+	return nil
+}
+
+// findHost opens the counters of the host's own energy: those that are there, or
+// with "rapl" an error where there are none.
+func (x *run) findHost(ctx context.Context, want string) (err error) {
+	if want == "none" || x.OpenHost == nil {
+		return nil
+	}
+	if x.host, err = x.OpenHost(); err != nil {
+		x.host = nil
+		if want == "rapl" {
+			return fault(ConfigFault, "energy.host rapl is not available: %w", err)
+		}
+		level := slog.LevelDebug // most hosts have none, which doctor tells
+		if errors.Is(err, fs.ErrPermission) {
+			level = slog.LevelInfo
+		}
+		x.Log.Log(ctx, level, "no energy of the host", "reason", err)
+	}
+	return nil
+}
+
+// startHost opens a span of the host's energy; the function ends it.
+func (x *run) startHost(ctx context.Context) (stop func() []measure.HostEnergy) {
+	if x.host != nil {
+		span, err := measure.StartHost(ctx, x.host)
+		if err == nil {
+			return span.Stop
+		}
+		x.Log.Warn("energy of the host", "error", err)
+	}
+	return func() []measure.HostEnergy { return nil }
+}
+
+// findEngine resolves the image and tells the engine from it.
+func (x *run) findEngine(ctx context.Context) error {
+	if x.exp.Engine.Image == "" {
+		return fault(ConfigFault, "no engine image: give --image or engine.image")
+	}
+	x.daemon = x.Docker.Describe(ctx)
+	var err error
+	if x.image, err = x.Docker.Resolve(ctx, x.exp.Engine.Image, x.exp.Engine.Pull, x.Observer.Progress); err != nil {
+		return err
+	}
+	name := x.exp.Engine.Name
+	if name == "" {
+		if name, x.how, err = engine.Detect(x.image); err != nil {
+			return &Fault{Kind: ConfigFault, Err: err}
+		}
+	}
+	if x.eng, err = engine.Lookup(name); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	return nil
+}
+
+// tokenFile is where a container finds the Hugging Face token.
+const tokenFile = "/run/secrets/llem/hf_token"
+
+// spec is the container to start, with the names of this run.
+func (x *run) spec() (engine.Spec, error) {
+	host := engine.Host{Image: x.image, GPUs: uuids(x.devices)}
+	if x.HFToken {
+		host.TokenFile = tokenFile
+	}
+	s, err := x.eng.Spec(x.exp, host)
+	if err != nil {
+		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
+	}
+	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.runLock.Path(), x.exp.ConfigHash(), os.Getpid()
+	s.Name = "llem-" + x.id
+	return s, nil
+}

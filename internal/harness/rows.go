@@ -1,0 +1,199 @@
+package harness
+
+import (
+	"encoding/json"
+	"io"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// response is one line of responses.jsonl.
+type response struct {
+	ID   int    `json:"id"`
+	Text string `json:"text"`
+}
+
+func (x *run) writeResponses(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for i := range x.work.traces {
+		t := &x.work.traces[i]
+		if err := enc.Encode(response{t.ID, string(t.Text)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *run) requestRows() []result.RequestRow {
+	if x.work == nil {
+		return nil
+	}
+	rows := make([]result.RequestRow, 0, len(x.work.traces))
+	for i := range x.work.traces {
+		row := requestRow(&x.work.traces[i])
+		if row.Error != "" {
+			row.Error = x.exp.Hide(row.Error)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func requestRow(t *load.Trace) result.RequestRow {
+	row := result.RequestRow{
+		ID: int64(t.ID), ScheduledNS: int64(t.Scheduled), SentNS: stamp(t.Sent), FirstByteNS: stamp(t.FirstByte),
+		FirstTokenNS: stamp(t.FirstToken), LastTokenNS: stamp(t.LastToken), EndNS: stamp(t.End),
+		InputTokens: int32(t.InputTokens), OutputTokens: int32(t.OutputTokens), ReasoningTokens: int32(t.Reasoning),
+		Status: t.Status, HTTPStatus: int32(t.HTTPStatus), Error: t.Error, FinishReason: t.FinishReason, PromptHash: t.PromptHash,
+	}
+	prev := t.Sent
+	for _, c := range t.Chunks {
+		row.ChunkDeltaNS = append(row.ChunkDeltaNS, int64(c.At-prev))
+		row.ChunkTokens = append(row.ChunkTokens, int32(c.Tokens))
+		prev = c.At
+	}
+	return row
+}
+
+// stamp is nil for what never happened.
+func stamp(d time.Duration) *int64 {
+	if d < 0 {
+		return nil
+	}
+	return ptr(int64(d))
+}
+
+// timeseries averages the window's readings per GPU and second; throttle bits
+// are OR-ed. Seconds count from t0.
+func (x *run) timeseries(samples []measure.Sample) []result.TimeseriesRow {
+	if x.work == nil || x.recorder == nil {
+		return nil
+	}
+	from := x.work.t0.Sub(x.recorder.Epoch())
+	seconds := int(math.Ceil(x.work.window.Seconds()))
+	cells := make([]cell, seconds*len(x.devices))
+	for i := range samples {
+		s := &samples[i]
+		at := s.At - from
+		if at < 0 || at > x.work.window || seconds == 0 {
+			continue
+		}
+		second := min(int(at/time.Second), seconds-1)
+		cells[second*len(x.devices)+int(s.GPU)].add(s)
+	}
+	var rows []result.TimeseriesRow
+	for i := range cells {
+		if cells[i].n > 0 {
+			g := i % len(x.devices)
+			rows = append(rows, cells[i].row(float64(i/len(x.devices)), int32(x.devices[g].Index)))
+		}
+	}
+	return rows
+}
+
+// cell is one GPU's second.
+type cell struct {
+	n                              int
+	power, temp, used, total, util mean
+	throttle                       int64
+	throttled                      bool
+}
+
+func (c *cell) add(s *measure.Sample) {
+	c.n++
+	if p, ok := s.Power(); ok {
+		c.power.add(float64(p))
+	}
+	if s.Has&measure.HasTemperature != 0 {
+		c.temp.add(float64(s.TemperatureC))
+	}
+	if s.Has&measure.HasMemory != 0 {
+		c.used.add(float64(s.MemUsed) / (1 << 20))
+		c.total.add(float64(s.MemTotal) / (1 << 20))
+	}
+	if s.Has&measure.HasUtilisation != 0 {
+		c.util.add(float64(s.SMUtil))
+	}
+	if s.Has&measure.HasThrottle != 0 {
+		c.throttled = true
+		c.throttle |= int64(s.Throttle)
+	}
+}
+
+func (c *cell) row(second float64, gpu int32) result.TimeseriesRow {
+	row := result.TimeseriesRow{
+		TimestampS: second, GPUIndex: gpu, PowerW: c.power.value(), TemperatureC: c.temp.value(),
+		MemoryUsedMB: c.used.value(), MemoryTotalMB: c.total.value(), SMUtilisationPct: c.util.value(),
+	}
+	if c.throttled {
+		row.ThrottleReasons = &c.throttle
+	}
+	return row
+}
+
+// mean of what was read; its value is nil when nothing was.
+type mean struct {
+	sum float64
+	n   int
+}
+
+func (m *mean) add(v float64) { m.sum += v; m.n++ }
+
+func (m *mean) value() *float32 {
+	if m.n == 0 {
+		return nil
+	}
+	return ptr(float32(m.sum / float64(m.n)))
+}
+
+// sampleRows are all readings as they were read.
+func (x *run) sampleRows(samples []measure.Sample) iter.Seq[result.SampleRow] {
+	return func(yield func(result.SampleRow) bool) {
+		for i := range samples {
+			if !yield(x.sampleRow(&samples[i])) {
+				return
+			}
+		}
+	}
+}
+
+func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
+	at := x.recorder.Epoch().Add(s.At)
+	row := result.SampleRow{
+		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml",
+		GPUUUID: x.devices[s.GPU].UUID, GPUIndex: int32(x.devices[s.GPU].Index),
+		MonotonicNS: int64(s.At), UTCNS: at.UnixNano(), ReadTookNS: int64(s.Took),
+	}
+	if x.work != nil && x.work.window > 0 {
+		row.WindowNS = ptr(int64(at.Sub(x.work.t0)))
+	}
+	set := func(f measure.Field, put func()) {
+		if s.Has&f != 0 {
+			put()
+		}
+	}
+	set(measure.HasEnergy, func() {
+		row.EnergyMJ = ptr(int64(s.EnergyMJ))
+		if s.EnergyUS != 0 {
+			row.EnergyDeviceUS = ptr(s.EnergyUS)
+		}
+	})
+	set(measure.HasPowerInstant, func() { row.PowerInstantMW = ptr(int32(s.PowerInstMW)) })
+	set(measure.HasPowerAverage, func() { row.PowerAverageMW = ptr(int32(s.PowerAvgMW)) })
+	set(measure.HasPowerUsage, func() { row.PowerUsageMW = ptr(int32(s.PowerUsageMW)) })
+	set(measure.HasTemperature, func() { row.TemperatureC = ptr(s.TemperatureC) })
+	set(measure.HasMemory, func() {
+		row.MemoryUsedBytes, row.MemoryTotalBytes = ptr(int64(s.MemUsed)), ptr(int64(s.MemTotal))
+	})
+	set(measure.HasUtilisation, func() { row.SMUtilisationPct = ptr(int32(s.SMUtil)) })
+	set(measure.HasThrottle, func() { row.ThrottleReasons = ptr(int64(s.Throttle)) })
+	for k, to := range [measure.ThrottleTimes]**int64{&row.SWPowerCapNS, &row.ThermalNS, &row.SWThermalNS, &row.HWThermalNS, &row.HWPowerBrakeNS} {
+		set(measure.HasThrottled<<k, func() { *to = ptr(int64(s.Throttled[k])) })
+	}
+	return row
+}
