@@ -23,6 +23,7 @@ type DeviceEnergy struct {
 	Peak       *Watts            // highest reading of power inside the span
 	Reset      bool              // the counter went backwards: Counter is nil
 	Still      bool              // the counter did not move: Counter is nil
+	Lost       bool              // the GPU was read, but not at both ends: all energies are nil
 }
 
 // EnergyBetween computes the energy of each of n devices between from and to
@@ -32,7 +33,8 @@ type DeviceEnergy struct {
 // from and the first edge at or after to. Power is integrated by the trapezoid
 // rule over the readings' own times, interpolated at from and to, or held from
 // the nearest reading where there is none beyond; repeated values are held and
-// never dropped.
+// never dropped. Where the readings end well before to, or begin well after from,
+// there is no figure: see [DeviceEnergy.Lost].
 func EnergyBetween(samples []Sample, n int, from, to time.Duration) []DeviceEnergy {
 	out := make([]DeviceEnergy, n)
 	for g := range out {
@@ -63,6 +65,15 @@ func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEne
 		e.Counter, e.Still = nil, to-from > slowestRefresh
 	}
 	e.Integral = Integrate(samples, gpu, from, to)
+	counted, anyCounter := bears(samples, gpu, from, to, hasCounter)
+	powered, anyPower := bears(samples, gpu, from, to, hasPower)
+	if !counted {
+		e.Counter, e.Still = nil, false
+	}
+	if !powered {
+		e.Integral = nil
+	}
+	e.Lost = !counted && !powered && (anyCounter || anyPower)
 	for i := range samples {
 		s := &samples[i]
 		if s.GPU != gpu || s.At < from || s.At > to {

@@ -18,13 +18,17 @@ func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []D
 			continue
 		}
 		f, ok := v.sliced()
-		if e.Method = MethodCounter; !ok {
-			e.Method = MethodIntegral
-			if f, ok = v.integrated(); !ok {
-				continue
-			}
+		method := MethodCounter
+		if !ok {
+			method = MethodIntegral
+			f, ok = v.integrated()
+			reaches, _ := bears(samples, int32(g), from, to, hasPower)
+			ok = ok && reaches
 		}
-		e.Energy = &f.Energy
+		if !ok {
+			continue
+		}
+		e.Method, e.Energy = method, &f.Energy
 		if !v.blind() {
 			e.U, e.Components = &f.U, f.Components
 		}

@@ -26,6 +26,7 @@ var kinds = map[string]kind{
 	"sensor_disagreement":          {Doubt, "compare per_gpu.counter_j and power_integral_j; lengthen the window"},
 	"gpu_not_exclusive":            {Invalid, "stop the other processes, or pick another GPU with --gpus"},
 	"gpu_memory_not_released":      {Doubt, "see `nvidia-smi` for what holds it: until it is free the GPU is not idle, and the next run has less of it"},
+	"gpu_lost":                     {Invalid, "see `dmesg` for the driver's Xid error and `nvidia-smi` for the GPU's state; it may need a reset"},
 	"throttled":                    {Invalid, "improve cooling or lower the power limit, then measure again"},
 	"power_capped":                 {Note, "normal at full load; record the power limit beside the figure"},
 	"negative_adjusted_energy":     {Doubt, "measure the baseline again on an idle GPU; a cached one is dropped with baseline.cache_ttl_seconds: 0"},
@@ -112,6 +113,9 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 	}
 	if seen := f.throttling(g, throttlePowerCap); seen != "" {
 		out = append(out, Warn("power_capped", "GPU %d: held at its power limit in the window: %s", d.Index, seen))
+	}
+	if e.Lost {
+		out = append(out, Warn("gpu_lost", "GPU %d: its readings do not reach from the start of the window to its end", d.Index))
 	}
 	if e.Reset {
 		out = append(out, Warn("counter_reset", "GPU %d: the energy counter went backwards; the figure is the power integral", d.Index))

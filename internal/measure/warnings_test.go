@@ -50,6 +50,7 @@ func TestGPUWarningsAreRaisedAndNotRaised(t *testing.T) {
 		{"thermal slowdown", &yes, window(20, 50, 50, 0x40), DeviceEnergy{Samples: 20}, "throttled"},
 		{"power cap", &yes, window(20, 50, 50, 0x4), DeviceEnergy{Samples: 20}, "power_capped"},
 		{"counter reset", &yes, window(20, 50, 50, 0), DeviceEnergy{Samples: 20, Reset: true}, "counter_reset"},
+		{"lost", &yes, window(20, 50, 50, 0), DeviceEnergy{Samples: 20, Lost: true}, "gpu_lost"},
 		{"counter stuck", &yes, window(20, 50, 50, 0), DeviceEnergy{Samples: 20, Still: true}, "counter_stuck"},
 		{"sensors disagree", &yes, window(20, 50, 50, 0), DeviceEnergy{Samples: 20, Counter: j(187), Integral: j(327), Mean: &w}, "sensor_disagreement"},
 		{"sensors agree", &yes, window(20, 50, 50, 0), DeviceEnergy{Samples: 20, Counter: j(3000), Integral: j(3060), Mean: &w}, ""},
