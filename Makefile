@@ -43,7 +43,8 @@ test: ## every test, with the race detector, against a real daemon
 	@echo '== go vet'
 	@go vet ./...
 	@echo '== go test -race'
-	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m $(TESTFLAGS) ./...
+	@# Most of these tests wait most of their time, so more of them at once than there are cores.
+	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 30m -parallel 6 $(TESTFLAGS) ./...
 
 .PHONY: gofmt
 gofmt:

@@ -25,6 +25,9 @@ func TestCleanForgetsKilledRuns(t *testing.T) {
 		c := h.start(h.quick("--gpus", "0", "-n", "2")...)
 		c.reach(phase)
 		until(t, "its folder and lock", func() bool { return len(glob("out/*")) > 0 && len(glob("locks/run-*")) > 0 })
+		if phase == "record" {
+			until(t, "a file in it", func() bool { return len(glob("out/*/*")) > 0 })
+		}
 		if err := c.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -17,17 +17,17 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// full is an experiment of the whole protocol with its shortest waits; %s is
-// what the test adds.
+// full is an experiment of the whole protocol with its shortest waits, and a
+// window of 12 s on any machine.
 const full = `
 name: full
-model: reference/small
+model: reference/tiny
 engine:
   image: llem-test/engine
-  args: {x-file: %FILE%, x-gpu: %GPU%, x-idle: %IDLE%, x-busy: %BUSY%}
+  args: {x-pace: 10, x-file: %FILE%, x-gpu: %GPU%, x-idle: %IDLE%, x-busy: %BUSY%}
   container: {mounts: ['%FILE%:%FILE%']}
 gpus: [%GPU%]
-workload: {prompts: 60, max_input_tokens: 32, max_output_tokens: 200, load: {concurrency: 2}}
+workload: {prompts: 24, max_input_tokens: 32, max_output_tokens: 100, load: {concurrency: 2}}
 baseline: {duration_seconds: 30}
 warmup: {n_warmup: 2, thermal_floor_seconds: 30}
 energy: {backend: nvml}

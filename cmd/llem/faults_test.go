@@ -179,6 +179,7 @@ func TestAContainerThatIsStoppedInTheWindow(t *testing.T) {
 	c := h.start("run", "--quick", "-o", h.path("out"), h.config(`
 model: reference/small
 engine: {image: `+image+`}
+warmup: {n_warmup: 0}
 workload: {prompts: 4, max_output_tokens: 3000, load: {concurrency: 4}}
 `))
 	c.reach("window")
@@ -241,8 +242,7 @@ func TestOneInterruptStopsKeepsAndCleansUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
-			text := h.config("model: reference/tiny\nengine: {image: " + image + "}\nworkload: {prompts: 5000, max_output_tokens: 64}\n")
-			c := h.start("run", "--quick", "-o", h.path("out"), text)
+			c := h.start(h.long()...)
 			c.reach("window")
 			time.Sleep(4 * time.Second) // some requests are to complete, on a busy machine too
 			if err := c.Process.Signal(sig); err != nil {
@@ -273,7 +273,7 @@ func TestAnInterruptBeforeTheWindowLeavesARecord(t *testing.T) {
 func TestTwoInterruptsKillTheContainer(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	text := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-fault: ignore-term}}\nworkload: {prompts: 5000, max_output_tokens: 64}\n")
+	text := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-fault: ignore-term, x-pace: 10}}\nworkload: {prompts: 500, max_output_tokens: 8}\n")
 	c := h.start("run", "--quick", "-o", h.path("out"), text)
 	c.reach("window")
 	if err := c.Process.Signal(os.Interrupt); err != nil {
@@ -298,11 +298,11 @@ func TestCleanAfterKillInEachPhase(t *testing.T) {
 	h.llem("clean") // of what test runs that were cut off have left on this daemon
 	config := h.config(fmt.Sprintf(`
 model: reference/tiny
-engine: {image: %s, args: {x-fault: ignore-term}}
+engine: {image: %s, args: {x-fault: ignore-term, x-pace: 20}}
 gpus: [0]
-workload: {prompts: 50, max_output_tokens: 256}
+workload: {prompts: 5, max_output_tokens: 16}
 baseline: {cache_ttl_seconds: 0}
-warmup: {n_warmup: 10, thermal_floor_seconds: 2}
+warmup: {n_warmup: 3, thermal_floor_seconds: 2}
 `, image))
 	for _, phase := range []string{"preflight", "baseline", "launch", "warmup", "thermal floor", "window", "after"} {
 		c := h.start("run", "--quick", "-o", h.path("out"), config)

@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -144,8 +147,8 @@ func TestAutoPrefersZeus(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 100}, standin.GPU{Power: 300, Phase: 40 * time.Millisecond})
 	h.python()
-	config := h.config("engine: {image: " + image + "}\nmodel: reference/tiny\ngpus: [1, 0]\nparallel: {tensor: 2}\nworkload: {prompts: 400, max_output_tokens: 100}\n")
-	r := h.llem("run", "--quick", "-n", "60", "-o", h.path("out"), config).record(t)
+	config := h.config("engine: {image: " + image + ", args: {x-pace: 10}}\nmodel: reference/tiny\ngpus: [1, 0]\nparallel: {tensor: 2}\nworkload: {prompts: 8, max_output_tokens: 100}\n")
+	r := h.llem("run", "--quick", "-o", h.path("out"), config).record(t)
 	if r.Energy.Method != "zeus" || len(r.Energy.Instruments) != 1 {
 		t.Fatalf("%+v", r.Energy)
 	}
@@ -155,7 +158,7 @@ func TestAutoPrefersZeus(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.zeusd()
-	r = h.llem("run", "--quick", "-n", "60", "-o", h.path("out"), config).record(t)
+	r = h.llem("run", "--quick", "-o", h.path("out"), config).record(t)
 	if r.Energy.Method != "zeusd" || len(r.Energy.Instruments) != 1 {
 		t.Fatalf("%+v", r.Energy)
 	}
@@ -191,7 +194,7 @@ func TestAChildThatDiesInTheWindow(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 300})
 	python := h.python()
-	c := h.start(h.quick("--gpus", "0", "--energy-backend", "zeus", "-n", "40")...)
+	c := h.start(h.quick("--gpus", "0", "--energy-backend", "zeus", h.slow(8))...)
 	c.reach("window")
 	time.Sleep(time.Second)
 	pids := childrenOf(t, c.Process.Pid, python)
@@ -224,7 +227,7 @@ func TestNoChildIsLeftBehind(t *testing.T) {
 	for _, sig := range []os.Signal{os.Interrupt, os.Kill} {
 		h := newHost(t, standin.GPU{Power: 300})
 		python := h.python()
-		c := h.start(h.quick("--gpus", "0", "--energy-backend", "zeus", "-n", "100000")...)
+		c := h.start(h.quick("--gpus", "0", "--energy-backend", "zeus", h.slow(100))...)
 		c.reach("window")
 		pids := childrenOf(t, c.Process.Pid, python)
 		if len(pids) != 1 {
@@ -262,8 +265,8 @@ func TestCodeCarbonOnAGPUHost(t *testing.T) {
 	h := newHost(t, standin.GPU{Power: 60}, standin.GPU{Power: 250})
 	h.python()
 	h.smi()
-	config := h.config("engine: {image: " + image + "}\nmodel: reference/tiny\ngpus: [1]\nenergy: {backend: codecarbon, country: FRA}\nworkload: {prompts: 400, max_output_tokens: 100}\n")
-	o := h.llem("run", "--quick", "-n", "60", "-o", h.path("out"), config)
+	config := h.config("engine: {image: " + image + ", args: {x-pace: 10}}\nmodel: reference/tiny\ngpus: [1]\nenergy: {backend: codecarbon, country: FRA}\nworkload: {prompts: 8, max_output_tokens: 100}\n")
+	o := h.llem("run", "--quick", "-o", h.path("out"), config)
 	r := o.record(t)
 	c := r.Energy.CodeCarbon
 	if o.code != 0 || r.Energy.Method != "codecarbon" || r.Energy.Scope != "gpu" || c == nil {
@@ -281,12 +284,26 @@ func TestCodeCarbonOnAGPUHost(t *testing.T) {
 	}
 }
 
+// busy keeps every core at work until the function that it returns is called.
+func busy() (stop func()) {
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	for range runtime.NumCPU() {
+		wg.Go(func() {
+			for !over.Load() {
+			}
+		})
+	}
+	return func() { over.Store(true); wg.Wait() }
+}
+
 // On a host without a GPU auto takes CodeCarbon, of the whole host, and agrees
 // with CodeCarbon's own command over the same span.
 func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) {
 	h := newHost(t) // not parallel: both watch the load of the whole host
 	python := h.python()
-	c := h.start(h.quick("-n", "60")...)
+	defer busy()() // so that both see the same load, however their spans differ
+	c := h.start(h.quick(h.slow(10))...)
 	c.reach("window")
 	monitor := exec.Command(filepath.Join(filepath.Dir(python), "codecarbon"), "monitor", "--offline", "--country-iso-code", "USA", "--no-api", "--measure-power-secs", "1")
 	monitor.Dir, monitor.Env = t.TempDir(), h.env
@@ -332,7 +349,7 @@ func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) {
 	ram := mine.RAMJ / seconds
 	within(t, "power of memory", &ram, theirs("ram_energy")*3.6e6/theirs("duration"), ram/50)
 	cpu := mine.CPUJ / seconds
-	within(t, "power of CPUs", &cpu, theirs("cpu_energy")*3.6e6/theirs("duration"), cpu/3)
+	within(t, "power of CPUs", &cpu, theirs("cpu_energy")*3.6e6/theirs("duration"), cpu/10)
 	within(t, "intensity", &mine.IntensityGPerKWh, theirs("emissions")/theirs("energy_consumed")*1000, 0.01)
 	if v := h.llem("verify", o.dirs[0]); v.code != 0 {
 		t.Errorf("verify: exit %d\n%s", v.code, v.stdout)

@@ -125,6 +125,13 @@ func newHost(t *testing.T, gpus ...standin.GPU) *host {
 			h.env = append(h.env, v)
 		}
 	}
+	// What does not test baselines does not wait for them.
+	if err := os.MkdirAll(h.path("config/llem"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path("config/llem/config.yaml"), []byte("baseline: {duration_seconds: 1}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	h.set("LLEM_LOCK_DIR", h.path("locks"))
 	h.set("LLEM_POWERCAP", h.path("powercap"))
 	h.set("LLEM_PYTHON", h.path("no-python"))
@@ -330,6 +337,11 @@ func (c *command) ended() bool {
 // protocol's waits.
 func (h *host) quick(args ...string) []string {
 	return append([]string{"run", "--quick", "--image", image, "--model", "reference/tiny", "-o", h.path("out")}, args...)
+}
+
+// slow is an experiment of so many requests, each a second long on any machine.
+func (h *host) slow(prompts int) (config string) {
+	return h.config(fmt.Sprintf("model: reference/tiny\nengine: {image: %s, args: {x-pace: 10}}\nworkload: {prompts: %d, max_output_tokens: 100}\n", image, prompts))
 }
 
 func decodeJSON(t *testing.T, text string, into any) {

@@ -132,9 +132,9 @@ func TestTheLockedWarningsAreRaised(t *testing.T) {
 	h := newHost(t, standin.GPU{Power: 60, NoPersist: true})
 	config := h.config(`
 model: reference/tiny
-engine: {image: ` + image + `}
+engine: {image: ` + image + `, args: {x-pace: 10}}
 gpus: [0]
-workload: {prompts: 60, max_output_tokens: 200}
+workload: {prompts: 5, max_output_tokens: 100}
 warmup: {n_warmup: 0}
 measurement: {sample_interval_ms: 1000}
 `)
@@ -210,8 +210,8 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 	}
 	within(t, "cached baseline_power_w", second.BaselinePowerW, *first.BaselinePowerW, 0.001)
 
-	long := h.baselineOf("3600, duration_seconds: 6") // that of --quick took 5 s
-	if b := long.Energy.Baseline; b.Cached || b.DurationSeconds != 6 {
+	long := h.baselineOf("3600, duration_seconds: 2") // the one before took 1 s
+	if b := long.Energy.Baseline; b.Cached || b.DurationSeconds != 2 {
 		t.Errorf("a shorter baseline was used: %+v", b)
 	}
 
@@ -225,7 +225,7 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 60})
-	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\ngpus: [0]\nbaseline: {after: true, cache_ttl_seconds: 0}\n")
+	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\ngpus: [0]\nbaseline: {after: true, duration_seconds: 5, cache_ttl_seconds: 0}\n")
 	c := h.start("run", "--quick", "-o", h.path("out"), config)
 	c.reach("window")
 	h.gpus.SetPower(0, 70)
@@ -248,7 +248,7 @@ func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
 func TestProcessesInTheWindowAreSeen(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 60})
-	config := h.config("model: reference/small\nengine: {image: " + image + "}\ngpus: [0]\nworkload: {prompts: 20, max_output_tokens: 200}\n")
+	config := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-pace: 10}}\ngpus: [0]\nworkload: {prompts: 5, max_output_tokens: 100}\n")
 	for _, c := range []struct {
 		name string
 		pid  func(container string) int

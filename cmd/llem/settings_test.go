@@ -12,7 +12,7 @@ import (
 
 // tuned is an experiment that sets its GPUs, of which it uses n.
 func (h *host) tuned(gpus, settings string, n string) string {
-	return h.config("model: reference/tiny\nengine: {image: " + image + "}\ngpus: [" + gpus + "]\nparallel: {tensor: " + n + "}\ngpu_settings: {" + settings + "}\nworkload: {prompts: 150, max_output_tokens: 100}\n")
+	return h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-pace: 10}}\ngpus: [" + gpus + "]\nparallel: {tensor: " + n + "}\ngpu_settings: {" + settings + "}\nworkload: {prompts: 5, max_output_tokens: 100}\n")
 }
 
 // untouched checks that every GPU has the driver's own settings, and that no note

@@ -15,7 +15,7 @@ import (
 
 // long is a run whose window lasts until it is stopped.
 func (h *host) long() []string {
-	return []string{"run", "--quick", "-o", h.path("out"), h.config("model: reference/tiny\nengine: {image: " + image + "}\nworkload: {prompts: 5000, max_output_tokens: 64}\n")}
+	return []string{"run", "--quick", "-o", h.path("out"), h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-pace: 10}}\nworkload: {prompts: 500, max_output_tokens: 8}\n")}
 }
 
 // A session that is lost stops a run as an interrupt does, however often its

@@ -35,6 +35,7 @@ type options struct {
 	gpu   int     // whose power is switched
 	idle  float64 // watts
 	busy  float64
+	pace  time.Duration // from event to event of a stream; 0: as fast as the engine is
 }
 
 func main() {
@@ -114,6 +115,8 @@ func parse(args []string) (o options, rest []string) {
 			o.idle = n
 		case "busy":
 			o.busy = n
+		case "pace":
+			o.pace = time.Duration(n * float64(time.Millisecond))
 		}
 	}
 	return o, rest
@@ -161,8 +164,30 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if !breaks || !p.fail(w, r) {
-		p.next.ServeHTTP(w, r)
+		p.next.ServeHTTP(&paced{ResponseWriter: w, pace: p.pace, next: time.Now(), gone: r.Context().Done()}, r)
 	}
+}
+
+// paced hands a stream's events on at a pace of its own, whatever the machine: a
+// window of known length that costs no CPU.
+type paced struct {
+	http.ResponseWriter
+	pace time.Duration
+	next time.Time
+	gone <-chan struct{}
+}
+
+func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+func (p *paced) Write(b []byte) (int, error) {
+	p.next = p.next.Add(time.Duration(bytes.Count(b, []byte("data:"))) * p.pace)
+	if wait := time.Until(p.next); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-p.gone:
+		}
+	}
+	return p.ResponseWriter.Write(b)
 }
 
 // enter counts a request in, raises the power with the first, and says whether
