@@ -67,8 +67,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return usage(stderr, err)
 	}
-	// A command that is measured is sent its own hangup, which may mean anything.
-	ctx, hurry, stop := interruptible(kctx.Selected().Name != "measure")
+	ctx, hurry, stop := interruptible(kctx.Selected().Name == "measure")
 	defer stop()
 	a := &app{
 		ctx: ctx, stdout: stdout, stderr: stderr, quiet: c.Quiet, hurry: hurry,
@@ -90,16 +89,17 @@ func usage(stderr io.Writer, err error) int {
 }
 
 // interruptible is a context that the first SIGINT or SIGTERM ends, a channel
-// that the second closes, and a third that exits at once. With hangup SIGHUP
-// ends the context too, unless nohup has it ignored; it never hurries, since a
-// terminal that goes sends more than one.
-func interruptible(hangup bool) (context.Context, <-chan struct{}, func()) {
+// that the second closes, and a third that exits at once. SIGHUP ends the context
+// too, unless nohup has it ignored; it never hurries, since a terminal that goes
+// sends more than one. A command that is measured is sent them all and decides
+// for itself, so that none hurries llem, nor ends it before the command.
+func interruptible(measures bool) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	sigs := make(chan os.Signal, 3)
 	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM)
 	lost := make(chan os.Signal, 1)
-	if hangup && !signal.Ignored(syscall.SIGHUP) {
+	if !measures && !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(lost, syscall.SIGHUP)
 	}
 	done := make(chan struct{})
@@ -114,10 +114,10 @@ func interruptible(hangup bool) (context.Context, <-chan struct{}, func()) {
 				continue
 			case <-sigs:
 			}
-			switch n {
-			case 0:
+			switch {
+			case n == 0 || measures:
 				cancel()
-			case 1:
+			case n == 1:
 				close(hurry)
 			default:
 				os.Exit(exitInterrupted)

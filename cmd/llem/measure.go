@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/term"
+	"golang.org/x/sys/unix"
 
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/report"
@@ -45,7 +45,7 @@ func (c *measureCmd) Run(a *app) error {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return usageError{err}
 	}
-	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Signals: passed()}
+	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Signals: passed(), Sent: sent}
 	if c.GPUs != nil {
 		cmd.GPUs = strings.Split(*c.GPUs, ",")
 	}
@@ -65,8 +65,14 @@ func (c *measureCmd) Run(a *app) error {
 			err = werr
 		}
 	}
-	if code := out.Runs[len(out.Runs)-1].ExitCode; code != 0 {
-		return silent(code)
+	for _, one := range out.Runs {
+		if one.ExitCode == 0 {
+			continue
+		}
+		if err != nil {
+			fmt.Fprintf(a.stderr, "llem: %v\n", err)
+		}
+		return silent(one.ExitCode)
 	}
 	return err
 }
@@ -81,16 +87,29 @@ func (c *measureCmd) print(a *app, out *result.Command) error {
 	return report.Command(a.stderr, out, report.Options{Width: width(a.stderr)})
 }
 
-// passed are the signals that go on to the command. A terminal sends its own
-// interrupt to the command by itself.
+// passed are the signals that go on to the command.
 func passed() <-chan os.Signal {
-	sigs := make(chan os.Signal, 8)
-	signal.Notify(sigs, syscall.SIGTERM)
+	sigs := make(chan os.Signal, 64)
+	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT)
 	if !signal.Ignored(syscall.SIGHUP) { // else the command has it ignored too
 		signal.Notify(sigs, syscall.SIGHUP)
 	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		signal.Notify(sigs, os.Interrupt)
-	}
 	return sigs
+}
+
+// sent says whether a terminal has sent a signal to the command by itself, as it
+// does to all of its foreground.
+func sent(s os.Signal) bool {
+	switch s {
+	case os.Interrupt, syscall.SIGQUIT, syscall.SIGWINCH:
+	default:
+		return false
+	}
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false // no terminal is ours
+	}
+	defer func() { _ = tty.Close() }()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -66,22 +69,104 @@ func TestMeasurePassesExitCodeAndSignalsThrough(t *testing.T) {
 	if o := h.llem("measure", "--", "sh", "-c", "exit 7"); o.code != 7 || !strings.Contains(o.stderr, "exit code            7") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
-	c := h.start("measure", "--", "sh", "-c", "trap 'echo caught; exit 9' INT; echo up; while :; do sleep 0.05; done")
-	until(t, "the command", func() bool { return strings.Contains(c.out.String(), "up") })
-	time.Sleep(500 * time.Millisecond)
-	if err := c.Process.Signal(os.Interrupt); err != nil {
+	for _, s := range []struct {
+		name, script string
+		signals      []syscall.Signal
+		code         int
+		says         string
+	}{
+		{"interrupt", "trap 'echo caught; exit 9' INT; echo up; while :; do sleep 0.05; done", []syscall.Signal{syscall.SIGINT}, 9, "caught"},
+		{"interrupt that the command takes well", "trap 'echo caught; exit 0' INT; echo up; while :; do sleep 0.05; done", []syscall.Signal{syscall.SIGINT}, 0, "caught"},
+		{"end that the command takes well", "trap 'echo caught; exit 0' TERM; echo up; while :; do sleep 0.05; done", []syscall.Signal{syscall.SIGTERM}, 0, "caught"},
+		{"end", "echo up; exec sleep 60", []syscall.Signal{syscall.SIGTERM}, 128 + 15, ""},
+		{"quit", "echo up; exec sleep 60", []syscall.Signal{syscall.SIGQUIT}, 128 + 3, ""},
+		{"four interrupts", "n=0; trap 'n=$((n+1)); echo $n; [ $n -lt 4 ] || exit 5' INT; echo up; while :; do sleep 0.05; done", []syscall.Signal{syscall.SIGINT, syscall.SIGINT, syscall.SIGINT, syscall.SIGINT}, 5, "4"},
+		{
+			"signals of a command's own", "for s in USR1 USR2 WINCH CONT; do trap \"echo got $s\" $s; done; trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done",
+			[]syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGTERM}, 3, "got USR1\ngot USR2\ngot WINCH\ngot CONT\n",
+		},
+	} {
+		c := h.command("measure", "--", "sh", "-c", s.script)
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal sends anything
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }) // nothing to kill where the test went well
+		until(t, "the command", func() bool { return strings.Contains(c.out.String(), "up") })
+		for _, sig := range s.signals {
+			time.Sleep(300 * time.Millisecond) // so that none is lost behind the one before
+			if err := c.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if o := c.finish(); o.code != s.code || !strings.Contains(o.stdout, s.says) || !strings.Contains(o.stderr, "energy") {
+			t.Errorf("%s: exit %d, want %d, stdout %q\n%s", s.name, o.code, s.code, o.stdout, o.stderr)
+		}
+	}
+}
+
+// A terminal sends its interrupt to the command by itself: llem does not send it
+// again, wherever its standard input comes from.
+func TestATerminalsInterruptComesOnce(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 100})
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if o := c.finish(); o.code != 9 || !strings.Contains(o.stdout, "caught") || !strings.Contains(o.stderr, "energy") {
+	defer master.Close()
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	c := h.command("measure", "--", "bash", "-c", "n=0; trap 'n=$((n+1))' INT; trap 'echo $n times; exit 0' TERM; echo up; while :; do :; done")
+	c.ExtraFiles = []*os.File{terminal}
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }) // nothing to kill where the test went well
+	until(t, "the command", func() bool { return strings.Contains(c.out.String(), "up") })
+	if _, err := master.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond) // a second one would come by now
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if o := c.finish(); o.code != 0 || o.stdout != "up\n1 times\n" {
 		t.Errorf("exit %d, stdout %q\n%s", o.code, o.stdout, o.stderr)
 	}
-	c = h.start("measure", "--", "sh", "-c", "echo up; exec sleep 60")
+}
+
+// One repeat that fails is a failure, whatever the last one does, and what an
+// interrupt leaves undone is not done.
+func TestMeasureTellsOfRepeatsThatFail(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 100})
+	o := h.llem("measure", "-r", "3", "--", "sh", "-c", "echo >> n; [ $(wc -l < n) != 2 ] || exit 6")
+	if o.code != 6 || !strings.Contains(o.stderr, "1 of 3 runs failed") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	c := h.command("measure", "-r", "9", "--", "sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() }) // nothing to kill where the test went well
 	until(t, "the command", func() bool { return strings.Contains(c.out.String(), "up") })
 	time.Sleep(500 * time.Millisecond)
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if o := c.finish(); o.code != 128+15 || !strings.Contains(o.stderr, "energy") {
+	if o := c.finish(); o.code != exitInterrupted || !strings.Contains(o.stderr, "interrupted after 1 of 9 runs") || !strings.Contains(o.stderr, "energy") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
 }

@@ -24,7 +24,8 @@ type Command struct {
 
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Signals        <-chan os.Signal // passed on to the program
+	Signals        <-chan os.Signal     // passed on to the program
+	Sent           func(os.Signal) bool // says that the program has a signal already; nil: none
 }
 
 // idleBefore is how long the GPUs are read before the program starts: the power
@@ -35,7 +36,9 @@ const idleBefore = 2200 * time.Millisecond
 const sampleEvery = 100 * time.Millisecond
 
 // Measure runs a program and measures the GPUs while it does. What was measured
-// comes back beside an error. It needs OpenGPUs and Log of the runner.
+// comes back beside an error. The context ends what comes before the program, and
+// further repeats: the program itself is only sent the signals. It needs OpenGPUs
+// and Log of the runner.
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
 	x := &run{Runner: r, id: newID(), started: time.Now().UTC()}
 	defer x.release()
@@ -47,18 +50,26 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 		Host: describeHost(), GPUs: x.environment().GPUs, Runs: []result.CommandRun{},
 	}
 	var series []result.TimeseriesRow
-	for range c.Repeats {
-		one, err := x.commandRun(ctx, c)
-		if one != nil {
+	var err error
+	for err == nil && len(out.Runs) < c.Repeats {
+		if n := len(out.Runs); n > 0 && ctx.Err() != nil {
+			err = fault(InterruptFault, "interrupted after %d of %d runs", n, c.Repeats)
+			break
+		}
+		var one *result.CommandRun
+		if one, err = x.commandRun(ctx, c); one != nil {
 			out.Runs = append(out.Runs, *one)
 			if x.recorder != nil {
 				series = x.timeseries(x.recorder.Samples())
 			}
 		}
-		if err != nil {
-			return out, series, err
-		}
 	}
+	mapMean(out)
+	return out, series, err
+}
+
+// mapMean adds the mean over the runs, where each has a figure.
+func mapMean(out *result.Command) {
 	var energies []float64
 	for _, one := range out.Runs {
 		if one.EnergyTotalJ != nil {
@@ -68,7 +79,6 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 	if mean, half, ok := stats.Interval(energies); ok && len(energies) == len(out.Runs) {
 		out.EnergyMeanJ, out.EnergyInterval95J = &mean, &half
 	}
-	return out, series, nil
 }
 
 // claimFor opens, locks and prepares to read the GPUs of a command.
@@ -148,11 +158,7 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 		x.Log.Warn("read GPUs after the command", "error", err)
 	}
 	x.recorder.SetPhase(measure.Record, 0)
-	out := x.mapCommand(start, code)
-	if ctx.Err() != nil {
-		return out, fault(InterruptFault, "interrupted")
-	}
-	return out, nil
+	return x.mapCommand(start, code), nil
 }
 
 // execute runs the program in a window of its own.
@@ -183,7 +189,9 @@ func execute(c Command) (code int, err error) {
 			case <-ended:
 				return
 			case s := <-c.Signals:
-				_ = cmd.Process.Signal(s) // it may have ended
+				if c.Sent == nil || !c.Sent(s) {
+					_ = cmd.Process.Signal(s) // it may have ended
+				}
 			}
 		}
 	}()

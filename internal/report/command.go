@@ -43,6 +43,15 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	if last.ExitCode != 0 {
 		p.row("exit code", "%d", last.ExitCode)
 	}
+	failed := 0
+	for _, one := range c.Runs {
+		if one.ExitCode != 0 {
+			failed++
+		}
+	}
+	if len(c.Runs) > 1 && failed > 0 {
+		p.row("failed", "%d of %d runs failed", failed, len(c.Runs))
+	}
 	p.warnings()
 	return p.print(w)
 }
