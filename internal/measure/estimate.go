@@ -1,9 +1,7 @@
 package measure
 
 import (
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +10,7 @@ import (
 // Sensor is what is known of a GPU's power sensor. The zero value knows nothing.
 type Sensor struct {
 	Refresh time.Duration // from tick to tick of the energy counter, measured; 0: there is none
+	Jitter  time.Duration // standard deviation of the ticks about their grid, measured
 	// Duty is the share of each refresh in which the sensor looks: 1/4 on GA100
 	// and GH100 (arXiv 2312.02741), else 1. 0 is taken for 1.
 	Duty float64
@@ -44,24 +43,6 @@ func (s Sensor) averages(x *Sample) bool {
 	_, ok := x.Power()
 	return ok && s.MeanUsage && x.Has&HasPowerInstant == 0
 }
-
-// Figure is an energy with its standard uncertainty (k = 1), by component.
-type Figure struct {
-	Energy     Joules
-	U          Joules
-	Components map[string]Joules
-}
-
-// Names of components, protocol section 4.
-const (
-	openingEdge  = "opening_edge"
-	closingEdge  = "closing_edge"
-	dutyCycle    = "sensor_duty_cycle"
-	sampling     = "sampling"
-	gaps         = "gaps"
-	disagreement = "sensor_disagreement"
-	callDelay    = "call_delay"
-)
 
 // WindowEnergy is EnergyBetween for a span whose edges were settled (see
 // [Recorder.Settle]), idle before it, with uncertainties where the readings
@@ -128,61 +109,10 @@ func (e *DeviceEnergy) refine(v *view) {
 	e.Mean = &mean
 }
 
-// Compare grows f by what another instrument says otherwise, where that is more
-// than three times what both allow; ok says that it is not.
-func (f *Figure) Compare(other *Figure) (ok bool) {
-	diff := math.Abs(float64(f.Energy - other.Energy))
-	if diff <= disagreementLimit*math.Hypot(float64(f.U), float64(other.U)) {
-		return true
-	}
-	f.Components[disagreement] = Joules(diff / math.Sqrt(3))
-	f.sum()
-	return false
-}
-
-const disagreementLimit = 3
-
-// GainU is the standard uncertainty that the board's sensor leaves in e by its
-// gain, which is common to all runs on one card: 5 % as a limit, NVIDIA's own
-// word for nvmlDeviceGetPowerUsage.
-func GainU(e Joules) Joules { return Joules(0.05 / math.Sqrt(3) * math.Abs(float64(e))) }
-
-// TotalU adds independent uncertainties of several GPUs in quadrature, all of
-// them and by component; nil when any is unknown.
-func TotalU(es []DeviceEnergy) (u *Joules, components map[string]Joules) {
-	components = map[string]Joules{}
-	var sum float64
-	for _, e := range es {
-		if e.U == nil {
-			return nil, map[string]Joules{}
-		}
-		sum += float64(*e.U) * float64(*e.U)
-		for name, c := range e.Components {
-			components[name] = Joules(math.Hypot(float64(components[name]), float64(c)))
-		}
-	}
-	if len(es) == 0 {
-		return nil, components
-	}
-	total := Joules(math.Sqrt(sum))
-	return &total, components
-}
-
-// sum settles a figure from its components, which are independent. They are
-// added in one order, since another one may give another last digit.
-func (f *Figure) sum() *Figure {
-	var s float64
-	for _, name := range slices.Sorted(maps.Keys(f.Components)) {
-		u := float64(f.Components[name])
-		s += u * u
-	}
-	f.U = Joules(math.Sqrt(s))
-	return f
-}
-
 // reading is one sample of one GPU, in seconds and watts.
 type reading struct {
 	at      float64
+	took    float64
 	mj      float64
 	power   float64
 	counted bool
@@ -194,7 +124,10 @@ type view struct {
 	readings []reading
 	from, to float64
 	refresh  float64
+	shows    float64 // the refresh, or the longest that it may be where it is not measured
+	jitter   float64
 	duty     float64
+	took     float64 // the longest that a reading at an edge took
 
 	idle, idleSpread float64 // before the span
 	first, last      float64 // power at the start and at the end of the span
@@ -205,7 +138,7 @@ type view struct {
 
 // look is a view by a sensor before anything is read.
 func look(s Sensor, from, to time.Duration) *view {
-	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), duty: s.Duty}
+	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), jitter: s.Jitter.Seconds(), duty: s.Duty}
 	if v.duty == 0 {
 		v.duty = 1
 	}
@@ -226,7 +159,7 @@ func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, 
 		p, ok := x.Power()
 		v.averaged = v.averaged || s.averages(x)
 		v.readings = append(v.readings, reading{
-			at: x.At.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&HasEnergy != 0, powered: ok,
+			at: x.At.Seconds(), took: x.Took.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&HasEnergy != 0, powered: ok,
 		})
 	}
 	return v, v.judge()
@@ -239,6 +172,9 @@ const before = 2.0
 func (v *view) judge() bool {
 	var idle, inside []reading
 	for _, r := range v.readings {
+		if near := 0.01 + v.refresh/10; math.Abs(r.at-v.from) < near || math.Abs(r.at-v.to) < near {
+			v.took = max(v.took, r.took)
+		}
 		switch {
 		case !r.powered:
 		case r.at <= v.from && r.at > v.from-before:
@@ -254,7 +190,11 @@ func (v *view) judge() bool {
 	v.first, v.last = inside[0].power, inside[len(inside)-1].power
 	v.step = (inside[len(inside)-1].at - inside[0].at) / float64(len(inside)-1)
 	// Readings that are closer than a refresh repeat each other.
-	far := 0.95 * max(v.refresh, v.step)
+	v.shows = v.refresh
+	if v.refresh == 0 {
+		v.shows = v.showing()
+	}
+	far := 0.95 * max(v.shows, v.step)
 	var sum float64
 	n, prev := 0, inside[0]
 	for _, r := range inside[1:] {
@@ -289,14 +229,26 @@ func uniform(width float64) float64 { return math.Abs(width) / math.Sqrt(12) }
 const jumpNoise = 0.61
 
 // dutyNoise is what a sensor that looks only now and then misses of a load that
-// varies, and what its looking early or late in each refresh makes of one that
-// drifts.
+// varies.
 func (v *view) dutyNoise() float64 {
 	if v.duty >= 1 {
 		return 0
 	}
-	noise := jumpNoise * v.jump * math.Sqrt(v.refresh*(v.to-v.from))
-	return math.Hypot(noise, uniform((v.last-v.first)*(1-v.duty)*v.refresh))
+	return jumpNoise * v.jump * math.Sqrt(v.refresh*(v.to-v.from))
+}
+
+// drift is what a look at the end of each refresh sees too much of a load that
+// rises: it takes each for as high as it is so much later than the middle.
+func (v *view) drift() float64 { return (v.last - v.first) * v.late() }
+
+// late is how long after the middle of a refresh its look has its own.
+func (v *view) late() float64 { return (1 - v.duty) * v.refresh / 2 }
+
+// floor is what stamps and digits leave unknown in any case: either edge lies
+// anywhere in its reading, and readings are whole mJ and mW.
+func (v *view) floor() Joules {
+	const milli = 1e-3
+	return Joules(math.Hypot(math.Hypot(uniform(v.first*v.took), uniform(v.last*v.took)), uniform(milli*math.Hypot(1, v.to-v.from))))
 }
 
 // blind says that nothing shows how the load varies: the sensor looks only now and

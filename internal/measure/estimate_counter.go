@@ -17,7 +17,7 @@ func (v *view) lastTick(t float64) (tick, bool) {
 			continue
 		}
 		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < v.refresh/2 && t-b.at < 1.5*v.refresh
+		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < v.refresh/2 && t-b.at < 1.5*v.refresh+6*v.jitter
 	}
 	return tick{}, false
 }
@@ -45,45 +45,61 @@ func (v *view) aligned() (*Figure, bool) {
 	if !ok {
 		return nil, false
 	}
-	idle, blind, uOpening := v.opening(v.from-open.at, open.within)
+	before, opening := v.opening(v.from-open.at, open.within)
 	begun := next.at - v.refresh // of the tick that the end falls into
-	closing, uClosing := v.closing(v.to-begun, (next.mj-held)/1000, next.within)
-	f := v.figure(uOpening, uClosing)
-	f.Energy = Joules((held-open.mj)/1000 - idle - blind/2 + closing)
+	after, closing := v.closing(v.to-begun, (next.mj-held)/1000, next.within)
+	f := v.figure(opening, closing)
+	f.Energy = Joules((held-open.mj)/1000 - before - v.drift() + after)
 	return f, true
 }
 
+// edge is what is not known of one: by the load, by where the tick fell between
+// two polls, and by which part of the tick the sensor looked at (with its sign).
+type edge struct{ load, poll, look float64 }
+
 // figure has the uncertainty of an aligned counter. Its energy is still to be
 // filled in.
-func (v *view) figure(opening, closing float64) *Figure {
+func (v *view) figure(opening, closing edge) *Figure {
 	f := &Figure{Components: map[string]Joules{
-		openingEdge: Joules(opening), closingEdge: Joules(closing), dutyCycle: Joules(v.dutyNoise()),
+		openingEdge: Joules(opening.load), closingEdge: Joules(closing.load), dutyCycle: Joules(v.dutyNoise()),
+		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(uniform(opening.look + v.drift())),
+		resolution: v.floor(),
 	}}
 	return f.sum()
 }
 
-// opening is what a tick that ended within so many seconds, head before the
-// span, has of the time before the span: idle at the idle power, and between
-// nothing and blind besides.
-func (v *view) opening(head, within float64) (idle, blind, u float64) {
-	// A sensor that looks only now and then may not have seen the idle head of
-	// the first tick, and then took all of it for the load.
-	uBlind := 0.0
-	if v.duty < 1 {
-		blind = (v.first - v.idle) * head
-		uBlind = math.Hypot(uniform(blind), uniform((v.first-v.idle)*within))
+// opening is what a tick that ended within so many seconds, head before the span,
+// has of the time before the span: idle at the idle power. A sensor that looks at
+// the end of a tick did not see the idle head of the first one, or only its end,
+// and took it for the load.
+func (v *view) opening(head, within float64) (before float64, u edge) {
+	rise := v.first - v.idle
+	unseen := head
+	if end := v.refresh - head; v.duty < 1 && end < v.duty*v.refresh {
+		unseen = end * (1/v.duty - 1)
 	}
-	return v.idle * head, blind, math.Hypot(math.Hypot(v.idleSpread*head, uBlind), uniform(v.idle*within))
+	if v.duty >= 1 {
+		unseen = 0
+	}
+	unseen = max(0, unseen)
+	u.look = rise * unseen
+	u.load = math.Hypot(math.Hypot(v.idleSpread*head, v.jump*unseen), v.idle*v.jitter)
+	u.poll = uniform(v.idle * within)
+	if v.duty < 1 {
+		u.load = math.Hypot(u.load, rise*v.jitter)
+		u.poll = uniform(v.first * within)
+	}
+	return v.idle*head + u.look, u
 }
 
 // closing is what the span has of the tick of tickEnergy that its end falls into,
 // part seconds after that tick began: by the power before the end, and by what
 // is left of the tick's own energy, each as much as it is known. The tick's end
 // is known within so many seconds.
-func (v *view) closing(part, tickEnergy, within float64) (energy, u float64) {
+func (v *view) closing(part, tickEnergy, within float64) (after float64, u edge) {
 	// Carried forward, the power before the end may have changed.
 	carried := v.last * part
-	uCarried := math.Hypot(v.jump*part, 0.002*carried)
+	uCarried := math.Hypot(closingJump*v.jump*part, 0.002*carried)
 	if v.averaged { // it does not tell
 		uCarried = math.Hypot(uCarried, uniform((v.last-v.idle)*part))
 	}
@@ -91,9 +107,11 @@ func (v *view) closing(part, tickEnergy, within float64) (energy, u float64) {
 	// power and the last one.
 	rest := v.refresh - part
 	left := tickEnergy - (v.last+v.idle)/2*rest
-	uLeft := math.Hypot(uniform((v.last-v.idle)*rest), math.Hypot(v.jump*rest/2, v.unseen(v.last-v.idle)))
-	energy, u = weigh(carried, uCarried, left, uLeft)
-	return energy, math.Hypot(u, uniform(v.last*within))
+	uLeft := math.Hypot(uniform((v.last-v.idle)*rest), math.Hypot(closingJump*v.jump*rest/2, v.unseen(v.last-v.idle)))
+	after, u.load = weigh(carried, uCarried, left, uLeft)
+	u.load = math.Hypot(u.load, math.Sqrt2*v.last*v.jitter) // of the tick's begin and its end
+	u.poll = uniform(v.last * within)
+	return after, u
 }
 
 // weigh is the mean of two estimates by their variances; where they disagree by
@@ -129,9 +147,15 @@ func (v *view) counted() (*Figure, bool) {
 		return nil, false
 	}
 	f := &Figure{Components: map[string]Joules{}}
-	f.Energy = Joules((last.mj-first.mj)/1000 + (v.last-v.idle)*v.refresh/2)
-	f.Components[openingEdge] = Joules(uniform(v.idle * v.refresh))
+	f.Energy = Joules((last.mj-first.mj)/1000 + (v.last-v.idle)*(v.refresh/2-v.late()))
+	f.Components[openingEdge] = Joules(math.Hypot(uniform(v.idle*v.refresh), v.unseen(v.first-v.idle)))
+	f.Components[sensorLook] = Joules(uniform((v.last - v.idle) * v.late()))
+	f.Components[resolution] = v.floor()
 	f.Components[closingEdge] = Joules(math.Hypot(uniform(v.last*v.refresh), v.jump*v.refresh/2))
 	f.Components[dutyCycle] = Joules(v.dutyNoise())
 	return f.sum(), true
 }
+
+// closingJump is how much more than from reading to reading the power may have
+// changed at the end, within a tick: a reading is the mean of one.
+const closingJump = 1.5

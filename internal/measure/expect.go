@@ -64,16 +64,16 @@ func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 		return 0, false
 	}
 	// The window opens at the poll that shows a tick, which is put between two polls.
-	_, _, opening := v.opening(poll/2, poll)
+	_, opening := v.opening(poll/2, poll)
 	// It ends anywhere in a tick. Power is taken to fall to idle at once: a slower
 	// fall makes what is left of the tick agree better with the power before.
-	var sum float64
+	var closing edge
 	for i := range places {
 		part := (float64(i) + 0.5) / places * v.refresh
-		_, closing := v.closing(part, v.last*part+v.idle*(v.refresh-part), poll)
-		sum += closing * closing
+		_, u := v.closing(part, v.last*part+v.idle*(v.refresh-part), poll)
+		closing.load, closing.poll = math.Hypot(closing.load, u.load/math.Sqrt(places)), u.poll
 	}
-	return v.figure(opening, math.Sqrt(sum/places)).U, true
+	return v.figure(opening, closing).U, true
 }
 
 // longestWindow is as far as WindowFor looks.

@@ -52,12 +52,14 @@ func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
 	}
 	// The counter is up to a refresh old when it is read: at the opening that much
 	// idle power is in the figure, at the closing that much load is not.
-	bias := (v.last - v.idle) * v.refresh / 2
+	bias := (v.last - v.idle) * (v.refresh/2 - v.late())
 	f = &Figure{Components: map[string]Joules{
-		openingEdge: Joules(uniform(v.idle * v.refresh)),
+		openingEdge: Joules(math.Hypot(uniform(v.idle*v.refresh), v.unseen(v.first-v.idle))),
 		closingEdge: Joules(math.Hypot(uniform(v.last*v.refresh), bias)),
 		callDelay:   Joules(math.Hypot(v.idle*early.Seconds(), v.last*late.Seconds()) / math.Sqrt(3)),
 		dutyCycle:   Joules(v.dutyNoise()),
+		sensorLook:  Joules(uniform((v.last - v.idle) * v.late())),
+		resolution:  v.floor(),
 	}}
 	return f.sum(), true
 }

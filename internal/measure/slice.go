@@ -47,8 +47,10 @@ func (v *view) sliced() (*Figure, bool) {
 	edge := func(power, gap float64) Joules {
 		return Joules(math.Hypot(power*math.Hypot(uniform(v.refresh), uniform(gap)), v.jump*max(v.refresh, gap)/2))
 	}
-	f := &Figure{Energy: Joules((last-first)/1000 + (v.last-v.idle)*v.refresh/2), Components: map[string]Joules{
-		openingEdge: edge(v.idle, gap1), closingEdge: edge(v.last, gap2), dutyCycle: Joules(v.dutyNoise()),
+	rise := v.last - v.first
+	f := &Figure{Energy: Joules((last-first)/1000 + rise*(v.refresh/2-v.late())), Components: map[string]Joules{
+		openingEdge: edge(v.first, gap1), closingEdge: edge(v.last, gap2), dutyCycle: Joules(v.dutyNoise()),
+		sensorLook: Joules(uniform(rise * v.late())), resolution: v.floor(),
 	}}
 	return f.sum(), true
 }

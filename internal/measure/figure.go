@@ -1,0 +1,83 @@
+package measure
+
+import (
+	"maps"
+	"math"
+	"slices"
+)
+
+// Figure is an energy with its standard uncertainty (k = 1), by component.
+type Figure struct {
+	Energy     Joules
+	U          Joules
+	Components map[string]Joules
+}
+
+// Names of components, protocol section 4.
+const (
+	openingEdge  = "opening_edge"
+	closingEdge  = "closing_edge"
+	dutyCycle    = "sensor_duty_cycle"
+	sampling     = "sampling"
+	gaps         = "gaps"
+	disagreement = "sensor_disagreement"
+	callDelay    = "call_delay"
+	polling      = "polling"     // of ticks at the edges
+	sensorLook   = "sensor_look" // which part of a refresh the sensor looks at
+	resolution   = "resolution"  // of stamps and readings
+)
+
+// Compare grows f by what another instrument says otherwise, where that is more
+// than three times what both allow; ok says that it is not.
+func (f *Figure) Compare(other *Figure) (ok bool) {
+	diff := math.Abs(float64(f.Energy - other.Energy))
+	if diff <= disagreementLimit*math.Hypot(float64(f.U), float64(other.U)) {
+		return true
+	}
+	f.Components[disagreement] = Joules(diff / math.Sqrt(3))
+	f.sum()
+	return false
+}
+
+const disagreementLimit = 3
+
+// GainU is the standard uncertainty that the board's sensor leaves in e by its
+// gain, which is common to all runs on one card: 5 % as a limit, NVIDIA's own
+// word for nvmlDeviceGetPowerUsage.
+func GainU(e Joules) Joules { return Joules(0.05 / math.Sqrt(3) * math.Abs(float64(e))) }
+
+// TotalU is the uncertainty of several GPUs' sum, all of it and by component; nil
+// when any is unknown. GPUs that share a job rise, fall and end together, and what
+// is not known of one has the same sign on the others: components add linearly.
+// Only where a tick fell between two polls is each GPU's own, and adds in quadrature.
+func TotalU(es []DeviceEnergy) (u *Joules, components map[string]Joules) {
+	f := Figure{Components: map[string]Joules{}}
+	for _, e := range es {
+		if e.U == nil {
+			return nil, map[string]Joules{}
+		}
+		for name, c := range e.Components {
+			if name == polling {
+				f.Components[name] = Joules(math.Hypot(float64(f.Components[name]), float64(c)))
+			} else {
+				f.Components[name] += c
+			}
+		}
+	}
+	if len(es) == 0 {
+		return nil, f.Components
+	}
+	return &f.sum().U, f.Components
+}
+
+// sum settles a figure from its components, which are independent. They are
+// added in one order, since another one may give another last digit.
+func (f *Figure) sum() *Figure {
+	var s float64
+	for _, name := range slices.Sorted(maps.Keys(f.Components)) {
+		u := float64(f.Components[name])
+		s += u * u
+	}
+	f.U = Joules(math.Sqrt(s))
+	return f
+}
