@@ -82,9 +82,9 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 		devices[i] = g.device
 	}
 	w, err := n.Watch(devices)
-	var refresh []time.Duration
+	var refresh, jitter []time.Duration
 	if err == nil {
-		refresh, err = w.CounterRefresh(ctx)
+		refresh, jitter, err = w.CounterRefresh(ctx)
 	}
 	if err != nil {
 		for _, g := range gpus {
@@ -100,6 +100,7 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 		}
 		g.add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[i].Seconds()*1000), "")
 		s := measure.SensorOf(refresh[i], g.device.ComputeCapability)
+		s.Jitter = jitter[i]
 		if c, ok := measure.AtIdle(samples, int32(i), s); ok {
 			c.Reading = took / time.Duration(len(gpus))
 			g.expect(s, c)

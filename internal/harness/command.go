@@ -117,7 +117,7 @@ func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
 		return fault(HostFault, "read GPUs: %w", err)
 	}
-	if x.refresh, err = x.watcher.CounterRefresh(ctx); err != nil {
+	if x.refresh, x.jitter, err = x.watcher.CounterRefresh(ctx); err != nil {
 		return fault(InterruptFault, "measure the counter's refresh: %w", err)
 	}
 	return nil

@@ -107,11 +107,12 @@ func busyGPUs(ctx context.Context, gpus GPUs, all []measure.Device) map[string]b
 func (x *run) sensors() []measure.Sensor {
 	out := make([]measure.Sensor, len(x.devices))
 	for i, d := range x.devices {
-		var refresh time.Duration
+		var refresh, jitter time.Duration
 		if i < len(x.refresh) {
-			refresh = x.refresh[i]
+			refresh, jitter = x.refresh[i], x.jitter[i]
 		}
 		out[i] = measure.SensorOf(refresh, d.ComputeCapability)
+		out[i].Jitter = jitter
 	}
 	return out
 }

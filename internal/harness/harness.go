@@ -72,6 +72,7 @@ type run struct {
 
 	foreign   []measure.Process
 	refresh   []time.Duration
+	jitter    []time.Duration
 	baseline  *measure.Baseline
 	memBefore []uint64
 	server    engine.Server

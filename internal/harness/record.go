@@ -94,6 +94,7 @@ func (x *run) environment() result.Environment {
 		}
 		if i < len(x.refresh) && x.refresh[i] > 0 {
 			g.CounterRefreshMS = ptr(x.refresh[i].Seconds() * 1000)
+			g.CounterJitterMS = ptr(x.jitter[i].Seconds() * 1000)
 		}
 		env.GPUs = append(env.GPUs, g)
 	}

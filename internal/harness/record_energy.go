@@ -214,7 +214,7 @@ func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Stead
 
 // crossChecks is the sum of the integral where the counter gave the figure.
 func crossChecks(per []measure.DeviceEnergy) []result.CrossCheck {
-	var counter, integral, u2 float64
+	var counter, integral, u float64
 	known := true
 	for _, g := range per {
 		// A figure with an uncertainty is not checked by one without.
@@ -223,12 +223,12 @@ func crossChecks(per []measure.DeviceEnergy) []result.CrossCheck {
 		}
 		counter, integral = counter+float64(*g.Counter), integral+float64(*g.Integral)
 		if known = known && g.UIntegral != nil; known {
-			u2 += float64(*g.UIntegral) * float64(*g.UIntegral)
+			u += float64(*g.UIntegral) // GPUs that share a job err alike
 		}
 	}
 	check := result.CrossCheck{Method: measure.MethodIntegral, EnergyJ: integral, DifferenceJ: ptr(integral - counter)}
 	if known {
-		check.UJ = ptr(math.Sqrt(u2))
+		check.UJ = ptr(u)
 	}
 	return []result.CrossCheck{check}
 }

@@ -49,8 +49,8 @@ type Watcher interface {
 	measure.Sampler
 	measure.Processes
 	// CounterRefresh measures how often each energy counter moves; 0 where
-	// there is no counter.
-	CounterRefresh(ctx context.Context) ([]time.Duration, error)
+	// there is no counter. jitter is the standard deviation of its ticks.
+	CounterRefresh(ctx context.Context) (refresh, jitter []time.Duration, err error)
 }
 
 // Instrument is another's meter, which is opened and closed with the window.

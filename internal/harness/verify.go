@@ -119,6 +119,9 @@ func sensorsOf(gpus []result.GPU) []measure.Sensor {
 			refresh = time.Duration(math.Round(*g.CounterRefreshMS * 1e6))
 		}
 		out[i] = measure.SensorOf(refresh, g.ComputeCapability)
+		if g.CounterJitterMS != nil {
+			out[i].Jitter = time.Duration(math.Round(*g.CounterJitterMS * 1e6))
+		}
 	}
 	return out
 }
@@ -151,7 +154,7 @@ func readings(rows []result.SampleRow, gpus []result.GPU) (out []measure.Sample,
 
 // readingOf is the inverse of sampleRow, of what energy is computed from.
 func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sample {
-	s := measure.Sample{GPU: gpu, Phase: phase, Edge: row.Edge, At: time.Duration(row.MonotonicNS)}
+	s := measure.Sample{GPU: gpu, Phase: phase, Edge: row.Edge, At: time.Duration(row.MonotonicNS), Took: time.Duration(row.ReadTookNS)}
 	if row.EnergyMJ != nil {
 		s.Has, s.EnergyMJ = s.Has|measure.HasEnergy, uint64(*row.EnergyMJ)
 	}

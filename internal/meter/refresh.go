@@ -4,6 +4,7 @@ package meter
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -24,8 +25,9 @@ const (
 // CounterRefresh measures how often each GPU's energy counter moves, from the
 // counter's own ticks. It takes 0.6 s where the counters are quick, 0.8 s where
 // they move ten times a second. 0 stands for a GPU whose counter is not there or
-// does not move.
-func (s *Sampler) CounterRefresh(ctx context.Context) ([]time.Duration, error) {
+// does not move. jitter is the standard deviation of the ticks about their grid, as
+// far as the polls do not explain it.
+func (s *Sampler) CounterRefresh(ctx context.Context) (refresh, jitter []time.Duration, err error) {
 	seen := make([]ticks, len(s.gpus))
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -46,15 +48,15 @@ func (s *Sampler) CounterRefresh(ctx context.Context) ([]time.Duration, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		case <-poll.C:
 		}
 	}
-	refresh := make([]time.Duration, len(seen))
 	for i := range seen {
-		refresh[i] = seen[i].interval()
+		every := seen[i].interval()
+		refresh, jitter = append(refresh, every), append(jitter, seen[i].jitter(every))
 	}
-	return refresh, nil
+	return refresh, jitter, nil
 }
 
 // counter reads the energy counter alone.
@@ -73,6 +75,7 @@ type ticks struct {
 	read time.Duration // when last was read
 	any  bool
 	at   []time.Duration
+	gap  []time.Duration // from the reading before to that of each in at
 	late []time.Duration // those of a poll that came so late that it tells little
 }
 
@@ -85,7 +88,7 @@ func (t *ticks) see(v uint64, at time.Duration) {
 	case moved && at-t.read > lateAfter:
 		t.late = append(t.late, at)
 	case moved:
-		t.at = append(t.at, at)
+		t.at, t.gap = append(t.at, at), append(t.gap, at-t.read)
 	}
 	t.last, t.read, t.any = v, at, true
 }
@@ -101,15 +104,7 @@ func (t *ticks) interval() time.Duration {
 	if len(at) < 2 {
 		return 0
 	}
-	gaps := make([]time.Duration, len(at)-1)
-	for i := range gaps {
-		gaps[i] = at[i+1] - at[i]
-	}
-	median := middle(gaps)
-	number := make([]time.Duration, len(at)) // of ticks since the first
-	for i := range gaps {
-		number[i+1] = number[i] + max(1, (gaps[i]+median/2)/median)
-	}
+	number := numbers(at)
 	var slopes []time.Duration
 	for i := range at {
 		for j := i + 1; j < len(at); j++ {
@@ -117,6 +112,48 @@ func (t *ticks) interval() time.Duration {
 		}
 	}
 	return middle(slopes)
+}
+
+// numbers are how many ticks after the first each of at is, of two at least.
+func numbers(at []time.Duration) []time.Duration {
+	gaps := make([]time.Duration, len(at)-1)
+	for i := range gaps {
+		gaps[i] = at[i+1] - at[i]
+	}
+	median := middle(gaps)
+	number := make([]time.Duration, len(at))
+	for i := range gaps {
+		number[i+1] = number[i] + max(1, (gaps[i]+median/2)/median)
+	}
+	return number
+}
+
+// For errors of a normal distribution the median distance from the middle times
+// madNormal is their standard deviation, and for those that are anywhere in a width
+// it is madUniform of the width.
+const (
+	madNormal  = 1.4826
+	madUniform = madNormal / 4
+	fewTicks   = 4 // fewer show no jitter
+)
+
+// jitter is how far ticks lie from a grid of the given interval, by the median
+// distance, less what polls that were so far apart make of it.
+func (t *ticks) jitter(interval time.Duration) time.Duration {
+	if len(t.at) < fewTicks || len(t.gap) != len(t.at) {
+		return 0
+	}
+	number := numbers(t.at)
+	off := make([]time.Duration, len(t.at))
+	for i := range off {
+		off[i] = t.at[i] - number[i]*interval
+	}
+	centre := middle(off)
+	for i := range off {
+		off[i] = (off[i] - centre).Abs()
+	}
+	spread, polled := madNormal*float64(middle(off)), madUniform*float64(middle(t.gap))
+	return time.Duration(math.Sqrt(max(0, spread*spread-polled*polled)))
 }
 
 func middle(list []time.Duration) time.Duration {

@@ -4,6 +4,7 @@ package meter
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -201,14 +202,50 @@ func TestTicksOfLatePollsDoNotCount(t *testing.T) {
 	}
 }
 
+// How far ticks lie from their grid is told from what the polls make of it, and a
+// tick that was seen late is no jitter.
+func TestJitterOfTicks(t *testing.T) {
+	const ms = time.Millisecond
+	for name, c := range map[string]struct {
+		sigma       float64 // ms
+		least, most time.Duration
+	}{
+		"none": {0, 0, 600 * time.Microsecond},
+		"1 ms": {1, 500 * time.Microsecond, 1600 * time.Microsecond},
+		"3 ms": {3, 1800 * time.Microsecond, 4200 * time.Microsecond},
+	} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var at []time.Duration
+		for k := range 40 {
+			at = append(at, time.Duration(k+1)*100*ms+time.Duration(rng.NormFloat64()*c.sigma*float64(ms)))
+		}
+		at[20] += 7 * ms
+		var seen ticks
+		n := 0
+		for now := time.Duration(0); n < len(at); now += pollEvery + 37*time.Microsecond {
+			for n < len(at) && at[n] <= now {
+				n++
+			}
+			seen.see(uint64(n), now)
+		}
+		every := seen.interval()
+		if got := seen.jitter(every); got < c.least || got > c.most {
+			t.Errorf("%s: %v about a grid of %v, want %v to %v", name, got, every, c.least, c.most)
+		}
+	}
+	if got := (&ticks{at: []time.Duration{0, 100 * ms, 207 * ms}, gap: make([]time.Duration, 3)}).jitter(100 * ms); got != 0 {
+		t.Errorf("%v out of three ticks", got)
+	}
+}
+
 func TestCounterRefreshWithoutACounter(t *testing.T) {
 	d := newFakeDevice("GPU-a")
 	delete(d.fields, nvml.FI_DEV_ENERGY)
 	d.code["energy"] = nvml.ERROR_NOT_SUPPORTED
 	s := watchFake(t, d)
 	start := time.Now()
-	got, err := s.CounterRefresh(t.Context())
-	if err != nil || len(got) != 1 || got[0] != 0 {
+	got, jitter, err := s.CounterRefresh(t.Context())
+	if err != nil || len(got) != 1 || got[0] != 0 || jitter[0] != 0 {
 		t.Errorf("got %v, %v; want 0", got, err)
 	}
 	if took := time.Since(start); took > enoughTime {

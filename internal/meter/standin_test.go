@@ -218,13 +218,16 @@ func TestStandinRefreshIsMeasured(t *testing.T) {
 	c.Fail(0, "field:191", 3)
 	c.Fail(2, "field:191", 3)
 	c.Fail(2, "nvmlDeviceGetTotalEnergyConsumption", 3)
-	got, err := watchStandin(t, n, "0", "1", "2").CounterRefresh(t.Context())
+	got, jitter, err := watchStandin(t, n, "0", "1", "2").CounterRefresh(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []time.Duration{100 * time.Millisecond, 20 * time.Millisecond, 0} {
 		if diff := (got[i] - want).Abs(); diff > want/20 {
 			t.Errorf("GPU %d refreshes every %v, want %v within 5 %%", i, got[i], want)
+		}
+		if jitter[i] > 4*pollEvery {
+			t.Errorf("GPU %d: ticks on a grid have a jitter of %v", i, jitter[i])
 		}
 	}
 }

@@ -52,6 +52,6 @@ func (s *Sampler) Processes(context.Context) ([]measure.Process, error) {
 }
 
 // CounterRefresh fails with ErrUnavailable.
-func (s *Sampler) CounterRefresh(context.Context) ([]time.Duration, error) {
-	return nil, ErrUnavailable
+func (s *Sampler) CounterRefresh(context.Context) (refresh, jitter []time.Duration, err error) {
+	return nil, nil, ErrUnavailable
 }

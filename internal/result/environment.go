@@ -31,6 +31,7 @@ type GPU struct {
 	PCIeGeneration     *int     `json:"pcie_generation"`
 	PCIeWidth          *int     `json:"pcie_width"`
 	CounterRefreshMS   *float64 `json:"counter_refresh_ms"` // how often the energy counter moves, measured in preflight
+	CounterJitterMS    *float64 `json:"counter_jitter_ms"`  // standard deviation of its moves about an even grid, less what polling explains
 }
 
 // GPUSetting is what was set on one GPU; null was left as it was.
