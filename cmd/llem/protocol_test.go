@@ -286,17 +286,24 @@ func TestProcessesInTheWindowAreSeen(t *testing.T) {
 func TestAGPUThatStopsAnsweringGivesNull(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 60})
-	c := h.start(h.quick("--gpus", "0")...)
-	c.reach("warmup")
-	h.gpus.Fail(0, "*", 15) // NVML_ERROR_GPU_IS_LOST
+	c := h.start("run", "--quick", "--gpus", "0", "-o", h.path("out"), h.slow(4))
+	c.reach("window")
+	h.gpus.SetPower(0, 300)
+	time.Sleep(1500 * time.Millisecond) // readings of the load, none of which may be held to the end
+	h.gpus.Fail(0, "*", 15)             // NVML_ERROR_GPU_IS_LOST
 	o := c.finish()
 	h.clean(c.Process.Pid)
 	r := o.record(t)
 	if r.EnergyTotalJ != nil || r.Energy.Valid || r.WarningSeverities["energy_unavailable"] != "invalid" || r.Tokens.Output == 0 {
 		t.Errorf("exit %d, energy %v, valid %v, %+v\n%v\n%s", o.code, r.EnergyTotalJ, r.Energy.Valid, r.Tokens, r.MeasurementWarnings, o.stderr)
 	}
-	if r.WarningSeverities["readings_lost"] == "" {
-		t.Errorf("no readings_lost in %v", r.MeasurementWarnings)
+	for _, code := range []string{"gpu_lost", "readings_lost"} {
+		if r.WarningSeverities[code] == "" {
+			t.Errorf("no %s in %v", code, r.MeasurementWarnings)
+		}
+	}
+	if n := r.Energy.PerGPU[0].Samples; n == 0 || r.WindowSeconds == nil || float64(n) > 8**r.WindowSeconds {
+		t.Errorf("%d readings in %v s: it was not lost in the window", n, r.WindowSeconds)
 	}
 }
 
