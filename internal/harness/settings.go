@@ -55,11 +55,16 @@ func (x *run) tune(ctx context.Context) error {
 	if want == (study.GPUSettings{}) {
 		return nil
 	}
-	switch {
-	case len(x.devices) == 0:
+	if len(x.devices) == 0 {
 		return fault(ConfigFault, "gpu_settings cannot be set: %s", x.noEnergy)
-	case len(x.foreign) > 0:
-		return fault(HostFault, "gpu_settings are not changed on a GPU that others use: %s; stop them, choose another GPU, or leave gpu_settings out", measure.Describe(x.foreign))
+	}
+	// Again, since others may have come while instruments and the image were had.
+	others, err := x.watcher.Processes(ctx)
+	switch {
+	case err != nil:
+		return fault(HostFault, "gpu_settings are not changed on a GPU that others may use: %w; leave gpu_settings out", err)
+	case len(others) > 0:
+		return fault(HostFault, "gpu_settings are not changed on a GPU that others use: %s; stop them, choose another GPU, or leave gpu_settings out", measure.Describe(others))
 	}
 	for _, d := range x.devices {
 		if err := x.tuneOne(d, want); err != nil {
