@@ -38,6 +38,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil
 	}
 	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), length)
+	x.newcomers(b.Processes)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()

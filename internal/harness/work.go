@@ -151,7 +151,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	runtime.GC() // so that the window does not pay for what came before
 
-	strangers := x.strangers(ctx)
+	unwatch := x.strangers(ctx, inside(x.server.Info().ID))
 	x.begin(ctx)
 	host := x.startHost(ctx)
 	cpu := load.CPUTime()
@@ -160,10 +160,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	x.close(ctx, done)
 	x.work.host = host()
 	x.end(ctx)
-	if found := strangers(); len(found) > 0 {
-		x.foreign = append(x.foreign, found...)
-		x.warn("gpu_not_exclusive", "%s on the GPU in the window", measure.Describe(found))
-	}
+	unwatch()
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.Record, 0)
 	}

@@ -19,6 +19,7 @@ type Baseline struct {
 	Cached       bool
 	Contaminated bool      // a process was on the GPUs while it was measured
 	Processes    []Process // those seen, each once
+	Unlisted     error     // why processes could not be listed at times; nil: they were
 }
 
 // processPoll is how often processes are listed while a baseline is taken.
@@ -111,14 +112,15 @@ func (b *Baseline) watch(ctx context.Context, procs Processes, d time.Duration) 
 	defer tick.Stop()
 	seen := map[int]bool{}
 	for {
-		// A list that cannot be had leaves exclusivity unknown, not refuted.
-		if list, err := procs.Processes(ctx); err == nil {
-			for _, p := range list {
-				if !seen[p.PID] {
-					seen[p.PID] = true
-					b.Processes = append(b.Processes, p)
-					b.Contaminated = true
-				}
+		list, err := procs.Processes(ctx)
+		if err != nil && ctx.Err() == nil {
+			b.Unlisted = err
+		}
+		for _, p := range list {
+			if !seen[p.PID] {
+				seen[p.PID] = true
+				b.Processes = append(b.Processes, p)
+				b.Contaminated = true
 			}
 		}
 		select {

@@ -87,7 +87,7 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 
 // Store keeps b under key. A contaminated baseline is never kept.
 func (c BaselineCache) Store(key string, devices []Device, b Baseline) error {
-	if c.TTL <= 0 || b.Contaminated {
+	if c.TTL <= 0 || b.Contaminated || b.Unlisted != nil {
 		return nil
 	}
 	on := cached{PerGPU: map[string]float64{}, Method: b.Method, Duration: b.Duration.Seconds(), MeasuredAt: b.MeasuredAt, U: b.U}

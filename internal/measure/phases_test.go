@@ -59,6 +59,21 @@ func TestBaselineSeesAProcess(t *testing.T) {
 	})
 }
 
+// noProcesses is a list that cannot be had.
+type noProcesses struct{}
+
+func (noProcesses) Processes(context.Context) ([]Process, error) { return nil, ErrNoReading }
+
+func TestBaselineSaysThatNobodyCouldBeSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, time.Second)
+		b, err := MeasureBaseline(t.Context(), r, noProcesses{}, make([]Sensor, 1), 3*time.Second)
+		if err != nil || !errors.Is(b.Unlisted, ErrNoReading) || b.Contaminated {
+			t.Errorf("baseline %+v, %v", b, err)
+		}
+	})
+}
+
 func TestBaselineOfALostGPUIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{lost: true}, 1, time.Second)

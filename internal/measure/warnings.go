@@ -25,6 +25,8 @@ var kinds = map[string]kind{
 	"energy_scope_host":            {Doubt, "compare it with figures of the same scope only; a GPU's energy needs an NVIDIA GPU"},
 	"sensor_disagreement":          {Doubt, "compare per_gpu.counter_j and power_integral_j; lengthen the window"},
 	"gpu_not_exclusive":            {Invalid, "stop the other processes, or pick another GPU with --gpus"},
+	"exclusivity_unknown":          {Doubt, "see `nvidia-smi` for who is on the GPU; run llem as a user, and outside containers, where it sees the host's processes"},
+	"instrument_failed":            {Doubt, "the figure lacks this check: see `llem doctor` for what the instrument needs, and measure again"},
 	"gpu_memory_not_released":      {Doubt, "see `nvidia-smi` for what holds it: until it is free the GPU is not idle, and the next run has less of it"},
 	"gpu_lost":                     {Invalid, "see `dmesg` for the driver's Xid error and `nvidia-smi` for the GPU's state; it may need a reset"},
 	"throttled":                    {Invalid, "improve cooling or lower the power limit, then measure again"},
@@ -183,6 +185,9 @@ func BaselineWarnings(b *Baseline, adjusted *Joules) []Warning {
 	var out []Warning
 	if b != nil && b.Contaminated {
 		out = append(out, Warn("baseline_contaminated", "%s on the GPU while the baseline was measured", Describe(b.Processes)))
+	}
+	if b != nil && b.Unlisted != nil {
+		out = append(out, Warn("exclusivity_unknown", "processes on the GPU could not be listed while the baseline was measured: %v", b.Unlisted))
 	}
 	if b != nil && b.Cached && b.Age > staleBaseline {
 		out = append(out, Warn("baseline_stale", "the cached baseline is %s old", b.Age.Round(time.Second)))

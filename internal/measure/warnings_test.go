@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -99,6 +100,7 @@ func TestBaselineWarnings(t *testing.T) {
 		{"clean", &Baseline{}, &plus, ""},
 		{"negative", &Baseline{}, &minus, "negative_adjusted_energy"},
 		{"contaminated", &Baseline{Contaminated: true, Processes: []Process{{PID: 1}}}, &plus, "baseline_contaminated"},
+		{"unwatched", &Baseline{Unlisted: errors.New("no list")}, &plus, "exclusivity_unknown"},
 		{"fresh from the cache", &Baseline{Cached: true, Age: time.Minute}, &plus, ""},
 		{"old from the cache", &Baseline{Cached: true, Age: 2 * time.Hour}, &plus, "baseline_stale"},
 	} {
@@ -187,12 +189,15 @@ func TestBaselineCache(t *testing.T) {
 			t.Errorf("the key does not depend on the %s", what)
 		}
 	}
-	b.Contaminated = true
-	if err := c.Store("dirty", devices, b); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := c.Load("dirty", devices, now); ok {
-		t.Error("a contaminated baseline was cached")
+	dirty, unseen := b, b
+	dirty.Contaminated, unseen.Unlisted = true, errors.New("no list")
+	for name, b := range map[string]Baseline{"contaminated": dirty, "unwatched": unseen} {
+		if err := c.Store(name, devices, b); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := c.Load(name, devices, now); ok {
+			t.Errorf("a baseline that is %s was cached", name)
+		}
 	}
 	if _, ok := (BaselineCache{Dir: c.Dir}).Load(key, devices, now); ok {
 		t.Error("a cache without a TTL gave a baseline")
