@@ -92,12 +92,16 @@ func (x *run) owned(en *result.Energy, nvml figure, edges []measure.Edges) figur
 			en.CrossChecks[i].DifferenceJ = ptr(en.CrossChecks[i].EnergyJ - float64(*own.energy))
 		}
 	}
+	if nvml.energy == nil {
+		nvml.why = "NVML: " + unread(x.work.window)
+	}
 	checks := []figure{nvml}
 	for _, i := range x.others[1:] {
 		checks = append(checks, x.read(i, edges))
 	}
 	for _, c := range checks {
 		if c.energy == nil {
+			x.warn("instrument_failed", "%s", c.why)
 			continue
 		}
 		check := result.CrossCheck{Method: c.method, EnergyJ: float64(*c.energy), UJ: joules(c.u)}
@@ -233,24 +237,16 @@ func (x *run) all(do func(*instrument)) (done <-chan struct{}) {
 	return out
 }
 
-// begin opens the instruments, and reads the GPUs at the window's opening edge
-// while they answer.
+// begin opens the instruments, and then reads the GPUs at the window's opening
+// edge, which so is fresh and settles once, however late an instrument answers.
+// That they open as much earlier is in their uncertainty.
 func (x *run) begin(ctx context.Context) {
-	done := x.all(func(i *instrument) {
+	<-x.all(func(i *instrument) {
 		i.began = time.Now()
 		i.err = i.Begin(ctx)
 	})
 	x.settle(ctx, "opens")
-	settled := time.Now()
-	<-done
-	if time.Since(settled) > edgeAge {
-		x.settle(ctx, "opens")
-	}
 }
-
-// edgeAge is how old an edge may be when the window opens: half of the finest
-// refresh that is known (20 ms, Volta).
-const edgeAge = 10 * time.Millisecond
 
 // end closes the instruments while the GPUs are read at the closing edge. What
 // was measured is kept when the user has stopped the run.
