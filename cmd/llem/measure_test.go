@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,8 +48,8 @@ func TestMeasurePassesMIGNeighboursOver(t *testing.T) {
 	h.gpus.SetMIG(1, true)
 	var c result.Command
 	decodeJSON(t, h.llem("measure", "--json", "--", "sleep", "1").stdout, &c)
-	if len(c.GPUs) != 1 || c.GPUs[0].UUID != standin.UUID(0) {
-		t.Errorf("%+v", c.GPUs)
+	if len(c.GPUs) != 1 || c.GPUs[0].UUID != standin.UUID(0) || !c.GPUsByDefault || !slices.Equal(c.GPUsLeftOut, []int{1}) {
+		t.Errorf("measured %+v, left out %v", c.GPUs, c.GPUsLeftOut)
 	}
 	h.gpus.SetMIG(0, true)
 	h.llem("measure", "--", "true").refused(t, exitHost, "MIG")
@@ -169,6 +170,64 @@ func TestMeasureTellsOfRepeatsThatFail(t *testing.T) {
 	if o := c.finish(); o.code != exitInterrupted || !strings.Contains(o.stderr, "interrupted after 1 of 9 runs") || !strings.Contains(o.stderr, "energy") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
+}
+
+// Who is on the GPU beside the command voids its figure; what the command starts
+// is its own.
+func TestMeasureSeesOthersOnTheGPU(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		pid  func(child int) int
+		want string
+	}{
+		{"the command's own", func(child int) int { return child }, ""},
+		{"a stranger", func(int) int { return os.Getpid() }, "invalid"},
+		{"one that cannot be looked at", func(int) int { return 1 << 30 }, "doubt"},
+	} {
+		h := newHost(t, standin.GPU{Power: 100})
+		l := h.start("measure", "--json", "--", "sh", "-c", "sleep 3 & echo up $!; wait")
+		until(t, "the command", func() bool { return strings.Contains(l.err.String(), "\n") })
+		child := 0
+		if _, err := fmt.Sscanf(l.err.String(), "up %d", &child); err != nil {
+			t.Fatalf("%v: %s", err, l.err.String())
+		}
+		h.gpus.SetProcesses(0, standin.Process{PID: c.pid(child), Memory: 1 << 30})
+		o := l.finish()
+		var out result.Command
+		decodeJSON(t, o.stdout, &out)
+		code, reasons := "gpu_not_exclusive", []string{}
+		switch c.want {
+		case "doubt":
+			code = "exclusivity_unknown"
+		case "invalid":
+			reasons = []string{code}
+		}
+		if r := out.Runs[0]; r.WarningSeverities[code] != c.want || r.Valid != (c.want != "invalid") || !slices.Equal(r.Reasons, reasons) {
+			t.Errorf("%s: valid %v, reasons %v, warnings %v", c.name, r.Valid, r.Reasons, r.MeasurementWarnings)
+		}
+	}
+}
+
+// A figure is marked where it does not stand, and says of which GPUs it is.
+func TestMeasureMarksItsFigure(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 100}, standin.GPU{Power: 60})
+	h.gpus.SetProcesses(0, standin.Process{PID: os.Getpid(), Memory: 1 << 30})
+	if o := h.llem("measure", "--", "sleep", "1"); o.code != 0 || !strings.Contains(o.stderr, " J INVALID") || !strings.Contains(o.stderr, "2 GPUs, summed: all of this host; --gpus chooses") || !strings.Contains(o.stderr, "gpu_not_exclusive") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+}
+
+// A GPU that a killed run has left changed is not measured as if it were not.
+func TestMeasureRefusesGPUsThatAreLeftChanged(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 100})
+	note := filepath.Join(h.path("locks"), "settings-"+standin.UUID(0)+".json")
+	if err := os.WriteFile(note, []byte(`{"run": "abc", "power_limit_before_w": 400}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.llem("measure", "--", "true").refused(t, exitHost, "GPU 0", "run abc", "llem clean")
 }
 
 func TestCommandsThatCannotBeMeasured(t *testing.T) {

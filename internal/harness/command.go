@@ -42,13 +42,14 @@ const sampleEvery = 100 * time.Millisecond
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
 	x := &run{Runner: r, id: newID(), started: time.Now().UTC()}
 	defer x.release()
-	if err := x.claimFor(ctx, c.GPUs); err != nil {
-		return nil, nil, err
-	}
 	out := &result.Command{
 		SchemaVersion: result.SchemaVersion, LlemVersion: r.Version, Command: c.Args,
-		Host: describeHost(), GPUs: x.environment().GPUs, Runs: []result.CommandRun{},
+		Host: describeHost(), GPUsLeftOut: []int{}, Runs: []result.CommandRun{},
 	}
+	if err := x.claimFor(ctx, c.GPUs, out); err != nil {
+		return nil, nil, err
+	}
+	out.GPUs = x.environment().GPUs
 	var series []result.TimeseriesRow
 	var err error
 	for err == nil && len(out.Runs) < c.Repeats {
@@ -81,8 +82,9 @@ func mapMean(out *result.Command) {
 	}
 }
 
-// claimFor opens, locks and prepares to read the GPUs of a command.
-func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
+// claimFor opens, locks and prepares to read the GPUs of a command, and notes in
+// out which they are.
+func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (err error) {
 	if err := x.findHost(ctx, "auto"); err != nil {
 		return err
 	}
@@ -103,7 +105,14 @@ func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
 	} else {
 		x.devices, err = x.gpus.Devices(ctx)
 		// Energy is only known of whole GPUs.
-		x.devices = slices.DeleteFunc(x.devices, func(d measure.Device) bool { return d.MIG != nil && *d.MIG })
+		x.devices = slices.DeleteFunc(x.devices, func(d measure.Device) bool {
+			mig := d.MIG != nil && *d.MIG
+			if mig {
+				out.GPUsLeftOut = append(out.GPUsLeftOut, d.Index)
+			}
+			return mig
+		})
+		out.GPUsByDefault = true
 	}
 	switch {
 	case err != nil:
@@ -113,6 +122,9 @@ func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
 	}
 	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
 		return fault(HostFault, "%w", err)
+	}
+	if err := untouched(x.devices); err != nil {
+		return err
 	}
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
 		return fault(HostFault, "read GPUs: %w", err)
@@ -127,38 +139,62 @@ func (x *run) claimFor(ctx context.Context, ids []string) (err error) {
 // program could not be started or the user stopped before it; a program that
 // fails is a result.
 func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, error) {
-	x.warnings = nil
+	x.warnings, x.foreign = nil, nil
 	if x.watcher == nil {
+		if ctx.Err() != nil {
+			return nil, errBefore
+		}
 		start, code, err := x.execute(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		return x.mapCommand(start, code), nil
 	}
-	if foreign, err := x.watcher.Processes(ctx); err == nil && len(foreign) > 0 {
-		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(foreign))
-	}
+	x.look(ctx)
 	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), sampleEvery)
 	x.recorder.SetPhase(measure.ThermalFloorPhase, 0)
 	x.recorder.Start()
 	defer x.recorder.Stop()
 	if err := measure.Sleep(ctx, idleBefore); err != nil {
-		return nil, fault(InterruptFault, "interrupted before the command")
+		return nil, errBefore
 	}
 	x.recorder.SetPhase(measure.WindowPhase, 10*time.Minute)
-	if err := x.recorder.Settle(ctx, x.refresh); err != nil {
+	// An interrupt goes to the program: it is watched, and the edge read, to its end.
+	kept := context.WithoutCancel(ctx)
+	watched, ended := context.WithCancel(kept)
+	defer ended()
+	unwatch := x.strangers(watched, descends)
+	if err := x.recorder.Settle(ctx, x.refresh); ctx.Err() != nil {
+		unwatch()
+		return nil, errBefore
+	} else if err != nil {
 		x.Log.Warn("read GPUs before the command", "error", err)
 	}
 	start, code, err := x.execute(ctx, c)
+	ended() // what it leaves behind is nobody's child from here on
 	if err != nil {
+		unwatch()
 		return nil, err
 	}
-	// An interrupt went to the program; the edge is read all the same.
-	if err := x.recorder.Settle(context.WithoutCancel(ctx), x.refresh); err != nil {
+	if err := x.recorder.Settle(kept, x.refresh); err != nil {
 		x.Log.Warn("read GPUs after the command", "error", err)
 	}
+	unwatch()
 	x.recorder.SetPhase(measure.Record, 0)
 	return x.mapCommand(start, code), nil
+}
+
+var errBefore = fault(InterruptFault, "interrupted before the command")
+
+// look warns of who is on the GPUs before the program.
+func (x *run) look(ctx context.Context) {
+	var err error
+	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
+		x.warn("exclusivity_unknown", "processes on the GPU could not be listed before the command: %v", err)
+	}
+	if len(x.foreign) > 0 {
+		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(x.foreign))
+	}
 }
 
 // execute runs the program in a window of its own.
@@ -215,14 +251,22 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 	out := &result.CommandRun{
 		StartedAt: start.UTC(), Seconds: x.work.window.Seconds(), ExitCode: code, CoverageK: 2,
 		Components: map[string]float64{}, PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Host: hostEnergy(x.work.host),
-		MeasurementWarnings: []string{}, WarningSeverities: map[string]string{},
+		MeasurementWarnings: []string{}, WarningSeverities: map[string]string{}, Valid: true, Reasons: []string{},
 	}
 	if x.recorder != nil {
 		x.mapGPUs(out, start.Sub(x.recorder.Epoch()))
+		if failed, dropped, last := x.recorder.Trouble(); failed+dropped > 0 {
+			x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
+		}
+	} else {
+		out.Valid, out.Reasons = false, []string{"no NVIDIA GPU"}
 	}
 	for _, w := range x.warnings {
 		out.MeasurementWarnings = append(out.MeasurementWarnings, w.String())
 		out.WarningSeverities[w.Code] = string(w.Severity)
+		if w.Severity == measure.Invalid && !slices.Contains(out.Reasons, w.Code) {
+			out.Valid, out.Reasons = false, append(out.Reasons, w.Code)
+		}
 	}
 	return out
 }

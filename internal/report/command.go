@@ -20,13 +20,14 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	fmt.Fprintln(&p.b)
 	switch {
 	case c.EnergyMeanJ != nil:
-		p.row("energy", "%s (mean of %d runs, 95"+hard+"%% interval of their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), len(c.Runs))
-		p.row("last run", "%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"))
+		p.row("energy", "%s%s (mean of %d runs, 95"+hard+"%% interval of their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), void(c.Runs), len(c.Runs))
+		p.row("last run", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
 	case len(c.GPUs) == 0:
 		p.row("energy", "– (no NVIDIA GPU; only the host was measured)")
 	default:
-		p.row("energy", "%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"))
+		p.row("energy", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
 	}
+	p.measured(c)
 	p.perGPU(last.PerGPU, last.CoverageK)
 	if last.MeanPowerW != nil || last.PeakPowerW != nil || last.IdlePowerW != nil {
 		p.row("power", "%s mean, %s peak, %s idle before", unit(last.MeanPowerW, "W"), unit(last.PeakPowerW, "W"), unit(last.IdlePowerW, "W"))
@@ -43,15 +44,48 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	if last.ExitCode != 0 {
 		p.row("exit code", "%d", last.ExitCode)
 	}
-	failed := 0
-	for _, one := range c.Runs {
-		if one.ExitCode != 0 {
-			failed++
-		}
-	}
-	if len(c.Runs) > 1 && failed > 0 {
-		p.row("failed", "%d of %d runs failed", failed, len(c.Runs))
-	}
+	p.failed(c.Runs)
 	p.warnings()
 	return p.print(w)
+}
+
+// void marks a figure of runs of which one does not stand.
+func void(runs []result.CommandRun) string {
+	for _, one := range runs {
+		if one.EnergyTotalJ != nil && !one.Valid {
+			return " INVALID"
+		}
+	}
+	return ""
+}
+
+// measured says of which GPUs the figure is.
+func (p *printer) measured(c *result.Command) {
+	if len(c.GPUs) == 0 {
+		return
+	}
+	text := plural(len(c.GPUs), "GPU")
+	if len(c.GPUs) > 1 {
+		text += ", summed"
+		if c.GPUsByDefault {
+			text += ": all of this host; --gpus chooses"
+		}
+	}
+	for _, i := range c.GPUsLeftOut {
+		text += fmt.Sprintf("; GPU"+hard+"%d is left out, in MIG mode", i)
+	}
+	p.row("measured", "%s", text)
+}
+
+// failed says how many of several runs did.
+func (p *printer) failed(runs []result.CommandRun) {
+	n := 0
+	for _, one := range runs {
+		if one.ExitCode != 0 {
+			n++
+		}
+	}
+	if len(runs) > 1 && n > 0 {
+		p.row("failed", "%d of %d runs failed", n, len(runs))
+	}
 }

@@ -16,6 +16,8 @@ type Command struct {
 	Command       []string     `json:"command"`
 	Host          Host         `json:"host"`
 	GPUs          []GPU        `json:"gpus"`
+	GPUsByDefault bool         `json:"gpus_by_default"` // nothing chose them: they are all of the host
+	GPUsLeftOut   []int        `json:"gpus_left_out"`   // indices of those in MIG mode, whose energy is only known of the whole
 	Runs          []CommandRun `json:"runs"`
 	// EnergyMeanJ and EnergyInterval95J are the mean over the runs and half of
 	// its 95 % t-interval; null with one run, and where a run has no figure.
@@ -28,6 +30,8 @@ type CommandRun struct {
 	StartedAt           time.Time          `json:"started_at"`
 	Seconds             float64            `json:"seconds"`
 	ExitCode            int                `json:"exit_code"`
+	Valid               bool               `json:"valid"`   // there is an energy figure, and nothing voids it
+	Reasons             []string           `json:"reasons"` // why it is not valid: codes of warnings
 	EnergyTotalJ        *float64           `json:"energy_total_j"`
 	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
 	UAbsoluteJ          *float64           `json:"u_absolute_j"`
