@@ -188,6 +188,9 @@ func (v *view) judge() bool {
 	}
 	v.idle, v.idleSpread = meanSpread(idle)
 	v.first, v.last = inside[0].power, inside[len(inside)-1].power
+	if v.averaged { // it still shows the time before the span
+		v.first = v.last
+	}
 	v.step = (inside[len(inside)-1].at - inside[0].at) / float64(len(inside)-1)
 	// Readings that are closer than a refresh repeat each other.
 	v.shows = v.refresh

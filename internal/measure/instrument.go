@@ -55,7 +55,7 @@ func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
 	bias := (v.last - v.idle) * (v.refresh/2 - v.late())
 	f = &Figure{Components: map[string]Joules{
 		openingEdge: Joules(math.Hypot(uniform(v.idle*v.refresh), v.unseen(v.first-v.idle))),
-		closingEdge: Joules(math.Hypot(uniform(v.last*v.refresh), bias)),
+		closingEdge: Joules(math.Hypot(math.Hypot(uniform(v.last*v.refresh), bias), closingJump*v.jump*v.refresh/2)),
 		callDelay:   Joules(math.Hypot(v.idle*early.Seconds(), v.last*late.Seconds()) / math.Sqrt(3)),
 		dutyCycle:   Joules(v.dutyNoise()),
 		sensorLook:  Joules(uniform((v.last - v.idle) * v.late())),
