@@ -201,7 +201,7 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 	if b := first.Energy.Baseline; b.Cached || b.Contaminated || first.WarningSeverities["baseline_contaminated"] != "" {
 		t.Errorf("the contaminated baseline was kept: %+v", b)
 	}
-	within(t, "baseline_power_w", first.BaselinePowerW, 60, 0.6)
+	within(t, "baseline_power_w", first.BaselinePowerW, 60, 3**first.Energy.Baseline.UW)
 
 	h.gpus.SetPower(0, 90) // a cached baseline does not see it
 	second := h.baselineOf("3600")
@@ -219,7 +219,7 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 	if b := third.Energy.Baseline; b.Cached {
 		t.Errorf("an expired baseline was used: %+v", b)
 	}
-	within(t, "new baseline_power_w", third.BaselinePowerW, 90, 0.9)
+	within(t, "new baseline_power_w", third.BaselinePowerW, 90, 3**third.Energy.Baseline.UW)
 }
 
 func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
@@ -236,10 +236,10 @@ func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
 	if o.code != 0 || e.BaselineAfter == nil || e.UAdjustedJ == nil || r.WarningSeverities["baseline_drift"] != "doubt" {
 		t.Fatalf("exit %d, after %+v, warnings %v\n%s", o.code, e.BaselineAfter, r.MeasurementWarnings, o.stderr)
 	}
-	within(t, "idle power after", &e.BaselineAfter.PowerW, 70, 0.7)
-	within(t, "baseline_power_w", r.BaselinePowerW, 60, 0.6)
-	if least := 9.5 * *r.WindowSeconds / math.Sqrt(12); *e.UAdjustedJ < least {
-		t.Errorf("u_adjusted_j = %g, want at least %g for a drift of 10 W", *e.UAdjustedJ, least)
+	within(t, "idle power after", &e.BaselineAfter.PowerW, 70, 3**e.BaselineAfter.UW)
+	within(t, "baseline_power_w", r.BaselinePowerW, 60, 3**e.Baseline.UW)
+	if least := (e.BaselineAfter.PowerW - *r.BaselinePowerW) * *r.WindowSeconds / math.Sqrt(12); *e.UAdjustedJ < least {
+		t.Errorf("u_adjusted_j = %g, want at least %g for the drift", *e.UAdjustedJ, least)
 	}
 }
 

@@ -190,7 +190,7 @@ func (s *server) ready(ctx context.Context) error {
 	last := "no answer yet"
 	for {
 		ok, said := question(ctx, ask, s.url+s.spec.ReadyPath)
-		if ok {
+		if ok && s.running(ctx) {
 			s.info.ReadyAt = time.Now().UTC()
 			return nil
 		}
@@ -210,6 +210,13 @@ func (s *server) ready(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// running says whether the container runs. The address of one that has died is
+// soon another's, which may well answer.
+func (s *server) running(ctx context.Context) bool {
+	got, err := s.d.c.ContainerInspect(ctx, s.id)
+	return err == nil && got.ContainerJSONBase != nil && got.State != nil && got.State.Running
 }
 
 func question(ctx context.Context, ask *http.Client, url string) (ok bool, said string) {

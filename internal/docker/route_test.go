@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -41,7 +42,7 @@ func TestTheRouteToAContainer(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 					<-removed
 				},
-				"GET /containers/c1/json": say(200, fmt.Sprintf(`{"Id":"c1","NetworkSettings":{"Ports":%s,"Networks":{"bridge":{"IPAddress":%q}}}}`, c.ports, c.address)),
+				"GET /containers/c1/json": say(200, fmt.Sprintf(`{"Id":"c1","State":{"Running":true},"NetworkSettings":{"Ports":%s,"Networks":{"bridge":{"IPAddress":%q}}}}`, c.ports, c.address)),
 				"DELETE /containers/c1": func(w http.ResponseWriter, _ *http.Request) {
 					remove()
 					w.WriteHeader(http.StatusNoContent)
@@ -63,5 +64,34 @@ func TestTheRouteToAContainer(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A container that has died is not ready, though another that was given its
+// address answers.
+func TestAnotherContainersAnswerIsNone(t *testing.T) {
+	another := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(another.Close)
+	address := another.Listener.Addr().(*net.TCPAddr)
+	fake(t, map[string]http.HandlerFunc{
+		"POST /containers/create":   say(201, `{"Id":"c1"}`),
+		"POST /containers/c1/start": say(204, ``),
+		"POST /containers/c1/wait": func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(300 * time.Millisecond) // the daemon tells of the death when the address is given away
+			say(200, `{"StatusCode":137}`)(w, nil)
+		},
+		"GET /containers/c1/json": say(200, `{"Id":"c1","State":{"Running":false,"OOMKilled":true,"ExitCode":137},"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"127.0.0.1"}}}}`),
+		"DELETE /containers/c1":   say(204, ``),
+	})
+	s, err := openFake(t).Launch(t.Context(), engine.Spec{Port: address.Port, ReadyPath: "/", ReadyTimeout: 10 * time.Second, Name: "n"})
+	var died *engine.Died
+	if !errors.As(err, &died) || died.ExitCode != 137 || !died.OOMKilled {
+		t.Errorf("error %v, want that the container died", err)
+	}
+	if s != nil {
+		if err := s.Kill(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
 	}
 }
