@@ -2,13 +2,10 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -82,8 +79,8 @@ func mapMean(out *result.Command) {
 	}
 }
 
-// claimFor opens, locks and prepares to read the GPUs of a command, and notes in
-// out which they are.
+// claimFor opens, locks and prepares to read the GPUs of a command; out says how
+// they were chosen.
 func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (err error) {
 	if err := x.findHost(ctx, "auto"); err != nil {
 		return err
@@ -95,6 +92,26 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 		}
 		return fault(HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
 	}
+	if err := x.choose(ctx, ids, out); err != nil {
+		return err
+	}
+	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
+		return fault(HostFault, "%w", err)
+	}
+	if err := untouched(x.devices); err != nil {
+		return err
+	}
+	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
+		return fault(HostFault, "read GPUs: %w", err)
+	}
+	if x.refresh, x.jitter, err = x.watcher.CounterRefresh(ctx); err != nil {
+		return fault(InterruptFault, "measure the counter's refresh: %w", err)
+	}
+	return nil
+}
+
+// choose selects the GPUs that are named, else granted, else all that are whole.
+func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (err error) {
 	if granted, ok := grantedGPUs(); ok && len(ids) == 0 {
 		if ids = granted; len(ids) == 0 {
 			return fault(ConfigFault, "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus")
@@ -119,18 +136,6 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 		return fault(ConfigFault, "select GPUs: %w", err)
 	case len(x.devices) == 0:
 		return fault(HostFault, "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0")
-	}
-	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
-		return fault(HostFault, "%w", err)
-	}
-	if err := untouched(x.devices); err != nil {
-		return err
-	}
-	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
-		return fault(HostFault, "read GPUs: %w", err)
-	}
-	if x.refresh, x.jitter, err = x.watcher.CounterRefresh(ctx); err != nil {
-		return fault(InterruptFault, "measure the counter's refresh: %w", err)
 	}
 	return nil
 }
@@ -207,41 +212,6 @@ func (x *run) execute(ctx context.Context, c Command) (start time.Time, code int
 		return start, 0, fault(ConfigFault, "%w", err)
 	}
 	return start, code, nil
-}
-
-// execute runs the program and passes signals on to it. Its exit code is 128 and
-// the signal's number where one ended it, as a shell has it.
-func execute(c Command) (code int, err error) {
-	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	ended, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
-		for {
-			select {
-			case <-ended:
-				return
-			case s := <-c.Signals:
-				if c.Sent == nil || !c.Sent(s) {
-					_ = cmd.Process.Signal(s) // it may have ended
-				}
-			}
-		}
-	}()
-	err = cmd.Wait()
-	close(ended)
-	<-gone
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return 0, err
-	}
-	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return cmd.ProcessState.ExitCode(), nil
 }
 
 func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
