@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -53,9 +54,16 @@ func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
 	h := newHost(t, standin.GPU{Power: 150}, standin.GPU{Power: 300, Refresh: 50 * time.Millisecond})
 	h.set(standin.LogEnv, h.path("calls"))
 	c := h.start("run", "-o", h.path("out"), h.full("1", "300", "300"))
-	var ids []string
-	until(t, "a container", func() bool { ids = containers(t, c.Process.Pid); return len(ids) > 0 })
-	requests := dockerCLI(t, "inspect", "--format", "{{json .HostConfig.DeviceRequests}}", ids[0])
+	requests := ""
+	until(t, "a container", func() bool {
+		ids := containers(t, c.Process.Pid)
+		if len(ids) == 0 {
+			return false
+		}
+		out, err := exec.Command("docker", "inspect", "--format", "{{json .HostConfig.DeviceRequests}}", ids[0]).Output()
+		requests = string(out)
+		return err == nil // a daemon may list what it is still making
+	})
 	if !strings.Contains(requests, standin.UUID(1)) || strings.Contains(requests, standin.UUID(0)) {
 		t.Errorf("the container was given %s, want GPU 1 alone", requests)
 	}

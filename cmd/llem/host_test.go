@@ -62,8 +62,10 @@ func checkHost(t *testing.T, e *result.HostEnergy, seconds, watts float64) {
 	if e == nil || e.Method != "rapl" {
 		t.Fatalf("host %+v", e)
 	}
-	within(t, "package_j", e.PackageJ, watts*seconds, watts*0.1)
-	within(t, "dram_j", e.DRAMJ, watts*seconds/10, watts*0.01)
+	// The counters are played by this process, which a busy host lets wait.
+	const late = 0.5
+	within(t, "package_j", e.PackageJ, watts*seconds, watts*late)
+	within(t, "dram_j", e.DRAMJ, watts*seconds/10, watts/10*late)
 }
 
 func TestHostEnergyStandsBesideTheGPUs(t *testing.T) {
