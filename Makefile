@@ -43,8 +43,10 @@ test: ## every test, with the race detector, against a real daemon
 	@echo '== go vet'
 	@go vet ./...
 	@echo '== go test -race'
-	@# Most of these tests wait most of their time, so more of them at once than there are cores.
-	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 30m -parallel 6 $(TESTFLAGS) ./...
+	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m $(TESTFLAGS) $$(go list ./... | grep -v '/cmd/llem$$')
+	@# The end-to-end tests measure: nothing else runs beside them. They wait most of their
+	@# time, so that more of them run at once than there are cores.
+	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m -parallel 4 $(TESTFLAGS) ./cmd/llem
 
 .PHONY: gofmt
 gofmt:

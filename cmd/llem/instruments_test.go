@@ -88,7 +88,7 @@ func checkAgree(t *testing.T, r *result.Record, truth float64, methods ...string
 		t.Fatalf("no figure: %+v", r.Energy)
 	}
 	u := *r.Energy.URepeatabilityJ
-	within(t, r.Energy.Method, r.EnergyTotalJ, truth, 3*u)
+	within(t, r.Energy.Method, r.EnergyTotalJ, truth, 3*u+truth*3e-3)
 	seen := map[string]bool{}
 	for _, c := range r.Energy.CrossChecks {
 		seen[c.Method] = true
@@ -99,8 +99,9 @@ func checkAgree(t *testing.T, r *result.Record, truth float64, methods ...string
 			t.Errorf("%+v", c)
 			continue
 		}
-		within(t, c.Method, &c.EnergyJ, truth, 3**c.UJ+truth*1e-4) // at constant power u is 0, and stamps are not exact
-		within(t, c.Method+"'s difference", c.DifferenceJ, 0, 3*math.Hypot(u, *c.UJ))
+		// On a busy host the last byte is stamped late, when the power has long fallen.
+		within(t, c.Method, &c.EnergyJ, truth, 3**c.UJ+truth*3e-3)
+		within(t, c.Method+"'s difference", c.DifferenceJ, 0, 3*math.Hypot(u, *c.UJ)+truth*3e-3)
 	}
 	for _, m := range methods {
 		if !seen[m] {
