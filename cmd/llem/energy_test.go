@@ -142,7 +142,7 @@ func TestSwitchedPowerGivesTheAdjustedTruth(t *testing.T) {
 func checkVerify(t *testing.T, h *host, dir string) {
 	t.Helper()
 	v := h.llem("verify", dir)
-	for _, what := range []string{"energy_total_j", "u_repeatability_j", "baseline_power_w", "energy_adjusted_j"} {
+	for _, what := range []string{"energy_total_j", "energy.u_repeatability_j", "baseline_power_w", "energy_adjusted_j"} {
 		if !regexp.MustCompile(`ok +` + what + ` .*computed again`).MatchString(v.stdout) {
 			t.Errorf("%s was not computed again", what)
 		}
@@ -150,6 +150,7 @@ func checkVerify(t *testing.T, h *host, dir string) {
 	if v.code != 0 || strings.Contains(v.stdout, "differs") || strings.Count(v.stdout, "as it was written") < 6 {
 		t.Errorf("exit %d\n%s%s", v.code, v.stdout, v.stderr)
 	}
+	checkTampering(t, h, dir)
 	flip := func(name string, at func([]byte) int, to byte) {
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(path)

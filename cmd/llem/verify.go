@@ -23,7 +23,7 @@ func (c *verifyCmd) Run(a *app) error {
 			if !f.OK {
 				state, same = "differs", false
 			}
-			fmt.Fprintf(a.stdout, "  %-8s %-20s %s\n", state, f.What, f.Seen)
+			fmt.Fprintf(a.stdout, "  %-8s %-24s %s\n", state, f.What, f.Seen)
 		}
 		return nil
 	})

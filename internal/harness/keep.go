@@ -124,14 +124,21 @@ func (x *run) idleAgain(ctx context.Context, r *result.Record) {
 		return
 	}
 	r.Energy.BaselineAfter = x.baselineRecord(&b)
-	drift := float64(b.Power - x.baseline.Power)
-	if r.Energy.UAdjustedJ != nil {
-		r.Energy.UAdjustedJ = ptr(math.Hypot(*r.Energy.UAdjustedJ, drift**r.WindowSeconds/math.Sqrt(12)))
-	}
+	widenByDrift(r)
 	if w, ok := measure.BaselineDrift(*x.baseline, b); ok {
 		x.warnings = append(x.warnings, w)
 		x.mapWarnings(r)
 	}
+}
+
+// widenByDrift adds to the adjusted energy's uncertainty how far the idle power
+// moved from before the run to after it.
+func widenByDrift(r *result.Record) {
+	if r.Energy.UAdjustedJ == nil || r.Energy.BaselineAfter == nil {
+		return
+	}
+	drift := (r.Energy.BaselineAfter.PowerW - *r.BaselinePowerW) * *r.WindowSeconds / math.Sqrt(12)
+	mapAdjustedU(&r.Energy, measure.Joules(*r.EnergyAdjustedJ), math.Hypot(*r.Energy.UAdjustedJ, drift))
 }
 
 // unhurried outlives an interrupt but not a second one.

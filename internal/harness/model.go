@@ -56,14 +56,24 @@ func (x *run) flops(r *result.Record) *result.FLOPs {
 		Value: e.Value, Method: flops.Method, Confidence: textOrNil(e.Confidence), Precision: e.Precision,
 		Prefill: e.Prefill, Decode: e.Decode, Attention: e.Attention, LMHead: e.LMHead, Total: e.Total, Notes: e.Notes,
 	}
-	if e.Value != nil && *r.WindowSeconds > 0 {
-		out.FLOPsPerSecond = ptr(*e.Value / *r.WindowSeconds)
-	}
-	if e.Value != nil && r.EnergyTotalJ != nil && *r.EnergyTotalJ > 0 {
-		out.FLOPsPerJoule = ptr(*e.Value / *r.EnergyTotalJ)
-		if u := r.Energy.URepeatabilityJ; u != nil {
-			out.UFLOPsPerJoule = ptr(*out.FLOPsPerJoule * *u / *r.EnergyTotalJ)
-		}
-	}
+	mapRates(r, out)
 	return out
+}
+
+// mapRates maps what FLOPs come to per second and joule.
+func mapRates(r *result.Record, f *result.FLOPs) {
+	if f.Value == nil {
+		return
+	}
+	if *r.WindowSeconds > 0 {
+		f.FLOPsPerSecond = ptr(*f.Value / *r.WindowSeconds)
+	}
+	if r.EnergyTotalJ == nil || *r.EnergyTotalJ <= 0 {
+		return
+	}
+	f.FLOPsPerJoule = ptr(*f.Value / *r.EnergyTotalJ)
+	if u := r.Energy.URepeatabilityJ; u != nil {
+		f.UFLOPsPerJoule = ptr(*f.FLOPsPerJoule * *u / *r.EnergyTotalJ)
+		f.UFLOPsPerJouleAbsolute = ptr(*f.FLOPsPerJoule * *r.Energy.UAbsoluteJ / *r.EnergyTotalJ)
+	}
 }

@@ -38,7 +38,8 @@ func (x *run) record(cause error) *result.Record {
 	if x.work != nil {
 		fig = x.mapWork(r)
 	}
-	x.mapEnergy(r, fig)
+	samples, from := x.readings()
+	x.mapEnergy(r, fig, samples, from)
 	r.FLOPs = x.flops(r)
 	x.runWarnings(fig)
 	x.mapWarnings(r)

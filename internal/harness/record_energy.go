@@ -11,8 +11,20 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// mapEnergy maps baseline, window and steady slice.
-func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
+// readings are all samples, and when the window began on their clock.
+func (x *run) readings() (samples []measure.Sample, from time.Duration) {
+	if x.recorder == nil {
+		return nil, 0
+	}
+	if x.work != nil {
+		from = x.work.t0.Sub(x.recorder.Epoch())
+	}
+	return x.recorder.Samples(), from
+}
+
+// mapEnergy maps baseline, window and steady slice. It is also what [Verify]
+// computes them again by.
+func (x *run) mapEnergy(r *result.Record, fig load.Figures, samples []measure.Sample, from time.Duration) {
 	en := result.Energy{
 		Valid: true, Reasons: []string{}, Scope: "gpu", Backend: "nvml", CoverageK: 2,
 		PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Components: map[string]float64{},
@@ -49,7 +61,7 @@ func (x *run) mapEnergy(r *result.Record, fig load.Figures) {
 		en.Valid, en.Reasons = false, []string{"the window was not reached"}
 		return
 	}
-	x.mapWindowEnergy(r, &en, fig)
+	x.mapWindowEnergy(r, &en, fig, samples, from)
 }
 
 // hostEnergy adds packages and memories up, each null where any is unknown.
@@ -89,9 +101,7 @@ func (x *run) baselineRecord(b *measure.Baseline) *result.Baseline {
 	return out
 }
 
-func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures) {
-	samples := x.recorder.Samples()
-	from := x.work.t0.Sub(x.recorder.Epoch())
+func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures, samples []measure.Sample, from time.Duration) {
 	to := from + x.work.window
 	per := measure.WindowEnergy(samples, x.sensors(), from, to)
 	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{
@@ -154,6 +164,7 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 			en.Components[name] = float64(c)
 		}
 		en.UPerOutputTokenJ = per1(float64(*f.u), fig.OutputTokens) // tokens of a drained window are counted whole
+		en.UPerOutputTokenAbsoluteJ = per1(*en.UAbsoluteJ, fig.OutputTokens)
 	}
 	var adjusted *measure.Joules
 	if x.baseline != nil {
@@ -161,10 +172,17 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 		adjusted = &a
 		r.EnergyAdjustedJ = ptr(float64(a))
 		if f.u != nil && x.baseline.U != nil {
-			en.UAdjustedJ = ptr(math.Hypot(float64(*f.u), float64(*x.baseline.U)*seconds))
+			mapAdjustedU(en, a, math.Hypot(float64(*f.u), float64(*x.baseline.U)*seconds))
 		}
 	}
 	x.warnings = append(x.warnings, measure.BaselineWarnings(x.baseline, adjusted)...)
+}
+
+// mapAdjustedU maps the uncertainty u of the adjusted energy. The sensor that made
+// both terms has one gain, which therefore scales their difference.
+func mapAdjustedU(en *result.Energy, adjusted measure.Joules, u float64) {
+	en.UAdjustedJ = ptr(u)
+	en.UAdjustedAbsoluteJ = ptr(math.Hypot(u, float64(measure.GainU(adjusted))))
 }
 
 func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {

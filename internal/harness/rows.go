@@ -192,8 +192,13 @@ func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
 	})
 	set(measure.HasUtilisation, func() { row.SMUtilisationPct = ptr(int32(s.SMUtil)) })
 	set(measure.HasThrottle, func() { row.ThrottleReasons = ptr(int64(s.Throttle)) })
-	for k, to := range [measure.ThrottleTimes]**int64{&row.SWPowerCapNS, &row.ThermalNS, &row.SWThermalNS, &row.HWThermalNS, &row.HWPowerBrakeNS} {
+	for k, to := range throttled(&row) {
 		set(measure.HasThrottled<<k, func() { *to = ptr(int64(s.Throttled[k])) })
 	}
 	return row
+}
+
+// throttled are a row's times of throttling, in the order of a sample's.
+func throttled(row *result.SampleRow) [measure.ThrottleTimes]**int64 {
+	return [...]**int64{&row.SWPowerCapNS, &row.ThermalNS, &row.SWThermalNS, &row.HWThermalNS, &row.HWPowerBrakeNS}
 }

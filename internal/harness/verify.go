@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -17,10 +19,11 @@ type Finding struct {
 	Seen string
 }
 
-// Verify computes a record's joules again from its raw samples and its files'
-// checksums from the files.
+// Verify computes a record's figures again from its raw samples and requests, and
+// the checksums of its files and of the record from what lies in dir.
 func Verify(r *result.Record, dir string) []Finding {
-	var out []Finding
+	diff := result.CheckRecord(dir)
+	out := []Finding{{result.RecordFile, diff == "", orText(diff, "as it was written")}}
 	for _, f := range r.Files {
 		diff := f.Check(dir)
 		out = append(out, Finding{f.Name, diff == "", orText(diff, "as it was written")})
@@ -28,87 +31,89 @@ func Verify(r *result.Record, dir string) []Finding {
 	if len(r.Files) == 0 {
 		out = append(out, Finding{"files", false, "the record has no checksums: its run was cut off before they were taken"})
 	}
-	return append(out, verifyEnergy(r, dir)...)
+	return append(out, verifyFigures(r, dir)...)
 }
 
-func verifyEnergy(r *result.Record, dir string) []Finding {
-	switch {
-	case r.Energy.Scope == "host":
-		return []Finding{{"energy_total_j", true, "it is CodeCarbon's of the host: there is nothing to compute it from"}}
-	case r.EnergyTotalJ == nil && len(r.Energy.CrossChecks) == 0:
-		return []Finding{{"energy_total_j", true, "there is no energy figure to compute again"}}
-	case r.SamplesFile == "":
-		return []Finding{{"energy_total_j", false, "output.raw_samples was false: there is nothing to compute it from"}}
+func verifyFigures(r *result.Record, dir string) []Finding {
+	const what = "energy_total_j"
+	if r.WindowSeconds == nil || r.EnergyTotalJ == nil && len(r.Energy.CrossChecks) == 0 {
+		return []Finding{{what, true, "there is no energy figure to compute again"}}
 	}
-	rows, err := result.ReadSamples(filepath.Join(dir, filepath.Base(r.SamplesFile)))
+	var samples []measure.Sample
+	var from time.Duration
+	if r.Energy.Scope != "host" {
+		if r.SamplesFile == "" {
+			return []Finding{{what, false, "output.raw_samples was false: there is nothing to compute it from"}}
+		}
+		rows, err := result.ReadSamples(filepath.Join(dir, filepath.Base(r.SamplesFile)))
+		if err != nil {
+			return []Finding{{what, false, err.Error()}}
+		}
+		var ok bool
+		if samples, from, ok = readings(rows, r.Environment.GPUs); !ok || len(r.Environment.GPUs) == 0 {
+			return []Finding{{what, false, "the samples are not those of this record's GPUs and window"}}
+		}
+	}
+	again, err := replay(r, dir, samples, from)
 	if err != nil {
-		return []Finding{{"energy_total_j", false, err.Error()}}
+		return []Finding{{what, false, "it cannot be computed again: " + err.Error()}}
 	}
-	samples, from, ok := readings(rows, r.Environment.GPUs)
-	if !ok || r.WindowSeconds == nil {
-		return []Finding{{"energy_total_j", false, "the samples are not those of this record's GPUs and window"}}
-	}
-	to := from + time.Duration(math.Round(*r.WindowSeconds*1e9))
-	per := measure.WindowEnergy(samples, sensorsOf(r.Environment.GPUs), from, to)
-	u, _ := measure.TotalU(per)
-	if r.Energy.Backend != "nvml" {
-		return append(verifyCheck(r, per, u), verifyBaseline(r, samples)...)
-	}
-	out := []Finding{same("energy_total_j", "J", r.EnergyTotalJ, joules(measure.Total(per))), same("u_repeatability_j", "J", r.Energy.URepeatabilityJ, joules(u))}
-	for i, g := range r.Energy.PerGPU {
-		if i < len(per) && len(per) > 1 {
-			out = append(out, same(fmt.Sprintf("GPU %d energy_j", g.Index), "J", g.EnergyJ, joules(per[i].Energy)))
-		}
-	}
-	return append(out, verifyBaseline(r, samples)...)
+	return compare(r, again)
 }
 
-// verifyCheck computes NVML's figure again where it is another instrument's check.
-func verifyCheck(r *result.Record, per []measure.DeviceEnergy, u *measure.Joules) []Finding {
-	out := []Finding{{"energy_total_j", true, "it is " + r.Energy.Backend + "'s own: its check is computed again"}}
-	method := commonMethod(per)
-	for _, c := range r.Energy.CrossChecks {
-		if c.Method == method {
-			return append(out, same(method, "J", &c.EnergyJ, joules(measure.Total(per))), same("u of "+method, "J", c.UJ, joules(u)))
-		}
-	}
-	return append(out, Finding{method, false, "the record has no such cross-check"})
+// headline are the figures that are named also when they agree.
+var headline = []string{
+	"energy_total_j", "energy.u_repeatability_j", "energy_per_output_token", "baseline_power_w",
+	"energy_adjusted_j", "energy.u_adjusted_j", "energy.steady.energy_j", "flops.flops_per_joule",
 }
 
-// verifyBaseline computes a baseline again that was measured in this run.
-func verifyBaseline(r *result.Record, samples []measure.Sample) []Finding {
-	if r.BaselinePowerW == nil || r.Energy.Baseline == nil {
-		return nil
+// compare holds all figures against each other, to the last digit.
+func compare(r, again *result.Record) []Finding {
+	paths, of, err := differences(r, again)
+	if err != nil {
+		return []Finding{{"energy", false, err.Error()}}
 	}
 	var out []Finding
-	if r.Energy.Baseline.Cached {
-		out = append(out, Finding{"baseline_power_w", true, "it came from an earlier run: there is nothing to compute it from"})
-	} else {
-		b, err := measure.RecomputeBaseline(samples, sensorsOf(r.Environment.GPUs))
-		if err != nil {
-			return []Finding{{"baseline_power_w", false, err.Error()}}
+	for _, path := range headline {
+		if was, now := of(path); was == now && was != "nothing" && was != "null" {
+			out = append(out, Finding{path, true, was + ", " + source(r, path)})
 		}
-		out = append(out, same("baseline_power_w", "W", r.BaselinePowerW, ptr(float64(b.Power))))
 	}
-	if r.EnergyTotalJ == nil {
-		return out
+	for _, c := range r.Energy.CrossChecks {
+		if !slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, "energy.cross_checks") }) {
+			out = append(out, Finding{"check " + c.Method, true, fmt.Sprintf("%v, %s", c.EnergyJ, checkSource(r, c.Method))})
+		}
 	}
-	adjusted := float64(measure.Joules(*r.EnergyTotalJ) - measure.Joules(*r.BaselinePowerW**r.WindowSeconds))
-	return append(out, same("energy_adjusted_j", "J", r.EnergyAdjustedJ, &adjusted))
+	if len(paths) == 0 {
+		return append(out, Finding{"energy", true, "all its other figures too"})
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		was, now := of(path)
+		out = append(out, Finding{path, false, fmt.Sprintf("the record says %s, its samples %s", was, now)})
+	}
+	return out
 }
 
-// same compares to the last digit.
-func same(what, unit string, recorded, again *float64) Finding {
-	text := func(v *float64) string {
-		if v == nil {
-			return "null"
+// source is what a figure was held against.
+func source(r *result.Record, path string) string {
+	b := r.Energy.Baseline
+	switch {
+	case path == "energy_total_j" && r.Energy.Backend != "nvml":
+		return "as " + r.Energy.Method + " gave it"
+	case path == "baseline_power_w" && b != nil && b.Cached:
+		return "as an earlier run gave it"
+	}
+	return "computed again"
+}
+
+func checkSource(r *result.Record, method string) string {
+	for _, i := range r.Energy.Instruments {
+		if i.Name == method {
+			return "as " + method + " gave it; its difference and uncertainty computed again"
 		}
-		return fmt.Sprintf("%v %s", *v, unit)
 	}
-	if (recorded == nil) == (again == nil) && (recorded == nil || *recorded == *again) {
-		return Finding{what, true, text(recorded) + ", computed again"}
-	}
-	return Finding{what, false, fmt.Sprintf("the record says %s, its samples %s", text(recorded), text(again))}
+	return "computed again"
 }
 
 func sensorsOf(gpus []result.GPU) []measure.Sensor {
@@ -163,6 +168,11 @@ func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sa
 	}
 	if row.PowerUsageMW != nil {
 		s.Has, s.PowerUsageMW = s.Has|measure.HasPowerUsage, uint32(*row.PowerUsageMW)
+	}
+	for k, ns := range throttled(row) {
+		if *ns != nil {
+			s.Has, s.Throttled[k] = s.Has|measure.HasThrottled<<k, time.Duration(**ns)
+		}
 	}
 	return s
 }

@@ -63,7 +63,7 @@ func OpenZeusd(ctx context.Context, socket string, gpus []measure.Device) (*Inst
 		return nil, err
 	}
 	return &Instrument{
-		name: "zeusd", versions: map[string]string{},
+		name: "zeusd", versions: map[string]string{"zeusd": "unknown"}, // 0.5.0 has no route and no header that tells it
 		begin: func(ctx context.Context) (err error) {
 			z.first, err = z.counters(ctx)
 			return err

@@ -90,8 +90,13 @@ func (s *Store) PutRequests(rows []RequestRow) error {
 func (s *Store) PutSamples(rows iter.Seq[SampleRow]) error { return put(s, SamplesFile, rows) }
 
 // ReadSamples reads a file that PutSamples wrote.
-func ReadSamples(path string) ([]SampleRow, error) {
-	rows, err := parquet.ReadFile[SampleRow](path)
+func ReadSamples(path string) ([]SampleRow, error) { return read[SampleRow](path) }
+
+// ReadRequests reads a file that PutRequests wrote.
+func ReadRequests(path string) ([]RequestRow, error) { return read[RequestRow](path) }
+
+func read[T any](path string) ([]T, error) {
+	rows, err := parquet.ReadFile[T](path)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}

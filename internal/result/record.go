@@ -57,6 +57,7 @@ type Record struct {
 	RequestsFile string `json:"requests_file"`          // file, relative to the record
 	SamplesFile  string `json:"samples_file,omitempty"` // file, relative to the record; missing with output.raw_samples: false
 	Files        []File `json:"files"`                  // all files of the run but this one
+	RecordSHA256 string `json:"record_sha256"`          // of this record: keys in order, no white space, this field empty
 }
 
 // File is a file of a run as it was written.
@@ -116,26 +117,28 @@ type Energy struct {
 	Method  string      `json:"method"`  // counter_edge_aligned | counter | power_integral | zeusd | zeus | codecarbon | ""
 	PerGPU  []GPUEnergy `json:"per_gpu"`
 	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
-	URepeatabilityJ     *float64           `json:"u_repeatability_j"`    // of energy_total_j between runs on one card
-	UAbsoluteJ          *float64           `json:"u_absolute_j"`         // with the gain of the board's sensor
-	UAdjustedJ          *float64           `json:"u_adjusted_j"`         // of energy_adjusted_j, without the gain
-	UPerOutputTokenJ    *float64           `json:"u_per_output_token_j"` // of energy_per_output_token, between runs on one card
-	CoverageK           float64            `json:"coverage_k"`           // what is printed after ± is so many u
-	Components          map[string]float64 `json:"components"`           // of u_repeatability_j, independent, in J
-	CrossChecks         []CrossCheck       `json:"cross_checks"`         // other readings of the same window
-	MeanPowerW          *float64           `json:"mean_power_w"`
-	PeakPowerW          *float64           `json:"peak_power_w"`
-	PerRequestJ         *float64           `json:"per_request_j"`       // energy_total_j / completed requests
-	PerTotalTokenJ      *float64           `json:"per_total_token_j"`   // energy_total_j / (input + output tokens)
-	EngineIdlePowerW    *float64           `json:"engine_idle_power_w"` // the model resident and idle, over the last half of the thermal floor
-	Baseline            *Baseline          `json:"baseline"`
-	BaselineAfter       *Baseline          `json:"baseline_after"`        // the bare idle again, where it was asked for
-	Steady              *Steady            `json:"steady"`                // the slice in which the concurrency was full; null where it never was
-	Host                *HostEnergy        `json:"host"`                  // null: nothing has read it
-	Instruments         []Instrument       `json:"instruments"`           // others' that were read beside NVML
-	CodeCarbon          *CodeCarbon        `json:"codecarbon"`            // null: not asked
-	WindowClosedBy      string             `json:"window_closed_by"`      // sync_route | responses_drained
-	EngineIdleConfirmed *bool              `json:"engine_idle_confirmed"` // the server's own word, after the window, that nothing runs or waits
+	URepeatabilityJ          *float64           `json:"u_repeatability_j"`             // of energy_total_j between runs on one card
+	UAbsoluteJ               *float64           `json:"u_absolute_j"`                  // with the gain of the board's sensor
+	UAdjustedJ               *float64           `json:"u_adjusted_j"`                  // of energy_adjusted_j, without the gain
+	UAdjustedAbsoluteJ       *float64           `json:"u_adjusted_absolute_j"`         // with the gain, which scales energy and baseline alike
+	UPerOutputTokenJ         *float64           `json:"u_per_output_token_j"`          // of energy_per_output_token, between runs on one card
+	UPerOutputTokenAbsoluteJ *float64           `json:"u_per_output_token_absolute_j"` // with the gain
+	CoverageK                float64            `json:"coverage_k"`                    // what is printed after ± is so many u
+	Components               map[string]float64 `json:"components"`                    // of u_repeatability_j, independent, in J
+	CrossChecks              []CrossCheck       `json:"cross_checks"`                  // other readings of the same window
+	MeanPowerW               *float64           `json:"mean_power_w"`
+	PeakPowerW               *float64           `json:"peak_power_w"`
+	PerRequestJ              *float64           `json:"per_request_j"`       // energy_total_j / completed requests
+	PerTotalTokenJ           *float64           `json:"per_total_token_j"`   // energy_total_j / (input + output tokens)
+	EngineIdlePowerW         *float64           `json:"engine_idle_power_w"` // the model resident and idle, over the last half of the thermal floor
+	Baseline                 *Baseline          `json:"baseline"`
+	BaselineAfter            *Baseline          `json:"baseline_after"`        // the bare idle again, where it was asked for
+	Steady                   *Steady            `json:"steady"`                // the slice in which the concurrency was full; null where it never was
+	Host                     *HostEnergy        `json:"host"`                  // null: nothing has read it
+	Instruments              []Instrument       `json:"instruments"`           // others' that were read beside NVML
+	CodeCarbon               *CodeCarbon        `json:"codecarbon"`            // null: not asked
+	WindowClosedBy           string             `json:"window_closed_by"`      // sync_route | responses_drained
+	EngineIdleConfirmed      *bool              `json:"engine_idle_confirmed"` // the server's own word, after the window, that nothing runs or waits
 }
 
 // GPUEnergy is one GPU's part.
@@ -266,19 +269,20 @@ type Client struct {
 
 // FLOPs of the window.
 type FLOPs struct {
-	Value          *float64 `json:"value"`      // 2 × N × (input + output tokens)
-	Method         string   `json:"method"`     // palm_formula
-	Confidence     *string  `json:"confidence"` // high | medium | low
-	Precision      string   `json:"precision"`
-	Prefill        *float64 `json:"prefill"`
-	Decode         *float64 `json:"decode"`
-	Attention      *float64 `json:"attention"` // of scores and values, not in value
-	LMHead         *float64 `json:"lm_head"`   // of the output layer, not in value
-	Total          *float64 `json:"total"`     // value + attention + lm_head
-	Notes          []string `json:"notes"`
-	FLOPsPerSecond *float64 `json:"flops_per_second"`
-	FLOPsPerJoule  *float64 `json:"flops_per_joule"`
-	UFLOPsPerJoule *float64 `json:"u_flops_per_joule"` // from the energy's, k = 1
+	Value                  *float64 `json:"value"`      // 2 × N × (input + output tokens)
+	Method                 string   `json:"method"`     // palm_formula
+	Confidence             *string  `json:"confidence"` // high | medium | low
+	Precision              string   `json:"precision"`
+	Prefill                *float64 `json:"prefill"`
+	Decode                 *float64 `json:"decode"`
+	Attention              *float64 `json:"attention"` // of scores and values, not in value
+	LMHead                 *float64 `json:"lm_head"`   // of the output layer, not in value
+	Total                  *float64 `json:"total"`     // value + attention + lm_head
+	Notes                  []string `json:"notes"`
+	FLOPsPerSecond         *float64 `json:"flops_per_second"`
+	FLOPsPerJoule          *float64 `json:"flops_per_joule"`
+	UFLOPsPerJoule         *float64 `json:"u_flops_per_joule"`          // from the energy's between runs on one card, k = 1
+	UFLOPsPerJouleAbsolute *float64 `json:"u_flops_per_joule_absolute"` // with the gain
 }
 
 // Warmup is WarmupResult of the research document.

@@ -61,7 +61,14 @@ func (s *Store) Dir() string { return s.dir }
 // PutRecord writes result.json, its times in UTC. NaN and infinities, which
 // JSON cannot hold, become null rather than lose the record. r is not changed.
 func (s *Store) PutRecord(r *Record) error {
-	data, err := json.MarshalIndent(finite(reflect.ValueOf(*r)).Interface(), "", "  ")
+	whole := finite(reflect.ValueOf(*r)).Interface().(Record)
+	data, err := json.Marshal(whole)
+	if err == nil {
+		whole.RecordSHA256, err = recordSum(data)
+	}
+	if err == nil {
+		data, err = json.MarshalIndent(whole, "", "  ")
+	}
 	if err != nil {
 		return fmt.Errorf("encode record: %w", err)
 	}

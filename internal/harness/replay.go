@@ -1,0 +1,203 @@
+package harness
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// replay maps r's figures again, by the very functions that made them, from the
+// readings and requests in dir and from what instruments and earlier runs gave.
+// What nothing is left of to compute it from stands as it was recorded.
+func replay(r *result.Record, dir string, samples []measure.Sample, from time.Duration) (*result.Record, error) {
+	rows, err := result.ReadRequests(filepath.Join(dir, filepath.Base(r.RequestsFile)))
+	if err != nil {
+		return nil, err
+	}
+	x := &run{Runner: &Runner{}, work: &work{window: milliseconds(*r.WindowSeconds * 1000)}}
+	if x.exp.Workload.Load, err = loadOf(r.Config); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		x.work.traces = append(x.work.traces, traceOf(&rows[i], r.Tokens.Source))
+	}
+	for i, s := range sensorsOf(r.Environment.GPUs) {
+		g := r.Environment.GPUs[i]
+		x.devices = append(x.devices, measure.Device{Index: g.Index, UUID: g.UUID, ComputeCapability: g.ComputeCapability})
+		x.refresh, x.jitter = append(x.refresh, s.Refresh), append(x.jitter, s.Jitter)
+	}
+	if x.baseline, err = baselineOf(r, samples); err != nil {
+		return nil, err
+	}
+	for i := range r.Energy.Instruments {
+		x.others = append(x.others, x.instrumentOf(r, &r.Energy.Instruments[i]))
+	}
+	return x.again(r, samples, from), nil
+}
+
+// again is r with its figures mapped anew.
+func (x *run) again(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
+	fig := load.Summarise(x.work.traces, x.exp.Workload.Load.Pattern != "closed")
+	out := *r
+	out.EnergyTotalJ, out.EnergyAdjustedJ, out.BaselinePowerW, out.EnergyPerOutputToken = nil, nil, nil, nil
+	out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
+	out.Requests.Completed, out.Requests.Failed = fig.Completed, fig.Failed
+	x.mapEnergy(&out, fig, samples, from)
+	en, was := &out.Energy, &r.Energy
+	en.Valid, en.Reasons, en.Host, en.BaselineAfter = was.Valid, was.Reasons, was.Host, was.BaselineAfter
+	en.Instruments, en.CodeCarbon, en.EngineIdlePowerW = was.Instruments, was.CodeCarbon, was.EngineIdlePowerW
+	en.WindowClosedBy, en.EngineIdleConfirmed = was.WindowClosedBy, was.EngineIdleConfirmed
+	if en.Baseline != nil && was.Baseline != nil { // its circumstances
+		b := *was.Baseline
+		b.PowerW, b.UW, b.PerGPUW, b.Method = en.Baseline.PowerW, en.Baseline.UW, en.Baseline.PerGPUW, en.Baseline.Method
+		en.Baseline = &b
+	}
+	widenByDrift(&out)
+	if r.FLOPs != nil {
+		f := *r.FLOPs
+		f.FLOPsPerSecond, f.FLOPsPerJoule, f.UFLOPsPerJoule, f.UFLOPsPerJouleAbsolute = nil, nil, nil, nil
+		mapRates(&out, &f)
+		out.FLOPs = &f
+	}
+	return &out
+}
+
+// loadOf is the load in a record's configuration.
+func loadOf(config any) (study.Load, error) {
+	var c struct {
+		Workload struct {
+			Load study.Load `json:"load"`
+		} `json:"workload"`
+	}
+	data, err := json.Marshal(config)
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	if err != nil {
+		return study.Load{}, fmt.Errorf("config.workload.load: %w", err)
+	}
+	return c.Workload.Load, nil
+}
+
+// traceOf is the inverse of requestRow, of what figures are computed from.
+func traceOf(row *result.RequestRow, source string) load.Trace {
+	at := func(ns *int64) time.Duration {
+		if ns == nil {
+			return -1
+		}
+		return time.Duration(*ns)
+	}
+	t := load.Trace{
+		ID: int(row.ID), Scheduled: time.Duration(row.ScheduledNS), Sent: at(row.SentNS), FirstByte: at(row.FirstByteNS),
+		FirstToken: at(row.FirstTokenNS), LastToken: at(row.LastTokenNS), End: at(row.EndNS), UsageSource: source,
+		InputTokens: int(row.InputTokens), OutputTokens: int(row.OutputTokens), Reasoning: int(row.ReasoningTokens), Status: row.Status,
+	}
+	prev := t.Sent
+	for i := range min(len(row.ChunkDeltaNS), len(row.ChunkTokens)) {
+		prev += time.Duration(row.ChunkDeltaNS[i])
+		t.Chunks = append(t.Chunks, load.Chunk{At: prev, Tokens: int(row.ChunkTokens[i])})
+	}
+	return t
+}
+
+// baselineOf is the baseline: from its readings, or as an earlier run gave it.
+func baselineOf(r *result.Record, samples []measure.Sample) (*measure.Baseline, error) {
+	was := r.Energy.Baseline
+	switch {
+	case was == nil:
+		return nil, nil
+	case !was.Cached:
+		b, err := measure.RecomputeBaseline(samples, sensorsOf(r.Environment.GPUs))
+		return &b, err
+	}
+	b := &measure.Baseline{Power: measure.Watts(was.PowerW), Method: was.Method, Cached: true}
+	if was.UW != nil {
+		u := measure.Watts(*was.UW)
+		b.U = &u
+	}
+	for _, w := range was.PerGPUW {
+		b.PerGPU = append(b.PerGPU, measure.Watts(w))
+	}
+	return b, nil
+}
+
+// named is an instrument that is no longer there.
+type named struct {
+	Instrument
+	name string
+}
+
+func (n named) Name() string                { return n.name }
+func (n named) Versions() map[string]string { return nil }
+
+// instrumentOf is an instrument with what the record tells that it read.
+func (x *run) instrumentOf(r *result.Record, was *result.Instrument) *instrument {
+	i := &instrument{Instrument: named{name: was.Name}}
+	if was.Error != nil || was.EarlyMS == nil || was.LateMS == nil {
+		i.err = errors.New("it gave nothing")
+		return i
+	}
+	i.began = x.work.t0.Add(-milliseconds(*was.EarlyMS))
+	i.ended = x.work.t0.Add(x.work.window + milliseconds(*was.LateMS))
+	sum := measure.Joules(0)
+	for _, g := range r.Energy.PerGPU {
+		if g.Method == was.Name && g.EnergyJ != nil {
+			i.reading.PerGPU = append(i.reading.PerGPU, measure.Joules(*g.EnergyJ))
+			sum += measure.Joules(*g.EnergyJ)
+		}
+	}
+	if len(i.reading.PerGPU) > 0 {
+		i.reading.GPU = &sum
+	}
+	for _, c := range r.Energy.CrossChecks {
+		if c.Method == was.Name {
+			i.reading.GPU = ptr(measure.Joules(c.EnergyJ))
+		}
+	}
+	if c := r.Energy.CodeCarbon; c != nil && was.Name == "codecarbon" {
+		i.reading.CPU, i.reading.RAM = measure.Joules(c.CPUJ), measure.Joules(c.RAMJ)
+		if c.GPUJ != nil {
+			i.reading.GPU = ptr(measure.Joules(*c.GPUJ))
+		}
+	}
+	return i
+}
+
+// milliseconds is exact for what was a whole number of nanoseconds.
+func milliseconds(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
+
+// differences are the figures in which two records differ, by path.
+func differences(was, again *result.Record) (paths []string, of func(path string) (was, again string), err error) {
+	a, err := was.Leaves()
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := again.Leaves()
+	if err != nil {
+		return nil, nil, err
+	}
+	all := map[string]bool{}
+	for path := range a {
+		all[path] = true
+	}
+	for path := range b {
+		all[path] = true
+	}
+	for path := range all {
+		if a[path] != b[path] {
+			paths = append(paths, path)
+		}
+	}
+	return paths, func(path string) (string, string) {
+		return cmp.Or(a[path], "nothing"), cmp.Or(b[path], "nothing")
+	}, nil
+}

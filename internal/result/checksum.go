@@ -1,0 +1,107 @@
+package result
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+)
+
+const recordSumField = "record_sha256"
+
+// recordSum is the SHA-256 of a record's JSON: keys in order, numbers as they are
+// written, no white space, and its own field empty.
+func recordSum(data []byte) (string, error) {
+	fields, err := decode(data)
+	if err != nil {
+		return "", err
+	}
+	fields[recordSumField] = ""
+	canonical, err := json.Marshal(fields)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func decode(data []byte) (fields map[string]any, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber() // a float64 would hide a digit
+	if err := d.Decode(&fields); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the record")
+	}
+	return fields, nil
+}
+
+// CheckRecord says how the record in dir differs from what was written; empty
+// when it does not. White space does not count.
+func CheckRecord(dir string) string {
+	data, err := os.ReadFile(filepath.Join(dir, RecordFile))
+	if err != nil {
+		return err.Error()
+	}
+	fields, err := decode(data)
+	if err != nil {
+		return err.Error()
+	}
+	was, _ := fields[recordSumField].(string)
+	now, err := recordSum(data)
+	switch {
+	case err != nil:
+		return err.Error()
+	case was == "":
+		return "it has no " + recordSumField + " to be checked by"
+	case now != was:
+		return fmt.Sprintf("its SHA-256 is %.12s… and was %.12s…: something in it was changed", now, was)
+	}
+	return ""
+}
+
+// Leaves are the values of r by their path, such as energy.per_gpu[0].energy_j,
+// each as JSON.
+func (r *Record) Leaves() (map[string]string, error) {
+	data, err := json.Marshal(finite(reflect.ValueOf(*r)).Interface())
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	fields, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	out := map[string]string{}
+	leaves(out, "", fields)
+	return out, nil
+}
+
+func leaves(out map[string]string, path string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if path != "" {
+				key = path + "." + key
+			}
+			leaves(out, key, inner)
+		}
+	case []any:
+		for i, inner := range v {
+			leaves(out, fmt.Sprintf("%s[%d]", path, i), inner)
+		}
+	case json.Number:
+		out[path] = v.String()
+	default:
+		out[path] = fmt.Sprint(v)
+		if v == nil {
+			out[path] = "null"
+		}
+	}
+}
