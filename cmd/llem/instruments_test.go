@@ -176,10 +176,12 @@ func TestBackendsThatAreNotThere(t *testing.T) {
 	bare := newHost(t)
 	bare.llem(bare.quick("--energy-backend", "zeus")...).refused(t, exitUsage, "energy.backend zeus is not available", "no NVIDIA driver")
 	for _, h := range []*host{h, bare} {
-		h.set("LLEM_PYTHON", "python3")
-		if exec.Command("python3", "-c", "import codecarbon").Run() == nil {
-			t.Skip("python3 has CodeCarbon")
+		// A Python without what this host may have installed for its own.
+		bare := h.path("bare-python")
+		if err := os.WriteFile(bare, []byte("#!/bin/sh\nexec python3 -I -S \"$@\"\n"), 0o755); err != nil {
+			t.Fatal(err)
 		}
+		h.set("LLEM_PYTHON", bare)
 		h.llem(h.quick("--energy-backend", "codecarbon")...).refused(t, exitUsage, "energy.backend codecarbon is not available", "-m pip install codecarbon")
 	}
 	h.llem(h.quick("--energy-backend", "zeus")...).refused(t, exitUsage, "-m pip install zeus", "no-zeusd")
