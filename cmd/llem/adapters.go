@@ -72,19 +72,27 @@ func openHost() (measure.HostReader, error) {
 	return r, nil
 }
 
+// pythonFor is the Python of another's meter: the experiment's, else the host's.
+func pythonFor(experiment string) string {
+	return cmp.Or(experiment, os.Getenv("LLEM_PYTHON"), "python3")
+}
+
+// zeusdSocket is where Zeus's daemon listens.
+func zeusdSocket() string { return cmp.Or(os.Getenv("ZEUSD_SOCK_PATH"), meter.ZeusdSocket) }
+
 // openInstrument opens another's meter.
 func (a *app) openInstrument(ctx context.Context, name string, opt harness.InstrumentOptions) (harness.Instrument, error) {
 	indices := make([]int, len(opt.Devices))
 	for i, d := range opt.Devices {
 		indices[i] = d.Index
 	}
-	python := cmp.Or(opt.Python, os.Getenv("LLEM_PYTHON"), "python3")
+	python := pythonFor(opt.Python)
 	log := func(line string) { a.log.Debug(name, "says", line) }
 	var i *meter.Instrument
 	var err error
 	switch name {
 	case "zeusd":
-		i, err = meter.OpenZeusd(ctx, cmp.Or(os.Getenv("ZEUSD_SOCK_PATH"), meter.ZeusdSocket), opt.Devices)
+		i, err = meter.OpenZeusd(ctx, zeusdSocket(), opt.Devices)
 	case "zeus":
 		i, err = meter.OpenZeus(ctx, python, indices, log)
 	case "codecarbon":

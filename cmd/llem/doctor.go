@@ -2,12 +2,10 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
@@ -26,8 +24,28 @@ type finding struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
+// check looks at one thing of the host, by itself, and within some seconds.
+type check func(*app) []finding
+
+// checks are all of doctor's, in the order in which they are printed.
+var checks = []check{
+	doctorDocker, doctorGPUs, doctorZeusd, doctorZeus, doctorCodeCarbon,
+	leftSettings, doctorGovernor, doctorHostEnergy, doctorCache,
+}
+
+// examine makes all checks at once.
+func examine(a *app, checks []check) []finding {
+	found := make([][]finding, len(checks))
+	var wg sync.WaitGroup
+	for i, look := range checks {
+		wg.Go(func() { found[i] = look(a) })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
 func (c *doctorCmd) Run(a *app) error {
-	list := slices.Concat(doctorDocker(a), doctorGPUs(a.ctx), doctorHost())
+	list := examine(a, checks)
 	list = append(list, verdict(list))
 	if c.JSON {
 		enc := json.NewEncoder(a.stdout)
@@ -91,52 +109,4 @@ func doctorDocker(a *app) []finding {
 		out = append(out, finding{gpuContainers, "lacking", "the daemon lists neither an nvidia runtime nor CDI (a hint; trying decides)", "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"})
 	}
 	return out
-}
-
-func doctorHost() []finding {
-	out := leftSettings()
-	if v, err := os.ReadFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"); err == nil {
-		g := strings.TrimSpace(string(v))
-		if g == "powersave" {
-			out = append(out, finding{"cpu governor", "lacking", "powersave: the client's latencies suffer", "sudo cpupower frequency-set -g performance"})
-		} else {
-			out = append(out, finding{"cpu governor", "ok", g, ""})
-		}
-	}
-	if r, err := openHost(); err != nil {
-		seen, remedy, _ := strings.Cut(err.Error(), "; ")
-		out = append(out, finding{"host energy", "lacking", seen, orElse(remedy, "nothing: this CPU or virtual machine shows none")})
-	} else {
-		out = append(out, finding{"host energy", "ok", fmt.Sprintf("RAPL, %d domains", len(r.Domains())), ""})
-	}
-	if err := writable(cacheDir()); err != nil {
-		out = append(out, finding{"baseline cache", "lacking", err.Error(), "set XDG_CACHE_HOME to a folder that can be written"})
-	} else {
-		out = append(out, finding{"baseline cache", "ok", cacheDir(), ""})
-	}
-	return out
-}
-
-// leftSettings are the GPUs that a killed run has left changed.
-func leftSettings() []finding {
-	out := []finding{}
-	left, err := harness.LeftSettings()
-	if err != nil {
-		return append(out, finding{"left over", "lacking", err.Error(), "look at the folder of the lock files"})
-	}
-	for _, uuid := range left {
-		out = append(out, finding{"left over", "lacking", "the settings of GPU " + uuid + " are those of a run that was killed", "sudo llem clean"})
-	}
-	return out
-}
-
-func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".doctor-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(filepath.Clean(f.Name())))
 }

@@ -23,7 +23,8 @@ func (g *gpuCheck) add(state, seen, remedy string) {
 	g.list = append(g.list, finding{fmt.Sprintf("gpu %d", g.device.Index), state, seen, remedy})
 }
 
-func doctorGPUs(ctx context.Context) []finding {
+func doctorGPUs(a *app) []finding {
+	ctx := a.ctx
 	n, err := meter.Open()
 	if err != nil {
 		return []finding{{"nvml", "lacking", err.Error() + "; runs give no energy figure", "install the NVIDIA driver; `nvidia-smi` must work"}}

@@ -26,6 +26,7 @@ var script string
 // milliseconds.
 var (
 	openTimeout = 60 * time.Second
+	findTimeout = 5 * time.Second
 	readTimeout = 10 * time.Second
 	endTimeout  = 2 * time.Second // for leaving by itself
 )

@@ -39,9 +39,9 @@ func TestAPythonWithoutThePackage(t *testing.T) {
 	t.Parallel()
 	path, executable := python(t, nil)
 	_, err := OpenZeus(t.Context(), path, []int{0}, quiet)
-	wantError(t, err, "zeus: "+executable+" has no package zeus: "+executable+" -m pip install zeus")
+	wantError(t, err, "zeus: "+executable+" has no package zeus; "+executable+" -m pip install zeus")
 	_, err = OpenCodeCarbon(t.Context(), path, "USA", nil, quiet)
-	wantError(t, err, "codecarbon: "+executable+" has no package codecarbon: "+executable+" -m pip install codecarbon")
+	wantError(t, err, "codecarbon: "+executable+" has no package codecarbon; "+executable+" -m pip install codecarbon")
 }
 
 func TestAPythonThatIsTooOld(t *testing.T) {
@@ -49,7 +49,7 @@ func TestAPythonThatIsTooOld(t *testing.T) {
 	_, executable := python(t, nil)
 	path := program(t, fmt.Sprintf(`exec '%s' -c "import sys; sys.modules['importlib.metadata'] = None; exec(sys.argv[1])" "$2"`, executable))
 	_, err := OpenZeus(t.Context(), path, []int{0}, quiet)
-	wantError(t, err, "zeus: "+executable+" is Python 3.", "too old for zeus: name another with energy.python or LLEM_PYTHON")
+	wantError(t, err, "zeus: "+executable+" is Python 3.", "too old for zeus; name another with energy.python or LLEM_PYTHON")
 }
 
 func TestVersionsOfThePackage(t *testing.T) {
@@ -69,7 +69,7 @@ func TestVersionsOfThePackage(t *testing.T) {
 				}
 				return
 			}
-			wantError(t, err, "has zeus "+v+", which is older than 0.10: "+executable+" -m pip install zeus --upgrade")
+			wantError(t, err, "has zeus "+v+", which is older than 0.10; "+executable+" -m pip install zeus --upgrade")
 		})
 	}
 	path, _ := python(t, version("codecarbon", "2.8.4"))
@@ -136,6 +136,17 @@ func TestAPackageThatFailsLater(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Looking for a package imports nothing of it, which may take long or fail.
+func TestFindPackageImportsNothing(t *testing.T) {
+	t.Parallel()
+	path, executable := python(t, zeus(map[string]string{"zeus/__init__.py": "raise RuntimeError"}))
+	if v, err := FindPackage(t.Context(), path, "zeus", quiet); err != nil || v["zeus"] != "0.16.0" || v["python"] == "" {
+		t.Errorf("versions %v, %v", v, err)
+	}
+	_, err := FindPackage(t.Context(), path, "codecarbon", quiet)
+	wantError(t, err, "has no package codecarbon; "+executable+" -m pip install codecarbon")
 }
 
 // What libraries print, wherever and however, is no answer. All of it is logged.

@@ -136,6 +136,20 @@ type question struct {
 	Country string `json:"country,omitempty"`
 }
 
+// FindPackage looks for the instrument kind, zeus or codecarbon, in a Python, and
+// gives its version and Python's by name. It imports neither, so that it is quick;
+// whether the package works shows when it is opened. The error says how to install
+// what is missing. It takes some seconds at most.
+func FindPackage(ctx context.Context, python, kind string, log func(string)) (versions map[string]string, err error) {
+	c, err := startChild(kind, python, log)
+	if err != nil {
+		return nil, err
+	}
+	var got struct{ Versions map[string]string }
+	err = c.ask(ctx, findTimeout, question{Op: "find", Kind: kind, GPUs: []int{}}, &got)
+	return got.Versions, errors.Join(err, c.close())
+}
+
 func openChild(ctx context.Context, python string, q question, log func(string)) (*pythonChild, *Instrument, error) {
 	c, err := startChild(q.Kind, python, log)
 	if err != nil {

@@ -1,9 +1,10 @@
 """Lets llem read another's instrument: JSON lines on stdin and stdout.
 
 Asked: {"op": "open", "kind": "zeus" | "codecarbon", "gpus": [NVML indices],
-"country": ISO code}, then {"op": "begin"}, {"op": "end"}. Answered with one line
-each: {"llem": 1, "ok": {...}} or {"llem": 1, "error": text}. The end of stdin is
-the end of this process.
+"country": ISO code}, then {"op": "begin"}, {"op": "end"}; or {"op": "find", "kind":
+...}, which looks at what is installed and imports none of it. Answered with one
+line each: {"llem": 1, "ok": {...}} or {"llem": 1, "error": text}. The end of stdin
+is the end of this process.
 """
 
 import sys
@@ -28,25 +29,26 @@ class Missing(Exception):
     """What has to be installed first. Its text is for people."""
 
 
-def installed(package, least, install):
-    """The version of package, which must be least (major, minor) or newer."""
+def versions(package, least):
+    """The versions of Python and package, which must be least (major, minor) or newer."""
+    install = f"{sys.executable} -m pip install {package}"
     try:
         from importlib.metadata import PackageNotFoundError, version
     except ImportError:  # before 3.8
-        raise Missing(f"{sys.executable} is Python {platform.python_version()}, too old for {package}: name another with energy.python or LLEM_PYTHON")
+        raise Missing(f"{sys.executable} is Python {platform.python_version()}, too old for {package}; name another with energy.python or LLEM_PYTHON")
     try:
         have = version(package)
     except PackageNotFoundError:
-        raise Missing(f"{sys.executable} has no package {package}: {install}")
+        raise Missing(f"{sys.executable} has no package {package}; {install}")
     if tuple(int(part) for part in re.findall(r"\d+", str(have))[:2]) < least:
-        raise Missing(f"{sys.executable} has {package} {have}, which is older than {least[0]}.{least[1]}: {install} --upgrade")
-    return have
+        raise Missing(f"{sys.executable} has {package} {have}, which is older than {least[0]}.{least[1]}; {install} --upgrade")
+    return {"python": platform.python_version(), package: have}
 
 
 class Zeus:
+    needs = ("zeus", (0, 10))
+
     def __init__(self, ask):
-        install = f"{sys.executable} -m pip install zeus"
-        self.versions = {"zeus": installed("zeus", (0, 10), install)}
         from zeus.monitor import ZeusMonitor
 
         self.gpus = ask["gpus"]
@@ -62,9 +64,9 @@ class Zeus:
 
 
 class CodeCarbon:
+    needs = ("codecarbon", (3, 0))
+
     def __init__(self, ask):
-        install = f"{sys.executable} -m pip install codecarbon"
-        self.versions = {"codecarbon": installed("codecarbon", (3, 0), install)}
         from codecarbon import OfflineEmissionsTracker
 
         self.gpus = ask["gpus"]
@@ -113,12 +115,17 @@ class CodeCarbon:
         }
 
 
+KINDS = {"zeus": Zeus, "codecarbon": CodeCarbon}
+
+
 def answer(ask, instrument):
     """The instrument after a question, and the line that answers it."""
     try:
-        if ask["op"] == "open":
-            instrument = {"zeus": Zeus, "codecarbon": CodeCarbon}[ask["kind"]](ask)
-            ok = {"versions": {"python": platform.python_version(), **instrument.versions}}
+        if ask["op"] in ("find", "open"):
+            kind = KINDS[ask["kind"]]
+            ok = {"versions": versions(*kind.needs)}
+            if ask["op"] == "open":
+                instrument = kind(ask)
         else:
             ok = getattr(instrument, ask["op"])()
         return instrument, json.dumps({"llem": 1, "ok": ok}, allow_nan=False)

@@ -50,10 +50,7 @@ func (g zeusdGPU) is(d measure.Device) bool {
 // OpenZeusd finds the daemon on socket and the GPUs in its list, by NVML index,
 // and by PCI address where the daemon tells it.
 func OpenZeusd(ctx context.Context, socket string, gpus []measure.Device) (*Instrument, error) {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}
-	z := &zeusd{socket: socket, web: &http.Client{Timeout: zeusdTimeout, Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 1}}}
+	z := newZeusd(socket)
 	err := z.discover(ctx, gpus)
 	if err == nil {
 		_, err = z.counters(ctx) // before Volta there is no counter: 400
@@ -73,28 +70,53 @@ func OpenZeusd(ctx context.Context, socket string, gpus []measure.Device) (*Inst
 	}, nil
 }
 
-// discover finds the daemon's numbers of GPUs, and whether it may be asked.
-func (z *zeusd) discover(ctx context.Context, gpus []measure.Device) error {
+// FindZeusd asks the daemon on socket how many GPUs it serves readings of. It takes
+// some seconds at most.
+func FindZeusd(ctx context.Context, socket string) (gpus int, err error) {
+	z := newZeusd(socket)
+	defer z.web.CloseIdleConnections()
+	list, err := z.list(ctx)
+	return len(list), err
+}
+
+func newZeusd(socket string) *zeusd {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	return &zeusd{socket: socket, web: &http.Client{Timeout: zeusdTimeout, Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 1}}}
+}
+
+// list are the daemon's GPUs; an error where it may not be asked for readings.
+func (z *zeusd) list(ctx context.Context) ([]zeusdGPU, error) {
 	var found struct {
 		GPUs   []zeusdGPU
 		Groups []string `json:"enabled_api_groups"`
 		Auth   bool     `json:"auth_required"`
 	}
 	if err := z.get(ctx, "/discover", &found); err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case found.Auth:
-		return fmt.Errorf("zeusd on %s wants a token, which llem has none of: serve it without", z.socket)
+		return nil, fmt.Errorf("zeusd on %s wants a token, which llem has none of: serve it without", z.socket)
 	case found.Groups != nil && !slices.Contains(found.Groups, "gpu-read"):
-		return fmt.Errorf("zeusd on %s does not serve GPU readings: start it with --enable gpu-read", z.socket)
+		return nil, fmt.Errorf("zeusd on %s does not serve GPU readings: start it with --enable gpu-read", z.socket)
+	}
+	return found.GPUs, nil
+}
+
+// discover finds the daemon's numbers of GPUs.
+func (z *zeusd) discover(ctx context.Context, gpus []measure.Device) error {
+	list, err := z.list(ctx)
+	if err != nil {
+		return err
 	}
 	for _, d := range gpus {
-		at := slices.IndexFunc(found.GPUs, func(g zeusdGPU) bool { return g.is(d) })
+		at := slices.IndexFunc(list, func(g zeusdGPU) bool { return g.is(d) })
 		if at < 0 {
 			return fmt.Errorf("zeusd on %s does not list GPU %d (%s): restart it", z.socket, d.Index, d.Name)
 		}
-		g := found.GPUs[at]
+		g := list[at]
 		if g.Counts != nil && !*g.Counts {
 			return fmt.Errorf("zeusd on %s finds no energy counter in GPU %d (%s)", z.socket, d.Index, d.Name)
 		}

@@ -48,6 +48,17 @@ func TestZeusdCountsBetweenBeginAndEnd(t *testing.T) {
 	}
 }
 
+func TestFindZeusdReadsNoCounter(t *testing.T) {
+	t.Parallel()
+	d := &daemon{discover: oneGPU}
+	if n, err := FindZeusd(t.Context(), d.serve(t)); n != 1 || err != nil || d.asked.Load() != 0 {
+		t.Errorf("%d GPUs, %v, %d readings", n, err, d.asked.Load())
+	}
+	d = &daemon{discover: `{"gpus": [{"id": 0}], "auth_required": true}`}
+	_, err := FindZeusd(t.Context(), d.serve(t))
+	wantError(t, err, "wants a token")
+}
+
 func TestZeusdThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	absent := socketPath(t)

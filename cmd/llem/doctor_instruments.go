@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/meter"
+)
+
+func doctorZeusd(a *app) []finding {
+	socket := zeusdSocket()
+	n, err := meter.FindZeusd(a.ctx, socket)
+	if err != nil {
+		seen, _, _ := strings.Cut(err.Error(), "; ")
+		start := "cargo install zeusd, then: sudo zeusd serve --enable gpu-read"
+		if socket != meter.ZeusdSocket {
+			start += " --socket-path " + socket
+		}
+		return []finding{{"zeusd", "lacking", seen, start}}
+	}
+	return []finding{{"zeusd", "ok", fmt.Sprintf("answers on %s for %d GPUs; it does not tell its version", socket, n), ""}}
+}
+
+func doctorZeus(a *app) []finding { return doctorPackage(a, "zeus") }
+
+func doctorCodeCarbon(a *app) []finding { return doctorPackage(a, "codecarbon") }
+
+// doctorPackage looks for another's instrument in the Python that a run would take.
+func doctorPackage(a *app, kind string) []finding {
+	python := pythonFor("")
+	versions, err := meter.FindPackage(a.ctx, python, kind, func(line string) { a.log.Debug(kind, "says", line) })
+	if err != nil {
+		seen, remedy, _ := strings.Cut(err.Error(), "; ")
+		seen = strings.TrimPrefix(seen, kind+": ")
+		return []finding{{kind, "lacking", seen, orElse(remedy, "name another Python with energy.python or LLEM_PYTHON")}}
+	}
+	return []finding{{kind, "ok", fmt.Sprintf("%s, in %s (Python %s)", versions[kind], python, versions["python"]), ""}}
+}
