@@ -47,18 +47,12 @@ func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors 
 
 // RecomputeBaseline computes a baseline again from readings, its edges included.
 func RecomputeBaseline(samples []Sample, sensors []Sensor) (Baseline, error) {
-	var edges []Sample
-	for i := range samples {
-		if samples[i].Phase == BaselinePhase && samples[i].Edge {
-			edges = append(edges, samples[i])
-		}
-	}
-	n := len(sensors)
-	if n == 0 || len(edges) < 2*n {
+	span, ok := phaseSpan(samples, len(sensors), BaselinePhase)
+	if !ok {
 		return Baseline{}, ErrNoReading
 	}
 	var b Baseline
-	err := b.compute(samples, sensors, spanOf(edges[:n], edges[len(edges)-n:]))
+	err := b.compute(samples, sensors, span)
 	return b, err
 }
 
@@ -150,6 +144,37 @@ func spanOf(open, end []Sample) span {
 	return s
 }
 
+// phaseSpan is from the first edge of a phase to its last, of all n GPUs each.
+func phaseSpan(samples []Sample, n int, p Phase) (s span, ok bool) {
+	var edges []Sample
+	for i := range samples {
+		if samples[i].Phase == p && samples[i].Edge {
+			edges = append(edges, samples[i])
+		}
+	}
+	if n == 0 || len(edges) < 2*n {
+		return s, false
+	}
+	open, end := edges[:n], edges[len(edges)-n:]
+	for g := range n {
+		if open[g].GPU != int32(g) || end[g].GPU != int32(g) { // one could not be read
+			return s, false
+		}
+	}
+	s = spanOf(open, end)
+	return s, s.from < s.to
+}
+
+// LaunchEnergy is what n GPUs used from the first edge of the launch phase to its
+// last; nil where one of them was not read at both.
+func LaunchEnergy(samples []Sample, n int) *Joules {
+	s, ok := phaseSpan(samples, n, Launch)
+	if !ok {
+		return nil
+	}
+	return Total(EnergyBetween(samples, n, s.from, s.to))
+}
+
 func meanPower(samples []Sample, n int, s span) ([]Watts, string, error) {
 	out := make([]Watts, n)
 	method := ""
@@ -200,19 +225,26 @@ func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]W
 	if r == nil {
 		return nil, Sleep(ctx, d-d/2)
 	}
-	open, openErr := r.Edge()
+	r.Edge() // what it lacks is seen below
 	if err := Sleep(ctx, d-d/2); err != nil {
 		return nil, err
 	}
-	end, endErr := r.Edge()
-	if openErr != nil || endErr != nil || d == 0 {
-		return nil, nil
+	r.Edge()
+	return FloorPower(r.Samples(), n), nil
+}
+
+// FloorPower is each GPU's mean power between the two edges of the thermal floor;
+// nil where one of n GPUs was not read at both.
+func FloorPower(samples []Sample, n int) []Watts {
+	s, ok := phaseSpan(samples, n, ThermalFloorPhase)
+	if !ok {
+		return nil
 	}
-	power, _, err := meanPower(r.Samples(), n, spanOf(open, end))
+	power, _, err := meanPower(samples, n, s)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
-	return power, nil
+	return power
 }
 
 // Sleep waits d or until ctx ends, whichever is first, and returns ctx's error.

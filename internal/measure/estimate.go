@@ -2,6 +2,7 @@ package measure
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,6 +134,7 @@ type view struct {
 	first, last      float64 // power at the start and at the end of the span
 	jump             float64 // RMS of successive readings' differences in the span
 	step             float64 // usual time from reading to reading in the span
+	wake             float64 // how late this process got to run, as a limit
 	averaged         bool    // powers are running means of a second
 }
 
@@ -192,6 +194,7 @@ func (v *view) judge() bool {
 		v.first = v.last
 	}
 	v.step = (inside[len(inside)-1].at - inside[0].at) / float64(len(inside)-1)
+	v.wake = v.lateness(inside)
 	// Readings that are closer than a refresh repeat each other.
 	v.shows = v.refresh
 	if v.refresh == 0 {
@@ -211,6 +214,25 @@ func (v *view) judge() bool {
 		v.jump = math.Sqrt(sum / float64(n))
 	}
 	return true
+}
+
+// lateness is how late this process gets to run: what 95 % of the gaps between
+// readings in the span are longer by than usual at the most, or, where that is
+// more, how long after the end of the span the first poll came.
+func (v *view) lateness(inside []reading) float64 {
+	var between []float64
+	for i := range inside[1:] {
+		between = append(between, inside[i+1].at-inside[i].at)
+	}
+	slices.Sort(between)
+	n := len(between)
+	late := between[n*95/100] - between[n/2]
+	for _, r := range v.readings {
+		if r.at >= v.to {
+			return max(late, r.at-v.to)
+		}
+	}
+	return late
 }
 
 func meanSpread(rs []reading) (mean, spread float64) {

@@ -8,8 +8,11 @@ type tick struct {
 	mj         float64
 }
 
+// apart is how far polls on both sides of a tick may be, in refreshes.
+const apart = 0.8
+
 // lastTick is the last move that was seen at or before t, with readings on both
-// sides of it closer than half a refresh.
+// sides of it so close that it can have been but one.
 func (v *view) lastTick(t float64) (tick, bool) {
 	for i := len(v.readings) - 1; i > 0; i-- {
 		b, a := v.readings[i], v.readings[i-1]
@@ -17,7 +20,7 @@ func (v *view) lastTick(t float64) (tick, bool) {
 			continue
 		}
 		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < v.refresh/2 && t-b.at < 1.5*v.refresh+6*v.jitter
+		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < apart*v.refresh && t-b.at < 1.5*v.refresh+6*v.jitter
 	}
 	return tick{}, false
 }
@@ -30,7 +33,7 @@ func (v *view) nextTick(t float64) (next tick, held float64, ok bool) {
 			continue
 		}
 		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, a.mj, gap < v.refresh/2
+		return tick{(a.at + b.at) / 2, gap, b.mj}, a.mj, gap < apart*v.refresh
 	}
 	return tick{}, 0, false
 }
@@ -41,21 +44,64 @@ func (v *view) aligned() (*Figure, bool) {
 	if !ok || v.refresh == 0 {
 		return nil, false
 	}
-	next, held, ok := v.nextTick(v.to)
+	end, ok := v.ending()
 	if !ok {
 		return nil, false
 	}
 	before, opening := v.opening(v.from-open.at, open.within)
-	begun := next.at - v.refresh // of the tick that the end falls into
-	after, closing := v.closing(v.to-begun, (next.mj-held)/1000, next.within)
+	after, closing := v.closing(end)
 	f := v.figure(opening, closing)
-	f.Energy = Joules((held-open.mj)/1000 - before - v.drift() + after)
+	f.Energy = Joules((end.held-open.mj)/1000 - before - v.drift() + after)
 	return f, true
 }
 
+// ending is the tick that the end of the span falls into, or several in a row of
+// which one is it.
+type ending struct {
+	held   float64 // the counter as it began
+	energy float64 // in joules, of all of it
+	part   float64 // from its beginning to the end of the span
+	rest   float64 // from there to its own end
+	within float64 // how finely its edges are known
+}
+
+// ending finds the tick that the end falls into by the first move after it. Where
+// the counter had moved by the first poll after the end, which came late, that is
+// a later tick, and all since the last reading before the end are taken together.
+func (v *view) ending() (e ending, ok bool) {
+	next, held, ok := v.nextTick(v.to)
+	if !ok {
+		return e, false
+	}
+	begun, length := next.at-v.refresh, v.refresh
+	e = ending{held: held, energy: (next.mj - held) / 1000, within: next.within}
+	if r, ok := v.lastBefore(v.to); ok && begun > v.to && r.mj < held {
+		length *= 1 + math.Floor((begun-r.at)/v.refresh)
+		begun -= length
+		e.held, e.energy = r.mj, (held-r.mj)/1000
+	}
+	e.part = v.to - begun
+	e.rest = length - e.part
+	return e, true
+}
+
+// lastBefore is the last reading of the counter at or before t.
+func (v *view) lastBefore(t float64) (last reading, ok bool) {
+	for _, r := range v.readings {
+		if r.at > t {
+			break
+		}
+		if r.counted {
+			last, ok = r, true
+		}
+	}
+	return last, ok
+}
+
 // edge is what is not known of one: by the load, by where the tick fell between
-// two polls, and by which part of the tick the sensor looked at (with its sign).
-type edge struct{ load, poll, look float64 }
+// two polls, by which part of the tick the sensor looked at (with its sign), and,
+// of the closing one, by when the load ended.
+type edge struct{ load, poll, look, end float64 }
 
 // figure has the uncertainty of an aligned counter. Its energy is still to be
 // filled in.
@@ -63,7 +109,7 @@ func (v *view) figure(opening, closing edge) *Figure {
 	f := &Figure{Components: map[string]Joules{
 		openingEdge: Joules(opening.load), closingEdge: Joules(closing.load), dutyCycle: Joules(v.dutyNoise()),
 		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(uniform(opening.look + v.drift())),
-		resolution: v.floor(),
+		loadEnd: Joules(closing.end), resolution: v.floor(),
 	}}
 	return f.sum()
 }
@@ -92,27 +138,54 @@ func (v *view) opening(head, within float64) (before float64, u edge) {
 	return v.idle*head + u.look, u
 }
 
-// closing is what the span has of the tick of tickEnergy that its end falls into,
-// part seconds after that tick began: by the power before the end, and by what
-// is left of the tick's own energy, each as much as it is known. The tick's end
-// is known within so many seconds.
-func (v *view) closing(part, tickEnergy, within float64) (after float64, u edge) {
+// closing is what the span has of the tick that its end falls into: by the power
+// before the end, and by what is left of the tick's own energy, each as much as it
+// is known.
+func (v *view) closing(e ending) (after float64, u edge) {
 	// Carried forward, the power before the end may have changed.
-	carried := v.last * part
-	uCarried := math.Hypot(closingJump*v.jump*part, 0.002*carried)
+	carried := v.last * e.part
+	uCarried := math.Hypot(closingJump*v.jump*e.part, 0.002*carried)
 	if v.averaged { // it does not tell
-		uCarried = math.Hypot(uCarried, uniform((v.last-v.idle)*part))
+		uCarried = math.Hypot(uCarried, uniform((v.last-v.idle)*e.part))
 	}
 	// What is left of the tick: the power after the end lies between the idle
 	// power and the last one.
-	rest := v.refresh - part
-	left := tickEnergy - (v.last+v.idle)/2*rest
-	uLeft := math.Hypot(uniform((v.last-v.idle)*rest), math.Hypot(closingJump*v.jump*rest/2, v.unseen(v.last-v.idle)))
-	after, u.load = weigh(carried, uCarried, left, uLeft)
+	left := e.energy - (v.last+v.idle)/2*e.rest
+	uLeft := math.Hypot(uniform((v.last-v.idle)*e.rest), math.Hypot(closingJump*v.jump*e.rest/2, v.unseen(v.last-v.idle)))
+	most := v.most(e, carried)
+	after, u.load = weigh(most, uCarried, left, uLeft)
 	u.load = math.Hypot(u.load, math.Sqrt2*v.last*v.jitter) // of the tick's begin and its end
-	u.poll = uniform(v.last * within)
+	u.poll = uniform(v.last * e.within)
+	u.end = v.ended(e, carried-most, after)
 	return after, u
 }
+
+// most is what the span can have of the tick at its end: after the end the GPU
+// drew the idle power at least. Less than carried shows that the load had ended
+// before the end was stamped. A sensor that looks only now and then did not see.
+func (v *view) most(e ending, carried float64) float64 {
+	if v.duty < 1 {
+		return carried
+	}
+	return min(carried, e.energy-v.idle*e.rest)
+}
+
+// ended is what is not known of when the load ended: the client stamps the last
+// byte as late as this process gets to run, and the tick's own energy may show
+// that so much was missing. Power falls from then on, so that the span has no less
+// than its share of the tick by time.
+func (v *view) ended(e ending, missing, after float64) float64 {
+	u := math.Hypot(v.wakes(), missing/math.Sqrt(3))
+	if v.duty < 1 {
+		return u
+	}
+	share := e.energy * e.part / (e.part + e.rest)
+	return min(u, max(0, after-share)/math.Sqrt(3))
+}
+
+// wakes is what a last byte that is stamped as late as readings are taken makes of
+// a load that ended before.
+func (v *view) wakes() float64 { return math.Abs(v.last-v.idle) * v.wake / math.Sqrt(3) }
 
 // weigh is the mean of two estimates by their variances; where they disagree by
 // more than these allow, the uncertainty grows by as much.
@@ -153,6 +226,7 @@ func (v *view) counted() (*Figure, bool) {
 	f.Components[resolution] = v.floor()
 	f.Components[closingEdge] = Joules(math.Hypot(uniform(v.last*v.refresh), v.jump*v.refresh/2))
 	f.Components[dutyCycle] = Joules(v.dutyNoise())
+	f.Components[loadEnd] = Joules(v.wakes())
 	return f.sum(), true
 }
 

@@ -79,6 +79,7 @@ func (v *view) uncounted() (*Figure, bool) {
 	if v.duty < 1 {
 		f.Components[dutyCycle] = Joules(jumpNoise * v.jump * math.Sqrt(v.shows*T))
 	}
+	f.Components[loadEnd] = Joules(v.wakes())
 	f.Components[sampling] = Joules(v.sampled(v.shows / 2))
 	f.Components[gaps] = Joules(gap)
 	f.Components[resolution] = v.floor()

@@ -70,7 +70,7 @@ func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 	var closing edge
 	for i := range places {
 		part := (float64(i) + 0.5) / places * v.refresh
-		_, u := v.closing(part, v.last*part+v.idle*(v.refresh-part), poll)
+		_, u := v.closing(ending{energy: v.last*part + v.idle*(v.refresh-part), part: part, rest: v.refresh - part, within: poll})
 		closing.load, closing.poll = math.Hypot(closing.load, u.load/math.Sqrt(places)), u.poll
 	}
 	return v.figure(opening, closing).U, true

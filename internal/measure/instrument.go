@@ -59,6 +59,7 @@ func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
 		callDelay:   Joules(math.Hypot(v.idle*early.Seconds(), v.last*late.Seconds()) / math.Sqrt(3)),
 		dutyCycle:   Joules(v.dutyNoise()),
 		sensorLook:  Joules(uniform((v.last - v.idle) * v.late())),
+		loadEnd:     Joules(v.wakes()),
 		resolution:  v.floor(),
 	}}
 	return f.sum(), true

@@ -93,6 +93,7 @@ func TestFloorIsAPlainWaitAndReadsItsLastHalf(t *testing.T) {
 			return 90
 		}}
 		r := NewRecorder(gpu, 1, 100*time.Millisecond)
+		r.SetPhase(ThermalFloorPhase, 0)
 		r.Start()
 		defer r.Stop()
 		start := time.Now()

@@ -134,7 +134,8 @@ type played struct {
 }
 
 // simulate plays one run: idle, polls until every GPU has ticked, the load, polls
-// until every GPU has ticked.
+// until every GPU has ticked. The process that reads and sends gets to run late, so
+// that the window opens before the load and closes after it.
 func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, float64), n int) played {
 	tau := []float64{0.02, 0.1, 0.5}[rng.IntN(3)]
 	duty := []float64{1, 0.25}[rng.IntN(2)]
@@ -143,6 +144,7 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 	T := shortest * math.Exp(rng.Float64()*math.Log(120/shortest))
 	const pre = 3.0
 	jitter := 0.003 * rng.Float64()
+	wake := []float64{0.0001, 0.002, 0.01}[rng.IntN(3)] // how late this process gets to run, a mean
 	ticks := make([][]float64, n)
 	phase := tau * rng.Float64()
 	for g := range ticks {
@@ -159,21 +161,21 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 	}
 	polls, edges := []float64{}, map[time.Duration]bool{}
 	for t := 0.1; t < pre; t += 0.1 {
-		polls = append(polls, t+0.002*rng.ExpFloat64())
+		polls = append(polls, t+wake*rng.ExpFloat64())
 	}
 	edge := func(t float64) float64 {
-		for until := ticked(t); ; t += 0.005 + 0.0005*rng.ExpFloat64() {
+		for until := ticked(t); ; t += 0.005 + (0.0004+wake/4)*rng.ExpFloat64() {
 			polls, edges[time.Duration(t*1e9)] = append(polls, t), true
 			if t > until {
 				return t
 			}
 		}
 	}
-	t0 := edge(pre+0.01) + 0.0005
+	t0 := edge(pre+0.01) + 0.0005 + wake*rng.ExpFloat64()
 	var l load
 	l.add(t0, idle)
 	shape(rng, &l, T, idle, high)
-	t1 := l.at[len(l.at)-1]
+	t1 := l.at[len(l.at)-1] + wake*rng.ExpFloat64() // the last byte is stamped late
 	endPower := l.watts[len(l.watts)-1]
 	if decays := rng.IntN(2) == 1; decays {
 		tc := 0.05 + 0.4*rng.Float64()
@@ -183,7 +185,7 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 	}
 	l.add(5, idle)
 	for t := t0 + 0.1; t < t1; t += 0.1 {
-		at := t + 0.002*rng.ExpFloat64()
+		at := t + wake*rng.ExpFloat64()
 		switch r := rng.Float64(); {
 		case r < 0.01:
 			continue // missed
@@ -194,7 +196,7 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 			polls = append(polls, at)
 		}
 	}
-	edge(t1 + 0.0005)
+	edge(t1 + 0.0005 + wake*rng.ExpFloat64())
 	p := played{from: time.Duration(t0 * 1e9), to: time.Duration(t1 * 1e9), truth: float64(n) * (l.energy(t1) - l.energy(t0))}
 	for g := range ticks {
 		last := sort.SearchFloat64s(ticks[g], polls[len(polls)-1])
