@@ -2,6 +2,7 @@ package measure
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -12,23 +13,12 @@ const (
 	throttleBad      = 0x8 | 0x20 | 0x40 | 0x80
 )
 
-var throttleNames = []struct {
+var throttleNames = [...]struct {
 	bit  uint64
 	name string
 }{
 	{0x4, "software power cap"}, {0x8, "hardware slowdown"}, {0x20, "software thermal slowdown"},
 	{0x40, "hardware thermal slowdown"}, {0x80, "hardware power brake"},
-}
-
-// ThrottleNames spells the bits that matter out.
-func ThrottleNames(bits uint64) string {
-	var names []string
-	for _, t := range throttleNames {
-		if bits&t.bit != 0 {
-			names = append(names, t.name)
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // throttleTimes are the reasons that the driver counts the time of, in
@@ -54,49 +44,87 @@ func ThrottleField(k int) uint32 { return throttleTimes[k].field }
 func ThrottleKey(k int) string { return throttleTimes[k].key }
 
 // ThrottledTimes is how long each reason held between from and to (since the
-// recorder's epoch), to the readings next to them; nil where the GPU does not
-// count it.
+// recorder's epoch); between two readings around either, it is taken to have held
+// evenly. Nil where the GPU does not count it.
 func ThrottledTimes(samples []Sample, gpu int32, from, to time.Duration) (out [ThrottleTimes]*time.Duration) {
 	for k := range out {
-		var first, last *Sample
+		var prev *Sample
+		var sum float64
+		counted := false
 		for i := range samples {
 			s := &samples[i]
 			if s.GPU != gpu || s.Has&(HasThrottled<<k) == 0 {
 				continue
 			}
-			if first == nil || s.At <= from {
-				first = s
+			if prev != nil && s.At > from && prev.At < to {
+				held := s.Throttled[k] - prev.Throttled[k]
+				if held < 0 { // the driver was loaded anew
+					counted = false
+					break
+				}
+				inside := min(s.At, to) - max(prev.At, from)
+				sum, counted = sum+float64(held)*float64(inside)/float64(s.At-prev.At), true
 			}
-			last = s
-			if s.At >= to {
-				break
-			}
+			prev = s
 		}
-		if first == last || last.Throttled[k] < first.Throttled[k] {
-			continue
+		if counted {
+			d := time.Duration(math.Round(sum))
+			out[k] = &d
 		}
-		d := last.Throttled[k] - first.Throttled[k]
-		out[k] = &d
 	}
 	return out
 }
 
+// throttledShare is the least share of a window that a reason must have held for
+// to be warned of: as much as an energy is known to at best. The record has less.
+const throttledShare = 1e-3
+
 // throttling says what held the clocks of GPU g down in the window: the reasons
-// whose counters moved, with their time, and those that were only seen.
+// whose counters moved, with their time, and those that were only seen. It is
+// empty where all of them together held for less than throttledShare.
 func (f GPUFacts) throttling(g int32, of uint64) string {
-	bits := f.throttle(g) & of
+	window := (f.To - f.From).Seconds()
+	seen, readings := f.throttle(g)
 	times := ThrottledTimes(f.Samples, g, f.From, f.To)
-	held := func(k int) bool { return times[k] != nil && *times[k] > 0 && throttleTimes[k].bits&of != 0 }
+	moved := func(k int) bool { return times[k] != nil && *times[k] > 0 && throttleTimes[k].bits&of != 0 }
 	var texts []string
+	var counted uint64
+	var share float64
 	for k, t := range throttleTimes {
-		if !held(k) || t.field == 75 && (held(2) || held(3)) { // which says it more finely
+		if !moved(k) || t.field == 75 && (moved(2) || moved(3)) { // which say it more finely
 			continue
 		}
-		bits &^= t.bits
-		texts = append(texts, fmt.Sprintf("%s for %.2f s", t.name, times[k].Seconds()))
+		counted |= t.bits
+		s := times[k].Seconds()
+		share += s / window
+		texts = append(texts, fmt.Sprintf("%s for %.3f s (%.2f %%)", t.name, s, 100*s/window))
 	}
-	if bits != 0 {
-		texts = append(texts, ThrottleNames(bits))
+	for i, t := range throttleNames {
+		if n := seen[i]; n > 0 && t.bit&of&^counted != 0 {
+			share += float64(n) / float64(readings)
+			texts = append(texts, fmt.Sprintf("%s in %d of %d readings", t.name, n, readings))
+		}
+	}
+	if share < throttledShare {
+		return ""
 	}
 	return strings.Join(texts, ", ")
+}
+
+// throttle is in how many readings within the window each bit of throttleNames was
+// seen, and of how many.
+func (f GPUFacts) throttle(g int32) (seen [len(throttleNames)]int, readings int) {
+	for i := range f.Samples {
+		s := &f.Samples[i]
+		if s.GPU != g || s.Has&HasThrottle == 0 || s.At < f.From || s.At > f.To {
+			continue
+		}
+		readings++
+		for k, t := range throttleNames {
+			if s.Throttle&t.bit != 0 {
+				seen[k]++
+			}
+		}
+	}
+	return seen, readings
 }

@@ -111,7 +111,7 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 		out = append(out, Warn("nvml_low_sample_count", "GPU %d: %d readings of power in the window, fewer than %d", d.Index, e.Samples, minSamples))
 	}
 	if seen := f.throttling(g, throttleBad); seen != "" {
-		out = append(out, Warn("throttled", "GPU %d: %s in the window", d.Index, seen))
+		out = append(out, Warn("throttled", "GPU %d: in the window %s", d.Index, seen))
 	}
 	if seen := f.throttling(g, throttlePowerCap); seen != "" {
 		out = append(out, Warn("power_capped", "GPU %d: held at its power limit in the window: %s", d.Index, seen))
@@ -148,16 +148,6 @@ func (f GPUFacts) drift(g int32) (Celsius, bool) {
 		return 0, false
 	}
 	return Celsius(max(last.TemperatureC-first.TemperatureC, first.TemperatureC-last.TemperatureC)), true
-}
-
-func (f GPUFacts) throttle(g int32) (bits uint64) {
-	for i := range f.Samples {
-		s := &f.Samples[i]
-		if s.GPU == g && s.Phase == WindowPhase && s.Has&HasThrottle != 0 {
-			bits |= s.Throttle
-		}
-	}
-	return bits
 }
 
 // disagreement compares counter and integral. Where the figure carries no
