@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,17 +36,23 @@ func checkTampering(t *testing.T, h *host, dir string) {
 		"energy.cross_checks[0].energy_j", "energy.cross_checks[0].difference_j", "energy.u_absolute_j",
 		"energy.u_adjusted_j", "energy.u_adjusted_absolute_j", "energy.u_per_output_token_absolute_j", "energy.coverage_k",
 		"energy.components.resolution", "energy.steady.energy_j", "energy.mean_power_w", "energy.peak_power_w",
-		"energy.per_request_j", "flops.flops_per_joule", "flops.u_flops_per_joule", "flops.u_flops_per_joule_absolute",
+		"energy.per_request_j", "energy.engine_idle_power_w", "engine.startup_energy_j", "flops.flops_per_joule", "flops.u_flops_per_joule", "flops.u_flops_per_joule_absolute",
 	} {
 		expect(doubled(t, sound, figure), figure)
 	}
-	for _, kept := range []string{"engine.startup_energy_j", "energy.engine_idle_power_w"} { // not computed again
-		expect(doubled(t, sound, kept), result.RecordFile)
-	}
+	expect(doubled(t, sound, "engine.startup_seconds"), result.RecordFile) // not computed again
 	expect(bytes.Replace(sound, []byte(`"name": "`), []byte(`"name": "x`), 1), result.RecordFile)
-	if err := os.WriteFile(path, sound, 0o644); err != nil {
-		t.Fatal(err)
+	write := func(data []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write(regexp.MustCompile(`,\s*"record_sha256": "\w+"`).ReplaceAll(sound, nil))
+	if v := h.llem("verify", dir); v.code != 0 || !strings.Contains(v.stdout, "not checked") {
+		t.Errorf("a record from before there was a checksum: exit %d\n%s", v.code, v.stdout)
+	}
+	write(sound)
 }
 
 // doubled is a record with the number at path twice as large, and one more.
@@ -54,11 +62,15 @@ func doubled(t *testing.T, record []byte, path string) []byte {
 	if err := json.Unmarshal(record, &fields); err != nil {
 		t.Fatal(err)
 	}
-	steps := strings.Split(strings.NewReplacer("[0]", ".0").Replace(path), ".")
+	steps := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(path), ".")
 	var at any = fields
 	for i, step := range steps {
-		if list, ok := at.([]any); ok && len(list) > 0 {
-			at = list[0]
+		if list, ok := at.([]any); ok {
+			k, err := strconv.Atoi(step)
+			if err != nil || k >= len(list) {
+				t.Fatalf("the record has no %s", path)
+			}
+			at = list[k]
 			continue
 		}
 		inside, ok := at.(map[string]any)

@@ -60,14 +60,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
-	x.memBefore = x.memoryUsed()
-	var from time.Duration
-	if x.recorder != nil {
-		if _, err := x.recorder.Edge(); err != nil {
-			x.Log.Warn("read GPUs before launch", "error", err)
-		}
-		from = time.Since(x.recorder.Epoch())
-	}
+	x.memBefore = x.memoryUsed() // an edge, from which the energy of the start counts
 	start := time.Now()
 	x.server, err = x.Docker.Launch(ctx, spec)
 	if err != nil {
@@ -75,9 +68,8 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	}
 	x.startup = &startup{took: time.Since(start)}
 	if x.recorder != nil {
-		to := time.Since(x.recorder.Epoch())
 		if _, err := x.recorder.Edge(); err == nil && x.exp.Energy.Backend != "none" {
-			x.startup.energy = measure.Total(measure.EnergyBetween(x.recorder.Samples(), len(x.devices), from, to))
+			x.startup.energy = measure.LaunchEnergy(x.recorder.Samples(), len(x.devices))
 		}
 	}
 	if p, ok := x.eng.(engine.Prober); ok {

@@ -38,6 +38,7 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	if x.baseline, err = baselineOf(r, samples); err != nil {
 		return nil, err
 	}
+	x.idle = measure.FloorPower(samples, len(x.devices))
 	for i := range r.Energy.Instruments {
 		x.others = append(x.others, x.instrumentOf(r, &r.Energy.Instruments[i]))
 	}
@@ -52,9 +53,10 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 	out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
 	out.Requests.Completed, out.Requests.Failed = fig.Completed, fig.Failed
 	x.mapEnergy(&out, fig, samples, from)
+	out.Engine.StartupEnergyJ = joules(measure.LaunchEnergy(samples, len(x.devices)))
 	en, was := &out.Energy, &r.Energy
 	en.Valid, en.Reasons, en.Host, en.BaselineAfter = was.Valid, was.Reasons, was.Host, was.BaselineAfter
-	en.Instruments, en.CodeCarbon, en.EngineIdlePowerW = was.Instruments, was.CodeCarbon, was.EngineIdlePowerW
+	en.Instruments, en.CodeCarbon = was.Instruments, was.CodeCarbon
 	en.WindowClosedBy, en.EngineIdleConfirmed = was.WindowClosedBy, was.EngineIdleConfirmed
 	if en.Baseline != nil && was.Baseline != nil { // its circumstances
 		b := *was.Baseline

@@ -22,8 +22,8 @@ type Finding struct {
 // Verify computes a record's figures again from its raw samples and requests, and
 // the checksums of its files and of the record from what lies in dir.
 func Verify(r *result.Record, dir string) []Finding {
-	diff := result.CheckRecord(dir)
-	out := []Finding{{result.RecordFile, diff == "", orText(diff, "as it was written")}}
+	seen, ok := result.CheckRecord(dir)
+	out := []Finding{{result.RecordFile, ok, seen}}
 	for _, f := range r.Files {
 		diff := f.Check(dir)
 		out = append(out, Finding{f.Name, diff == "", orText(diff, "as it was written")})
@@ -64,7 +64,7 @@ func verifyFigures(r *result.Record, dir string) []Finding {
 // headline are the figures that are named also when they agree.
 var headline = []string{
 	"energy_total_j", "energy.u_repeatability_j", "energy_per_output_token", "baseline_power_w",
-	"energy_adjusted_j", "energy.u_adjusted_j", "energy.steady.energy_j", "flops.flops_per_joule",
+	"energy_adjusted_j", "energy.u_adjusted_j", "energy.engine_idle_power_w", "engine.startup_energy_j", "energy.steady.energy_j", "flops.flops_per_joule",
 }
 
 // compare holds all figures against each other, to the last digit.

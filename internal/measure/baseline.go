@@ -222,14 +222,14 @@ func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]W
 	if err := Sleep(ctx, d/2); err != nil {
 		return nil, err
 	}
-	if r == nil {
+	if r == nil || d == 0 {
 		return nil, Sleep(ctx, d-d/2)
 	}
-	r.Edge() // what it lacks is seen below
+	_, _ = r.Edge() // what it lacks is seen below
 	if err := Sleep(ctx, d-d/2); err != nil {
 		return nil, err
 	}
-	r.Edge()
+	_, _ = r.Edge()
 	return FloorPower(r.Samples(), n), nil
 }
 

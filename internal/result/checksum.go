@@ -43,28 +43,30 @@ func decode(data []byte) (fields map[string]any, err error) {
 	return fields, nil
 }
 
-// CheckRecord says how the record in dir differs from what was written; empty
-// when it does not. White space does not count.
-func CheckRecord(dir string) string {
+// CheckRecord says whether the record in dir is what was written; ok is false where
+// it is not. White space does not count. A record without a checksum, by a llem
+// before it took one, cannot be checked, which is no difference.
+func CheckRecord(dir string) (seen string, ok bool) {
 	data, err := os.ReadFile(filepath.Join(dir, RecordFile))
 	if err != nil {
-		return err.Error()
+		return err.Error(), false
 	}
 	fields, err := decode(data)
 	if err != nil {
-		return err.Error()
+		return err.Error(), false
 	}
-	was, _ := fields[recordSumField].(string)
+	was, there := fields[recordSumField]
+	if !there {
+		return "not checked: an older llem wrote it, without " + recordSumField, true
+	}
 	now, err := recordSum(data)
 	switch {
 	case err != nil:
-		return err.Error()
-	case was == "":
-		return "it has no " + recordSumField + " to be checked by"
+		return err.Error(), false
 	case now != was:
-		return fmt.Sprintf("its SHA-256 is %.12s… and was %.12s…: something in it was changed", now, was)
+		return fmt.Sprintf("its SHA-256 is %.12s… and was %.12v…: something in it was changed", now, was), false
 	}
-	return ""
+	return "as it was written", true
 }
 
 // Leaves are the values of r by their path, such as energy.per_gpu[0].energy_j,
