@@ -48,6 +48,11 @@ func configure(s engine.Spec, token bool) (*container.Config, *container.HostCon
 	for _, m := range s.Mounts {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
+	for _, c := range s.Caches {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: c.Name, Target: c.Target, VolumeOptions: &mount.VolumeOptions{
+			Labels: map[string]string{LabelCache: s.Engine},
+		}})
+	}
 	if token && s.HFTokenFile != "" {
 		cfg.Env = append(cfg.Env, "HF_TOKEN_PATH="+s.HFTokenFile)
 	}

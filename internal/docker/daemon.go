@@ -24,6 +24,7 @@ const (
 	LabelExperiment = "io.llem.experiment"
 	LabelPID        = "io.llem.pid"
 	LabelGPUs       = "io.llem.gpus"
+	LabelCache      = "io.llem.cache" // of volumes: the engine whose compile cache it is
 )
 
 // States of a host that is not ready.

@@ -64,6 +64,7 @@ func (d *Daemon) inspect(ctx context.Context, ref string) (engine.Image, error) 
 	img := engine.Image{Ref: ref, ID: got.ID, Digest: digestOf(ref, got.RepoDigests), Architecture: got.Architecture, OS: got.Os, SizeBytes: got.Size}
 	if c := got.Config; c != nil {
 		img.Labels, img.Entrypoint, img.Cmd, img.Env, img.User = c.Labels, c.Entrypoint, c.Cmd, c.Env, c.User
+		img.WorkingDir = c.WorkingDir
 	}
 	if system, arch := hostPlatform(); got.Os != system || got.Architecture != arch {
 		return img, fmt.Errorf("%w: %s is %s/%s and this host is %s/%s; pull one for it: docker pull --platform %s/%s %s",

@@ -1,18 +1,12 @@
 package engine
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -38,44 +32,19 @@ func (reference) Spec(e study.Experiment, h Host) (Spec, error) {
 	if e.DType != "auto" && e.DType != "float32" {
 		return Spec{}, fmt.Errorf("dtype %q: it computes in float32 only", e.DType)
 	}
-	// What llem sets comes first; the server's flags take the last value, so
-	// engine.args may override.
-	cmd := []string{"--model", preset, "--host", "0.0.0.0", "--port", strconv.Itoa(referencePort), "--seed", strconv.FormatInt(e.Seed, 10)}
-	return Spec{
-		Engine: "reference", ImageID: h.Image.ID, Cmd: append(cmd, Flags(e.Engine.Args)...), Env: e.Engine.Env,
-		Port: referencePort, ReadyPath: "/health", ReadyTimeout: study.Seconds(e.Engine.StartupTimeoutSeconds),
-		GPUs: h.GPUs, HFTokenFile: h.TokenFile, Container: e.Engine.Container,
-	}, nil
+	c := commandOf(e)
+	c.set("model", preset)
+	c.set("host", "0.0.0.0")
+	c.set("port", strconv.Itoa(referencePort))
+	c.set("seed", strconv.FormatInt(e.Seed, 10))
+	s := container("reference", e, h, c)
+	s.env(e, nil)
+	s.Port, s.ReadyPath = referencePort, "/health"
+	return s, nil
 }
 
-// Flags turns engine.args into a command line, sorted by name: true is a bare
-// flag, false is left out, a list repeats the flag.
-func Flags(args map[string]any) []string {
-	names := make([]string, 0, len(args))
-	for name := range args {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	var out []string
-	for _, name := range names {
-		values, many := args[name].([]any)
-		if !many {
-			values = []any{args[name]}
-		}
-		for _, v := range values {
-			switch v := v.(type) {
-			case bool:
-				if v {
-					out = append(out, "--"+name)
-				}
-			case float64:
-				out = append(out, "--"+name, strconv.FormatFloat(v, 'g', -1, 64))
-			default:
-				out = append(out, "--"+name, fmt.Sprint(v))
-			}
-		}
-	}
-	return out
+func (reference) Traits() Traits {
+	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Versions: "this one"}
 }
 
 func (reference) Client(baseURL string, o ClientOptions) load.Client {
@@ -84,9 +53,6 @@ func (reference) Client(baseURL string, o ClientOptions) load.Client {
 		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections,
 	})
 }
-
-// probeTimeout bounds one question to a server that is ready.
-const probeTimeout = 10 * time.Second
 
 // Probe reads /version and /v1/models.
 func (reference) Probe(ctx context.Context, baseURL string) (Info, error) {
@@ -132,87 +98,12 @@ func (reference) Sync(ctx context.Context, baseURL string) error {
 
 // Counters reads /metrics.
 func (reference) Counters(ctx context.Context, baseURL string) (Counters, error) {
-	body, err := fetch(ctx, http.MethodGet, baseURL+"/metrics")
-	if err != nil {
-		return Counters{}, err
-	}
-	m := ParseMetrics(string(body))
-	at := func(name string) int64 {
-		if v, ok := m["llem_reference_"+name]; ok {
-			return int64(v)
-		}
-		return -1
-	}
-	return Counters{
-		Running: at("requests_running"), Waiting: at("requests_waiting"), PromptTokens: at("prompt_tokens_total"),
-		OutputTokens: at("generation_tokens_total"), MultiplyAdds: at("multiply_adds_total"),
-	}, nil
-}
-
-// ParseMetrics reads Prometheus' text format and adds up each name's samples
-// over its labels. Lines that are no sample, or no finite one, are passed over.
-func ParseMetrics(text string) map[string]float64 {
-	out := map[string]float64{}
-	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-		line := strings.TrimSpace(s.Text())
-		name, rest, ok := strings.Cut(line, " ")
-		if !ok || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if i := strings.IndexByte(line, '{'); i >= 0 {
-			end := strings.LastIndexByte(line, '}')
-			if end < i {
-				continue
-			}
-			name, rest = line[:i], line[end+1:]
-		}
-		fields := strings.Fields(rest)
-		if len(fields) == 0 {
-			continue
-		}
-		if v, err := strconv.ParseFloat(fields[0], 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
-			out[name] += v
-		}
-	}
-	return out
-}
-
-func getJSON(ctx context.Context, url string, into any) error {
-	body, err := fetch(ctx, http.MethodGet, url)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("%s: %w", url, err)
-	}
-	return nil
-}
-
-// prober never uses a proxy: the server is on this host.
-var prober = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
-// fetch reads a short answer.
-func fetch(ctx context.Context, method, url string) ([]byte, error) {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, probeTimeout)
-		defer cancel()
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := prober.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: %.200s", url, resp.Status, body)
-	}
-	return body, nil
+	const own = "llem_reference_"
+	return counters(ctx, baseURL+"/metrics", []metric{
+		{of: Running, names: []string{own + "requests_running"}},
+		{of: Waiting, names: []string{own + "requests_waiting"}},
+		{of: PromptTokens, names: []string{own + "prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{own + "generation_tokens_total"}},
+		{of: MultiplyAdds, names: []string{own + "multiply_adds_total"}},
+	})
 }

@@ -8,10 +8,14 @@ import (
 )
 
 // engines is the table: one row an engine.
-var engines = []Engine{reference{}}
+var engines = []Engine{vllm, llamacpp, reference{}}
 
-// Label of an image that names its engine.
-const Label = "io.llem.engine"
+// aliases are other names that people use for an engine.
+var aliases = map[string]string{
+	"llama.cpp": "llamacpp", "llama-cpp": "llamacpp", "llama-server": "llamacpp",
+	"trtllm": "tensorrt-llm", "trt-llm": "tensorrt-llm", "tensorrt_llm": "tensorrt-llm",
+	"text-generation-inference": "tgi", "hf": "transformers",
+}
 
 // ErrUnknown says that no engine of this version fits.
 var ErrUnknown = errors.New("unknown engine")
@@ -25,25 +29,34 @@ func Names() []string {
 	return out
 }
 
-// Lookup finds an engine by name.
+// Lookup finds an engine by its name, or by another that people use for it.
 func Lookup(name string) (Engine, error) {
-	i := slices.IndexFunc(engines, func(e Engine) bool { return e.Name() == name })
+	own := strings.ToLower(name)
+	if a, ok := aliases[own]; ok {
+		own = a
+	}
+	i := slices.IndexFunc(engines, func(e Engine) bool { return e.Name() == own })
 	if i < 0 {
 		return nil, fmt.Errorf("%w %q: this version has %s", ErrUnknown, name, strings.Join(Names(), ", "))
 	}
 	return engines[i], nil
 }
 
-// Detect tells the engine from an image: by its label, else by its entrypoint
-// and command. how says by which.
-func Detect(img Image) (name, how string, err error) {
-	if name := img.Labels[Label]; name != "" {
-		return name, "label " + Label, nil
+// Upstream is the image that a bare engine name, with or without a tag, stands
+// for: vllm, vllm:v0.27.1. ok is false for any other reference.
+func Upstream(ref string, gpus bool) (image string, ok bool) {
+	name, tag, tagged := strings.Cut(ref, ":")
+	e, err := Lookup(name)
+	if err != nil || e.Traits().Upstream == "" || strings.ContainsAny(ref, "/@") {
+		return "", false
 	}
-	words := strings.Join(append(slices.Clone(img.Entrypoint), img.Cmd...), " ")
-	if words == "" {
-		words = "none"
+	if !tagged {
+		tag = "latest"
 	}
-	return "", "", fmt.Errorf("%w: image %s has no label %s (its entrypoint is: %s); name the engine with --engine or engine.name, this version has %s",
-		ErrUnknown, img.Ref, Label, words, strings.Join(Names(), ", "))
+	if e == llamacpp && tag == "latest" { // it has a tag for each of its programs instead
+		if tag = "server"; gpus {
+			tag = "server-cuda"
+		}
+	}
+	return e.Traits().Upstream + ":" + tag, true
 }

@@ -17,6 +17,27 @@ type Engine interface {
 	Spec(study.Experiment, Host) (Spec, error)
 	// Client speaks the engine's API at baseURL.
 	Client(baseURL string, opt ClientOptions) load.Client
+	Traits() Traits
+}
+
+// Traits are what an engine's API can do.
+type Traits struct {
+	TokenIDs  bool // completions take a prompt as token ids
+	IgnoreEOS bool // an answer can be made to go on to its planned length
+	Dummy     bool // its weights are always drawn, never loaded
+	OwnNames  bool // a model's name means something to the engine alone
+	// Upstream is the repository of the engine's own images, which a bare engine
+	// name stands for; empty: there is none.
+	Upstream string
+	// Versions that the adapter was written for.
+	Versions string
+}
+
+// Loader is an engine whose server is up before it has its model. By assertion.
+type Loader interface {
+	// Load makes the server ready for e's requests, and says the name by which
+	// they ask for the model.
+	Load(ctx context.Context, baseURL string, e study.Experiment, m Model) (served string, err error)
 }
 
 // Prober is an engine that can say what its server is. By assertion.
@@ -51,8 +72,17 @@ type ClientOptions struct {
 type Host struct {
 	Image     Image
 	GPUs      []string // UUIDs given to the container, in order
-	ModelPath string   // local folder or file of the model; empty: the engine finds it by name
-	TokenFile string   // path in the container of the Hugging Face token; empty: none
+	Model     Model
+	TokenFile string // path in the container of the Hugging Face token; empty: none
+}
+
+// Model is where a model lies. The zero value is one that the engine finds by
+// its name.
+type Model struct {
+	Source string // file or folder on this host, mounted read-only
+	Target string // where it is mounted
+	Path   string // the model itself, inside the container
+	GGUF   bool   // Path is a GGUF file
 }
 
 // Image is a container image as the daemon knows it.
@@ -65,6 +95,7 @@ type Image struct {
 	Cmd          []string
 	Env          []string
 	User         string
+	WorkingDir   string
 	Architecture string
 	OS           string
 	SizeBytes    int64
@@ -76,6 +107,13 @@ type Mount struct {
 	ReadOnly       bool
 }
 
+// Cache is a folder of the container that outlives it, so that what an engine
+// compiled once is not compiled again.
+type Cache struct {
+	Name   string // of this image's own
+	Target string
+}
+
 // Spec is a container to start: everything but the names of this run.
 type Spec struct {
 	Engine       string
@@ -83,8 +121,10 @@ type Spec struct {
 	Cmd          []string
 	Env          map[string]string
 	Mounts       []Mount
-	Port         int    // the server's port inside the container
-	ReadyPath    string // answers 200 once requests are taken
+	Caches       []Cache
+	Overridden   []string // flags of llem's that engine.args took over
+	Port         int      // the server's port inside the container
+	ReadyPath    string   // answers 200 once requests are taken
 	ReadyTimeout time.Duration
 	GPUs         []string // UUIDs; empty: no GPU request
 	KeepCaps     bool     // true: the engine does not run with all capabilities dropped
@@ -123,6 +163,7 @@ type ContainerInfo struct {
 
 // Info is what a server says of itself; zero values are unknown.
 type Info struct {
+	Engine                 string // the engine that it says it is, by our name for it
 	Version                string
 	Model                  string // served name
 	ParametersTotal        int64
@@ -137,14 +178,6 @@ type Info struct {
 	AttentionHeads         int
 	HeadDim                int
 	SyncRoute              bool
-}
-
-// Counters are a server's own totals since it started; -1 is unknown.
-type Counters struct {
-	Running, Waiting           int64
-	PromptTokens, OutputTokens int64
-	MultiplyAdds               int64 // of images of ours
-	CachedTokens               int64
 }
 
 // Died says that a container ended by itself.

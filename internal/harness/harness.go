@@ -62,13 +62,15 @@ type run struct {
 	others   []*instrument // the first owns the figure
 	settings []*setting    // of GPUs, to be put back
 
-	image   engine.Image
-	daemon  DaemonInfo
-	how     string // how the engine was told from the image
-	eng     engine.Engine
-	store   *result.Store
-	started time.Time
-	phases  []result.Phase
+	image      engine.Image
+	daemon     DaemonInfo
+	how        string // how the engine was told from the image
+	eng        engine.Engine
+	model      engine.Model     // of the model, on this host
+	vocabulary *load.Vocabulary // of the model; nil: unknown
+	store      *result.Store
+	started    time.Time
+	phases     []result.Phase
 
 	foreign   []measure.Process
 	refresh   []time.Duration
@@ -84,6 +86,8 @@ type run struct {
 	idle      []measure.Watts
 	work      *work
 	warnings  []measure.Warning
+
+	overridden []string // flags of llem's that engine.args took over
 }
 
 // startup is the launch phase in figures.
@@ -102,8 +106,8 @@ type work struct {
 	idle     *bool // the server's own word that nothing runs
 	silent   bool  // the server did not answer after the requests
 	cpu      time.Duration
-	before   *engine.Counters
-	after    *engine.Counters
+	before   engine.Counters
+	after    engine.Counters
 }
 
 // Execute runs one experiment. The error says why it did not complete; the

@@ -62,7 +62,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	}
 	x.memBefore = x.memoryUsed() // an edge, from which the energy of the start counts
 	start := time.Now()
-	x.server, err = x.Docker.Launch(ctx, spec)
+	served, err := x.start(ctx, spec)
 	if err != nil {
 		return "", err
 	}
@@ -72,12 +72,47 @@ func (x *run) launch(ctx context.Context) (string, error) {
 			x.startup.energy = measure.LaunchEnergy(x.recorder.Samples(), len(x.devices))
 		}
 	}
-	if p, ok := x.eng.(engine.Prober); ok {
-		if x.info, err = p.Probe(ctx, x.server.URL()); err != nil {
-			return "", fmt.Errorf("ask the server what it is: %w", err)
-		}
+	if err := x.identify(ctx, served); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%s %s at %s (%s)", x.eng.Name(), x.info.Version, x.server.URL(), x.server.Info().Route), nil
+}
+
+// start launches the container and has its server take its model. served is the
+// model's name there; empty: the server tells.
+func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err error) {
+	if x.server, err = x.Docker.Launch(ctx, spec); err != nil {
+		return "", err
+	}
+	l, ok := x.eng.(engine.Loader)
+	if !ok {
+		return "", nil
+	}
+	ctx, cancel := x.alive(ctx)
+	defer cancel()
+	ctx, done := context.WithTimeout(ctx, spec.ReadyTimeout)
+	defer done()
+	if served, err = l.Load(ctx, x.server.URL(), x.exp, x.model); err != nil {
+		return "", fmt.Errorf("have the server load %s: %w", x.exp.Model, err)
+	}
+	return served, nil
+}
+
+// identify asks the server what it is. One that says it is another engine would
+// be spoken to in the wrong dialect.
+func (x *run) identify(ctx context.Context, served string) (err error) {
+	if p, ok := x.eng.(engine.Prober); ok {
+		if x.info, err = p.Probe(ctx, x.server.URL()); err != nil {
+			return fmt.Errorf("ask the server what it is: %w", err)
+		}
+	}
+	if served != "" {
+		x.info.Model = served
+	}
+	if err := engine.Confirm(x.eng.Name(), x.how, x.info); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	return nil
 }
 
 // memoryUsed is the memory in use on each GPU; nil where it is unknown.

@@ -52,6 +52,9 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 		return Plan{}, err
 	}
 	x.exp = e
+	if err := x.findFiles(ctx); err != nil {
+		return Plan{}, err
+	}
 	if p.Spec, err = x.spec(); err != nil {
 		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
 	}

@@ -56,6 +56,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.findEngine(ctx); err != nil {
 		return "", err
 	}
+	if err := x.findFiles(ctx); err != nil {
+		return "", err
+	}
 	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
@@ -225,7 +228,7 @@ func (x *run) findEngine(ctx context.Context) error {
 	}
 	x.daemon = x.Docker.Describe(ctx)
 	var err error
-	if x.image, err = x.Docker.Resolve(ctx, x.exp.Engine.Image, x.exp.Engine.Pull, x.Observer.Progress); err != nil {
+	if x.image, err = x.findImage(ctx); err != nil {
 		return err
 	}
 	name := x.exp.Engine.Name
@@ -240,19 +243,48 @@ func (x *run) findEngine(ctx context.Context) error {
 	return nil
 }
 
+// findImage finds the image that is asked for. A bare engine name that is no
+// image on this host means the engine's upstream repository.
+func (x *run) findImage(ctx context.Context) (engine.Image, error) {
+	ref, pull := x.exp.Engine.Image, x.exp.Engine.Pull
+	upstream, bare := engine.Upstream(ref, len(x.devices) > 0)
+	if !bare {
+		return x.Docker.Resolve(ctx, ref, pull, x.Observer.Progress)
+	}
+	img, err := x.Docker.Resolve(ctx, ref, "never", x.Observer.Progress)
+	if !errors.Is(err, ErrNoImage) {
+		return img, err
+	}
+	x.Observer.Say(fmt.Sprintf("no image %s on this host: taking %s", ref, upstream))
+	return x.Docker.Resolve(ctx, upstream, pull, x.Observer.Progress)
+}
+
+// toldBy says how the engine was told, and whether the server said the same.
+func (x *run) toldBy() string {
+	how := x.how
+	if how == "" {
+		how = "engine.name"
+	}
+	if x.info.Engine == x.eng.Name() {
+		how += ", and the server's own word"
+	}
+	return how
+}
+
 // tokenFile is where a container finds the Hugging Face token.
 const tokenFile = "/run/secrets/llem/hf_token"
 
 // spec is the container to start, with the names of this run.
 func (x *run) spec() (engine.Spec, error) {
-	host := engine.Host{Image: x.image, GPUs: uuids(x.devices)}
-	if x.HFToken {
+	host := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model}
+	if x.HFToken && x.model.Path == "" { // a model that is mounted needs no token
 		host.TokenFile = tokenFile
 	}
 	s, err := x.eng.Spec(x.exp, host)
 	if err != nil {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
 	}
+	x.overridden = s.Overridden
 	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.runLock.Path(), x.exp.ConfigHash(), os.Getpid()
 	s.Name = "llem-" + x.id
 	return s, nil

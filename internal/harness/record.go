@@ -48,7 +48,7 @@ func (x *run) record(cause error) *result.Record {
 
 func (x *run) engineRecord() result.Engine {
 	out := result.Engine{
-		Name: x.eng.Name(), Version: x.info.Version, Image: x.image.Ref,
+		Name: x.eng.Name(), ToldBy: x.toldBy(), Version: x.info.Version, Image: x.image.Ref,
 		ImageDigest: textOrNil(x.image.Digest), ImageID: x.image.ID, Command: []string{},
 	}
 	if x.server != nil {
@@ -59,22 +59,8 @@ func (x *run) engineRecord() result.Engine {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
 		out.StartupEnergyJ = joules(x.startup.energy)
 	}
-	if w := x.work; w != nil && w.before != nil && w.after != nil {
-		out.Counters = &result.EngineCounters{
-			PromptTokens: difference(w.before.PromptTokens, w.after.PromptTokens),
-			OutputTokens: difference(w.before.OutputTokens, w.after.OutputTokens),
-			MultiplyAdds: difference(w.before.MultiplyAdds, w.after.MultiplyAdds),
-		}
-	}
+	out.Counters = x.accountRecord()
 	return out
-}
-
-// difference of two counters; nil when either is unknown (-1).
-func difference(before, after int64) *int64 {
-	if before < 0 || after < 0 {
-		return nil
-	}
-	return ptr(after - before)
 }
 
 func (x *run) environment() result.Environment {
@@ -134,7 +120,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	seconds := w.window.Seconds()
 	r.WindowSeconds = ptr(seconds)
 	r.WindowStart = ptr(w.t0.UTC())
-	r.Tokens = result.Tokens{Input: fig.InputTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource}
+	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
 		PromptChecksum: load.Checksum(x.prompts.measured), MultiTokenChunks: fig.MultiTokenChunks,

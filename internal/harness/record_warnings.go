@@ -1,8 +1,10 @@
 package harness
 
 import (
+	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
@@ -25,10 +27,14 @@ func (x *run) runWarnings(fig load.Figures) {
 	if x.exp.Workload.Source == "synthetic" {
 		x.warn("synthetic_prompts", "the prompts are random tokens")
 	}
-	if x.eng.Name() == "reference" {
-		x.warn("dummy_weights", "the reference engine draws its weights from a seed")
+	if why, ok := x.dummy(); ok {
+		x.warn("dummy_weights", "%s", why)
+	}
+	if len(x.overridden) > 0 {
+		x.warn("engine_args_override", "engine.args set --%s, which llem sets itself", strings.Join(x.overridden, ", --"))
 	}
 	x.lengthWarnings()
+	x.cacheWarning(fig)
 	x.clientWarnings(fig)
 	x.countWarnings(fig)
 	if x.recorder == nil || x.exp.Energy.Backend == "none" {
@@ -66,7 +72,7 @@ func (x *run) lengthWarnings() {
 		planned[r.ID] = r.InputTokens
 	}
 	counted := 0
-	var prompts, answers odd
+	var prompts, answers strayed
 	for i := range x.work.traces {
 		t := &x.work.traces[i]
 		if t.Status != load.StatusOK || t.UsageSource != "server" {
@@ -84,15 +90,29 @@ func (x *run) lengthWarnings() {
 	switch {
 	case !w.Sampling.IgnoreEOS:
 		x.warn("output_length_not_controlled", "the engine may end an answer early")
+	case !x.eng.Traits().IgnoreEOS:
+		x.warn("output_length_not_controlled", "%s cannot be told to ignore the model's end of answer: %d of %d answers had another length than asked for", x.eng.Name(), answers.n, counted)
 	case answers.n > 0:
 		x.warn("output_length_not_controlled", "%d of %d answers had another length than asked for: the first %d tokens, asked for were %d", answers.n, counted, answers.first, answers.want)
 	}
 }
 
-// odd counts lengths that are not the wanted one.
-type odd struct{ n, first, want int }
+// cacheWarning tells of prompt tokens that were not computed but found: by the
+// answers' own word, else by the server's counter.
+func (x *run) cacheWarning(fig load.Figures) {
+	hits := fig.CachedTokens
+	if hits == nil {
+		hits = x.counted(engine.CachedTokens)
+	}
+	if hits != nil && *hits > 0 {
+		x.warn("prefix_cache_hits", "%d of %d prompt tokens were found in the engine's prefix cache", *hits, fig.InputTokens)
+	}
+}
 
-func (o *odd) look(got, want int) {
+// strayed counts lengths that are not the wanted one.
+type strayed struct{ n, first, want int }
+
+func (o *strayed) look(got, want int) {
 	if got == want {
 		return
 	}
@@ -103,8 +123,7 @@ func (o *odd) look(got, want int) {
 
 // countWarnings holds the responses' token counts against the server's own.
 func (x *run) countWarnings(fig load.Figures) {
-	w := x.work
-	if w.before == nil || w.after == nil || fig.Failed > 0 {
+	if x.work.before == nil || x.work.after == nil || fig.Failed > 0 {
 		return
 	}
 	for _, c := range []struct {
@@ -112,8 +131,8 @@ func (x *run) countWarnings(fig load.Figures) {
 		ours   int64
 		theirs *int64
 	}{
-		{"input", fig.InputTokens, difference(w.before.PromptTokens, w.after.PromptTokens)},
-		{"output", fig.OutputTokens, difference(w.before.OutputTokens, w.after.OutputTokens)},
+		{"input", fig.InputTokens, x.counted(engine.PromptTokens)},
+		{"output", fig.OutputTokens, x.counted(engine.OutputTokens)},
 	} {
 		if c.theirs == nil {
 			continue

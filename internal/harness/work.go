@@ -83,7 +83,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
-	if err := x.prompts.make(x.exp, x.info); err != nil {
+	if err := x.draw(); err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
 	client := x.client()
@@ -91,7 +91,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	n := batch(x.exp.Workload.Load)
 	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
 		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
-		reqs, err := x.prompts.warmup(x.exp, x.info, i, n)
+		reqs, err := x.prompts.warmup(x.exp, i, n)
 		if err != nil {
 			return 0, &Fault{Kind: ConfigFault, Err: err}
 		}
@@ -109,6 +109,21 @@ func (x *run) warm(ctx context.Context) (string, error) {
 		x.warn("warmup_not_converged", "the CV of the last %d latencies is %.3f after %d iterations, target %.3f", cfg.Window, *res.FinalCV, res.Iterations, cfg.Threshold)
 	}
 	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
+}
+
+// draw makes synthetic prompts and sees that they fit.
+func (x *run) draw() error {
+	if x.exp.Workload.Source != "synthetic" {
+		return nil
+	}
+	if err := fits(x.exp.Workload, x.info); err != nil {
+		return err
+	}
+	v, err := x.wordsOf()
+	if err != nil {
+		return err
+	}
+	return x.prompts.make(x.exp, v)
 }
 
 // iterate sends one batch at once and returns its mean end-to-end latency.
@@ -145,7 +160,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("open connections: %w", err)
 		}
 	}
-	x.work = &work{before: x.counters(ctx)}
+	x.work = &work{before: x.idleServer(ctx)}
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.WindowPhase, x.expect())
 	}
@@ -198,34 +213,6 @@ func (x *run) close(ctx context.Context, done load.Run) {
 	}
 	x.work.closedBy = "sync_route"
 	x.work.window = max(x.work.window, time.Since(done.T0))
-}
-
-// quiesced reads the server's own account after the window.
-func (x *run) quiesced(ctx context.Context) {
-	x.work.after = x.counters(ctx)
-	if x.work.before != nil && x.work.after == nil {
-		x.work.silent = true
-	}
-	if a := x.work.after; a != nil && a.Running >= 0 && a.Waiting >= 0 {
-		idle := a.Running == 0 && a.Waiting == 0
-		x.work.idle = &idle
-		if !idle {
-			x.warn("window_not_quiesced", "the server still had %d requests running and %d waiting after the last response", a.Running, a.Waiting)
-		}
-	}
-}
-
-func (x *run) counters(ctx context.Context) *engine.Counters {
-	c, ok := x.eng.(engine.Counter)
-	if !ok || ctx.Err() != nil {
-		return nil
-	}
-	got, err := c.Counters(ctx, x.server.URL())
-	if err != nil {
-		x.Log.Warn("read the server's counters", "error", err)
-		return nil
-	}
-	return &got
 }
 
 // expect guesses the window's length from the warmup, to take memory for it.

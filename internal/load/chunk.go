@@ -52,6 +52,9 @@ type usage struct {
 	Details          struct {
 		ReasoningTokens int `json:"reasoning_tokens"`
 	} `json:"completion_tokens_details"`
+	Prompt *struct {
+		CachedTokens int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
 }
 
 // real tells a count from a placeholder: Ollama sends zeros in every chunk but
@@ -167,6 +170,9 @@ func (s *stream) verdict() error {
 // close settles the token counts: the server's where it gave any.
 func (s *stream) close() {
 	s.tr.InputTokens = s.usage.PromptTokens
+	if p := s.usage.Prompt; p != nil {
+		s.tr.CachedTokens = &p.CachedTokens
+	}
 	switch {
 	case s.usage.CompletionTokens > 0:
 		s.tr.OutputTokens, s.tr.UsageSource = s.usage.CompletionTokens, "server"

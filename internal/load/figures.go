@@ -14,6 +14,7 @@ import (
 type Figures struct {
 	Completed, Failed                          int
 	InputTokens, OutputTokens, ReasoningTokens int64
+	CachedTokens                               *int64 // of InputTokens; nil: the server does not say
 	TokenSource                                string // server | chunks | mixed | none
 	MultiTokenChunks                           int
 	TTFT, TPOT, ITL, E2E, Lag                  *stats.Summary
@@ -62,6 +63,12 @@ func (f *Figures) count(t *Trace) {
 		f.Failed++
 	}
 	f.InputTokens += int64(t.InputTokens)
+	if t.CachedTokens != nil {
+		if f.CachedTokens == nil {
+			f.CachedTokens = new(int64)
+		}
+		*f.CachedTokens += int64(*t.CachedTokens)
+	}
 	f.OutputTokens += int64(t.OutputTokens)
 	f.ReasoningTokens += int64(t.Reasoning)
 	for _, c := range t.Chunks {

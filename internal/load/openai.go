@@ -26,10 +26,14 @@ type OpenAIOptions struct {
 	Seed        int64
 	Temperature float64
 	IgnoreEOS   bool
+	MinTokens   string // field that asks for as many tokens at least as at most; empty: none
 	ExtraBody   map[string]any
 	Timeout     time.Duration // of one request; 0: none
 	KeepText    bool
 	Connections int // opened by Prepare and kept
+
+	SendText        bool // completions take no token ids: send what they read
+	ContinuousUsage bool // have every chunk say how many tokens there were so far
 }
 
 // OpenAI streams completions from a server that speaks OpenAI's HTTP API. It
@@ -129,16 +133,26 @@ func (o *OpenAI) body(r Request) ([]byte, error) {
 	b["temperature"] = o.opt.Temperature
 	b["seed"] = o.opt.Seed
 	b["stream"] = true
-	b["stream_options"] = map[string]any{"include_usage": true}
+	stream := map[string]any{"include_usage": true}
+	if o.opt.ContinuousUsage {
+		stream["continuous_usage_stats"] = true
+	}
+	b["stream_options"] = stream
 	if o.opt.IgnoreEOS {
 		b["ignore_eos"] = true
 	}
+	if o.opt.MinTokens != "" {
+		b[o.opt.MinTokens] = r.MaxOutputTokens
+	}
+	text := o.opt.API == "chat" || o.opt.SendText
 	switch {
 	case o.opt.API == "chat" && r.Prompt == "" && len(r.Tokens) > 0:
 		return nil, fmt.Errorf("request %d has token ids and no text, which a chat needs: use workload.api: completions", r.ID)
+	case text && r.Prompt == "" && len(r.Tokens) > 0:
+		return nil, fmt.Errorf("request %d has token ids and no text, and this engine takes text alone: use a prompts file (workload.source)", r.ID)
 	case o.opt.API == "chat":
 		b["messages"] = []map[string]string{{"role": "user", "content": r.Prompt}}
-	case len(r.Tokens) > 0:
+	case len(r.Tokens) > 0 && !text:
 		b["prompt"] = r.Tokens
 	default:
 		b["prompt"] = r.Prompt

@@ -18,24 +18,46 @@ type SyntheticOptions struct {
 	OutputTokens int
 	Seed         int64
 	Warmup       bool // another stream: never the window's prompts
-	Low, High    int  // token ids of ordinary text: Low ≤ id < High
-	AsText       bool // ids are bytes; give text as well, for an API without token ids
+	Vocabulary   Vocabulary
+}
+
+// Vocabulary is what synthetic prompts are drawn from.
+type Vocabulary struct {
+	IDs   []int    // of ordinary tokens
+	Texts []string // what each reads; nil: they cannot be sent as text
+	// Head are the ids that the tokenizer puts before a text of its own accord.
+	// Prompts of ids begin with them too, so that both are the same work.
+	Head []int
+	// Trim says that the tokenizer puts a space before a text of its own accord.
+	Trim bool
+}
+
+// Bytes is a vocabulary whose ids low ≤ id < high are the bytes of a text.
+func Bytes(low, high int, text bool) Vocabulary {
+	var v Vocabulary
+	for id := low; id < high; id++ {
+		v.IDs = append(v.IDs, id)
+		if text {
+			v.Texts = append(v.Texts, string([]byte{byte(id)}))
+		}
+	}
+	return v
 }
 
 // maxNumber is more than any prompt's number.
 const maxNumber = 1 << 31
 
-// Synthetic makes N prompts of random token ids. The first tokens of each spell
+// Synthetic makes N prompts of random ordinary tokens. The first of each spell
 // its number, so that no two prompts, of the window or of the warmup, share a
 // prefix that a cache could use. A prompt depends on its seed, stream and
 // number alone: neither on N nor on how many warmups there were.
 func Synthetic(o SyntheticOptions) ([]Request, error) {
-	base := o.High - o.Low
+	base, free := len(o.Vocabulary.IDs), o.InputTokens-len(o.Vocabulary.Head)
 	if base < 2 {
-		return nil, fmt.Errorf("synthetic prompts need a vocabulary; the engine names token ids %d to %d", o.Low, o.High)
+		return nil, fmt.Errorf("synthetic prompts need a vocabulary, and %d tokens are none", base)
 	}
 	digits, room := 0, 1
-	for digits < o.InputTokens && room < maxNumber {
+	for digits < free && room < maxNumber {
 		digits, room = digits+1, room*base
 	}
 	if room < 2*(o.First+o.N) {
@@ -43,33 +65,35 @@ func Synthetic(o SyntheticOptions) ([]Request, error) {
 	}
 	out := make([]Request, o.N)
 	for i := range out {
-		out[i] = o.prompt(i, base, digits)
+		out[i] = o.prompt(i, digits)
 	}
 	return out, nil
 }
 
-func (o SyntheticOptions) prompt(i, base, digits int) Request {
+func (o SyntheticOptions) prompt(i, digits int) Request {
+	v := o.Vocabulary
 	stream, number := uint64(0), 2*(o.First+i)
 	if o.Warmup {
 		stream, number = 1, number+1
 	}
 	rng := rand.New(rand.NewPCG(uint64(o.Seed), stream<<32|uint64(o.First+i)))
-	tokens := make([]int, o.InputTokens)
-	for k := range tokens {
+	tokens := slices.Grow(slices.Clone(v.Head), o.InputTokens-len(v.Head))
+	var text strings.Builder
+	for k := range o.InputTokens - len(v.Head) {
+		var pick int
 		if k < digits {
-			tokens[k] = o.Low + number%base
-			number /= base
-			continue
+			pick, number = number%len(v.IDs), number/len(v.IDs)
+		} else {
+			pick = rng.IntN(len(v.IDs))
 		}
-		tokens[k] = o.Low + rng.IntN(base)
+		tokens = append(tokens, v.IDs[pick])
+		if v.Texts != nil {
+			text.WriteString(v.Texts[pick])
+		}
 	}
-	r := Request{ID: o.First + i, Tokens: tokens, InputTokens: len(tokens), MaxOutputTokens: o.OutputTokens}
-	if o.AsText {
-		text := make([]byte, len(tokens))
-		for k, id := range tokens {
-			text[k] = byte(id)
-		}
-		r.Prompt = string(text)
+	r := Request{ID: o.First + i, Tokens: tokens, Prompt: text.String(), InputTokens: len(tokens), MaxOutputTokens: o.OutputTokens}
+	if v.Trim {
+		r.Prompt = strings.TrimPrefix(r.Prompt, " ")
 	}
 	r.Hash = hash(r)
 	return r

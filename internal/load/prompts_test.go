@@ -16,10 +16,11 @@ import (
 func TestSyntheticPromptsAreExactDistinctAndDoNotDependOnTheOthers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		low := rapid.IntRange(0, 300).Draw(t, "low")
+		high := low + rapid.IntRange(20, 32000).Draw(t, "vocabulary")
 		o := SyntheticOptions{
 			N: rapid.IntRange(1, 60).Draw(t, "n"), InputTokens: rapid.IntRange(8, 100).Draw(t, "input"),
 			OutputTokens: rapid.IntRange(1, 9).Draw(t, "output"), Seed: rapid.Int64().Draw(t, "seed"),
-			Low: low, High: low + rapid.IntRange(20, 32000).Draw(t, "vocabulary"),
+			Vocabulary: Bytes(low, high, false),
 		}
 		reqs, err := Synthetic(o)
 		if err != nil {
@@ -37,8 +38,8 @@ func TestSyntheticPromptsAreExactDistinctAndDoNotDependOnTheOthers(t *testing.T)
 				t.Fatalf("request %d: %d tokens in, %d out", r.ID, len(r.Tokens), r.MaxOutputTokens)
 			}
 			for _, id := range r.Tokens {
-				if id < o.Low || id >= o.High {
-					t.Fatalf("token %d is not in [%d, %d)", id, o.Low, o.High)
+				if id < low || id >= high {
+					t.Fatalf("token %d is not in [%d, %d)", id, low, high)
 				}
 			}
 			start := fmt.Sprint(r.Tokens[:8])
@@ -60,7 +61,7 @@ func TestSyntheticPromptsAreExactDistinctAndDoNotDependOnTheOthers(t *testing.T)
 }
 
 func TestSyntheticTextIsItsTokens(t *testing.T) {
-	reqs, err := Synthetic(SyntheticOptions{N: 3, InputTokens: 20, OutputTokens: 1, Seed: 1, Low: 97, High: 123, AsText: true})
+	reqs, err := Synthetic(SyntheticOptions{N: 3, InputTokens: 20, OutputTokens: 1, Seed: 1, Vocabulary: Bytes(97, 123, true)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +72,31 @@ func TestSyntheticTextIsItsTokens(t *testing.T) {
 	}
 }
 
+func TestSyntheticPromptsBeginAsTheTokenizerWould(t *testing.T) {
+	v := Vocabulary{IDs: []int{10, 11, 12}, Texts: []string{" ten", " eleven", " twelve"}, Head: []int{1}, Trim: true}
+	reqs, err := Synthetic(SyntheticOptions{N: 5, InputTokens: 12, OutputTokens: 1, Vocabulary: v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]int{"ten": 10, "eleven": 11, "twelve": 12}
+	for _, r := range reqs {
+		if len(r.Tokens) != 12 || r.Tokens[0] != 1 {
+			t.Errorf("tokens %v, want 12 that begin with 1", r.Tokens)
+		}
+		var read []int
+		for w := range strings.SplitSeq(r.Prompt, " ") {
+			read = append(read, names[w])
+		}
+		if diff := cmp.Diff(r.Tokens[1:], read); diff != "" {
+			t.Errorf("the text %q reads otherwise than its tokens:\n%s", r.Prompt, diff)
+		}
+	}
+}
+
 func TestSyntheticPromptsThatCannotBe(t *testing.T) {
 	for says, o := range map[string]SyntheticOptions{
 		"vocabulary":                  {N: 1, InputTokens: 10},
-		"workload.max_input_tokens 1": {N: 100, InputTokens: 1, Low: 0, High: 100},
+		"workload.max_input_tokens 1": {N: 100, InputTokens: 1, Vocabulary: Bytes(0, 100, false)},
 	} {
 		if _, err := Synthetic(o); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("error %v, want one that says %q", err, says)
@@ -83,7 +105,7 @@ func TestSyntheticPromptsThatCannotBe(t *testing.T) {
 }
 
 func TestChecksumIsOfWhatIsSent(t *testing.T) {
-	o := SyntheticOptions{N: 4, InputTokens: 20, OutputTokens: 5, Seed: 1, Low: 32, High: 127}
+	o := SyntheticOptions{N: 4, InputTokens: 20, OutputTokens: 5, Seed: 1, Vocabulary: Bytes(32, 127, false)}
 	sum := func(o SyntheticOptions) string {
 		reqs, err := Synthetic(o)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 // Request is one unit of work, complete before the window opens.
 type Request struct {
 	ID     int
-	Prompt string // text; used when Tokens is nil
+	Prompt string // text; what Tokens read, where both are there
 	Tokens []int  // token ids; preferred by engines that take them
 	// InputTokens is the prompt's length in tokens where it is known by
 	// construction, else 0.
@@ -37,6 +37,7 @@ type Trace struct {
 	LastToken    time.Duration
 	End          time.Duration // last byte of the response, [DONE] included
 	InputTokens  int           // the server's usage, else 0
+	CachedTokens *int          // of InputTokens, found in the server's prefix cache; nil: it does not say
 	OutputTokens int           // the server's usage, else counted chunks
 	Reasoning    int           // part of OutputTokens that the server calls reasoning
 	UsageSource  string        // server | chunks | none

@@ -77,6 +77,7 @@ type Phase struct {
 // Engine is what ran.
 type Engine struct {
 	Name           string   `json:"name"`
+	ToldBy         string   `json:"told_by"` // how the engine was told: label, entrypoint and command, …, engine.name; and the server's own word
 	Version        string   `json:"version"` // as the server says
 	Image          string   `json:"image"`
 	ImageDigest    *string  `json:"image_digest"` // of the registry; null for an image that was built here
@@ -94,7 +95,16 @@ type Engine struct {
 type EngineCounters struct {
 	PromptTokens *int64 `json:"prompt_tokens"`
 	OutputTokens *int64 `json:"output_tokens"`
+	CachedTokens *int64 `json:"cached_tokens"` // of the prompts, found in the prefix cache
 	MultiplyAdds *int64 `json:"multiply_adds"`
+	Preemptions  *int64 `json:"preemptions"`
+
+	QueueSeconds   *float64 `json:"queue_seconds"`   // summed over requests
+	PrefillSeconds *float64 `json:"prefill_seconds"` // summed over requests
+	DecodeSeconds  *float64 `json:"decode_seconds"`  // summed over requests
+	KVCacheUse     *float64 `json:"kv_cache_use"`    // share of the cache after the window
+
+	AcceptanceLength *float64 `json:"acceptance_length"` // tokens a step of speculative decoding; null without
 }
 
 // Model is what the engine ran.
@@ -227,6 +237,7 @@ type HostEnergy struct {
 // Tokens of the window.
 type Tokens struct {
 	Input     int64  `json:"input"`
+	Cached    *int64 `json:"cached"` // of input, found in the engine's prefix cache by its word; null: it does not say
 	Output    int64  `json:"output"`
 	Reasoning int64  `json:"reasoning"`
 	Source    string `json:"source"` // server | chunks

@@ -53,7 +53,7 @@ var keys = []key{
 	{path: "engine.image", kind: text, note: "or --image", doc: "Container image of the engine."},
 	{path: "engine.name", kind: text, note: "told from the image", doc: "The engine's name, where it cannot be told from the image; see `llem engines`."},
 	{path: "engine.endpoint", kind: text, later: true, doc: "A server that already runs, instead of an image."},
-	{path: "engine.args", kind: anys, doc: "The engine's own flags, passed through: `key: value` becomes `--key value`, `true` becomes `--key`. Secrets are redacted as in engine.env."},
+	{path: "engine.args", kind: anys, doc: "The engine's own flags, passed through: `key: value` becomes `--key value`, `true` becomes `--key`; a key that begins with a dash stays as it is. Secrets are redacted as in engine.env."},
 	{path: "engine.env", kind: strs, doc: "Environment of the container. Values of names that look like secrets are redacted in the record."},
 	{path: "engine.pull", kind: text, def: "missing", enum: []string{"missing", "always", "never"}, doc: "When the image is pulled."},
 	{path: "engine.startup_timeout_seconds", kind: number, def: 1800.0, min: 1, max: week, doc: "How long the server may take until it is ready."},

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// command is an engine's command line: what llem sets, then engine.args, which
+// take over what they name.
+type command struct {
+	user map[string]any
+	out  []string
+	over []string
+}
+
+func commandOf(e study.Experiment, head ...string) *command {
+	return &command{user: e.Engine.Args, out: head}
+}
+
+// set adds a flag of llem's unless engine.args have it, under its name or one of
+// its aliases; a bare flag has no value.
+func (c *command) set(name, value string, aliases ...string) {
+	for _, n := range append([]string{name}, aliases...) {
+		if given(c.user, n) {
+			c.over = append(c.over, name)
+			return
+		}
+	}
+	c.out = append(c.out, "--"+name)
+	if value != "" {
+		c.out = append(c.out, value)
+	}
+}
+
+// setUnless adds a flag unless its value is the one that means the default.
+func (c *command) setUnless(none, name, value string, aliases ...string) {
+	if value != none {
+		c.set(name, value, aliases...)
+	}
+}
+
+func (c *command) count(name string, n int, aliases ...string) {
+	if n > 1 {
+		c.set(name, strconv.Itoa(n), aliases...)
+	}
+}
+
+// line is the whole command line.
+func (c *command) line() []string { return append(c.out, Flags(c.user)...) }
+
+// given says whether args have a flag, whichever of - and _ it is written with.
+func given(args map[string]any, name string) bool {
+	for n := range args {
+		if strings.ReplaceAll(strings.TrimLeft(n, "-"), "_", "-") == strings.ReplaceAll(name, "_", "-") {
+			return true
+		}
+	}
+	return false
+}
+
+// flag is how a name is written on a command line: one that begins with a dash
+// stays as it is.
+func flag(name string) string {
+	if strings.HasPrefix(name, "-") {
+		return name
+	}
+	return "--" + name
+}
+
+// Flags turns engine.args into a command line, sorted by name: true is a bare
+// flag, false is left out, a list repeats the flag.
+func Flags(args map[string]any) []string {
+	var out []string
+	for _, name := range sortedNames(args) {
+		values, many := args[name].([]any)
+		if !many {
+			values = []any{args[name]}
+		}
+		for _, v := range values {
+			switch v := v.(type) {
+			case bool:
+				if v {
+					out = append(out, flag(name))
+				}
+			case float64:
+				out = append(out, flag(name), strconv.FormatFloat(v, 'g', -1, 64))
+			default:
+				out = append(out, flag(name), fmt.Sprint(v))
+			}
+		}
+	}
+	return out
+}
+
+func sortedNames(args map[string]any) []string {
+	names := make([]string, 0, len(args))
+	for name := range args {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// container is what the containers of all engines have in common.
+func container(name string, e study.Experiment, h Host, c *command) Spec {
+	s := Spec{
+		Engine: name, ImageID: h.Image.ID, Cmd: c.line(), Overridden: c.over, Env: map[string]string{},
+		ReadyTimeout: study.Seconds(e.Engine.StartupTimeoutSeconds),
+		GPUs:         h.GPUs, HFTokenFile: h.TokenFile, Container: e.Engine.Container,
+	}
+	if h.Model.Source != "" {
+		s.Mounts = []Mount{{Source: h.Model.Source, Target: h.Model.Target, ReadOnly: true}}
+	}
+	return s
+}
+
+// env sets variables of llem's beneath engine.env.
+func (s *Spec) env(e study.Experiment, own map[string]string) {
+	for k, v := range own {
+		if _, taken := e.Engine.Env[k]; !taken {
+			s.Env[k] = v
+		}
+	}
+	for k, v := range e.Engine.Env {
+		s.Env[k] = v
+	}
+}
+
+// offline keeps a Python engine from asking the hub about a model that is
+// mounted, and from telling anybody of its use.
+func offline(m Model) map[string]string {
+	own := map[string]string{"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+	if m.Path != "" {
+		own["HF_HUB_OFFLINE"], own["TRANSFORMERS_OFFLINE"] = "1", "1"
+	}
+	return own
+}
+
+// shared gives a container the shared memory that NCCL and worker processes
+// need, unless the user said how much.
+func (s *Spec) shared(size string) {
+	if s.Container.ShmSize == "" && s.Container.IPC != "host" {
+		s.Container.ShmSize = size
+	}
+}
+
+// caches keeps folders for the next container of the same image. An image with a
+// user of its own gets none: a new volume would belong to root.
+func (s *Spec) caches(h Host, name string, targets ...string) {
+	if h.Image.User != "" && h.Image.User != "root" && h.Image.User != "0" || s.Container.User != "" {
+		return
+	}
+	id := strings.TrimPrefix(h.Image.ID, "sha256:")
+	for i, t := range targets {
+		s.Caches = append(s.Caches, Cache{Name: fmt.Sprintf("llem-cache-%s-%.12s-%d", name, id, i), Target: t})
+	}
+}
+
+// modelArg is how an engine is told its model: the mounted path, else its name.
+func modelArg(e study.Experiment, h Host) string {
+	if h.Model.Path != "" {
+		return h.Model.Path
+	}
+	return e.Model
+}
+
+// noGGUF refuses a GGUF file where an engine reads Hugging Face folders only.
+func noGGUF(m Model) error {
+	if m.GGUF {
+		return fmt.Errorf("model %s: it reads Hugging Face folders, and this is a GGUF file; llamacpp and ollama read those", m.Path)
+	}
+	return nil
+}
+
+// only refuses the layouts that an engine cannot spread a model over.
+func only(p study.Parallel, tensor, pipeline, data bool) error {
+	for _, k := range []struct {
+		name string
+		n    int
+		can  bool
+	}{{"tensor", p.Tensor, tensor}, {"pipeline", p.Pipeline, pipeline}, {"data", p.Data, data}} {
+		if k.n > 1 && !k.can {
+			return fmt.Errorf("parallel.%s: %d: it has no such layout", k.name, k.n)
+		}
+	}
+	return nil
+}
+
+// ownDType refuses a dtype where the weights' file decides.
+func ownDType(e study.Experiment) error {
+	if e.DType != "auto" {
+		return fmt.Errorf("dtype %q: the weights' own is used; leave dtype at auto, and choose another file for another precision", e.DType)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestLookupKnowsNamesAndTheirAliases(t *testing.T) {
+	for name, want := range map[string]string{"vllm": "vllm", "vLLM": "vllm", "llama.cpp": "llamacpp", "reference": "reference"} {
+		if e, err := Lookup(name); err != nil || e.Name() != want {
+			t.Errorf("%s: %v, %v; want %s", name, e, err, want)
+		}
+	}
+	if _, err := Lookup("vlmm"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "reference") {
+		t.Errorf("error %v, want one that lists the engines", err)
+	}
+}
+
+func TestDetectTellsTheEngine(t *testing.T) {
+	for want, images := range map[string][]Image{
+		"reference by label io.llem.engine": {{Labels: map[string]string{Label: "reference"}, Entrypoint: []string{"vllm", "serve"}}},
+		"vllm by entrypoint and command": {
+			{Entrypoint: []string{"vllm", "serve"}},
+			{Entrypoint: []string{"python3", "-m", "vllm.entrypoints.openai.api_server"}, Ref: "registry:5000/sglang"},
+		},
+		"vllm by environment": {{Env: []string{"PATH=/bin", "VLLM_USAGE_SOURCE=production-docker-image"}, Entrypoint: []string{"/bin/sh"}}},
+		"vllm by name":        {{Ref: "mirror.example/vllm/vllm-openai:v0.27.1"}, {Ref: "vllm@sha256:0"}},
+		"llamacpp by entrypoint and command": {
+			{Entrypoint: []string{"/app/llama-server"}}, {Entrypoint: []string{"/app/tools.sh"}},
+		},
+		"llamacpp by environment": {{Env: []string{"LLAMA_ARG_HOST=0.0.0.0"}}},
+		"llamacpp by name":        {{Ref: "ghcr.io/ggml-org/llama.cpp:server-cuda"}},
+	} {
+		for _, img := range images {
+			name, how, err := Detect(img)
+			if got := name + " by " + how; err != nil || got != want {
+				t.Errorf("%+v: %s (%v), want %s", img, got, err, want)
+			}
+		}
+	}
+}
+
+func TestDetectRefusesToGuess(t *testing.T) {
+	for _, img := range []Image{
+		{Ref: "busybox", Cmd: []string{"sh"}},
+		{Ref: "busybox:vllm", Cmd: []string{"sh"}}, // a tag is no name
+		{Ref: "busybox", Labels: map[string]string{Label: "vlmm"}},
+		{Ref: "busybox", Cmd: []string{"sh", "-c", "vllm serve; llama-server"}},
+	} {
+		if _, _, err := Detect(img); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "busybox") || !strings.Contains(err.Error(), "--engine") {
+			t.Errorf("%+v: error %v, want one that says what to do", img, err)
+		}
+	}
+}
+
+func TestTheServersWordCounts(t *testing.T) {
+	if err := Confirm("vllm", "name", Info{Engine: "vllm"}); err != nil {
+		t.Error(err)
+	}
+	if err := Confirm("vllm", "name", Info{}); err != nil {
+		t.Errorf("%v, of a server that says nothing", err)
+	}
+	err := Confirm("sglang", "name", Info{Engine: "vllm"})
+	if err == nil || !strings.Contains(err.Error(), "sglang by its name") || !strings.Contains(err.Error(), "vllm by its server") {
+		t.Errorf("error %v, want one that names both", err)
+	}
+}
+
+func TestABareEngineNameIsItsUpstream(t *testing.T) {
+	for ref, want := range map[string]string{
+		"vllm": "vllm/vllm-openai:latest", "vllm:v0.27.1": "vllm/vllm-openai:v0.27.1",
+		"llama.cpp": "ghcr.io/ggml-org/llama.cpp:server-cuda", "llamacpp:server": "ghcr.io/ggml-org/llama.cpp:server",
+		"mine/vllm": "", "reference": "", "busybox": "", "vllm@sha256:1": "",
+	} {
+		if got, ok := Upstream(ref, true); got != want || ok != (want != "") {
+			t.Errorf("%s: %s, %v; want %s", ref, got, ok, want)
+		}
+	}
+	if got, _ := Upstream("llamacpp", false); got != "ghcr.io/ggml-org/llama.cpp:server" {
+		t.Errorf("%s on a host without a GPU", got)
+	}
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+const llamacppPort = 8080
+
+// llamacpp is llama.cpp's own server.
+var llamacpp = &openai{
+	name: "llamacpp",
+	traits: Traits{
+		TokenIDs: true, IgnoreEOS: true, Upstream: "ghcr.io/ggml-org/llama.cpp", Versions: "b4000 and later",
+	},
+	signs: signs{
+		command: []string{"llama-server", "/app/tools.sh"},
+		env:     []string{"LLAMA_ARG_HOST"},
+		name:    `llama\.cpp|llamacpp`,
+	},
+	spec: llamacppSpec,
+	// A slot keeps its last prompt; without this the shared first token of two
+	// prompts would be one less to compute.
+	body:    map[string]any{"cache_prompt": false},
+	owners:  []string{"llamacpp"},
+	metrics: "/metrics",
+	counts: []metric{
+		{of: Running, names: []string{"llamacpp:requests_processing"}},
+		{of: Waiting, names: []string{"llamacpp:requests_deferred"}},
+		{of: PromptTokens, names: []string{"llamacpp:prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{"llamacpp:tokens_predicted_total"}},
+		{of: PrefillSeconds, names: []string{"llamacpp:prompt_seconds_total"}},
+		{of: DecodeSeconds, names: []string{"llamacpp:tokens_predicted_seconds_total"}},
+	},
+	more: llamacppProps,
+}
+
+// llamacppSpec gives the server a slot for each request at once, with room for
+// the planned lengths: its own default shares one context over a fixed number of
+// slots.
+func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
+	if err := ownDType(e); err != nil {
+		return Spec{}, err
+	}
+	if err := only(e.Parallel, true, false, false); err != nil {
+		return Spec{}, err
+	}
+	if h.Model.Path != "" && !h.Model.GGUF {
+		return Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
+	}
+	var head []string
+	if slices.ContainsFunc(h.Image.Entrypoint, func(w string) bool { return strings.HasSuffix(w, "tools.sh") }) {
+		head = []string{"--server"} // of the image with all tools
+	}
+	c := commandOf(e, head...)
+	if h.Model.Path != "" {
+		c.set("model", h.Model.Path, "m")
+	} else {
+		c.set("hf-repo", e.Model, "hf", "hfr")
+	}
+	c.set("alias", e.Model, "a")
+	c.set("host", "0.0.0.0")
+	c.set("port", strconv.Itoa(llamacppPort))
+	slots := atOnce(e.Workload)
+	c.set("parallel", strconv.Itoa(slots), "np")
+	c.set("ctx-size", strconv.Itoa(slots*room(e.Workload)), "c")
+	c.set("seed", strconv.FormatInt(e.Seed, 10), "s")
+	c.set("metrics", "")
+	if len(h.GPUs) > 0 {
+		c.set("n-gpu-layers", "999", "ngl", "gpu-layers")
+	}
+	if e.Parallel.Tensor > 1 {
+		c.set("split-mode", "row", "sm")
+	}
+	s := container("llamacpp", e, h, c)
+	s.Port, s.ReadyPath = llamacppPort, "/health"
+	s.env(e, nil)
+	return s, nil
+}
+
+// atOnce is the most requests that a workload has in flight; for an open loop
+// without a limit, a second's arrivals.
+func atOnce(w study.Workload) int {
+	switch l := w.Load; {
+	case l.Pattern == "closed":
+		return min(l.Concurrency, w.Prompts)
+	case l.MaxInFlight > 0:
+		return min(l.MaxInFlight, w.Prompts)
+	default:
+		return max(1, min(int(l.RatePerSecond+1), w.Prompts))
+	}
+}
+
+// room is the context of one request in tokens: its planned lengths and a margin
+// for a chat's template and first token, in whole 256s, as servers round it.
+func room(w study.Workload) int {
+	const margin, step = 64, 256
+	return (w.MaxInputTokens + w.MaxOutputTokens + margin + step - 1) / step * step
+}
+
+// llamacppProps reads the version and the context of one slot.
+func llamacppProps(ctx context.Context, baseURL string, i *Info) error {
+	var p struct {
+		Build    string `json:"build_info"`
+		Settings struct {
+			Context int `json:"n_ctx"`
+		} `json:"default_generation_settings"`
+	}
+	if err := getJSON(ctx, baseURL+"/props", &p); err != nil {
+		return err
+	}
+	i.Version, i.ContextLength = p.Build, p.Settings.Context
+	return nil
+}

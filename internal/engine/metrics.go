@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Quantity is one thing that servers count of their own work.
+type Quantity string
+
+// The quantities. Those in seconds are sums over requests.
+const (
+	Running        Quantity = "running" // requests, now
+	Waiting        Quantity = "waiting" // requests, now
+	PromptTokens   Quantity = "prompt_tokens"
+	OutputTokens   Quantity = "output_tokens"
+	CachedTokens   Quantity = "cached_tokens" // of the prompts, found in the prefix cache
+	QueueSeconds   Quantity = "queue_seconds"
+	PrefillSeconds Quantity = "prefill_seconds"
+	DecodeSeconds  Quantity = "decode_seconds"
+	KVCacheUse     Quantity = "kv_cache_use" // share of the cache, now
+	Preemptions    Quantity = "preemptions"
+	Drafts         Quantity = "drafts"          // of speculative decoding
+	AcceptedTokens Quantity = "accepted_tokens" // of those drafts
+	MultiplyAdds   Quantity = "multiply_adds"   // of images of ours
+)
+
+// Counters are a server's totals since it started; what it does not count is
+// absent.
+type Counters map[Quantity]float64
+
+// metric says under which names servers, newer and older, count a quantity. The
+// first that is there counts.
+type metric struct {
+	of    Quantity
+	names []string
+	most  bool // of several samples the largest counts, as for a share; else their sum
+}
+
+// counters reads path in Prometheus' format.
+func counters(ctx context.Context, url string, metrics []metric) (Counters, error) {
+	body, err := fetch(ctx, http.MethodGet, url)
+	if err != nil {
+		return nil, err
+	}
+	samples, out := ParseMetrics(string(body)), Counters{}
+	for _, m := range metrics {
+		for _, name := range m.names {
+			if s, ok := samples[name]; ok {
+				out[m.of] = s.Sum
+				if m.most {
+					out[m.of] = s.Max
+				}
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// Samples are those of one name, over all its labels.
+type Samples struct{ Sum, Max float64 }
+
+// ParseMetrics reads Prometheus' text format. Lines that are no sample, or no
+// finite one, are passed over.
+func ParseMetrics(text string) map[string]Samples {
+	out := map[string]Samples{}
+	lines := bufio.NewScanner(strings.NewReader(text))
+	lines.Buffer(nil, len(text)+1)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		name, rest, ok := strings.Cut(line, " ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if i := strings.IndexByte(line, '{'); i >= 0 {
+			end := strings.LastIndexByte(line, '}')
+			if end < i {
+				continue
+			}
+			name, rest = line[:i], line[end+1:]
+		}
+		fields := strings.Fields(rest)
+		if len(fields) == 0 {
+			continue
+		}
+		v, err := strconv.ParseFloat(fields[0], 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		s, seen := out[name]
+		if s.Sum += v; !seen || v > s.Max {
+			s.Max = v
+		}
+		out[name] = s
+	}
+	return out
+}

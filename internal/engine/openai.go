@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// openai is an engine whose server speaks OpenAI's HTTP API. It differs from its
+// peers in data, and in how its container is started.
+type openai struct {
+	name   string
+	traits Traits
+	signs  signs
+	spec   func(study.Experiment, Host) (Spec, error)
+
+	body       map[string]any // in every request, beneath workload.extra_body
+	minTokens  string         // the field for the fewest tokens of an answer; empty: none
+	continuous bool           // usage can be had with every chunk
+
+	owners  []string // what /v1/models says of who owns the model
+	version string   // route
+	key     string   // of the version in its answer
+	metrics string   // route; empty: it has none in Prometheus' format
+	counts  []metric
+	more    func(ctx context.Context, baseURL string, i *Info) error // what only this server tells; nil: nothing
+}
+
+func (o *openai) Name() string   { return o.name }
+func (o *openai) Traits() Traits { return o.traits }
+
+func (o *openai) Spec(e study.Experiment, h Host) (Spec, error) { return o.spec(e, h) }
+
+func (o *openai) Client(baseURL string, c ClientOptions) load.Client {
+	extra := maps.Clone(o.body)
+	if extra == nil {
+		extra = map[string]any{}
+	}
+	maps.Copy(extra, c.ExtraBody)
+	opt := load.OpenAIOptions{
+		BaseURL: baseURL, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
+		IgnoreEOS: c.IgnoreEOS && o.traits.IgnoreEOS, ExtraBody: extra, Timeout: c.Timeout, KeepText: c.KeepText,
+		Connections: c.Connections, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs,
+	}
+	if opt.IgnoreEOS {
+		opt.MinTokens = o.minTokens
+	}
+	return load.NewOpenAI(opt)
+}
+
+// models is an answer of /v1/models, with what some servers add to OpenAI's.
+type models struct {
+	Data []struct {
+		ID            string `json:"id"`
+		OwnedBy       string `json:"owned_by"`
+		ContextLength int    `json:"max_model_len"`
+		Total         int64  `json:"parameters_total"`
+		NonEmbedding  int64  `json:"parameters_non_embedding"`
+		DType         string `json:"dtype"`
+	} `json:"data"`
+}
+
+// Probe asks /v1/models, and the engine's own routes.
+func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
+	var m models
+	if err := getJSON(ctx, baseURL+"/v1/models", &m); err != nil {
+		return Info{}, err
+	}
+	if len(m.Data) == 0 {
+		return Info{}, fmt.Errorf("%s/v1/models lists no model", baseURL)
+	}
+	d := m.Data[0]
+	i := Info{
+		Engine: owner(d.OwnedBy), Model: d.ID, ContextLength: d.ContextLength, DType: d.DType,
+		ParametersTotal: d.Total, ParametersNonEmbedding: d.NonEmbedding, ParametersActive: d.NonEmbedding,
+	}
+	if o.version != "" {
+		var v map[string]any
+		if err := getJSON(ctx, baseURL+o.version, &v); err == nil { // an imitation may not have it
+			i.Version, _ = v[o.key].(string)
+		}
+	}
+	if o.more != nil {
+		if err := o.more(ctx, baseURL, &i); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+// Counters reads the server's metrics; nil where it has none.
+func (o *openai) Counters(ctx context.Context, baseURL string) (Counters, error) {
+	if o.metrics == "" {
+		return nil, nil
+	}
+	return counters(ctx, baseURL+o.metrics, o.counts)
+}
+
+// owner is the engine whose servers say that they own their models by this name.
+func owner(by string) string {
+	for _, e := range engines {
+		if o, ok := e.(*openai); ok {
+			for _, name := range o.owners {
+				if name == by {
+					return o.name
+				}
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+const vllmPort = 8000
+
+// vllm is vllm/vllm-openai and what is derived from it.
+var vllm = &openai{
+	name: "vllm",
+	traits: Traits{
+		TokenIDs: true, IgnoreEOS: true, Upstream: "vllm/vllm-openai", Versions: "0.11 to 0.30",
+	},
+	signs: signs{
+		command: []string{"vllm.entrypoints.openai.api_server", "vllm serve"},
+		env:     []string{"VLLM_USAGE_SOURCE"},
+		name:    `vllm-openai|vllm-cpu|(^|/)vllm$`,
+	},
+	spec:       vllmSpec,
+	minTokens:  "min_tokens",
+	continuous: true,
+	owners:     []string{"vllm"},
+	version:    "/version", key: "version",
+	metrics: "/metrics",
+	counts: []metric{
+		{of: Running, names: []string{"vllm:num_requests_running"}},
+		{of: Waiting, names: []string{"vllm:num_requests_waiting"}},
+		{of: PromptTokens, names: []string{"vllm:prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{"vllm:generation_tokens_total"}},
+		{of: CachedTokens, names: []string{"vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"}},
+		{of: QueueSeconds, names: []string{"vllm:request_queue_time_seconds_sum"}},
+		{of: PrefillSeconds, names: []string{"vllm:request_prefill_time_seconds_sum"}},
+		{of: DecodeSeconds, names: []string{"vllm:request_decode_time_seconds_sum"}},
+		{of: KVCacheUse, names: []string{"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"}, most: true},
+		{of: Preemptions, names: []string{"vllm:num_preemptions_total"}},
+		{of: Drafts, names: []string{"vllm:spec_decode_num_drafts_total"}},
+		{of: AcceptedTokens, names: []string{"vllm:spec_decode_num_accepted_tokens_total"}},
+	},
+}
+
+// vllmSpec passes flags alone to an image whose entrypoint is the server, under
+// either of its names; to any other it passes the whole command.
+func vllmSpec(e study.Experiment, h Host) (Spec, error) {
+	if err := noGGUF(h.Model); err != nil {
+		return Spec{}, err
+	}
+	var head []string
+	entrypoint := h.Image.Entrypoint
+	if len(e.Engine.Container.Entrypoint) > 0 {
+		entrypoint = e.Engine.Container.Entrypoint
+	}
+	if !slices.ContainsFunc(entrypoint, func(w string) bool { return strings.Contains(w, "vllm") }) {
+		head = []string{"python3", "-m", "vllm.entrypoints.openai.api_server"}
+	}
+	c := commandOf(e, head...)
+	c.set("model", modelArg(e, h))
+	c.set("served-model-name", e.Model)
+	if h.Model.Path == "" {
+		c.setUnless("main", "revision", e.Revision)
+	}
+	c.set("host", "0.0.0.0")
+	c.set("port", strconv.Itoa(vllmPort))
+	c.setUnless("auto", "dtype", e.DType)
+	c.set("seed", strconv.FormatInt(e.Seed, 10))
+	c.count("tensor-parallel-size", e.Parallel.Tensor, "tp")
+	c.count("pipeline-parallel-size", e.Parallel.Pipeline, "pp")
+	c.count("data-parallel-size", e.Parallel.Data, "dp")
+	s := container("vllm", e, h, c)
+	s.Port, s.ReadyPath = vllmPort, "/health"
+	own := offline(h.Model)
+	own["VLLM_NO_USAGE_STATS"] = "1"
+	s.env(e, own)
+	s.shared("16GiB")
+	s.caches(h, "vllm", "/root/.cache/vllm", "/root/.cache/flashinfer", "/root/.triton")
+	return s, nil
+}

@@ -1,0 +1,106 @@
+package harness
+
+import (
+	"context"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// This file is about the server's own account of its work: read before the
+// window and after it, never between.
+
+// settleLimit bounds the wait for a server that still has requests, though all of
+// the warmup's have been answered.
+const settleLimit = 10 * time.Second
+
+// idleServer reads the server's counters once it says that nothing runs and
+// nothing waits.
+func (x *run) idleServer(ctx context.Context) engine.Counters {
+	const every = 100 * time.Millisecond
+	for end := time.Now().Add(settleLimit); ; {
+		c := x.counters(ctx)
+		if c[engine.Running] == 0 && c[engine.Waiting] == 0 || ctx.Err() != nil {
+			return c
+		}
+		if time.Now().After(end) {
+			x.warn("window_not_quiesced", "before the window, %s after the last response, the server still had %.0f requests running and %.0f waiting", settleLimit, c[engine.Running], c[engine.Waiting])
+			return c
+		}
+		_ = measure.Sleep(ctx, every) // an interrupt is seen above
+	}
+}
+
+// quiesced reads the server's own account after the window.
+func (x *run) quiesced(ctx context.Context) {
+	x.work.after = x.counters(ctx)
+	if x.work.before != nil && x.work.after == nil {
+		x.work.silent = true
+	}
+	running, r := x.work.after[engine.Running]
+	waiting, w := x.work.after[engine.Waiting]
+	if !r || !w {
+		return
+	}
+	idle := running == 0 && waiting == 0
+	x.work.idle = &idle
+	if !idle {
+		x.warn("window_not_quiesced", "the server still had %.0f requests running and %.0f waiting after the last response", running, waiting)
+	}
+}
+
+// counters are the server's totals; nil where it has none.
+func (x *run) counters(ctx context.Context) engine.Counters {
+	c, ok := x.eng.(engine.Counter)
+	if !ok || ctx.Err() != nil {
+		return nil
+	}
+	got, err := c.Counters(ctx, x.server.URL())
+	if err != nil {
+		x.Log.Warn("read the server's counters", "error", err)
+		return nil
+	}
+	return got
+}
+
+// accountRecord is what the server counted over the window; nil where it counts
+// nothing.
+func (x *run) accountRecord() *result.EngineCounters {
+	w := x.work
+	if w == nil || len(w.before) == 0 || len(w.after) == 0 {
+		return nil
+	}
+	out := &result.EngineCounters{
+		PromptTokens: x.counted(engine.PromptTokens), OutputTokens: x.counted(engine.OutputTokens),
+		CachedTokens: x.counted(engine.CachedTokens), MultiplyAdds: x.counted(engine.MultiplyAdds), Preemptions: x.counted(engine.Preemptions),
+		QueueSeconds: x.grown(engine.QueueSeconds), PrefillSeconds: x.grown(engine.PrefillSeconds), DecodeSeconds: x.grown(engine.DecodeSeconds),
+	}
+	if use, ok := w.after[engine.KVCacheUse]; ok {
+		out.KVCacheUse = &use
+	}
+	drafts, accepted := x.grown(engine.Drafts), x.grown(engine.AcceptedTokens)
+	if drafts != nil && accepted != nil && *drafts > 0 {
+		out.AcceptanceLength = ptr(1 + *accepted / *drafts)
+	}
+	return out
+}
+
+// grown is by how much the server's own total grew over the window; nil where it
+// has none.
+func (x *run) grown(q engine.Quantity) *float64 {
+	after, ok := x.work.after[q]
+	if !ok || x.work.before == nil {
+		return nil
+	}
+	return ptr(after - x.work.before[q]) // one that appears with its first count began at 0
+}
+
+func (x *run) counted(q engine.Quantity) *int64 {
+	g := x.grown(q)
+	if g == nil {
+		return nil
+	}
+	return ptr(int64(*g))
+}
