@@ -93,10 +93,13 @@ func (x *run) baselineRecord(b *measure.Baseline) *result.Baseline {
 	out := &result.Baseline{
 		PowerW: float64(b.Power), Method: b.Method, DurationSeconds: b.Duration.Seconds(),
 		MeasuredAt: b.MeasuredAt, AgeSeconds: b.Age.Seconds(), Cached: b.Cached,
-		UW: watts(b.U), Contaminated: b.Contaminated, Processes: x.processes(b.Processes),
+		UW: watts(b.U), Components: map[string]float64{}, Contaminated: b.Contaminated, Processes: x.processes(b.Processes),
 	}
 	for _, w := range b.PerGPU {
 		out.PerGPUW = append(out.PerGPUW, float64(w))
+	}
+	for name, c := range b.Components {
+		out.Components[name] = float64(c)
 	}
 	return out
 }

@@ -61,6 +61,7 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 	if en.Baseline != nil && was.Baseline != nil { // its circumstances
 		b := *was.Baseline
 		b.PowerW, b.UW, b.PerGPUW, b.Method = en.Baseline.PowerW, en.Baseline.UW, en.Baseline.PerGPUW, en.Baseline.Method
+		b.Components = en.Baseline.Components
 		en.Baseline = &b
 	}
 	widenByDrift(&out)
@@ -121,7 +122,7 @@ func baselineOf(r *result.Record, samples []measure.Sample) (*measure.Baseline, 
 		b, err := measure.RecomputeBaseline(samples, sensorsOf(r.Environment.GPUs))
 		return &b, err
 	}
-	b := &measure.Baseline{Power: measure.Watts(was.PowerW), Method: was.Method, Cached: true}
+	b := &measure.Baseline{Power: measure.Watts(was.PowerW), Method: was.Method, Components: map[string]measure.Watts{}}
 	if was.UW != nil {
 		u := measure.Watts(*was.UW)
 		b.U = &u
@@ -129,6 +130,10 @@ func baselineOf(r *result.Record, samples []measure.Sample) (*measure.Baseline, 
 	for _, w := range was.PerGPUW {
 		b.PerGPU = append(b.PerGPU, measure.Watts(w))
 	}
+	for name, c := range was.Components {
+		b.Components[name] = measure.Watts(c)
+	}
+	b.Aged(milliseconds(was.AgeSeconds * 1000))
 	return b, nil
 }
 

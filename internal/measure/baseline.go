@@ -3,14 +3,14 @@ package measure
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 )
 
 // Baseline is the idle power of the bare GPUs, or where it came from.
 type Baseline struct {
 	Power        Watts
-	U            *Watts // standard uncertainty of Power; nil: unknown
+	U            *Watts           // standard uncertainty of Power; nil: unknown
+	Components   map[string]Watts // of U, independent
 	PerGPU       []Watts
 	Method       string
 	Duration     time.Duration
@@ -30,12 +30,22 @@ const processPoll = time.Second
 // no energy.
 func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors []Sensor, d time.Duration) (Baseline, error) {
 	b := Baseline{MeasuredAt: time.Now().UTC(), Duration: d}
+	refresh := make([]time.Duration, len(sensors))
+	for g := range sensors {
+		refresh[g] = sensors[g].Refresh
+	}
 	open, err := r.Edge()
+	if err == nil {
+		err = r.Settle(ctx, refresh)
+	}
 	if err != nil {
 		return b, fmt.Errorf("open baseline: %w", err)
 	}
 	if err := b.watch(ctx, procs, d); err != nil {
 		return b, err
+	}
+	if err := r.Settle(ctx, refresh); err != nil {
+		return b, fmt.Errorf("close baseline: %w", err)
 	}
 	end, err := r.Edge()
 	if err != nil {
@@ -54,48 +64,6 @@ func RecomputeBaseline(samples []Sample, sensors []Sensor) (Baseline, error) {
 	var b Baseline
 	err := b.compute(samples, sensors, span)
 	return b, err
-}
-
-// compute fills power, its uncertainty and its method.
-func (b *Baseline) compute(samples []Sample, sensors []Sensor, span span) (err error) {
-	b.PerGPU, b.Method, err = meanPower(samples, len(sensors), span)
-	if err != nil {
-		return fmt.Errorf("baseline: %w", err)
-	}
-	var sum float64
-	known := true
-	for g, p := range b.PerGPU {
-		b.Power += p
-		u, ok := idleU(samples, int32(g), span, p, sensors[g])
-		sum, known = sum+u*u, known && ok
-	}
-	if known {
-		u := Watts(math.Sqrt(sum))
-		b.U = &u
-	}
-	return nil
-}
-
-// idleU is the standard uncertainty, in watts, of the mean power p of an idle
-// GPU over a span: one refresh at each end, and the spread of readings that are
-// a refresh apart.
-func idleU(samples []Sample, gpu int32, s span, p Watts, sensor Sensor) (float64, bool) {
-	var rs []reading
-	prev := -time.Hour
-	for i := range samples {
-		x := &samples[i]
-		w, ok := x.Power()
-		if x.GPU == gpu && ok && !x.Edge && x.At >= s.from && x.At <= s.to && x.At-prev >= sensor.Refresh*95/100 {
-			rs = append(rs, reading{power: float64(w)})
-			prev = x.At
-		}
-	}
-	if len(rs) < 3 {
-		return 0, false
-	}
-	_, spread := meanSpread(rs)
-	ends := float64(p) * sensor.Refresh.Seconds() / (s.to - s.from).Seconds() / math.Sqrt(6)
-	return math.Hypot(ends, spread/math.Sqrt(float64(len(rs)))), true
 }
 
 // watch lists processes every processPoll until d has passed.

@@ -45,8 +45,8 @@ func BaselineKey(devices []Device, boot, method string) string {
 
 // cached is a baseline on disk.
 type cached struct {
-	PerGPU     map[string]float64 `json:"per_gpu_w"` // by UUID
-	U          *Watts             `json:"u_w,omitempty"`
+	PerGPU     map[string]float64 `json:"per_gpu_w"`                // by UUID
+	Components map[string]Watts   `json:"u_components_w,omitempty"` // none: its uncertainty is unknown
 	Method     string             `json:"method"`
 	Duration   float64            `json:"duration_seconds"`
 	MeasuredAt time.Time          `json:"measured_at"`
@@ -72,7 +72,7 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 	}
 	b := Baseline{
 		Method: on.Method, Duration: time.Duration(on.Duration * float64(time.Second)),
-		MeasuredAt: on.MeasuredAt, Age: age, Cached: true, U: on.U,
+		MeasuredAt: on.MeasuredAt,
 	}
 	for _, d := range devices {
 		w, ok := on.PerGPU[d.UUID]
@@ -82,6 +82,10 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 		b.PerGPU = append(b.PerGPU, Watts(w))
 		b.Power += Watts(w)
 	}
+	if len(on.Components) > 0 {
+		b.known(on.Components)
+	}
+	b.Aged(age)
 	return b, true
 }
 
@@ -90,7 +94,7 @@ func (c BaselineCache) Store(key string, devices []Device, b Baseline) error {
 	if c.TTL <= 0 || b.Contaminated || b.Unlisted != nil {
 		return nil
 	}
-	on := cached{PerGPU: map[string]float64{}, Method: b.Method, Duration: b.Duration.Seconds(), MeasuredAt: b.MeasuredAt, U: b.U}
+	on := cached{PerGPU: map[string]float64{}, Method: b.Method, Duration: b.Duration.Seconds(), MeasuredAt: b.MeasuredAt, Components: b.Components}
 	for i, d := range devices {
 		on.PerGPU[d.UUID] = float64(b.PerGPU[i])
 	}

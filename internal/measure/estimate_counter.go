@@ -8,8 +8,8 @@ type tick struct {
 	mj         float64
 }
 
-// apart is how far polls on both sides of a tick may be, in refreshes.
-const apart = 0.8
+// oneTick is how far polls on both sides of a tick may be apart, in refreshes.
+const oneTick = 0.8
 
 // lastTick is the last move that was seen at or before t, with readings on both
 // sides of it so close that it can have been but one.
@@ -20,7 +20,7 @@ func (v *view) lastTick(t float64) (tick, bool) {
 			continue
 		}
 		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < apart*v.refresh && t-b.at < 1.5*v.refresh+6*v.jitter
+		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < oneTick*v.refresh && t-b.at < 1.5*v.refresh+6*v.jitter
 	}
 	return tick{}, false
 }
@@ -33,7 +33,7 @@ func (v *view) nextTick(t float64) (next tick, held float64, ok bool) {
 			continue
 		}
 		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, a.mj, gap < apart*v.refresh
+		return tick{(a.at + b.at) / 2, gap, b.mj}, a.mj, gap < oneTick*v.refresh
 	}
 	return tick{}, 0, false
 }

@@ -197,15 +197,15 @@ func TestTheBaselineKnowsHowWellItIsKnown(t *testing.T) {
 		if err != nil || b.U == nil {
 			t.Fatalf("%+v, %v", b, err)
 		}
-		// 60·0.1/(30·√6) ⊕ 3/√300
-		if want := math.Hypot(60*0.1/30/math.Sqrt(6), 3/math.Sqrt(300)); math.Abs(float64(*b.U)-want) > 0.02 {
+		// Its counter moves all the time: 3/√300 is left.
+		if want := 3 / math.Sqrt(300); math.Abs(float64(*b.U)-want) > 0.02 {
 			t.Errorf("u = %g W, want about %g", float64(*b.U), want)
 		}
 		c := BaselineCache{Dir: t.TempDir(), TTL: time.Hour}
 		if err := c.Store("k", make([]Device, 1), b); err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := c.Load("k", make([]Device, 1), time.Now()); !ok || got.U == nil || *got.U != *b.U {
+		if got, ok := c.Load("k", make([]Device, 1), time.Now()); !ok || got.U == nil || math.Abs(float64(*got.U-*b.U)) > 1e-4 {
 			t.Errorf("from the cache: %+v", got)
 		}
 	})

@@ -202,16 +202,17 @@ type CodeCarbon struct {
 
 // Baseline is where baseline_power_w came from.
 type Baseline struct {
-	PowerW          float64   `json:"power_w"`
-	UW              *float64  `json:"u_w"` // of power_w
-	PerGPUW         []float64 `json:"per_gpu_w"`
-	Method          string    `json:"method"`
-	DurationSeconds float64   `json:"duration_seconds"`
-	MeasuredAt      time.Time `json:"measured_at"`
-	AgeSeconds      float64   `json:"age_seconds"` // when it was used
-	Cached          bool      `json:"cached"`
-	Contaminated    bool      `json:"contaminated"` // another process was on a GPU meanwhile
-	Processes       []Process `json:"processes"`
+	PowerW          float64            `json:"power_w"`
+	UW              *float64           `json:"u_w"`        // of power_w
+	Components      map[string]float64 `json:"components"` // of u_w, independent, in W: edges, spread, and age of a cached one
+	PerGPUW         []float64          `json:"per_gpu_w"`
+	Method          string             `json:"method"`
+	DurationSeconds float64            `json:"duration_seconds"`
+	MeasuredAt      time.Time          `json:"measured_at"`
+	AgeSeconds      float64            `json:"age_seconds"` // when it was used
+	Cached          bool               `json:"cached"`
+	Contaminated    bool               `json:"contaminated"` // another process was on a GPU meanwhile
+	Processes       []Process          `json:"processes"`
 }
 
 // Steady is the slice in which the concurrency was full.
