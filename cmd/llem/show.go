@@ -14,18 +14,24 @@ type showCmd struct {
 }
 
 func (c *showCmd) Run(a *app) error {
-	shown := 0
+	var list []report.Entry
 	good, err := a.each(c.Results, func(r *result.Record, dir string) error {
 		if c.JSON {
 			enc := json.NewEncoder(a.stdout)
 			enc.SetIndent("", "  ")
 			return enc.Encode(r)
 		}
-		if shown++; shown > 1 {
-			fmt.Fprintln(a.stdout)
-		}
-		return report.Table(a.stdout, r, dir, report.Options{Width: width(a.stdout)})
+		list = append(list, report.Entry{Record: r, Dir: dir})
+		return nil
 	})
+	opt := report.Options{Width: width(a.stdout)}
+	switch {
+	case err != nil:
+	case len(list) == 1:
+		err = report.Table(a.stdout, list[0].Record, list[0].Dir, opt)
+	case len(list) > 1:
+		err = report.Side(a.stdout, list, opt)
+	}
 	if err == nil && !good {
 		return silent(exitUsage)
 	}

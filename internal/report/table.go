@@ -91,7 +91,33 @@ func (p *printer) work() {
 		per = fmt.Sprintf(" (%s per GPU)", unit(r.TokensPerSecondPerGPU, "tokens/s"))
 	}
 	p.row("throughput", "%s%s", unit(r.TokensPerSecond, "tokens/s"), per)
+	p.account(r.Engine.Counters)
 	p.host(r.Energy.Host)
+}
+
+// account is where the engine itself says that its requests spent their time.
+func (p *printer) account(c *result.EngineCounters) {
+	if c == nil {
+		return
+	}
+	var parts []string
+	for _, s := range []struct {
+		name string
+		v    *float64
+	}{{"queued", c.QueueSeconds}, {"prefill", c.PrefillSeconds}, {"decode", c.DecodeSeconds}} {
+		if s.v != nil {
+			parts = append(parts, s.name+hard+unit(s.v, "s"))
+		}
+	}
+	if c.AcceptanceLength != nil {
+		parts = append(parts, number(*c.AcceptanceLength)+hard+"tokens accepted a step")
+	}
+	if n := c.Preemptions; n != nil && *n > 0 {
+		parts = append(parts, plural(int(*n), "preemption"))
+	}
+	if len(parts) > 0 {
+		p.row("by the engine", "%s (summed over requests)", strings.Join(parts, ", "))
+	}
 }
 
 // host gives the energy of the host's CPUs, which no GPU figure contains.

@@ -93,6 +93,7 @@ func TestTables(t *testing.T) {
 			r.MeasurementWarnings = nil
 		},
 		"one_gpu": func(r *result.Record) {
+			r.Engine.Counters = &result.EngineCounters{QueueSeconds: p(0.125), PrefillSeconds: p(2.1), DecodeSeconds: p(281.0), Preemptions: p(int64(1)), AcceptanceLength: p(2.71)}
 			r.Environment.GPUs, r.Energy.PerGPU = r.Environment.GPUs[:1], r.Energy.PerGPU[:1]
 			r.Name, r.Energy.Steady, r.Requests = "", nil, result.Requests{Completed: 1234567, Failed: 1}
 			r.EnergyAdjustedJ, r.BaselinePowerW, r.Energy.Baseline = nil, nil, nil
