@@ -17,7 +17,7 @@ type Input struct {
 	Parameters hub.Parameters // NonEmbedding 0: unknown
 	Requests   []Lengths
 	Precision  string
-	Why        string // why the parameters are unknown
+	Why        string // why the parameters are unknown, or not known better
 }
 
 // Estimate in floating-point operations. Nil is unknown.
@@ -52,10 +52,17 @@ func Of(in Input) Estimate {
 		return e
 	}
 	n := float64(p.NonEmbedding)
+	what := "non-embedding"
+	if idle := p.Total - p.Active; p.Active > 0 && idle > 0 {
+		n, what = float64(p.NonEmbedding-idle), "active non-embedding"
+	}
 	prefill, decode := 2*n*input, 2*n*output
 	e.Prefill, e.Decode, e.Value = &prefill, &decode, sum(prefill, decode)
 	e.Confidence = p.Confidence
-	e.Notes = []string{fmt.Sprintf("2 × %.0f non-embedding parameters × (%.0f + %.0f) tokens, parameters from %s", n, input, output, p.Source)}
+	e.Notes = []string{fmt.Sprintf("2 × %.0f %s parameters × (%.0f + %.0f) tokens, parameters from %s", n, what, input, output, p.Source)}
+	if in.Why != "" {
+		e.Notes = append(e.Notes, "nothing better is known: "+in.Why)
+	}
 	if p.Hidden > 0 && p.Vocab > 0 {
 		e.LMHead = sum(2*float64(p.Hidden)*float64(p.Vocab)*output, 0)
 	}

@@ -1,6 +1,7 @@
 package flops
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -62,4 +63,21 @@ func TestAttentionMatchesCountingPairs(t *testing.T) {
 			t.Fatalf("attention = %g, want %g", *e.Attention, want)
 		}
 	})
+}
+
+func TestOnlyActiveParametersCount(t *testing.T) {
+	m := model
+	m.Total, m.Active = 1200, 500 // 700 rest
+	e := Of(Input{Parameters: m, Requests: []Lengths{{3, 2}}})
+	if e.Value == nil || *e.Value != 2*300*5 || !strings.Contains(e.Notes[0], "300 active non-embedding") {
+		t.Errorf("value %v, notes %q; want 2 × 300 × 5", e.Value, e.Notes)
+	}
+}
+
+func TestAGuessSaysWhyItIsOne(t *testing.T) {
+	p, _ := hub.ByName("some-8B")
+	e := Of(Input{Parameters: p, Requests: []Lengths{{3, 2}}, Why: "model_type x is not known"})
+	if e.Confidence != hub.Low || len(e.Notes) < 2 || !strings.Contains(e.Notes[1], "model_type x") {
+		t.Errorf("confidence %q, notes %q", e.Confidence, e.Notes)
+	}
 }

@@ -9,34 +9,42 @@ import (
 )
 
 // parameters are what the engine says of its own model, else what the model's
-// files say. why tells why they are unknown.
+// files say, else its name. why tells why they are unknown or only the name's.
 func (x *run) parameters() (p hub.Parameters, commit, why string) {
 	if i := x.info; i.ParametersNonEmbedding > 0 {
 		return hub.Parameters{
-			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, DType: i.DType,
+			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, Active: i.ParametersActive, DType: i.DType,
 			Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
 			Source: "engine", Confidence: hub.High,
 		}, "", ""
 	}
-	unknown := hub.Parameters{Source: "unknown"}
 	m, err := hub.Find(context.Background(), hub.Options{Model: x.exp.Model, Revision: x.exp.Revision})
-	if err != nil {
-		return unknown, "", err.Error()
+	if err == nil {
+		p, err = hub.Inspect(m)
 	}
-	p, err = hub.Inspect(m)
-	if err != nil {
-		return unknown, m.Commit, err.Error()
+	if err == nil {
+		return p, m.Commit, ""
 	}
-	return p, m.Commit, ""
+	p, ok := hub.ByName(x.exp.Model)
+	if !ok {
+		p.Source = "unknown"
+	}
+	return p, m.Commit, err.Error()
 }
 
 func (x *run) modelRecord() result.Model {
 	p, commit, _ := x.parameters()
+	if p.Source == "name" {
+		p.NonEmbedding = 0 // which a name does not tell
+	}
+	if p.Active == p.Total {
+		p.Active = 0 // which is told of a mixture of experts
+	}
 	return result.Model{
 		ID: x.exp.Model, Revision: textOrNil(commit), DType: orText(p.DType, x.exp.DType), Source: p.Source,
 		ParametersTotal:        countOrNil(p.Total),
 		ParametersNonEmbedding: countOrNil(p.NonEmbedding),
-		ParametersActive:       countOrNil(x.info.ParametersActive),
+		ParametersActive:       countOrNil(p.Active),
 	}
 }
 

@@ -21,11 +21,44 @@ type config struct {
 	MLPBias      bool            `json:"mlp_bias"`
 	DType        string          `json:"torch_dtype"`
 	DTypeNew     string          `json:"dtype"`
-	Experts      int64           `json:"num_local_experts"`
-	ExpertsQwen  int64           `json:"num_experts"`
-	ExpertsDeep  int64           `json:"n_routed_experts"`
-	Vision       json.RawMessage `json:"vision_config"`
-	// gpt2
+	Text         json.RawMessage `json:"text_config"`
+	QKNorm       bool            `json:"use_qk_norm"`
+	UseBias      *bool           `json:"use_bias"`
+	HeadBias     bool            `json:"lm_head_bias"`
+	mixture
+	latent
+	gpt2
+	falcon
+}
+
+// mixture is what tells of experts.
+type mixture struct {
+	ExpertsLocal  int64   `json:"num_local_experts"`
+	ExpertsQwen   int64   `json:"num_experts"`
+	ExpertsDeep   int64   `json:"n_routed_experts"`
+	PerToken      int64   `json:"num_experts_per_tok"`
+	PerTokenOSS   int64   `json:"experts_per_token"`
+	ExpertFFN     int64   `json:"moe_intermediate_size"`
+	SharedFFN     int64   `json:"shared_expert_intermediate_size"`
+	SharedExperts int64   `json:"n_shared_experts"`
+	FirstDense    int64   `json:"first_k_dense_replace"`
+	Every         any     `json:"moe_layer_freq"` // a number, or a list that others use
+	SparseStep    int64   `json:"decoder_sparse_step"`
+	DenseOnly     []int64 `json:"mlp_only_layers"`
+	Interleave    int64   `json:"interleave_moe_layer_step"`
+	DenseFFN      int64   `json:"intermediate_size_mlp"` // of llama4
+}
+
+// latent is DeepSeek's attention over a compressed cache.
+type latent struct {
+	QRank    *int64 `json:"q_lora_rank"`
+	KVRank   int64  `json:"kv_lora_rank"`
+	NopeDim  int64  `json:"qk_nope_head_dim"`
+	RopeDim  int64  `json:"qk_rope_head_dim"`
+	ValueDim int64  `json:"v_head_dim"`
+}
+
+type gpt2 struct {
 	NEmbd     int64  `json:"n_embd"`
 	NLayer    int64  `json:"n_layer"`
 	NHead     int64  `json:"n_head"`
@@ -33,33 +66,65 @@ type config struct {
 	NInner    *int64 `json:"n_inner"`
 }
 
+type falcon struct {
+	MultiQuery *bool  `json:"multi_query"`
+	NumKV      *int64 `json:"num_kv_heads"`
+	NewDecoder bool   `json:"new_decoder_architecture"`
+	Parallel   *bool  `json:"parallel_attn"`
+	ParallelLN *int64 `json:"num_ln_in_parallel_attn"`
+	Bias       bool   `json:"bias"`
+	FFNHidden  int64  `json:"ffn_hidden_size"`
+}
+
 func readConfig(path string) (config, error) {
-	var c config
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return c, err
+		return config{}, err
 	}
-	if err := json.Unmarshal(data, &c); err != nil {
+	c, err := parseConfig(data)
+	if err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
-	}
-	if c.ModelType == "gpt2" {
-		c.Hidden, c.Layers, c.Heads, c.FFN = c.NEmbd, c.NLayer, c.NHead, 4*c.NEmbd
-		if c.NInner != nil {
-			c.FFN = *c.NInner
-		}
 	}
 	return c, nil
 }
 
-// refuse names what this version cannot count.
-func (c config) refuse() error {
-	switch {
-	case c.Experts > 1 || c.ExpertsQwen > 1 || c.ExpertsDeep > 1:
-		return fmt.Errorf("%w: mixture-of-experts models are not in this version", ErrUnsupported)
-	case len(c.Vision) > 0 && string(c.Vision) != "null":
-		return fmt.Errorf("%w: models of several modalities are not in this version", ErrUnsupported)
+// parseConfig reads a config.json; of a model of several modalities, the language
+// model's part of it.
+func parseConfig(data []byte) (config, error) {
+	var c config
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, err
 	}
-	return nil
+	if len(c.Text) > 0 && string(c.Text) != "null" {
+		outer := c
+		c = config{Tied: outer.Tied, DType: outer.DType, DTypeNew: outer.DTypeNew}
+		if err := json.Unmarshal(outer.Text, &c); err != nil {
+			return c, err
+		}
+		c.Text = outer.Text
+	}
+	switch c.ModelType {
+	case "gpt2":
+		c.Hidden, c.Layers, c.Heads, c.FFN = c.NEmbd, c.NLayer, c.NHead, 4*c.NEmbd
+		if c.NInner != nil {
+			c.FFN = *c.NInner
+		}
+	case "falcon":
+		c.readFalcon()
+	}
+	return c, nil
+}
+
+func (c *config) readFalcon() {
+	if c.FFN = c.FFNHidden; c.FFN == 0 {
+		c.FFN = 4 * c.Hidden
+	}
+	switch one := int64(1); {
+	case c.NewDecoder:
+		c.KVHeads = c.NumKV
+	case c.MultiQuery == nil || *c.MultiQuery:
+		c.KVHeads = &one
+	}
 }
 
 func (c config) headDim() int64 {
@@ -79,14 +144,38 @@ func (c config) kv() int64 {
 	return c.Heads
 }
 
+// experts are the routed ones of a layer; 0 of a dense model.
+func (c config) experts() int64 {
+	if n := max(c.ExpertsLocal, c.ExpertsQwen, c.ExpertsDeep); n > 1 {
+		return n
+	}
+	return 0
+}
+
+func (c config) perToken() int64 { return max(c.PerToken, c.PerTokenOSS) }
+
+// sparse is whether layer i has experts.
+func (c config) sparse(i int64) bool {
+	every := int64(1)
+	if n, ok := c.Every.(float64); ok && n > 1 {
+		every = int64(n)
+	}
+	for _, dense := range c.DenseOnly {
+		if i == dense {
+			return false
+		}
+	}
+	return c.experts() > 0 && i >= c.FirstDense && i%every == 0 && (i+1)%max(1, c.SparseStep) == 0 && (i+1)%max(1, c.Interleave) == 0
+}
+
 // tied is whether the output layer shares the embedding's weights; transformers
-// assumes so for gemma and gpt2 where the file is silent.
+// assumes so for some where the file is silent.
 func (c config) tied() bool {
 	if c.Tied != nil {
 		return *c.Tied
 	}
 	switch c.ModelType {
-	case "gemma", "gemma2", "gemma3_text", "gpt2":
+	case "gemma", "gemma2", "gemma3_text", "gpt2", "falcon", "starcoder2":
 		return true
 	}
 	return false
@@ -95,76 +184,10 @@ func (c config) tied() bool {
 // shape adds to p what only config.json tells.
 func (c config) shape(p *Parameters) {
 	p.Layers, p.Hidden, p.Heads, p.HeadDim, p.Vocab = int(c.Layers), int(c.Hidden), int(c.Heads), int(c.headDim()), int(c.Vocab)
+	if c.KVRank > 0 { // keys and values differ; what counts is their mean
+		p.HeadDim = int(c.NopeDim+c.RopeDim+c.ValueDim) / 2
+	}
 	if d := c.DType + c.DTypeNew; p.DType == "" && d != "" {
 		p.DType = d
 	}
-}
-
-// layers counts one block of each architecture.
-var layers = map[string]func(config) int64{
-	"llama":       llamaLayer,
-	"mistral":     llamaLayer,
-	"qwen2":       func(c config) int64 { return llamaLayer(c) + (c.Heads+2*c.kv())*c.headDim() }, // q, k, v biases
-	"qwen3":       func(c config) int64 { return llamaLayer(c) + 2*c.headDim() },                  // q and k norms
-	"gemma":       llamaLayer,
-	"gemma2":      func(c config) int64 { return llamaLayer(c) + 2*c.Hidden },                 // two more norms
-	"gemma3_text": func(c config) int64 { return llamaLayer(c) + 2*c.Hidden + 2*c.headDim() }, // and q and k norms
-	"phi3":        llamaLayer,
-	"phi":         phiLayer,
-	"gpt2":        gpt2Layer,
-}
-
-// llamaLayer is grouped-query attention, a gated MLP and two norms.
-func llamaLayer(c config) int64 {
-	q, kv := c.Heads*c.headDim(), c.kv()*c.headDim()
-	n := c.Hidden*(2*q+2*kv) + 3*c.Hidden*c.FFN + 2*c.Hidden
-	if c.AttnBias {
-		n += q + 2*kv + c.Hidden
-	}
-	if c.MLPBias {
-		n += 2*c.FFN + c.Hidden
-	}
-	return n
-}
-
-// phiLayer has biases everywhere, a plain MLP and one norm.
-func phiLayer(c config) int64 {
-	q, kv := c.Heads*c.headDim(), c.kv()*c.headDim()
-	return c.Hidden*(2*q+2*kv) + q + 2*kv + c.Hidden + 2*c.Hidden*c.FFN + c.FFN + c.Hidden + 2*c.Hidden
-}
-
-// gpt2Layer is fused attention, a plain MLP and two norms, all with biases.
-func gpt2Layer(c config) int64 {
-	h := c.Hidden
-	return 4*h*h + 4*h + 2*h*c.FFN + c.FFN + h + 4*h
-}
-
-// count is the closed form.
-func (c config) count() (Parameters, error) {
-	layer, ok := layers[c.ModelType]
-	if !ok {
-		return Parameters{}, fmt.Errorf("%w: config.json says model_type %q, which this version does not know; safetensors or GGUF files would tell", ErrUnsupported, c.ModelType)
-	}
-	if c.Hidden <= 0 || c.Layers <= 0 || c.Heads <= 0 || c.FFN <= 0 || c.Vocab <= 0 {
-		return Parameters{}, fmt.Errorf("%w: config.json lacks hidden_size, num_hidden_layers, num_attention_heads, intermediate_size or vocab_size", ErrUnsupported)
-	}
-	p := Parameters{Source: "config", Confidence: Medium, Embedding: c.Vocab * c.Hidden}
-	norm := c.Hidden
-	switch c.ModelType {
-	case "gpt2":
-		p.Embedding += c.Positions * c.Hidden
-		norm = 2 * c.Hidden
-	case "phi":
-		norm = 2 * c.Hidden
-	}
-	p.NonEmbedding = c.Layers*layer(c) + norm
-	if !c.tied() {
-		p.LMHead = c.Vocab * c.Hidden
-		if c.ModelType == "phi" {
-			p.LMHead += c.Vocab
-		}
-	}
-	p.Total = p.Embedding + p.NonEmbedding + p.LMHead
-	c.shape(&p)
-	return p, nil
 }

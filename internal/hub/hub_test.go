@@ -102,7 +102,7 @@ func TestSafetensorsIndexAndItsMissingShard(t *testing.T) {
 
 func TestUnsupportedModelsAreUnknownNotWrong(t *testing.T) {
 	for name, cfg := range map[string]string{
-		"mixture":  `{"model_type":"mixtral","num_local_experts":8}`,
+		"mixture":  `{"model_type":"mixtral","hidden_size":1,"num_hidden_layers":1,"num_attention_heads":1,"intermediate_size":1,"vocab_size":1,"num_local_experts":8}`,
 		"vision":   `{"model_type":"gemma3","vision_config":{"x":1}}`,
 		"foreign":  `{"model_type":"mamba","hidden_size":1,"num_hidden_layers":1,"num_attention_heads":1,"intermediate_size":1,"vocab_size":1}`,
 		"missing":  `{"model_type":"llama"}`,

@@ -31,9 +31,9 @@ type pattern struct {
 	Regex  string `json:"Regex"`
 }
 
-// gpt2 is the pattern of ByteLevel, without the lookahead that only tells runs of
+// gpt2Pattern is the pattern of ByteLevel, without the lookahead that only tells runs of
 // spaces apart.
-const gpt2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+`
+const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+`
 
 // lookahead and possessive are what Go's expressions lack; neither says anything
 // of words with single spaces between.
@@ -130,7 +130,7 @@ func (s step) byteLevel(pieces []string) []string {
 		}
 	}
 	if s.UseRegex == nil || *s.UseRegex {
-		pieces = step{Behavior: "Isolated"}.cut(pieces, regexp.MustCompile(gpt2))
+		pieces = step{Behavior: "Isolated"}.cut(pieces, regexp.MustCompile(gpt2Pattern))
 	}
 	for i := range pieces {
 		pieces[i] = strings.ReplaceAll(pieces[i], " ", "Ġ")

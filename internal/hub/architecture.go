@@ -1,0 +1,220 @@
+package hub
+
+import (
+	"fmt"
+	"strings"
+)
+
+// architecture is how a decoder's blocks differ from others': all have attention,
+// an MLP or experts, and norms.
+type architecture struct {
+	norms     int64 // vectors of a block's norms
+	layerNorm bool  // norms have a bias
+	plain     bool  // the MLP has two matrices, not three
+	qkvBias   bool
+	allBias   bool // every matrix has a bias
+	headBias  bool
+	qkHeads   bool // norms of queries and keys, one for all heads
+	qkWhole   bool // norms of queries and keys, over all heads
+}
+
+// architectures by model_type, as transformers builds them.
+var architectures = map[string]architecture{
+	"llama":       {norms: 2},
+	"mistral":     {norms: 2},
+	"ministral":   {norms: 2},
+	"smollm3":     {norms: 2},
+	"granite":     {norms: 2},
+	"phi3":        {norms: 2},
+	"gemma":       {norms: 2},
+	"gemma2":      {norms: 4},
+	"gemma3_text": {norms: 4, qkHeads: true},
+	"qwen2":       {norms: 2, qkvBias: true},
+	"qwen3":       {norms: 2, qkHeads: true},
+	"olmo2":       {norms: 2, qkWhole: true},
+	"phi":         {norms: 1, layerNorm: true, plain: true, allBias: true, headBias: true},
+	"gpt2":        {norms: 2, layerNorm: true, plain: true, allBias: true},
+	"gpt_neox":    {norms: 2, layerNorm: true, plain: true, allBias: true},
+	"starcoder2":  {norms: 2, layerNorm: true, plain: true, allBias: true},
+	"falcon":      {norms: 2, layerNorm: true, plain: true},
+	"mixtral":     {norms: 2},
+	"qwen2_moe":   {norms: 2, qkvBias: true},
+	"qwen3_moe":   {norms: 2, qkHeads: true},
+	"olmoe":       {norms: 2, qkWhole: true},
+	"phimoe":      {norms: 2, layerNorm: true},
+	"granitemoe":  {norms: 2},
+	"deepseek_v2": {norms: 2},
+	"deepseek_v3": {norms: 2},
+	"gpt_oss":     {norms: 2},
+	"glm4_moe":    {norms: 2},
+	"llama4_text": {norms: 2},
+}
+
+// architecture is c's, with what its own fields change.
+func (c config) architecture() (architecture, error) {
+	a, ok := architectures[c.ModelType]
+	if !ok {
+		return a, fmt.Errorf("%w: config.json says model_type %q, which this version does not know; safetensors or GGUF files would tell", ErrUnsupported, c.ModelType)
+	}
+	switch c.ModelType {
+	case "falcon":
+		a.allBias = c.Bias
+		switch {
+		case c.ParallelLN != nil:
+			a.norms = *c.ParallelLN
+		case !c.NewDecoder && (c.Parallel == nil || *c.Parallel):
+			a.norms = 1
+		}
+	case "starcoder2":
+		a.allBias = c.UseBias == nil || *c.UseBias
+	case "glm4_moe":
+		a.qkvBias, a.qkHeads = c.AttnBias, c.QKNorm
+	case "phimoe":
+		a.headBias = c.HeadBias
+	}
+	return a, nil
+}
+
+// attention counts one block's.
+func (c config) attention(a architecture) int64 {
+	if c.KVRank > 0 {
+		return c.latentAttention()
+	}
+	q, kv := c.Heads*c.headDim(), c.kv()*c.headDim()
+	n := c.Hidden * (2*q + 2*kv)
+	switch {
+	case a.allBias || c.AttnBias && c.ModelType != "glm4_moe":
+		n += q + 2*kv + c.Hidden
+	case a.qkvBias:
+		n += q + 2*kv
+	}
+	switch {
+	case a.qkHeads:
+		n += 2 * c.headDim()
+	case a.qkWhole:
+		n += q + kv
+	}
+	if c.ModelType == "gpt_oss" {
+		n += c.Heads // sinks
+	}
+	return n
+}
+
+// latentAttention has low-rank projections with norms between.
+func (c config) latentAttention() int64 {
+	key := c.NopeDim + c.RopeDim
+	n := c.Hidden * c.Heads * key
+	if c.QRank != nil && *c.QRank > 0 {
+		n = *c.QRank * (c.Hidden + 1 + c.Heads*key)
+	}
+	return n + c.Hidden*(c.KVRank+c.RopeDim) + c.KVRank*(1+c.Heads*(c.NopeDim+c.ValueDim)) + c.Heads*c.ValueDim*c.Hidden
+}
+
+// mlp counts a dense one of ffn.
+func (c config) mlp(a architecture, ffn int64) int64 {
+	matrices := int64(3)
+	if a.plain {
+		matrices = 2
+	}
+	n := matrices * c.Hidden * ffn
+	if a.allBias || c.MLPBias {
+		n += (matrices-1)*ffn + c.Hidden
+	}
+	return n
+}
+
+// feedForward counts layer i's MLP or experts, and those of its parameters that
+// work for no given token.
+func (c config) feedForward(a architecture, i int64) (n, idle int64) {
+	if !c.sparse(i) {
+		ffn := c.FFN
+		if c.DenseFFN > 0 {
+			ffn = c.DenseFFN
+		}
+		return c.mlp(a, ffn), 0
+	}
+	ffn, e := c.FFN, c.experts()
+	if c.ExpertFFN > 0 {
+		ffn = c.ExpertFFN
+	}
+	expert, router := c.mlp(a, ffn), e*c.Hidden
+	switch c.ModelType {
+	case "gpt_oss":
+		expert, router = expert+2*ffn+c.Hidden, router+e
+	case "deepseek_v3", "glm4_moe":
+		router += e // e_score_correction_bias
+	}
+	n = router + e*expert
+	switch {
+	case c.ModelType == "llama4_text":
+		n += expert
+	case c.SharedFFN > 0:
+		n += c.mlp(a, c.SharedFFN) + c.Hidden // and its gate
+	default:
+		n += c.mlp(a, c.SharedExperts*ffn)
+	}
+	return n, (e - c.perToken()) * expert
+}
+
+// count is the closed form.
+func (c config) count() (Parameters, error) {
+	a, err := c.architecture()
+	if err != nil {
+		return Parameters{}, err
+	}
+	if err := c.complete(); err != nil {
+		return Parameters{}, err
+	}
+	norm := c.Hidden
+	if a.layerNorm {
+		norm *= 2
+	}
+	p := Parameters{Source: "config", Confidence: Medium, Embedding: c.Vocab * c.Hidden, NonEmbedding: norm}
+	if c.ModelType == "gpt2" {
+		p.Embedding += c.Positions * c.Hidden
+	}
+	var idle int64
+	for i := range c.Layers {
+		n, resting := c.feedForward(a, i)
+		p.NonEmbedding += c.attention(a) + n + a.norms*norm
+		idle += resting
+	}
+	if !c.tied() {
+		p.LMHead = c.Vocab * c.Hidden
+		if a.headBias {
+			p.LMHead += c.Vocab
+		}
+	}
+	p.Total = p.Embedding + p.NonEmbedding + p.LMHead
+	p.Active = p.Total - idle
+	c.shape(&p)
+	return p, nil
+}
+
+// maxLayers bounds what a config.json may say, as others' bytes are read.
+const maxLayers = 10_000
+
+// complete refuses a configuration that does not tell the whole shape.
+func (c config) complete() error {
+	var lacks []string
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"hidden_size", c.Hidden}, {"num_hidden_layers", c.Layers}, {"num_attention_heads", c.Heads},
+		{"intermediate_size", max(c.FFN, c.ExpertFFN)}, {"vocab_size", c.Vocab},
+	} {
+		if f.value <= 0 {
+			lacks = append(lacks, f.name)
+		}
+	}
+	switch {
+	case len(lacks) > 0:
+		return fmt.Errorf("%w: config.json lacks %s", ErrUnsupported, strings.Join(lacks, ", "))
+	case c.Layers > maxLayers:
+		return fmt.Errorf("%w: config.json says num_hidden_layers %d", ErrUnsupported, c.Layers)
+	case c.experts() > 0 && (c.perToken() <= 0 || c.perToken() > c.experts()):
+		return fmt.Errorf("%w: config.json has %d experts and does not say how many work for a token (num_experts_per_tok)", ErrUnsupported, c.experts())
+	}
+	return nil
+}
