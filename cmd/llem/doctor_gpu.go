@@ -83,9 +83,9 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 		devices[i] = g.device
 	}
 	w, err := n.Watch(devices)
-	var refresh, jitter []time.Duration
+	var polls []measure.Sample
 	if err == nil {
-		refresh, jitter, err = w.CounterRefresh(ctx)
+		polls, err = w.PollCounters(ctx, time.Now())
 	}
 	if err != nil {
 		for _, g := range gpus {
@@ -93,6 +93,7 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 		}
 		return
 	}
+	refresh, jitter := measure.Refresh(polls, len(gpus))
 	samples, took := readIdle(ctx, w)
 	for i, g := range gpus {
 		if refresh[i] == 0 {

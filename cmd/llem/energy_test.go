@@ -203,7 +203,7 @@ func checkSeries(t *testing.T, r *result.Record, dir string) {
 	}
 	samples := readParquet(t, filepath.Join(dir, result.SamplesFile))
 	seen := slices.Compact(slices.Clone(samples["phase"]))
-	if want := []string{"baseline", "launch", "warmup", "thermal_floor", "window"}; len(seen) < len(want) || !slices.Equal(seen[:len(want)], want) {
+	if want := []string{"preflight", "baseline", "launch", "warmup", "thermal_floor", "window"}; len(seen) < len(want) || !slices.Equal(seen[:len(want)], want) {
 		t.Errorf("samples of the phases %v, want %v first", seen, want)
 	}
 	edges := 0

@@ -36,7 +36,8 @@ func checkTampering(t *testing.T, h *host, dir string) {
 		"energy.cross_checks[0].energy_j", "energy.cross_checks[0].difference_j", "energy.u_absolute_j",
 		"energy.u_adjusted_j", "energy.u_adjusted_absolute_j", "energy.u_per_output_token_absolute_j", "energy.coverage_k",
 		"energy.components.resolution", "energy.steady.energy_j", "energy.mean_power_w", "energy.peak_power_w",
-		"energy.per_request_j", "energy.engine_idle_power_w", "engine.startup_energy_j", "flops.flops_per_joule", "flops.u_flops_per_joule", "flops.u_flops_per_joule_absolute",
+		"energy.per_request_j", "energy.engine_idle_power_w", "engine.startup_energy_j", "environment.gpus[0].counter_refresh_ms",
+		"flops.flops_per_joule", "flops.u_flops_per_joule", "flops.u_flops_per_joule_absolute",
 	} {
 		expect(doubled(t, sound, figure), figure)
 	}

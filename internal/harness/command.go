@@ -104,9 +104,11 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
 		return fault(HostFault, "read GPUs: %w", err)
 	}
-	if x.refresh, x.jitter, err = x.watcher.CounterRefresh(ctx); err != nil {
+	polls, err := x.watcher.PollCounters(ctx, time.Now())
+	if err != nil {
 		return fault(InterruptFault, "measure the counter's refresh: %w", err)
 	}
+	x.refresh, x.jitter = measure.Refresh(polls, len(x.devices))
 	return nil
 }
 

@@ -73,6 +73,7 @@ type run struct {
 	phases     []result.Phase
 
 	foreign   []measure.Process
+	polls     []measure.Sample // of the counters, which gave refresh and jitter
 	refresh   []time.Duration
 	jitter    []time.Duration
 	baseline  *measure.Baseline

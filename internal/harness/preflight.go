@@ -181,11 +181,12 @@ func (x *run) watch(ctx context.Context) error {
 	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 {
 		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
 	}
-	if x.refresh, x.jitter, err = x.watcher.CounterRefresh(ctx); err != nil {
-		x.Log.Warn("measure the counter's refresh", "error", err)
-	}
 	interval := time.Duration(x.exp.Measurement.SampleIntervalMS) * time.Millisecond
 	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), interval)
+	if x.polls, err = x.watcher.PollCounters(ctx, x.recorder.Epoch()); err != nil {
+		x.Log.Warn("measure the counter's refresh", "error", err)
+	}
+	x.refresh, x.jitter = measure.Refresh(x.polls, len(x.devices))
 	return nil
 }
 

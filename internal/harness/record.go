@@ -79,13 +79,19 @@ func (x *run) environment() result.Environment {
 			Persistence: d.Persistence, MIG: d.MIG, PCIBusID: d.PCIBusID,
 			PCIeGeneration: d.PCIeGen, PCIeWidth: d.PCIeWidth,
 		}
-		if i < len(x.refresh) && x.refresh[i] > 0 {
-			g.CounterRefreshMS = ptr(x.refresh[i].Seconds() * 1000)
-			g.CounterJitterMS = ptr(x.jitter[i].Seconds() * 1000)
-		}
+		x.mapRefresh(&g, i)
 		env.GPUs = append(env.GPUs, g)
 	}
 	return env
+}
+
+// mapRefresh maps how often the counter of GPU i moves.
+func (x *run) mapRefresh(g *result.GPU, i int) {
+	g.CounterRefreshMS, g.CounterJitterMS = nil, nil
+	if i < len(x.refresh) && x.refresh[i] > 0 {
+		g.CounterRefreshMS = ptr(x.refresh[i].Seconds() * 1000)
+		g.CounterJitterMS = ptr(x.jitter[i].Seconds() * 1000)
+	}
 }
 
 func (x *run) processes(list []measure.Process) []result.Process {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
@@ -30,12 +31,11 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	for i := range rows {
 		x.work.traces = append(x.work.traces, traceOf(&rows[i], r.Tokens.Source))
 	}
-	for i, s := range sensorsOf(r.Environment.GPUs) {
-		g := r.Environment.GPUs[i]
+	for _, g := range r.Environment.GPUs {
 		x.devices = append(x.devices, measure.Device{Index: g.Index, UUID: g.UUID, ComputeCapability: g.ComputeCapability})
-		x.refresh, x.jitter = append(x.refresh, s.Refresh), append(x.jitter, s.Jitter)
 	}
-	if x.baseline, err = baselineOf(r, samples); err != nil {
+	samples = x.refreshAgain(r.Environment.GPUs, samples)
+	if x.baseline, err = x.baselineOf(r, samples); err != nil {
 		return nil, err
 	}
 	x.idle = measure.FloorPower(samples, len(x.devices))
@@ -45,6 +45,29 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	return x.again(r, samples, from), nil
 }
 
+// refreshAgain tells how often the counters move from the polls of preflight, which
+// come first among the samples, and returns the others. A record from before they
+// were kept has none, and is believed.
+func (x *run) refreshAgain(gpus []result.GPU, samples []measure.Sample) []measure.Sample {
+	for n := 0; n < len(samples) && samples[n].Phase == measure.Preflight; n++ {
+		x.polls = samples[:n+1]
+	}
+	if len(x.polls) > 0 {
+		x.refresh, x.jitter = measure.Refresh(x.polls, len(gpus))
+		return samples[len(x.polls):]
+	}
+	of := func(ms *float64) time.Duration {
+		if ms == nil {
+			return 0
+		}
+		return milliseconds(*ms)
+	}
+	for _, g := range gpus {
+		x.refresh, x.jitter = append(x.refresh, of(g.CounterRefreshMS)), append(x.jitter, of(g.CounterJitterMS))
+	}
+	return samples
+}
+
 // again is r with its figures mapped anew.
 func (x *run) again(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
 	fig := load.Summarise(x.work.traces, x.exp.Workload.Load.Pattern != "closed")
@@ -52,6 +75,10 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 	out.EnergyTotalJ, out.EnergyAdjustedJ, out.BaselinePowerW, out.EnergyPerOutputToken = nil, nil, nil, nil
 	out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
 	out.Requests.Completed, out.Requests.Failed = fig.Completed, fig.Failed
+	out.Environment.GPUs = slices.Clone(r.Environment.GPUs)
+	for i := range out.Environment.GPUs {
+		x.mapRefresh(&out.Environment.GPUs[i], i)
+	}
 	x.mapEnergy(&out, fig, samples, from)
 	out.Engine.StartupEnergyJ = joules(measure.LaunchEnergy(samples, len(x.devices)))
 	en, was := &out.Energy, &r.Energy
@@ -113,13 +140,13 @@ func traceOf(row *result.RequestRow, source string) load.Trace {
 }
 
 // baselineOf is the baseline: from its readings, or as an earlier run gave it.
-func baselineOf(r *result.Record, samples []measure.Sample) (*measure.Baseline, error) {
+func (x *run) baselineOf(r *result.Record, samples []measure.Sample) (*measure.Baseline, error) {
 	was := r.Energy.Baseline
 	switch {
 	case was == nil:
 		return nil, nil
 	case !was.Cached:
-		b, err := measure.RecomputeBaseline(samples, sensorsOf(r.Environment.GPUs))
+		b, err := measure.RecomputeBaseline(samples, x.sensors())
 		return &b, err
 	}
 	b := &measure.Baseline{Power: measure.Watts(was.PowerW), Method: was.Method, Components: map[string]measure.Watts{}}

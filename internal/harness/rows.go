@@ -151,12 +151,14 @@ func (m *mean) value() *float32 {
 	return ptr(float32(m.sum / float64(m.n)))
 }
 
-// sampleRows are all readings as they were read.
+// sampleRows are all readings as they were read, those of preflight first.
 func (x *run) sampleRows(samples []measure.Sample) iter.Seq[result.SampleRow] {
 	return func(yield func(result.SampleRow) bool) {
-		for i := range samples {
-			if !yield(x.sampleRow(&samples[i])) {
-				return
+		for _, list := range [][]measure.Sample{x.polls, samples} {
+			for i := range list {
+				if !yield(x.sampleRow(&list[i])) {
+					return
+				}
 			}
 		}
 	}

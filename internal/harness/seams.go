@@ -48,9 +48,9 @@ type Tuner interface {
 type Watcher interface {
 	measure.Sampler
 	measure.Processes
-	// CounterRefresh measures how often each energy counter moves; 0 where
-	// there is no counter. jitter is the standard deviation of its ticks.
-	CounterRefresh(ctx context.Context) (refresh, jitter []time.Duration, err error)
+	// PollCounters reads the energy counters until it is known how often they move,
+	// some seconds at most; a GPU without one gives no readings.
+	PollCounters(ctx context.Context, epoch time.Time) ([]measure.Sample, error)
 }
 
 // Instrument is another's meter, which is opened and closed with the window.

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,21 +113,6 @@ func checkSource(r *result.Record, method string) string {
 		}
 	}
 	return "computed again"
-}
-
-func sensorsOf(gpus []result.GPU) []measure.Sensor {
-	out := make([]measure.Sensor, len(gpus))
-	for i, g := range gpus {
-		var refresh time.Duration
-		if g.CounterRefreshMS != nil {
-			refresh = time.Duration(math.Round(*g.CounterRefreshMS * 1e6))
-		}
-		out[i] = measure.SensorOf(refresh, g.ComputeCapability)
-		if g.CounterJitterMS != nil {
-			out[i].Jitter = time.Duration(math.Round(*g.CounterJitterMS * 1e6))
-		}
-	}
-	return out
 }
 
 // readings turns rows back into samples; from is where the window began on

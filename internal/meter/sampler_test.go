@@ -4,7 +4,6 @@ package meter
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -163,90 +162,14 @@ func TestSampleAllocatesNothingOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestTickInterval(t *testing.T) {
-	const ms = time.Millisecond
-	for name, c := range map[string]struct {
-		at   []time.Duration
-		want time.Duration
-	}{
-		"none":           {nil, 0},
-		"one":            {[]time.Duration{5 * ms}, 0},
-		"even":           {[]time.Duration{0, 100 * ms, 200 * ms, 300 * ms}, 100 * ms},
-		"one was missed": {[]time.Duration{0, 100 * ms, 300 * ms, 400 * ms, 500 * ms}, 100 * ms},
-		"one seen late":  {[]time.Duration{0, 100 * ms, 240 * ms, 300 * ms, 400 * ms}, 100 * ms},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := (&ticks{at: c.at}).interval(); got != c.want {
-				t.Errorf("got %v, want %v", got, c.want)
-			}
-		})
-	}
-}
-
-// A process that was not scheduled sees a tick late, and knows it.
-func TestTicksOfLatePollsDoNotCount(t *testing.T) {
-	var seen ticks
-	for at := time.Duration(0); at < 800*time.Millisecond; at += pollEvery {
-		if stall := at - 480*time.Millisecond; stall > 0 && stall < 100*time.Millisecond || at > 620*time.Millisecond && at < 790*time.Millisecond {
-			continue
-		}
-		seen.see(uint64(at/(100*time.Millisecond)), at)
-	}
-	if got := seen.interval(); len(seen.late) != 2 || got < 99*time.Millisecond || got > 101*time.Millisecond {
-		t.Errorf("%v from ticks at %v, late %v; want 100 ms", got, seen.at, seen.late)
-	}
-	// Where every poll is slow the ticks are those that there are.
-	slow := ticks{late: []time.Duration{0, 95 * time.Millisecond, 205 * time.Millisecond, 300 * time.Millisecond}}
-	if got := slow.interval(); got < 95*time.Millisecond || got > 105*time.Millisecond {
-		t.Errorf("slow polls give %v", got)
-	}
-}
-
-// How far ticks lie from their grid is told from what the polls make of it, and a
-// tick that was seen late is no jitter.
-func TestJitterOfTicks(t *testing.T) {
-	const ms = time.Millisecond
-	for name, c := range map[string]struct {
-		sigma       float64 // ms
-		least, most time.Duration
-	}{
-		"none": {0, 0, 600 * time.Microsecond},
-		"1 ms": {1, 500 * time.Microsecond, 1600 * time.Microsecond},
-		"3 ms": {3, 1800 * time.Microsecond, 4200 * time.Microsecond},
-	} {
-		rng := rand.New(rand.NewPCG(1, 2))
-		var at []time.Duration
-		for k := range 40 {
-			at = append(at, time.Duration(k+1)*100*ms+time.Duration(rng.NormFloat64()*c.sigma*float64(ms)))
-		}
-		at[20] += 7 * ms
-		var seen ticks
-		n := 0
-		for now := time.Duration(0); n < len(at); now += pollEvery + 37*time.Microsecond {
-			for n < len(at) && at[n] <= now {
-				n++
-			}
-			seen.see(uint64(n), now)
-		}
-		every := seen.interval()
-		if got := seen.jitter(every); got < c.least || got > c.most {
-			t.Errorf("%s: %v about a grid of %v, want %v to %v", name, got, every, c.least, c.most)
-		}
-	}
-	if got := (&ticks{at: []time.Duration{0, 100 * ms, 207 * ms}, gap: make([]time.Duration, 3)}).jitter(100 * ms); got != 0 {
-		t.Errorf("%v out of three ticks", got)
-	}
-}
-
-func TestCounterRefreshWithoutACounter(t *testing.T) {
+func TestPollsWithoutACounter(t *testing.T) {
 	d := newFakeDevice("GPU-a")
 	delete(d.fields, nvml.FI_DEV_ENERGY)
 	d.code["energy"] = nvml.ERROR_NOT_SUPPORTED
 	s := watchFake(t, d)
 	start := time.Now()
-	got, jitter, err := s.CounterRefresh(t.Context())
-	if err != nil || len(got) != 1 || got[0] != 0 || jitter[0] != 0 {
-		t.Errorf("got %v, %v; want 0", got, err)
+	if got, err := s.PollCounters(t.Context(), start); err != nil || len(got) != 0 {
+		t.Errorf("got %v, %v; want none", got, err)
 	}
 	if took := time.Since(start); took > enoughTime {
 		t.Errorf("took %v to find that there is no counter", took)

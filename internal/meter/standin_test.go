@@ -218,15 +218,17 @@ func TestStandinRefreshIsMeasured(t *testing.T) {
 	c.Fail(0, "field:191", 3)
 	c.Fail(2, "field:191", 3)
 	c.Fail(2, "nvmlDeviceGetTotalEnergyConsumption", 3)
-	got, jitter, err := watchStandin(t, n, "0", "1", "2").CounterRefresh(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	epoch := time.Now()
+	polls, err := watchStandin(t, n, "0", "1", "2").PollCounters(t.Context(), epoch)
+	if took := time.Since(epoch); err != nil || polls[len(polls)-1].At > took || polls[0].At <= 0 {
+		t.Fatalf("%v, polls until %v in %v", err, polls[len(polls)-1].At, took)
 	}
+	got, jitter := measure.Refresh(polls, 3)
 	for i, want := range []time.Duration{100 * time.Millisecond, 20 * time.Millisecond, 0} {
 		if diff := (got[i] - want).Abs(); diff > want/20 {
 			t.Errorf("GPU %d refreshes every %v, want %v within 5 %%", i, got[i], want)
 		}
-		if jitter[i] > 4*pollEvery {
+		if jitter[i] > 4*measure.PollEvery {
 			t.Errorf("GPU %d: ticks on a grid have a jitter of %v", i, jitter[i])
 		}
 	}

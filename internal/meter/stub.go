@@ -51,7 +51,7 @@ func (s *Sampler) Processes(context.Context) ([]measure.Process, error) {
 	return nil, ErrUnavailable
 }
 
-// CounterRefresh fails with ErrUnavailable.
-func (s *Sampler) CounterRefresh(context.Context) (refresh, jitter []time.Duration, err error) {
-	return nil, nil, ErrUnavailable
+// PollCounters fails with ErrUnavailable.
+func (s *Sampler) PollCounters(context.Context, time.Time) ([]measure.Sample, error) {
+	return nil, ErrUnavailable
 }
