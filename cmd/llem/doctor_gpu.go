@@ -141,7 +141,7 @@ func (g *gpuCheck) expect(s measure.Sensor, c measure.Conditions) {
 	if !ok {
 		return
 	}
-	said = fmt.Sprintf("expected uncertainty (95 %%, between runs on this card) at a steady %.0f W, its limit: %s", *g.device.PowerLimitW, said)
+	said = fmt.Sprintf("expected uncertainty (95 %%, the meter's own, without the spread of repeated runs) at a steady %.0f W, its limit: %s", *g.device.PowerLimitW, said)
 	if g.used {
 		said += "; its idle power is not idle: it is in use"
 	}

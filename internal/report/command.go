@@ -20,13 +20,14 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	fmt.Fprintln(&p.b)
 	switch {
 	case c.EnergyMeanJ != nil:
-		p.row("energy", "%s%s (mean of %d runs, 95"+hard+"%% interval of their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), void(c.Runs), len(c.Runs))
+		p.row("energy", "%s%s (mean of %d runs and its 95"+hard+"%% interval, from their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), void(c.Runs), len(c.Runs))
 		p.row("last run", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
 	case len(c.GPUs) == 0:
 		p.row("energy", "– (no NVIDIA GPU; only the host was measured)")
 	default:
 		p.row("energy", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
 	}
+	p.commandUncertainty(c, last)
 	p.measured(c)
 	p.perGPU(last.PerGPU, last.CoverageK)
 	if last.MeanPowerW != nil || last.PeakPowerW != nil || last.IdlePowerW != nil {
@@ -47,6 +48,19 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	p.failed(c.Runs)
 	p.warnings()
 	return p.print(w)
+}
+
+// commandUncertainty says what ± stands for behind the figures of one run.
+func (p *printer) commandUncertainty(c *result.Command, last result.CommandRun) {
+	if last.EnergyTotalJ == nil || last.URepeatabilityJ == nil || !(last.CoverageK > 0) {
+		return
+	}
+	what := "± is"
+	if c.EnergyMeanJ != nil {
+		what = "± of one run is"
+	}
+	p.share(what, last.CoverageK)
+	p.absolute(last.CoverageK, absolute{last.UAbsoluteJ, "J"})
 }
 
 // void marks a figure of runs of which one does not stand.

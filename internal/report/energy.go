@@ -87,22 +87,49 @@ func (p *printer) energy() {
 	}
 }
 
-// uncertainty says what the sign ± stands for.
+// uncertainty says what the sign ± stands for, and how wide it is in the absolute.
 func (p *printer) uncertainty() {
 	e := p.r.Energy
 	if e.URepeatabilityJ == nil || !(e.CoverageK > 0) {
 		return
 	}
+	p.share("± is", e.CoverageK)
+	list := []absolute{{e.UPerOutputTokenAbsoluteJ, "J/token"}, {e.UAbsoluteJ, "J total"}, {e.UAdjustedAbsoluteJ, "J adjusted"}}
+	if f := p.r.FLOPs; f != nil && f.FLOPsPerJoule != nil && f.UFLOPsPerJouleAbsolute != nil {
+		scale, prefix := decimal(*f.FLOPsPerJoule)
+		u := *f.UFLOPsPerJouleAbsolute / scale
+		list = append(list, absolute{&u, prefix + "FLOP/J"})
+	}
+	p.absolute(e.CoverageK, list...)
+}
+
+// share says that what stands after ± is the meter's share, and with what coverage.
+func (p *printer) share(what string, k float64) {
 	share := ""
-	if e.CoverageK == 2 {
+	if k == 2 {
 		share = ", about 95" + hard + "%"
 	}
-	absolute := ""
-	if e.UAbsoluteJ != nil {
-		half := e.CoverageK * *e.UAbsoluteJ
-		absolute = fmt.Sprintf("; ±%s in the absolute, with the sensor's gain", hard+short(half)+hard+"J")
+	p.row("uncertainty", "%s the meter's own (k%s=%s%s%s), without the spread of repeated runs", what, hard, hard, short(k), share)
+}
+
+// absolute is a figure's standard uncertainty with the gain of the sensor, and the
+// figure's unit and name.
+type absolute struct {
+	u    *float64
+	name string
+}
+
+// absolute gives those that are known.
+func (p *printer) absolute(k float64, list ...absolute) {
+	var parts []string
+	for _, a := range list {
+		if a.u != nil && isWidth(k**a.u) {
+			parts = append(parts, within(k**a.u, strings.ReplaceAll(a.name, " ", hard)))
+		}
 	}
-	p.row("uncertainty", "± is between runs on one card (k%s=%s%s%s)%s", hard, hard, short(e.CoverageK), share, absolute)
+	if len(parts) > 0 {
+		p.row("absolute", "%s, with the sensor's gain", strings.Join(parts, ", "))
+	}
 }
 
 func (p *printer) baseline() {

@@ -25,12 +25,22 @@ func plusMinus(v, u *float64, k, n float64, name string) string {
 		return unit(v, name)
 	}
 	half := k * *u / n
-	if !(half > 0) || math.IsInf(half, 1) {
+	if !isWidth(half) {
 		return unit(v, name)
 	}
-	digits := min(max(0, 1-exponent(half, 1)), 9)
-	return fmt.Sprintf("%s"+hard+"±"+hard+"%s"+hard+"%s", fixed(*v, digits), fixed(half, digits), name)
+	return fixed(*v, digits(half)) + hard + within(half, name)
 }
+
+// within prints ± half with two significant digits.
+func within(half float64, name string) string {
+	return "±" + hard + fixed(half, digits(half)) + hard + name
+}
+
+// isWidth says whether half can stand after ±.
+func isWidth(half float64) bool { return half > 0 && !math.IsInf(half, 1) }
+
+// digits are those behind the point that half is known to.
+func digits(half float64) int { return min(max(0, 1-exponent(half, 1)), 9) }
 
 // number prints about four significant digits; an exponent only where zeros
 // would be all there is to see.

@@ -80,6 +80,7 @@ func TestTables(t *testing.T) {
 		"full": func(*result.Record) {},
 		"uncertainty": func(r *result.Record) {
 			r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.UAdjustedJ = p(64.0), p(737.0), p(71.3)
+			r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.UAdjustedAbsoluteJ, r.FLOPs.UFLOPsPerJouleAbsolute = p(0.0288), p(594.0), p(8.1e8)
 			r.Energy.Baseline.UW, r.Energy.Method = p(0.31), "counter_edge_aligned"
 			r.Energy.PerGPU[0].UJ, r.Energy.PerGPU[1].UJ = p(45.2), p(45.4)
 		},
@@ -271,6 +272,7 @@ func TestRecordsWithFieldsMissingArePrinted(t *testing.T) {
 		r.Warmup.Converged, r.Warmup.FinalCV = p(true), p(0.03)
 		r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.UAdjustedJ, r.Energy.Baseline.UW = p(64.0), p(737.0), p(71.0), p(0.3)
 		r.Energy.PerTotalTokenJ, r.Energy.PerRequestJ = p(0.5), p(254.0)
+		r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.UAdjustedAbsoluteJ, r.FLOPs.UFLOPsPerJouleAbsolute = p(0.0288), p(594.0), p(8.1e8)
 		return r
 	}
 	check("everything", &result.Record{})

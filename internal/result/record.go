@@ -127,11 +127,11 @@ type Energy struct {
 	Method  string      `json:"method"`  // counter_edge_aligned | counter | power_integral | zeusd | zeus | codecarbon | ""
 	PerGPU  []GPUEnergy `json:"per_gpu"`
 	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
-	URepeatabilityJ          *float64           `json:"u_repeatability_j"`             // of energy_total_j between runs on one card
+	URepeatabilityJ          *float64           `json:"u_repeatability_j"`             // of energy_total_j: the meter's own, without the spread of repeated runs
 	UAbsoluteJ               *float64           `json:"u_absolute_j"`                  // with the gain of the board's sensor
 	UAdjustedJ               *float64           `json:"u_adjusted_j"`                  // of energy_adjusted_j, without the gain
 	UAdjustedAbsoluteJ       *float64           `json:"u_adjusted_absolute_j"`         // with the gain, which scales energy and baseline alike
-	UPerOutputTokenJ         *float64           `json:"u_per_output_token_j"`          // of energy_per_output_token, between runs on one card
+	UPerOutputTokenJ         *float64           `json:"u_per_output_token_j"`          // of energy_per_output_token: the meter's own
 	UPerOutputTokenAbsoluteJ *float64           `json:"u_per_output_token_absolute_j"` // with the gain
 	CoverageK                float64            `json:"coverage_k"`                    // what is printed after ± is so many u
 	Components               map[string]float64 `json:"components"`                    // of u_repeatability_j, independent, in J
@@ -293,7 +293,7 @@ type FLOPs struct {
 	Notes                  []string `json:"notes"`
 	FLOPsPerSecond         *float64 `json:"flops_per_second"`
 	FLOPsPerJoule          *float64 `json:"flops_per_joule"`
-	UFLOPsPerJoule         *float64 `json:"u_flops_per_joule"`          // from the energy's between runs on one card, k = 1
+	UFLOPsPerJoule         *float64 `json:"u_flops_per_joule"`          // the meter's own, k = 1
 	UFLOPsPerJouleAbsolute *float64 `json:"u_flops_per_joule_absolute"` // with the gain
 }
 
