@@ -14,7 +14,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s $$'\t'
 
 .PHONY: quickstart
-quickstart: docker build images ## measure the reference engine in a container
+quickstart: build reference ## measure the reference engine in a container
 	bin/llem run --image llem/reference examples/quickstart.yaml
 
 .PHONY: build
@@ -25,17 +25,29 @@ build: ## build bin/llem
 docker:
 	scripts/docker-up
 
-.PHONY: images
-images: docker ## build the image llem/reference
+.PHONY: reference
+reference: docker ## build the image llem/reference
 	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o images/reference/reference ./images/reference
 	docker build --quiet --tag llem/reference images/reference
+
+.PHONY: images
+images: docker ## build every engine's image of images/, or IMAGES="llamacpp transformers"
+	scripts/images $(IMAGES)
+
+.PHONY: test-images
+test-images: docker ## the tests of the server over transformers, in its image
+	scripts/images transformers
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && chmod 755 "$$dir" && \
+	go run ./images/tinymodel --hf "$$dir/tiny" && go run ./images/tinymodel --eos --hf "$$dir/eos" && \
+	docker run --rm --volume "$$dir:/models:ro" --env TINY=/models/tiny --env TINY_EOS=/models/eos \
+		--volume "$$PWD/images/transformers:/src:ro" --workdir /src --entrypoint python3 llem/transformers -m unittest
 
 .PHONY: test
 test: ## every test, with the race detector, against a real daemon
 	@echo '== a Docker daemon'
 	@scripts/docker-up --stand-in-gpu
 	@echo '== the image llem/reference'
-	@$(MAKE) --no-print-directory images
+	@$(MAKE) --no-print-directory reference
 	@echo '== Zeus and CodeCarbon'
 	@scripts/instruments >/dev/null
 	@echo '== gofmt'
@@ -83,4 +95,4 @@ release: ## build the tag that is checked out and upload it as a draft; needs GI
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin dist images/reference/reference
+	rm -rf bin dist images/reference/reference images/ollama/ollama

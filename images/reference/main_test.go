@@ -124,7 +124,7 @@ func TestTheImageIsTheBinaryAlone(t *testing.T) {
 func TestTheBinaryIsStaticAndSmall(t *testing.T) {
 	f, err := elf.Open("reference")
 	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") != "true" {
-		t.Skip("not built; make images builds it")
+		t.Skip("not built; make reference builds it")
 	}
 	if err != nil {
 		t.Fatal(err)
