@@ -29,10 +29,22 @@ const (
 )
 
 // Compare grows f by what another instrument says otherwise, where that is more
-// than three times what both allow; ok says that it is not.
-func (f *Figure) Compare(other *Figure) (ok bool) {
+// than three times what both allow; ok says that it is not. The two are taken to
+// err by themselves: whether the counter integrates the very looks of the sensor
+// that are read as power, the driver's makers do not say.
+func (f *Figure) Compare(other *Figure) (ok bool) { return f.compare(other, 0) }
+
+// CompareCounter is Compare for two that read the same counter: of a load that
+// varies it missed for both what its sensor did not look at.
+func (f *Figure) CompareCounter(other *Figure) (ok bool) {
+	return f.compare(other, 2*float64(f.Components[dutyCycle])*float64(other.Components[dutyCycle]))
+}
+
+// compare is for two figures whose errors have this covariance, twice.
+func (f *Figure) compare(other *Figure, covariance float64) (ok bool) {
+	u, v := float64(f.U), float64(other.U)
 	diff := math.Abs(float64(f.Energy - other.Energy))
-	if diff <= disagreementLimit*math.Hypot(float64(f.U), float64(other.U)) {
+	if diff <= disagreementLimit*math.Sqrt(max(0, u*u+v*v-covariance)) {
 		return true
 	}
 	f.Components[disagreement] = Joules(diff / math.Sqrt(3))

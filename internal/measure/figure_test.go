@@ -2,6 +2,7 @@ package measure
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -82,6 +83,42 @@ func TestNoUncertaintyIsZero(t *testing.T) {
 		}
 		if e := WindowEnergy(samples, []Sensor{sensor}, from, to)[0]; e.U == nil || *e.U < c.least || *e.U > 10 {
 			t.Errorf("%s: %v ± %v J, want at least %g", name, e.Energy, e.U, float64(c.least))
+		}
+	}
+}
+
+// What a counter missed of a load that varies, all who read it missed.
+func TestTwoThatReadOneCounter(t *testing.T) {
+	figure := func(e, edge, duty Joules) *Figure {
+		return (&Figure{Energy: e, Components: map[string]Joules{closingEdge: edge, dutyCycle: duty}}).sum()
+	}
+	if !figure(1000, 1, 20).Compare(figure(1080, 1, 20)) {
+		t.Error("80 J between two that each miss ± 20 J by themselves is nothing")
+	}
+	if f := figure(1000, 1, 20); f.CompareCounter(figure(1005, 1, 20)) || f.U < 20 {
+		t.Error("5 J between two readings of one counter, known to 1 J each, is seen")
+	}
+	if !figure(1000, 1, 20).CompareCounter(figure(1004, 1, 20)) {
+		t.Error("4 J are within three times both")
+	}
+}
+
+// Nor does that cry wolf: an instrument that reads the counter when it is called
+// agrees with the aligned one, whatever the load.
+func TestACallAgreesWithTheAlignedCounter(t *testing.T) {
+	const n = 150
+	for shape, draw := range shapes {
+		apart := 0
+		for seed := range uint64(n) {
+			v := simulate(rand.New(rand.NewPCG(seed, 3)), draw, 1).views()
+			f, ok := v[0].aligned()
+			other, called := called(v[0])
+			if ok && called && !f.CompareCounter(other) {
+				apart++
+			}
+		}
+		if apart > n/50 {
+			t.Errorf("%s: %d of %d disagree", shape, apart, n)
 		}
 	}
 }
