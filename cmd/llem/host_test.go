@@ -3,8 +3,10 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,9 +14,25 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
+// rapl is what counters of a host showed, as they were played: a busy host lets
+// the player wait, and the counter stand.
+type rapl struct {
+	mu    sync.Mutex
+	times []time.Time // from when on each value was surely seen
+	uj    []uint64
+}
+
+// showed bounds the counter at t: what it showed at least and at most.
+func (p *rapl) showed(t time.Time) (least, most float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := sort.Search(len(p.times), func(i int) bool { return p.times[i].After(t) })
+	return float64(p.uj[max(i-1, 0)]) / 1e6, float64(p.uj[min(i, len(p.uj)-1)]) / 1e6
+}
+
 // cpu plays a CPU package of constant power, and its memory of a tenth of it.
-// The counter wraps every second.
-func (h *host) cpu(watts float64) {
+// The counter wraps within the first second.
+func (h *host) cpu(watts float64) *rapl {
 	h.t.Helper()
 	write := func(zone, file, text string) {
 		dir := h.path(filepath.Join("powercap", zone))
@@ -30,12 +48,15 @@ func (h *host) cpu(watts float64) {
 		}
 	}
 	limit := uint64(50 * watts * 1e6)
-	begun := time.Now()
+	begun, p := time.Now(), &rapl{}
 	now := func() {
 		uj := uint64(watts * 1e6 * time.Since(begun).Seconds())
 		write("intel-rapl:0", "energy_uj", strconv.FormatUint((limit-uint64(watts*1e6)+uj)%limit, 10))
 		write("intel-rapl:0:0", "energy_uj", strconv.FormatUint(uj/10, 10))
 		write("intel-rapl:1", "energy_uj", strconv.FormatUint(2*uj, 10))
+		p.mu.Lock()
+		p.times, p.uj = append(p.times, time.Now()), append(p.uj, uj)
+		p.mu.Unlock()
 	}
 	for zone, name := range map[string]string{"intel-rapl:0": "package-0", "intel-rapl:0:0": "dram", "intel-rapl:1": "psys"} {
 		write(zone, "name", name)
@@ -55,44 +76,54 @@ func (h *host) cpu(watts float64) {
 		}
 	}()
 	h.t.Cleanup(func() { close(stop); <-done })
+	return p
 }
 
-func checkHost(t *testing.T, e *result.HostEnergy, seconds, watts float64) {
+// check holds a span's energy to what the counters showed right around it.
+func (p *rapl) check(t *testing.T, e *result.HostEnergy, from time.Time, seconds float64) {
 	t.Helper()
-	if e == nil || e.Method != "rapl" {
+	if e == nil || e.Method != "rapl" || e.PackageJ == nil || e.DRAMJ == nil {
 		t.Fatalf("host %+v", e)
 	}
-	// The counters are played by this process, which a busy host lets wait.
-	const late = 0.5
-	within(t, "package_j", e.PackageJ, watts*seconds, watts*late)
-	within(t, "dram_j", e.DRAMJ, watts*seconds/10, watts/10*late)
+	// llem reads before it begins and after it ends, so much at the most.
+	const around = 100 * time.Millisecond
+	to := from.Add(time.Duration(seconds * float64(time.Second)))
+	_, begin := p.showed(from)
+	end, _ := p.showed(to)
+	early, _ := p.showed(from.Add(-around))
+	_, late := p.showed(to.Add(around))
+	for what, j := range map[string]float64{"package_j": *e.PackageJ, "dram_j": *e.DRAMJ * 10} {
+		if j < end-begin-1e-4 || j > late-early+1e-4 {
+			t.Errorf("%s: %g J, want %g to %g", what, j, end-begin, late-early)
+		}
+	}
 }
 
 func TestHostEnergyStandsBesideTheGPUs(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 300})
-	h.cpu(120)
+	cpu := h.cpu(120)
 	o := h.llem(h.quick("--gpus", "0")...)
 	r := o.record(t)
 	if o.code != 0 || !strings.Contains(o.stdout, "in no figure above, by rapl") {
 		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
-	checkHost(t, r.Energy.Host, *r.WindowSeconds, 120)
-	within(t, "energy_total_j", r.EnergyTotalJ, 300**r.WindowSeconds, 300**r.WindowSeconds/50+30)
+	cpu.check(t, r.Energy.Host, *r.WindowStart, *r.WindowSeconds)
+	within(t, "energy_total_j", r.EnergyTotalJ, 300**r.WindowSeconds, 3**r.Energy.URepeatabilityJ)
 
 	var c result.Command
 	decodeJSON(t, h.llem("measure", "--json", "--", "sleep", "2").stdout, &c)
-	checkHost(t, c.Runs[0].Host, c.Runs[0].Seconds, 120)
-	within(t, "energy_total_j", c.Runs[0].EnergyTotalJ, 300*c.Runs[0].Seconds, 10+3**c.Runs[0].URepeatabilityJ)
+	cpu.check(t, c.Runs[0].Host, c.Runs[0].StartedAt, c.Runs[0].Seconds)
+	within(t, "energy_total_j", c.Runs[0].EnergyTotalJ, 300*c.Runs[0].Seconds, 3**c.Runs[0].URepeatabilityJ)
 }
 
 func TestMeasureOnAHostWithoutAGPU(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	h.cpu(80)
+	cpu := h.cpu(80)
 	var c result.Command
 	decodeJSON(t, h.llem("measure", "--json", "--timeseries", h.path("none.parquet"), "--", "sleep", "2").stdout, &c)
-	checkHost(t, c.Runs[0].Host, c.Runs[0].Seconds, 80)
+	cpu.check(t, c.Runs[0].Host, c.Runs[0].StartedAt, c.Runs[0].Seconds)
 	if c.Runs[0].EnergyTotalJ != nil || len(c.GPUs) != 0 {
 		t.Errorf("%+v", c.Runs[0])
 	}

@@ -98,8 +98,12 @@ func checkAgree(t *testing.T, r *result.Record, truth float64, methods ...string
 			t.Errorf("%+v", c)
 			continue
 		}
-		within(t, c.Method, &c.EnergyJ, truth, 3**c.UJ)
-		within(t, c.Method+"'s difference", c.DifferenceJ, 0, 3*math.Hypot(u, *c.UJ))
+		unread := 0.0
+		if c.Method == "power_integral" { // a busy host lets requests and readings wait at once: pauses of the load go unread
+			unread = truth * 3e-3
+		}
+		within(t, c.Method, &c.EnergyJ, truth, 3**c.UJ+unread)
+		within(t, c.Method+"'s difference", c.DifferenceJ, 0, 3*math.Hypot(u, *c.UJ)+unread)
 	}
 	for _, m := range methods {
 		if !seen[m] {
