@@ -22,6 +22,7 @@ type runCmd struct {
 	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
 
 	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
+	BaseURL       *string        `name:"base-url" help:"Address of a server that already runs on this host, instead of an image." placeholder:"URL"`
 	Engine        *string        `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
 	Model         *string        `help:"Model to run." placeholder:"MODEL"`
 	GPUs          *string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
@@ -52,6 +53,7 @@ func (c *runCmd) sets() ([]study.Set, error) {
 		out = append(out, study.Set{Path: path, Value: *value, Source: flag})
 	}
 	add("engine.image", c.Image, "--image")
+	add("engine.endpoint", c.BaseURL, "--base-url")
 	add("engine.name", c.Engine, "--engine")
 	add("model", c.Model, "--model")
 	add("gpus", c.GPUs, "--gpus")
@@ -78,17 +80,22 @@ func (c *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := docker.Open(a.ctx, a.log)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
 	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
-	d.Token, d.Say = hfToken(), watch.Say
+	token := hfToken()
+	var daemon harness.Launcher
+	if e.Engine.Endpoint == "" { // a server that already runs needs no Docker
+		d, err := docker.Open(a.ctx, a.log)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		d.Token, d.Say = token, watch.Say
+		daemon = launcher{d}
+	}
 	r := &harness.Runner{
-		Docker: launcher{d}, OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
+		Docker: daemon, OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: watch,
-		HFToken:  d.Token != "", Input: study.Redact(input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
+		HFToken:  token != "", Input: study.Redact(input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
 	}
 	if c.Timeout != nil {
 		r.Timeout = *c.Timeout
@@ -146,6 +153,11 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 		return nil
 	}
 	said("engine", s.Engine)
+	if p.Endpoint != "" {
+		said("endpoint", p.Endpoint+" (already runs: nothing is started or stopped)")
+		said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
+		return nil
+	}
 	said("image id", orElse(s.ImageID, "known when the image is here"))
 	args := make([]string, len(s.Cmd))
 	for i, arg := range s.Cmd {

@@ -98,12 +98,13 @@ func (reference) Sync(ctx context.Context, baseURL string) error {
 
 // Counters reads /metrics.
 func (reference) Counters(ctx context.Context, baseURL string) (Counters, error) {
-	const own = "llem_reference_"
-	return counters(ctx, baseURL+"/metrics", []metric{
-		{of: Running, names: []string{own + "requests_running"}},
-		{of: Waiting, names: []string{own + "requests_waiting"}},
-		{of: PromptTokens, names: []string{own + "prompt_tokens_total"}},
-		{of: OutputTokens, names: []string{own + "generation_tokens_total"}},
-		{of: MultiplyAdds, names: []string{own + "multiply_adds_total"}},
-	})
+	return counters(ctx, baseURL+"/metrics", referenceCounts)
+}
+
+var referenceCounts = []metric{
+	{of: Running, names: []string{"llem_reference_requests_running"}},
+	{of: Waiting, names: []string{"llem_reference_requests_waiting"}},
+	{of: PromptTokens, names: []string{"llem_reference_prompt_tokens_total"}},
+	{of: OutputTokens, names: []string{"llem_reference_generation_tokens_total"}},
+	{of: MultiplyAdds, names: []string{"llem_reference_multiply_adds_total"}},
 }

@@ -119,6 +119,15 @@ func (w *watch) warnings() (out []measure.Warning) {
 	return out
 }
 
+// own tells whose a process is that was not there before. A server that already
+// ran has those that were.
+func (x *run) own() func(pid int) (bool, error) {
+	if x.running() {
+		return func(int) (bool, error) { return false, nil }
+	}
+	return inside(x.server.Info().ID)
+}
+
 // inside says whether a process runs in a container: its control group names the
 // container that it belongs to.
 func inside(container string) func(pid int) (bool, error) {

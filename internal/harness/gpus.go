@@ -23,6 +23,12 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, lock func(uuids [
 			}
 		}
 	}
+	if len(ids) == 0 && e.Engine.Endpoint != "" {
+		if devices, err = served(ctx, gpus, e.Parallel.Size()); err != nil {
+			return nil, nil, "", err
+		}
+		ids = uuids(devices)
+	}
 	if len(ids) == 0 {
 		return firstFree(ctx, gpus, e.Parallel.Size(), lock)
 	}

@@ -88,7 +88,7 @@ func (x *run) rewrite(r *result.Record) error {
 // released. It runs whether or not the experiment did, and when it was
 // interrupted; a second interrupt kills the container.
 func (x *run) after(ctx context.Context) error {
-	if x.server == nil {
+	if x.server == nil || x.running() {
 		return nil
 	}
 	return x.phase(measure.After, "", func() (string, error) {

@@ -26,6 +26,8 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	switch {
 	case x.recorder == nil || x.exp.Energy.Backend == "none":
 		return "skipped: no energy figure", nil
+	case x.running():
+		return "skipped: the server is on the GPUs already", nil
 	case !x.exp.Baseline.Enabled:
 		return "skipped: baseline.enabled is false", nil
 	}
@@ -56,6 +58,11 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 // launch starts the engine and waits until it takes requests. What it costs
 // stands apart and is in no total.
 func (x *run) launch(ctx context.Context) (string, error) {
+	if x.running() {
+		x.server = endpoint(x.exp.Engine.Endpoint)
+		err := x.identify(ctx, "")
+		return fmt.Sprintf("skipped: %s %s already runs at %s", x.eng.Name(), x.info.Version, x.server.URL()), err
+	}
 	spec, err := x.spec()
 	if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}

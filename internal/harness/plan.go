@@ -11,9 +11,10 @@ import (
 
 // Plan is the container that a run would start, as far as it can be told before.
 type Plan struct {
-	Spec engine.Spec // without an engine's name: what it is shows when the image is here
-	Pull bool        // the image would be pulled
-	Busy string      // why no GPUs are named, though some are asked for; empty: they are
+	Spec     engine.Spec // without an engine's name: what it is shows when the image is here
+	Pull     bool        // the image would be pulled
+	Endpoint string      // of a server that already runs, in place of a container
+	Busy     string      // why no GPUs are named, though some are asked for; empty: they are
 }
 
 // Plan says which container Execute would start for e. It looks at the image
@@ -36,6 +37,12 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 	}
 	if err != nil {
 		return Plan{}, err
+	}
+	if x.running() {
+		if err := x.findServer(ctx); err != nil {
+			return Plan{}, err
+		}
+		return Plan{Spec: engine.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}, Busy: p.Busy, Endpoint: e.Engine.Endpoint}, nil
 	}
 	x.exp.Engine.Pull = "never"
 	err = x.findEngine(ctx)

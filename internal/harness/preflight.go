@@ -53,14 +53,8 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.findInstruments(ctx, x.exp.Energy); err != nil {
 		return "", err
 	}
-	if err := x.findEngine(ctx); err != nil {
+	if err := x.findServer(ctx); err != nil {
 		return "", err
-	}
-	if err := x.findFiles(ctx); err != nil {
-		return "", err
-	}
-	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
-		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
 	if err := x.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
 		return "", err
@@ -80,7 +74,7 @@ func (x *run) preflightNote() string {
 		}
 		gpus = strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s (%s), %s", x.exp.Engine.Image, x.eng.Name(), gpus)
+	return x.identityNote() + ", " + gpus
 }
 
 // findModel refuses a local model that is not there. A model that the engine
@@ -149,7 +143,7 @@ const waitEvery = 2 * time.Second
 // them is a reason to wait too.
 func (x *run) claim(ctx context.Context) (err error) {
 	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.exp, x.lock)
-	if err != nil || !x.WaitGPU || len(x.devices) == 0 {
+	if err != nil || !x.WaitGPU || x.running() || len(x.devices) == 0 {
 		return err
 	}
 	busy := busyGPUs(ctx, x.gpus, x.devices)
@@ -178,7 +172,7 @@ func (x *run) watch(ctx context.Context) error {
 	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)
 	}
-	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 {
+	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 && !x.running() { // those of a server that was there are its own
 		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
 	}
 	interval := time.Duration(x.exp.Measurement.SampleIntervalMS) * time.Millisecond
@@ -222,10 +216,28 @@ func (x *run) startHost(ctx context.Context) (stop func() []measure.HostEnergy) 
 	return func() []measure.HostEnergy { return nil }
 }
 
+// findServer tells what is measured, and that it can be.
+func (x *run) findServer(ctx context.Context) error {
+	find := x.findEngine
+	if x.running() {
+		find = x.findEndpoint
+	}
+	if err := find(ctx); err != nil {
+		return err
+	}
+	if err := x.findFiles(ctx); err != nil || x.running() {
+		return err
+	}
+	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	return nil
+}
+
 // findEngine resolves the image and tells the engine from it.
 func (x *run) findEngine(ctx context.Context) error {
 	if x.exp.Engine.Image == "" {
-		return fault(ConfigFault, "no engine image: give --image or engine.image")
+		return fault(ConfigFault, "no engine: give an image, with --image or engine.image, or a server that already runs, with --base-url or engine.endpoint")
 	}
 	x.daemon = x.Docker.Describe(ctx)
 	var err error

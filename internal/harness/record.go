@@ -31,6 +31,9 @@ func (x *run) record(cause error) *result.Record {
 			r.Status = result.Interrupted
 		}
 	}
+	if x.running() {
+		r.Gap = "none: the server was already running, and nothing ran before on its behalf"
+	}
 	r.Engine, r.Model = x.engineRecord(), x.modelRecord()
 	r.Environment = x.environment()
 	x.mapWarmup(r)
@@ -54,12 +57,13 @@ func (x *run) engineRecord() result.Engine {
 	if x.server != nil {
 		info := x.server.Info()
 		out.Command, out.ContainerID, out.Route = x.hideAll(info.Command), info.ID, info.Route
+		out.CompileCache = textOrNil(info.CompileCache)
 	}
 	if x.startup != nil {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
 		out.StartupEnergyJ = joules(x.startup.energy)
 	}
-	out.Counters = x.accountRecord()
+	out.Endpoint, out.Counters = textOrNil(x.exp.Engine.Endpoint), x.accountRecord()
 	return out
 }
 

@@ -166,7 +166,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	runtime.GC() // so that the window does not pay for what came before
 
-	unwatch := x.strangers(ctx, inside(x.server.Info().ID))
+	unwatch := x.strangers(ctx, x.own())
 	x.begin(ctx)
 	host := x.startHost(ctx)
 	cpu := load.CPUTime()

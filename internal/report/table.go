@@ -57,7 +57,11 @@ func (p *printer) head() {
 	}
 	p.row("model", "%s", dash(r.Model.ID))
 	p.row("engine", "%s", dash(strings.TrimSpace(r.Engine.Name+" "+r.Engine.Version)))
-	p.row("image", "%s", image)
+	if r.Engine.Endpoint != nil {
+		p.row("endpoint", "%s", *r.Engine.Endpoint)
+	} else {
+		p.row("image", "%s", image)
+	}
 	for _, g := range r.Environment.GPUs {
 		p.row(fmt.Sprintf("GPU %d", g.Index), "%s, driver %s%s", dash(g.Name), dash(g.Driver), p.settings(g.UUID))
 	}

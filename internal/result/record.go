@@ -82,11 +82,13 @@ type Engine struct {
 	Image          string   `json:"image"`
 	ImageDigest    *string  `json:"image_digest"` // of the registry; null for an image that was built here
 	ImageID        string   `json:"image_id"`
-	Command        []string `json:"command"` // argv of the container, secrets redacted
+	Endpoint       *string  `json:"endpoint"` // of a server that was already running; null: a container was started
+	Command        []string `json:"command"`  // argv of the container, secrets redacted
 	ContainerID    string   `json:"container_id"`
-	Route          string   `json:"route"`            // container_address | published_port
+	Route          string   `json:"route"`            // container_address | published_port | endpoint
 	StartupSeconds *float64 `json:"startup_seconds"`  // from create to ready
 	StartupEnergyJ *float64 `json:"startup_energy_j"` // in no total
+	CompileCache   *string  `json:"compile_cache"`    // cold | warm: whether an earlier container of the image had left what it compiled; null where none is kept
 	// Counters of the server itself over the window; null where it has none.
 	Counters *EngineCounters `json:"counters"`
 }

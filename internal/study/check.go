@@ -1,6 +1,7 @@
 package study
 
 import (
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,6 +31,9 @@ func defaultName(e Experiment) string {
 	engine := e.Engine.Name
 	if engine == "" {
 		engine, _, _ = strings.Cut(filepath.Base(e.Engine.Image), ":")
+	}
+	if e.Engine.Name == "" && e.Engine.Endpoint != "" {
+		engine = "endpoint"
 	}
 	name := strings.Trim(unsafe.ReplaceAllString(strings.ToLower(base+"-"+engine), "-"), "-.")
 	if len(name) > 80 {
@@ -75,6 +79,7 @@ func (d *decoder) check(dir string) {
 	d.checkSource(dir)
 	d.checkLoad()
 	d.checkContainer(dir)
+	d.checkEndpoint()
 	d.checkGPUs()
 }
 
@@ -124,6 +129,26 @@ func (d *decoder) checkContainer(dir string) {
 		source, rest, _ := strings.Cut(m, ":")
 		mounts[i] = absolute(dir, source) + ":" + rest
 	}
+}
+
+// checkEndpoint refuses what an endpoint makes meaningless: keys of a container
+// that nobody starts.
+func (d *decoder) checkEndpoint() {
+	at := d.e.Engine.Endpoint
+	if at == "" {
+		return
+	}
+	if _, err := url.Parse(at); err != nil {
+		d.wrong("engine.endpoint", "%q: %v", at, err)
+	}
+	for _, p := range Paths() {
+		container := p == "engine.image" || p == "engine.pull" || p == "engine.startup_timeout_seconds" || p == "baseline.after" ||
+			strings.HasPrefix(p, "engine.args") || strings.HasPrefix(p, "engine.env") || strings.HasPrefix(p, "engine.container.")
+		if _, set := d.set[p]; set && container {
+			d.wrong(p, "belongs to a container that llem starts, and engine.endpoint names a server that already runs: leave one of them out")
+		}
+	}
+	d.e.Engine.Endpoint = strings.TrimRight(at, "/")
 }
 
 func (d *decoder) checkGPUs() {

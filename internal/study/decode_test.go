@@ -110,7 +110,8 @@ func TestFilesThatAreNoExperiment(t *testing.T) {
 		{"none and zeus", "model: a/b\ngpus: none\nenergy: {backend: zeus}\n", "gpus is none"},
 		{"hub dataset", "model: a/b\nworkload: {source: 'hf:a/b'}\n", "not in this version"},
 		{"poisson", "model: a/b\nworkload: {load: {pattern: poisson}}\n", "not in this version"},
-		{"endpoint", "model: a/b\nengine: {endpoint: 'http://x'}\n", "not in this version"},
+		{"endpoint", "model: a/b\nengine: {endpoint: 'http://u:p@x'}\n", "is no address"},
+		{"endpoint with a container's keys", "model: a/b\nengine: {endpoint: 'http://x', args: {a: 1}}\n", "engine.args: belongs to a container"},
 		{"constant without rate", "model: a/b\nworkload: {load: {pattern: constant}}\n", "needs it"},
 		{"none and nvml", "model: a/b\ngpus: none\nenergy: {backend: nvml}\n", "gpus is none"},
 		{"parallel", "model: a/b\ngpus: [0, 1]\n", "make them equal"},
@@ -140,11 +141,11 @@ func TestTheDocumentedExampleDecodesToTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := regexp.MustCompile(`(?m)^  endpoint: .*\n`) // the one key in it that this version does not have
-	if n := len(later.FindAll(data, -1)); n != 1 {
-		t.Fatalf("%d lines of later keys, want 1", n)
+	other := regexp.MustCompile(`(?m)^  endpoint: .*\n`) // the one key in it that stands instead of another
+	if n := len(other.FindAll(data, -1)); n != 1 {
+		t.Fatalf("%d lines of an endpoint, want 1", n)
 	}
-	text := later.ReplaceAll(data, nil)
+	text := other.ReplaceAll(data, nil)
 	got := decode(t, string(text), Options{})
 	want := decode(t, `name: llama31-8b-vllm
 model: meta-llama/Llama-3.1-8B-Instruct
@@ -156,8 +157,8 @@ engine: {image: "vllm/vllm-openai:v0.27.1", name: vllm, args: {max-model-len: 40
 	if err := valid(t, text); err != nil {
 		t.Error(err)
 	}
-	if _, err := Decode("x.yaml", data, Options{}); err == nil || !strings.Contains(err.Error(), "engine.endpoint: not in this version") {
-		t.Errorf("with the later key: %v", err)
+	if _, err := Decode("x.yaml", data, Options{}); err == nil || !strings.Contains(err.Error(), "engine.image: belongs to a container") {
+		t.Errorf("with an endpoint beside the image: %v", err)
 	}
 }
 

@@ -51,7 +51,7 @@ func TestVariablesThatSetNothing(t *testing.T) {
 
 func TestVariablesOfLaterVersionsAreRefusedByName(t *testing.T) {
 	t.Parallel()
-	for _, v := range []string{"LLEM_ENGINE_ENDPOINT=http://h:1", "LLEM_SWEEP={seed: [1, 2]}"} {
+	for _, v := range []string{"LLEM_BASE=x.yaml", "LLEM_SWEEP={seed: [1, 2]}"} {
 		sets, err := Environ([]string{v})
 		if err != nil {
 			t.Fatal(err)

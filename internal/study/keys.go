@@ -52,7 +52,7 @@ var keys = []key{
 	{path: "revision", kind: text, def: "main", digits: true, match: re(`^[^-\s]\S*$`), hint: "is no revision", doc: "Of a model on the hub; a local model has none."},
 	{path: "engine.image", kind: text, note: "or --image", doc: "Container image of the engine."},
 	{path: "engine.name", kind: text, note: "told from the image", doc: "The engine's name, where it cannot be told from the image; see `llem engines`."},
-	{path: "engine.endpoint", kind: text, later: true, doc: "A server that already runs, instead of an image."},
+	{path: "engine.endpoint", kind: text, note: "none", match: re(`^$|^https?://[^\s/?#@]+(/[^\s?#@]*)?$`), hint: "is no address such as http://127.0.0.1:8000, without user and query", doc: "Address of a server that already runs on this host, such as http://127.0.0.1:8000, instead of an image. Nothing is started or stopped, and there is no baseline."},
 	{path: "engine.args", kind: anys, doc: "The engine's own flags, passed through: `key: value` becomes `--key value`, `true` becomes `--key`; a key that begins with a dash stays as it is. Secrets are redacted as in engine.env."},
 	{path: "engine.env", kind: strs, doc: "Environment of the container. Values of names that look like secrets are redacted in the record."},
 	{path: "engine.pull", kind: text, def: "missing", enum: []string{"missing", "always", "never"}, doc: "When the image is pulled."},

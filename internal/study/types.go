@@ -29,8 +29,9 @@ type Experiment struct {
 // Engine says which server is measured and how its container is started.
 type Engine struct {
 	Image                 string            `yaml:"image" json:"image"`
-	Name                  string            `yaml:"name" json:"name"` // empty: told from the image
-	Args                  map[string]any    `yaml:"args" json:"args"` // the engine's own flags, scalars or lists of scalars
+	Name                  string            `yaml:"name" json:"name"`                   // empty: told from the image
+	Endpoint              string            `yaml:"endpoint" json:"endpoint,omitempty"` // of a server that already runs; empty: llem starts one
+	Args                  map[string]any    `yaml:"args" json:"args"`                   // the engine's own flags, scalars or lists of scalars
 	Env                   map[string]string `yaml:"env" json:"env"`
 	Pull                  string            `yaml:"pull" json:"pull"` // missing | always | never
 	StartupTimeoutSeconds float64           `yaml:"startup_timeout_seconds" json:"startup_timeout_seconds"`

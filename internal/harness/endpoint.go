@@ -1,0 +1,115 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// endpoint is a server that ran before llem came, and runs on after it.
+type endpoint string
+
+func (e endpoint) URL() string { return string(e) }
+func (endpoint) Info() engine.ContainerInfo {
+	return engine.ContainerInfo{Command: []string{}, Route: "endpoint"}
+}
+func (endpoint) Done() <-chan struct{}                { return nil } // never: its life is not ours to see
+func (endpoint) Err() error                           { return nil }
+func (endpoint) Log(context.Context, io.Writer) error { return nil }
+func (endpoint) Stop(context.Context) error           { return nil }
+func (endpoint) Kill(context.Context) error           { return nil }
+
+// running says that the server of this run was already there.
+func (x *run) running() bool { return x.exp.Engine.Endpoint != "" }
+
+// findEndpoint sees that the server is on this host, as its GPUs must be, and
+// tells its engine.
+func (x *run) findEndpoint(ctx context.Context) error {
+	at := x.exp.Engine.Endpoint
+	if x.exp.Energy.Backend != "none" {
+		if err := onThisHost(ctx, at); err != nil {
+			return err
+		}
+	}
+	name := x.exp.Engine.Name
+	if name == "" {
+		var err error
+		if name, x.how, err = engine.Tell(ctx, at); err != nil {
+			return fault(ConfigFault, "engine.endpoint: %w", err)
+		}
+	}
+	var err error
+	if x.eng, err = engine.Lookup(name); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	return nil
+}
+
+// onThisHost refuses a server whose GPUs cannot be those that are read here.
+func onThisHost(ctx context.Context, at string) error {
+	u, err := url.Parse(at)
+	if err != nil {
+		return fault(ConfigFault, "engine.endpoint: %w", err)
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return fault(ConfigFault, "engine.endpoint %s: %w", at, err)
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return fault(HostFault, "list this host's addresses: %w", err)
+	}
+	for _, a := range addresses {
+		if !a.Unmap().IsLoopback() && !among(own, a.Unmap()) {
+			return fault(HostFault, "engine.endpoint %s is on another host (%s): energy is read on the host that holds the GPUs; run llem there, or set energy.backend: none and gpus: none", at, a)
+		}
+	}
+	return nil
+}
+
+// among says whether an address is one of this host's.
+func among(own []net.Addr, a netip.Addr) bool {
+	for _, o := range own {
+		if n, ok := o.(*net.IPNet); ok && n.IP.Equal(a.AsSlice()) {
+			return true
+		}
+	}
+	return false
+}
+
+// served are the GPUs of a server that already runs: the host's only one, else
+// those that processes are on.
+func served(ctx context.Context, gpus GPUs, want int) ([]measure.Device, error) {
+	all, err := gpus.Devices(ctx)
+	if err != nil {
+		return nil, fault(HostFault, "list GPUs: %w", err)
+	}
+	if len(all) == 1 && want == 1 {
+		return all, nil
+	}
+	busy := busyGPUs(ctx, gpus, all)
+	var out []measure.Device
+	for _, d := range all {
+		if busy[d.UUID] {
+			out = append(out, d)
+		}
+	}
+	if len(out) != want {
+		return nil, fault(ConfigFault, "this host has %d GPUs, processes are on %d, and parallel asks for %d: name those that the server at engine.endpoint uses, with --gpus", len(all), len(out), want)
+	}
+	return out, nil
+}
+
+// identityNote is how the preflight ends for a server that already runs.
+func (x *run) identityNote() string {
+	if x.running() {
+		return fmt.Sprintf("%s (%s)", x.exp.Engine.Endpoint, x.eng.Name())
+	}
+	return fmt.Sprintf("%s (%s)", x.exp.Engine.Image, x.eng.Name())
+}

@@ -1,0 +1,89 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// nothing is a daemon that must not be asked.
+type nothing struct{ t *testing.T }
+
+func (n nothing) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
+	n.t.Error("an image was looked for")
+	return engine.Image{}, errors.New("no daemon")
+}
+func (n nothing) Launch(context.Context, engine.Spec) (engine.Server, error) {
+	n.t.Error("a container was started")
+	return nil, errors.New("no daemon")
+}
+func (nothing) Describe(context.Context) DaemonInfo { return DaemonInfo{} }
+
+// atEndpoint runs a quick experiment on a server that already runs.
+func atEndpoint(t *testing.T, url, text string) (Outcome, []string, error) {
+	t.Helper()
+	file := fmt.Sprintf("model: reference/tiny\noutput: {dir: %q}\nengine: {endpoint: %q}\n%s%s", t.TempDir(), url, small, text)
+	e, err := study.Decode("test.yaml", []byte(file), study.Options{Quick: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watching{}
+	r := &Runner{
+		Docker: nothing{t}, Observer: w, Log: slog.New(slog.DiscardHandler),
+		OpenGPUs: func(context.Context) (GPUs, error) { return nil, ErrNoGPU },
+	}
+	out, err := r.Execute(t.Context(), e)
+	return out, w.phases, err
+}
+
+func TestAServerThatAlreadyRunsIsMeasuredAndLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	f.start(t)
+	out, phases, err := atEndpoint(t, f.url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "record"}; !slices.Equal(phases, want) {
+		t.Errorf("phases %v, want %v", phases, want)
+	}
+	r := out.Record
+	if r.Status != result.Completed || r.Requests.Completed != 4 || f.ended != "" {
+		t.Errorf("%s, %+v, the server was %q", r.Status, r.Requests, f.ended)
+	}
+	e := r.Engine
+	if e.Name != "reference" || e.ToldBy != "metrics" || e.Endpoint == nil || *e.Endpoint != f.url || e.Route != "endpoint" || e.StartupSeconds != nil || e.Image != "" {
+		t.Errorf("engine %+v", e)
+	}
+	if !strings.HasPrefix(r.Gap, "none") || r.BaselinePowerW != nil {
+		t.Errorf("gap %q, baseline %v", r.Gap, r.BaselinePowerW)
+	}
+}
+
+func TestAServerThatCannotBeMeasuredIsRefused(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	f.start(t)
+	for name, c := range map[string]struct {
+		url  string
+		kind Kind
+		says string
+	}{
+		"on another host": {"http://192.0.2.7:8000", HostFault, "another host"},
+		"nobody there":    {"http://127.0.0.1:1", ConfigFault, "is it up"},
+		"no such name":    {"http://nowhere.invalid", ConfigFault, "nowhere.invalid"},
+	} {
+		_, _, err := atEndpoint(t, c.url, "")
+		if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, of kind %d; want one of kind %d that says %q", name, err, KindOf(err), c.kind, c.says)
+		}
+	}
+}
