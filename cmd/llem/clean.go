@@ -13,12 +13,16 @@ import (
 type cleanCmd struct {
 	DryRun    bool `help:"Say what would be removed and restored, and stop."`
 	Baselines bool `help:"Also forget cached baselines."`
+	Caches    bool `help:"Also remove what engines compiled, kept in volumes from one container to the next."`
 }
 
 // Run does all that can be done, whatever of it fails.
 func (c *cleanCmd) Run(a *app) error {
 	outlivePipes()
 	failed := errors.Join(c.containers(a), c.settings(a), c.runs(a))
+	if c.Caches {
+		failed = errors.Join(failed, c.caches(a))
+	}
 	if c.Baselines && !c.DryRun {
 		n, err := measure.BaselineCache{Dir: cacheDir()}.Clear()
 		failed = errors.Join(failed, err)
@@ -52,6 +56,36 @@ func (c *cleanCmd) containers(a *app) error {
 	}
 	if len(orphans) == 0 {
 		fmt.Fprintln(a.stdout, "no container is left over")
+	}
+	return failed
+}
+
+// caches removes the compile caches that no container uses.
+func (c *cleanCmd) caches(a *app) error {
+	d, err := docker.Open(a.ctx, a.log)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	list, err := d.Caches(a.ctx)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, v := range list {
+		said := fmt.Sprintf("cache %s (%s, %s)", v.Name, v.Engine, sizeOf(v.SizeBytes))
+		if c.DryRun && len(v.UsedBy) == 0 {
+			fmt.Fprintln(a.stdout, "would remove", said)
+			continue
+		}
+		if err := d.RemoveCache(a.ctx, v); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		fmt.Fprintln(a.stdout, "removed", said)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.stdout, "no compile cache is kept")
 	}
 	return failed
 }

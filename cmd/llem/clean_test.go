@@ -64,3 +64,42 @@ func TestCleanForgetsKilledRuns(t *testing.T) {
 		}
 	}
 }
+
+// What engines compiled stays unless its removal is asked for, and in any case
+// where a container uses it. The daemon is the test's, so that no cache of this
+// host's is lost.
+func TestCleanRemovesCachesWhenAsked(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	d := h.standIn(map[string]string{
+		"GET /containers/json":                               `[]`,
+		`GET /containers/json?{"volume":{"llem-busy":true}}`: `[{"Id":"c1","Names":["/llem-run"]}]`,
+		"GET /volumes":                                       `{"Volumes":[{"Name":"llem-idle","Labels":{"io.llem.cache":"vllm"}},{"Name":"llem-busy","Labels":{"io.llem.cache":"sglang"}}]}`,
+		"GET /system/df":                                     `{"Volumes":[{"Name":"llem-idle","UsageData":{"Size":1234567890,"RefCount":0}}]}`,
+		"DELETE /volumes/llem-idle":                          "",
+		"DELETE /volumes/llem-busy":                          "",
+	})
+	if o := h.llem("clean"); o.code != exitDone || strings.Contains(o.stdout, "cache") {
+		t.Errorf("clean: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	o := h.llem("clean", "--caches", "--dry-run")
+	if !strings.Contains(o.stdout, "would remove cache llem-idle (vllm, 1.2 GB)") || d.did("DELETE /volumes/llem-idle") {
+		t.Errorf("dry run: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	o = h.llem("clean", "--caches")
+	if o.code != exitFailed || !strings.Contains(o.stdout, "removed cache llem-idle (vllm, 1.2 GB)") || !strings.Contains(o.stderr, "remove cache llem-busy: container llem-run uses it") {
+		t.Errorf("clean --caches: exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if !d.did("DELETE /volumes/llem-idle") || d.did("DELETE /volumes/llem-busy") {
+		t.Errorf("the daemon was asked %q", d.asked)
+	}
+}
+
+func TestSizesArePrintedInThreeDigits(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int64]string{-1: "size unknown", 0: "0 B", 999: "999 B", 1000: "1.0 kB", 99_960: "100 kB", 999_600: "1.0 MB", 22_123_000_000: "22.1 GB", 5_000_000_000_000_000: "5000 TB"} {
+		if got := sizeOf(bytes); got != want {
+			t.Errorf("%d bytes are %q, want %q", bytes, got, want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 		"everything": {engine.Spec{
 			ImageID: "sha256:1", Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r", GPUs: []string{"GPU-1", "GPU-2"}, KeepCaps: true,
 			Env: map[string]string{"B": "2", "A": "1"}, Mounts: []engine.Mount{{Source: "/models", Target: "/m", ReadOnly: true}}, HFTokenFile: "/run/secrets/llem/hf_token",
+			Engine: "vllm", Caches: []engine.Cache{{Name: "llem-cache-vllm-1-0", Target: "/root/.cache/vllm"}},
 			Container: study.Container{
 				ShmSize: "16GiB", IPC: "private", Ulimits: map[string]string{"nofile": "65536", "memlock": "-1"}, Mounts: []string{"/a:/b:ro", "/c:/d"},
 				Devices: []string{"/dev/x", "/dev/y:/dev/z:r"}, User: "1000:100", Entrypoint: []string{"/run"}, Cpuset: "0-3", Memory: "1g",

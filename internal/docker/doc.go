@@ -14,6 +14,9 @@
 // container starts. Every container carries labels that say which run it
 // belongs to; [Daemon.Orphans] finds those whose run is gone.
 //
+// What an engine compiles goes into volumes that outlive its container, and that
+// belong to the container's user. [Daemon.Caches] lists them.
+//
 // A secret goes in as a file that the container's user alone may read, and is
 // never an argument, a label, or part of the environment.
 package docker

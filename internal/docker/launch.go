@@ -35,8 +35,9 @@ type server struct {
 	id   string
 	spec engine.Spec
 
-	url  string
-	info engine.ContainerInfo
+	url   string
+	info  engine.ContainerInfo
+	fresh []engine.Cache // that no container had before
 
 	done   chan struct{}
 	died   error // set before done closes
@@ -65,9 +66,13 @@ func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, e
 	return s, s.ready(ctx)
 }
 
-// prepare puts what is secret into the container before it starts.
+// prepare gives the container's user what is its own, before it starts: new
+// caches, and the token, which is secret.
 func (s *server) prepare(ctx context.Context) error {
-	if err := ctx.Err(); err != nil || s.spec.HFTokenFile == "" || s.d.Token == "" {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.giveCaches(ctx); err != nil || s.spec.HFTokenFile == "" || s.d.Token == "" {
 		return err
 	}
 	return s.giveToken(ctx)
@@ -82,12 +87,13 @@ func (s *server) create(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
 	defer cancel()
+	s.lookAtCaches(ctx)
 	made, err := s.d.c.ContainerCreate(ctx, cfg, host, nil, nil, s.spec.Name)
 	if err != nil {
 		return fmt.Errorf("create container %s: %w", s.spec.Name, err)
 	}
 	s.id = made.ID
-	s.info = engine.ContainerInfo{ID: made.ID, Name: s.spec.Name}
+	s.info.ID, s.info.Name = made.ID, s.spec.Name
 	for _, w := range made.Warnings {
 		s.d.log.Warn("container", "warning", w)
 	}
@@ -182,7 +188,8 @@ func (s *server) reachable(ctx context.Context) bool {
 // ready polls until the server takes requests, the container dies, or time is
 // up.
 func (s *server) ready(ctx context.Context) error {
-	ask := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	// The dialer's own limit ends a dial that outlives its question.
+	ask := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: readyTimeout}).DialContext}}
 	deadline := time.NewTimer(s.spec.ReadyTimeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(readyPoll)
@@ -287,6 +294,7 @@ func (s *server) remove(ctx context.Context) error {
 	}
 	<-s.done
 	s.gone = true
+	s.dropCaches(ctx)
 	return nil
 }
 

@@ -153,15 +153,24 @@ type Server interface {
 
 // ContainerInfo is what a record says of a container.
 type ContainerInfo struct {
-	ID        string
-	Name      string
-	Command   []string // entrypoint and arguments as run
-	Route     string   // container_address | published_port
-	StartedAt time.Time
-	ReadyAt   time.Time
+	ID      string
+	Name    string
+	Command []string // entrypoint and arguments as run
+	Route   string   // container_address | published_port
+	// CompileCache says whether an earlier container of the image has left its
+	// caches: CacheCold, CacheWarm, or empty where there are none or it is unknown.
+	CompileCache string
+	StartedAt    time.Time
+	ReadyAt      time.Time
 }
 
 // Info is what a server says of itself; zero values are unknown.
+// States of a compile cache when a container starts.
+const (
+	CacheCold = "cold"
+	CacheWarm = "warm"
+)
+
 type Info struct {
 	Engine                 string // the engine that it says it is, by our name for it
 	Version                string

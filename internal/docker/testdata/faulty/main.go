@@ -1,5 +1,5 @@
 // Command faulty is a server for the tests: it answers on /health as it is told,
-// and shows the token that it was given.
+// shows the token that it was given, and keeps a mark in a folder.
 package main
 
 import (
@@ -48,6 +48,11 @@ func main() {
 		data, err := os.ReadFile(path)
 		info, _ := os.Stat(path)
 		fmt.Fprintf(w, "%s %v %v uid %d", data, err, info.Mode(), os.Getuid())
+	})
+	http.HandleFunc("/mark", func(w http.ResponseWriter, r *http.Request) {
+		path := r.FormValue("in") + "/mark"
+		_, err := os.Stat(path)
+		fmt.Fprintf(w, "marked before: %v, marked: %v", err == nil, os.WriteFile(path, []byte("x"), 0o644))
 	})
 	http.HandleFunc("/die", func(http.ResponseWriter, *http.Request) { os.Exit(9) })
 	fmt.Fprintln(os.Stderr, http.ListenAndServe(":8000", nil))
