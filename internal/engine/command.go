@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,6 +149,19 @@ func (s *Spec) shared(size string) {
 	}
 }
 
+// ulimit sets a limit of the container's processes unless the user set it.
+func (s *Spec) ulimit(name, value string) {
+	if _, taken := s.Container.Ulimits[name]; taken {
+		return
+	}
+	own := maps.Clone(s.Container.Ulimits) // the experiment's own stays as it is
+	if own == nil {
+		own = map[string]string{}
+	}
+	own[name] = value
+	s.Container.Ulimits = own
+}
+
 // caches keeps folders for the next container of the same image. An image with a
 // user of its own gets none: a new volume would belong to root.
 func (s *Spec) caches(h Host, name string, targets ...string) {
@@ -158,6 +172,16 @@ func (s *Spec) caches(h Host, name string, targets ...string) {
 	for i, t := range targets {
 		s.Caches = append(s.Caches, Cache{Name: fmt.Sprintf("llem-cache-%s-%.12s-%d", name, id, i), Target: t})
 	}
+}
+
+// starts says whether an image's entrypoint, or the one that the user put in its
+// place, runs the engine's program already, so that flags alone are passed.
+func starts(e study.Experiment, h Host, program string) bool {
+	entrypoint := h.Image.Entrypoint
+	if len(e.Engine.Container.Entrypoint) > 0 {
+		entrypoint = e.Engine.Container.Entrypoint
+	}
+	return slices.ContainsFunc(entrypoint, func(w string) bool { return strings.Contains(w, program) })
 }
 
 // modelArg is how an engine is told its model: the mounted path, else its name.
@@ -186,6 +210,14 @@ func only(p study.Parallel, tensor, pipeline, data bool) error {
 		if k.n > 1 && !k.can {
 			return fmt.Errorf("parallel.%s: %d: it has no such layout", k.name, k.n)
 		}
+	}
+	return nil
+}
+
+// dtypes refuses a dtype that the engine's flag does not take.
+func dtypes(e study.Experiment, takes ...string) error {
+	if e.DType != "auto" && !slices.Contains(takes, e.DType) {
+		return fmt.Errorf("dtype %q: it takes auto, %s", e.DType, strings.Join(takes, ", "))
 	}
 	return nil
 }

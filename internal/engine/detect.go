@@ -13,7 +13,7 @@ const Label = "io.llem.engine"
 // signs are what an engine's images are known by, the surest first.
 type signs struct {
 	command []string // parts of the entrypoint and command
-	env     []string // variables, as NAME or NAME=value, all of which are set
+	env     []string // variables, as NAME, NAME=value or NAME=the first of a list, all of which are set
 	folder  string   // the working directory
 	name    string   // regular expression of the repository's name
 }
@@ -37,7 +37,9 @@ var marks = []struct {
 }
 
 func has(env []string, want string) bool {
-	return slices.ContainsFunc(env, func(v string) bool { return v == want || strings.HasPrefix(v, want+"=") })
+	return slices.ContainsFunc(env, func(v string) bool {
+		return v == want || strings.HasPrefix(v, want+"=") || strings.HasPrefix(v, want+":")
+	})
 }
 
 // repository is a reference without its tag and digest.
@@ -62,8 +64,8 @@ func Detect(img Image) (name, how string, err error) {
 	}
 	for _, m := range marks {
 		var found []string
-		for _, e := range engines {
-			if o, ok := e.(*openai); ok && m.seen(o.signs, img) {
+		for _, o := range dialects() {
+			if m.seen(o.signs, img) {
 				found = append(found, o.name)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestLookupKnowsNamesAndTheirAliases(t *testing.T) {
-	for name, want := range map[string]string{"vllm": "vllm", "vLLM": "vllm", "llama.cpp": "llamacpp", "reference": "reference"} {
+	for name, want := range map[string]string{"vllm": "vllm", "vLLM": "vllm", "llama.cpp": "llamacpp", "reference": "reference", "hf": "transformers", "trt-llm": "tensorrt-llm"} {
 		if e, err := Lookup(name); err != nil || e.Name() != want {
 			t.Errorf("%s: %v, %v; want %s", name, e, err, want)
 		}
@@ -31,6 +31,30 @@ func TestDetectTellsTheEngine(t *testing.T) {
 		},
 		"llamacpp by environment": {{Env: []string{"LLAMA_ARG_HOST=0.0.0.0"}}},
 		"llamacpp by name":        {{Ref: "ghcr.io/ggml-org/llama.cpp:server-cuda"}},
+		"sglang by entrypoint and command": {
+			{Cmd: []string{"python3", "-m", "sglang.launch_server", "--model-path", "m"}}, {Entrypoint: []string{"sglang", "serve"}},
+		},
+		"sglang by working directory": {
+			{Ref: "mine", WorkingDir: "/sgl-workspace/sglang", Cmd: []string{"/bin/bash"}, Env: []string{"CUDA_HOME=/usr/local/cuda"}},
+		},
+		"sglang by name":                         {{Ref: "lmsysorg/sglang:v0.5.16-cu130"}, {Ref: "lmsysorg/sglang-router:1"}},
+		"tensorrt-llm by entrypoint and command": {{Entrypoint: []string{"/opt/nvidia/nvidia_entrypoint.sh"}, Cmd: []string{"trtllm-serve", "m"}}},
+		"tensorrt-llm by environment": {
+			{Entrypoint: []string{"/opt/nvidia/nvidia_entrypoint.sh"}, Env: []string{"TRT_LLM_GIT_COMMIT=0", "TRT_LLM_VERSION=1.2.1"}, WorkingDir: "/app/tensorrt_llm"},
+		},
+		"tensorrt-llm by working directory": {{WorkingDir: "/app/tensorrt_llm"}},
+		"tensorrt-llm by name":              {{Ref: "nvcr.io/nvidia/tensorrt-llm/release:1.2.1"}},
+		"tgi by entrypoint and command":     {{Entrypoint: []string{"/tgi-entrypoint.sh"}}, {Entrypoint: []string{"text-generation-launcher"}, Cmd: []string{"--json-output"}}},
+		"tgi by environment":                {{Env: []string{"HF_HOME=/data", "HF_HUB_ENABLE_HF_TRANSFER=1", "PORT=80"}, Entrypoint: []string{"./mine.sh"}}},
+		"tgi by name":                       {{Ref: "ghcr.io/huggingface/text-generation-inference:3.3.7"}},
+		"ollama by entrypoint and command":  {{Entrypoint: []string{"/bin/ollama"}, Cmd: []string{"serve"}, Env: []string{"OLLAMA_HOST=0.0.0.0:11434"}}},
+		"ollama by environment":             {{Entrypoint: []string{"/start.sh"}, Env: []string{"OLLAMA_HOST=0.0.0.0"}}},
+		"ollama by name":                    {{Ref: "mirror:5000/ollama/ollama:0.33.0"}},
+		"lmdeploy by environment": {
+			{Env: []string{"PATH=/opt/py3/bin:/usr/local/nvidia/bin:/usr/bin", "TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas"}},
+		},
+		"lmdeploy by name":                     {{Ref: "openmmlab/lmdeploy:latest-cu12"}},
+		"transformers by label io.llem.engine": {{Labels: map[string]string{Label: "transformers"}, Entrypoint: []string{"python3", "/app/server.py"}}},
 	} {
 		for _, img := range images {
 			name, how, err := Detect(img)
@@ -47,6 +71,9 @@ func TestDetectRefusesToGuess(t *testing.T) {
 		{Ref: "busybox:vllm", Cmd: []string{"sh"}}, // a tag is no name
 		{Ref: "busybox", Labels: map[string]string{Label: "vlmm"}},
 		{Ref: "busybox", Cmd: []string{"sh", "-c", "vllm serve; llama-server"}},
+		{Ref: "busybox", Env: []string{"HF_HOME=/data", "PORT=8080"}}, // half of TGI's
+		{Ref: "busybox", Env: []string{"TRITON_PTXAS_PATH=/ptxas", "PATH=/usr/bin:/opt/py3/bin"}},
+		{Ref: "busybox/ollama-tools"},
 	} {
 		if _, _, err := Detect(img); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "busybox") || !strings.Contains(err.Error(), "--engine") {
 			t.Errorf("%+v: error %v, want one that says what to do", img, err)
@@ -71,6 +98,8 @@ func TestABareEngineNameIsItsUpstream(t *testing.T) {
 	for ref, want := range map[string]string{
 		"vllm": "vllm/vllm-openai:latest", "vllm:v0.27.1": "vllm/vllm-openai:v0.27.1",
 		"llama.cpp": "ghcr.io/ggml-org/llama.cpp:server-cuda", "llamacpp:server": "ghcr.io/ggml-org/llama.cpp:server",
+		"sglang": "lmsysorg/sglang:latest", "trtllm": "nvcr.io/nvidia/tensorrt-llm/release:1.2.1", "tensorrt-llm:1.3.0rc14": "nvcr.io/nvidia/tensorrt-llm/release:1.3.0rc14",
+		"tgi:3.3.7": "ghcr.io/huggingface/text-generation-inference:3.3.7", "ollama": "ollama/ollama:latest", "lmdeploy": "openmmlab/lmdeploy:latest", "transformers": "",
 		"mine/vllm": "", "reference": "", "busybox": "", "vllm@sha256:1": "",
 	} {
 		if got, ok := Upstream(ref, true); got != want || ok != (want != "") {

@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -41,10 +42,15 @@ type metric struct {
 	most  bool // of several samples the largest counts, as for a share; else their sum
 }
 
-// counters reads path in Prometheus' format.
+// counters reads url in Prometheus' format; nil where the server has no such
+// route.
 func counters(ctx context.Context, url string, metrics []metric) (Counters, error) {
 	body, err := fetch(ctx, http.MethodGet, url)
-	if err != nil {
+	var answer *refusal
+	switch {
+	case errors.As(err, &answer) && answer.code == http.StatusNotFound:
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	samples, out := ParseMetrics(string(body)), Counters{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -22,8 +23,7 @@ type openai struct {
 	continuous bool           // usage can be had with every chunk
 
 	owners  []string // what /v1/models says of who owns the model
-	version string   // route
-	key     string   // of the version in its answer
+	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell
 	metrics string   // route; empty: it has none in Prometheus' format
 	counts  []metric
 	more    func(ctx context.Context, baseURL string, i *Info) error // what only this server tells; nil: nothing
@@ -31,6 +31,10 @@ type openai struct {
 
 func (o *openai) Name() string   { return o.name }
 func (o *openai) Traits() Traits { return o.traits }
+
+// dialect is how engines of this kind are told from others, whatever they are
+// wrapped in.
+func (o *openai) dialect() *openai { return o }
 
 func (o *openai) Spec(e study.Experiment, h Host) (Spec, error) { return o.spec(e, h) }
 
@@ -60,6 +64,11 @@ type models struct {
 		Total         int64  `json:"parameters_total"`
 		NonEmbedding  int64  `json:"parameters_non_embedding"`
 		DType         string `json:"dtype"`
+		Vocabulary    int    `json:"vocab_size"`
+		Hidden        int    `json:"hidden_size"`
+		Layers        int    `json:"num_layers"`
+		Heads         int    `json:"num_heads"`
+		HeadDim       int    `json:"head_dim"`
 	} `json:"data"`
 }
 
@@ -76,11 +85,13 @@ func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
 	i := Info{
 		Engine: owner(d.OwnedBy), Model: d.ID, ContextLength: d.ContextLength, DType: d.DType,
 		ParametersTotal: d.Total, ParametersNonEmbedding: d.NonEmbedding, ParametersActive: d.NonEmbedding,
+		Vocabulary: d.Vocabulary, HiddenSize: d.Hidden, Layers: d.Layers, AttentionHeads: d.Heads, HeadDim: d.HeadDim,
 	}
-	if o.version != "" {
-		var v map[string]any
-		if err := getJSON(ctx, baseURL+o.version, &v); err == nil { // an imitation may not have it
-			i.Version, _ = v[o.key].(string)
+	for _, route := range o.version {
+		var v struct{ Version string }
+		if err := getJSON(ctx, baseURL+route, &v); err == nil { // an imitation may not have it
+			i.Version = v.Version
+			break
 		}
 	}
 	if o.more != nil {
@@ -91,7 +102,8 @@ func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
 	return i, nil
 }
 
-// Counters reads the server's metrics; nil where it has none.
+// Counters reads the server's metrics; nil where it has none, or was not told to
+// serve them.
 func (o *openai) Counters(ctx context.Context, baseURL string) (Counters, error) {
 	if o.metrics == "" {
 		return nil, nil
@@ -101,13 +113,9 @@ func (o *openai) Counters(ctx context.Context, baseURL string) (Counters, error)
 
 // owner is the engine whose servers say that they own their models by this name.
 func owner(by string) string {
-	for _, e := range engines {
-		if o, ok := e.(*openai); ok {
-			for _, name := range o.owners {
-				if name == by {
-					return o.name
-				}
-			}
+	for _, o := range dialects() {
+		if slices.Contains(o.owners, by) {
+			return o.name
 		}
 	}
 	return ""

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -47,7 +48,19 @@ func fetch(ctx context.Context, method, url string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: %.200s", url, resp.Status, body)
+		return nil, &refusal{url: url, code: resp.StatusCode, status: resp.Status, body: body}
 	}
 	return body, nil
+}
+
+// refusal is an answer other than 200.
+type refusal struct {
+	url    string
+	code   int
+	status string
+	body   []byte
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("%s answered %s: %.200s", r.url, r.status, bytes.TrimSpace(r.body))
 }

@@ -8,7 +8,18 @@ import (
 )
 
 // engines is the table: one row an engine.
-var engines = []Engine{vllm, llamacpp, reference{}}
+var engines = []Engine{vllm, sglang, tensorrt, llamacpp, ollama, tgi, lmdeploy, transformers, reference{}}
+
+// dialects are the engines that speak OpenAI's API.
+func dialects() []*openai {
+	var out []*openai
+	for _, e := range engines {
+		if d, ok := e.(interface{ dialect() *openai }); ok {
+			out = append(out, d.dialect())
+		}
+	}
+	return out
+}
 
 // aliases are other names that people use for an engine.
 var aliases = map[string]string{
@@ -52,6 +63,9 @@ func Upstream(ref string, gpus bool) (image string, ok bool) {
 	}
 	if !tagged {
 		tag = "latest"
+		if t := e.Traits().Tag; t != "" {
+			tag = t
+		}
 	}
 	if e == llamacpp && tag == "latest" { // it has a tag for each of its programs instead
 		if tag = "server"; gpus {

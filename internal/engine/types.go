@@ -29,6 +29,7 @@ type Traits struct {
 	// Upstream is the repository of the engine's own images, which a bare engine
 	// name stands for; empty: there is none.
 	Upstream string
+	Tag      string // of a bare name where that repository has no latest; empty: it has
 	// Versions that the adapter was written for.
 	Versions string
 }
@@ -164,13 +165,13 @@ type ContainerInfo struct {
 	ReadyAt      time.Time
 }
 
-// Info is what a server says of itself; zero values are unknown.
 // States of a compile cache when a container starts.
 const (
 	CacheCold = "cold"
 	CacheWarm = "warm"
 )
 
+// Info is what a server says of itself; zero values are unknown.
 type Info struct {
 	Engine                 string // the engine that it says it is, by our name for it
 	Version                string

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -25,8 +23,8 @@ var vllm = &openai{
 	minTokens:  "min_tokens",
 	continuous: true,
 	owners:     []string{"vllm"},
-	version:    "/version", key: "version",
-	metrics: "/metrics",
+	version:    []string{"/version"},
+	metrics:    "/metrics",
 	counts: []metric{
 		{of: Running, names: []string{"vllm:num_requests_running"}},
 		{of: Waiting, names: []string{"vllm:num_requests_waiting"}},
@@ -50,11 +48,7 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 		return Spec{}, err
 	}
 	var head []string
-	entrypoint := h.Image.Entrypoint
-	if len(e.Engine.Container.Entrypoint) > 0 {
-		entrypoint = e.Engine.Container.Entrypoint
-	}
-	if !slices.ContainsFunc(entrypoint, func(w string) bool { return strings.Contains(w, "vllm") }) {
+	if !starts(e, h, "vllm") {
 		head = []string{"python3", "-m", "vllm.entrypoints.openai.api_server"}
 	}
 	c := commandOf(e, head...)

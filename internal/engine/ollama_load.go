@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+const (
+	// ollamaModel is the model's name in the server, whatever it was made from.
+	ollamaModel = "llem"
+	numCtx      = "num_ctx"
+	// verbatim is a template that adds nothing: without it the text of a completion
+	// would be wrapped as a message of a chat.
+	verbatim = "{{ .Prompt }}"
+)
+
+// Load makes a model in the server, of the file that m names or else of one of
+// Ollama's library, with the context and the parameters of the experiment, and
+// waits until it is in memory. They belong to the model and not to the request
+// that loads it: a request with other options would load it again.
+func (ollamaEngine) Load(ctx context.Context, baseURL string, e study.Experiment, m Model) (string, error) {
+	create := map[string]any{"model": ollamaModel, "parameters": ollamaParameters(e)}
+	if e.Workload.API == "completions" {
+		create["template"] = verbatim
+	}
+	if m.Path != "" {
+		digest, err := ollamaBlob(ctx, baseURL, hostFile(m))
+		if err != nil {
+			return "", err
+		}
+		create["files"] = map[string]string{filepath.Base(m.Path): digest}
+	} else {
+		if err := ollamaPull(ctx, baseURL, e.Model); err != nil {
+			return "", err
+		}
+		create["from"] = e.Model
+	}
+	if err := ollamaDo(ctx, baseURL+"/api/create", create); err != nil {
+		return "", fmt.Errorf("make the model: %w", err)
+	}
+	body, err := post(ctx, baseURL+"/api/generate", map[string]any{"model": ollamaModel, "keep_alive": -1, "stream": false})
+	if err != nil {
+		return "", fmt.Errorf("load the model: %w", err)
+	}
+	defer body.Close()
+	var loaded struct{ Done bool }
+	if err := json.NewDecoder(body).Decode(&loaded); err != nil {
+		return "", fmt.Errorf("load the model: %w", err)
+	}
+	if !loaded.Done {
+		return "", errors.New("load the model: the server did not say that it was done")
+	}
+	return ollamaModel, nil
+}
+
+// ollamaParameters are those of the model: the context that the planned lengths
+// need, and engine.args.
+func ollamaParameters(e study.Experiment) map[string]any {
+	p := map[string]any{numCtx: room(e.Workload)}
+	for name, v := range e.Engine.Args {
+		p[strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_")] = v
+	}
+	return p
+}
+
+// ollamaPull has the server fetch a model of the library that it does not have.
+func ollamaPull(ctx context.Context, baseURL, model string) error {
+	body, err := post(ctx, baseURL+"/api/show", map[string]any{"model": model})
+	if err == nil {
+		return body.Close()
+	}
+	var answer *refusal
+	if !errors.As(err, &answer) || answer.code != http.StatusNotFound {
+		return err
+	}
+	if err := ollamaDo(ctx, baseURL+"/api/pull", map[string]any{"model": model}); err != nil {
+		return fmt.Errorf("pull %s from Ollama's library: %w", model, err)
+	}
+	return nil
+}
+
+// ollamaDo asks for a task whose progress comes as lines of JSON, and reads them
+// to its end.
+func ollamaDo(ctx context.Context, url string, task any) error {
+	body, err := post(ctx, url, task)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var last struct{ Status, Error string }
+	for lines := json.NewDecoder(body); ; {
+		switch err := lines.Decode(&last); {
+		case err == io.EOF && last.Status == "success":
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("%s ended at %q and not with success", url, last.Status)
+		case err != nil:
+			return fmt.Errorf("%s: %w", url, err)
+		case last.Error != "":
+			return errors.New(last.Error)
+		}
+	}
+}
+
+// ollamaBlob hands the server a file, under the name of its content.
+func ollamaBlob(ctx context.Context, baseURL, file string) (digest string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, reader{ctx, f})
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", file, err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	digest = fmt.Sprintf("sha256:%x", sum.Sum(nil))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, baseURL+"/api/blobs/"+digest, io.NopCloser(f))
+	if err != nil {
+		return "", err
+	}
+	req.ContentLength = size
+	body, err := answered(req)
+	if err != nil {
+		return "", fmt.Errorf("hand over %s: %w", file, err)
+	}
+	return digest, body.Close()
+}
+
+// reader ends a long read with its context.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// post sends JSON; close what it returns. Its context bounds it.
+func post(ctx context.Context, url string, what any) (io.ReadCloser, error) {
+	b, err := json.Marshal(what)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return answered(req)
+}
+
+// answered sends a request; anything but a success is a *refusal.
+func answered(req *http.Request) (io.ReadCloser, error) {
+	resp, err := prober.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what came is what there is
+	return nil, &refusal{url: req.URL.String(), code: resp.StatusCode, status: resp.Status, body: body}
+}

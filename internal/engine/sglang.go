@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+const sglangPort = 30000
+
+// sglang is lmsysorg/sglang and what is derived from it.
+var sglang = &openai{
+	name: "sglang",
+	traits: Traits{
+		TokenIDs: true, IgnoreEOS: true, Upstream: "lmsysorg/sglang", Versions: "0.5.5 to 0.5.20",
+	},
+	signs: signs{
+		command: []string{"sglang.launch_server", "sglang serve"},
+		folder:  "/sgl-workspace",
+		name:    `(^|/)sglang([-/]|$)`,
+	},
+	spec: sglangSpec,
+	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
+	// would add a penalty to the logits of every step.
+	continuous: true,
+	owners:     []string{"sglang"},
+	version:    []string{"/server_info", "/get_server_info"}, // the second is the first's name in older servers
+	metrics:    "/metrics",
+	counts: []metric{
+		{of: Running, names: []string{"sglang:num_running_reqs"}},
+		{of: Waiting, names: []string{"sglang:num_queue_reqs"}},
+		{of: PromptTokens, names: []string{"sglang:prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{"sglang:generation_tokens_total"}},
+		{of: CachedTokens, names: []string{"sglang:cached_tokens_total"}}, // a sample for each kind of cache
+		{of: QueueSeconds, names: []string{"sglang:queue_time_seconds_sum"}},
+		{of: KVCacheUse, names: []string{"sglang:token_usage"}, most: true},
+		// The gauge num_retracted_reqs is of the last batch alone.
+		{of: Preemptions, names: []string{"sglang:num_retracted_requests_total"}},
+	},
+}
+
+// sglangSpec has the server count its work, and tell of each request what it found
+// in its prefix cache: it does neither unless it is told to.
+func sglangSpec(e study.Experiment, h Host) (Spec, error) {
+	if err := dtypes(e, "half", "float16", "bfloat16", "float", "float32"); err != nil {
+		return Spec{}, err
+	}
+	var head []string
+	if !starts(e, h, "sglang") {
+		head = []string{"python3", "-m", "sglang.launch_server"}
+	}
+	c := commandOf(e, head...)
+	c.set("model-path", modelArg(e, h), "model")
+	c.set("served-model-name", e.Model)
+	if h.Model.Path == "" {
+		c.setUnless("main", "revision", e.Revision)
+	}
+	c.set("host", "0.0.0.0")
+	c.set("port", strconv.Itoa(sglangPort))
+	c.setUnless("auto", "dtype", e.DType)
+	c.set("random-seed", strconv.FormatInt(e.Seed, 10))
+	c.count("tensor-parallel-size", e.Parallel.Tensor, "tp-size", "tp")
+	c.count("pipeline-parallel-size", e.Parallel.Pipeline, "pp-size", "pp")
+	c.count("data-parallel-size", e.Parallel.Data, "dp-size", "dp")
+	c.set("enable-metrics", "")
+	c.set("enable-cache-report", "")
+	if len(h.GPUs) == 0 {
+		c.set("device", "cpu")
+	}
+	s := container("sglang", e, h, c)
+	s.Port, s.ReadyPath = sglangPort, "/health"
+	s.env(e, offline(h.Model))
+	s.shared("32GiB")
+	s.caches(h, "sglang", "/root/.cache/flashinfer", "/root/.cache/deep_gemm", "/root/.cache/sglang", "/root/.triton")
+	return s, nil
+}

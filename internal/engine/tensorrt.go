@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+const tensorrtPort = 8000
+
+// tensorrt is TensorRT-LLM's own server, trtllm-serve. Its API refuses a field
+// that it does not know, and names a model that is a folder by the folder's name.
+var tensorrt = &openai{
+	name: "tensorrt-llm",
+	traits: Traits{
+		TokenIDs: true, IgnoreEOS: true, Upstream: "nvcr.io/nvidia/tensorrt-llm/release", Tag: "1.2.1", Versions: "1.2 and 1.3",
+	},
+	signs: signs{
+		command: []string{"trtllm-serve"},
+		env:     []string{"TRT_LLM_VERSION"},
+		folder:  "/app/tensorrt_llm",
+		name:    `tensorrt[-_]llm|(^|/)trtllm`,
+	},
+	spec: tensorrtSpec,
+	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
+	// would mask logits in every step.
+	continuous: true,
+	owners:     []string{"tensorrt_llm"},
+	version:    []string{"/version"},
+	// /metrics is JSON. This route is there where the server's own configuration
+	// says return_perf_metrics. Its gauges of running and waiting requests are of
+	// the last iteration and not of now, so that an idle server may show some.
+	metrics: "/prometheus/metrics",
+	counts: []metric{
+		{of: PromptTokens, names: []string{"trtllm_prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{"trtllm_generation_tokens_total"}},
+		{of: CachedTokens, names: []string{"trtllm_prompt_cached_tokens_total"}},
+		{of: QueueSeconds, names: []string{"trtllm_request_queue_time_seconds_sum"}},
+		{of: PrefillSeconds, names: []string{"trtllm_request_prefill_time_seconds_sum"}},
+		{of: DecodeSeconds, names: []string{"trtllm_request_decode_time_seconds_sum"}},
+		{of: KVCacheUse, names: []string{"trtllm_kv_cache_utilization"}, most: true},
+	},
+}
+
+// tensorrtSpec passes the whole command: the image's entrypoint only prepares it.
+func tensorrtSpec(e study.Experiment, h Host) (Spec, error) {
+	if err := noGGUF(h.Model); err != nil {
+		return Spec{}, err
+	}
+	if err := ownDType(e); err != nil {
+		return Spec{}, err
+	}
+	if err := only(e.Parallel, true, true, false); err != nil {
+		return Spec{}, err
+	}
+	var head []string
+	if !starts(e, h, "trtllm-serve") {
+		head = []string{"trtllm-serve"}
+	}
+	c := commandOf(e, append(head, modelArg(e, h))...)
+	if h.Model.Path == "" {
+		c.setUnless("main", "revision", e.Revision)
+	}
+	c.set("host", "0.0.0.0")
+	c.set("port", strconv.Itoa(tensorrtPort))
+	c.count("tp_size", e.Parallel.Tensor, "tensor_parallel_size")
+	c.count("pp_size", e.Parallel.Pipeline, "pipeline_parallel_size")
+	s := container("tensorrt-llm", e, h, c)
+	s.Port, s.ReadyPath = tensorrtPort, "/health"
+	s.env(e, offline(h.Model))
+	s.shared("16GiB")
+	s.ulimit("memlock", "-1")
+	s.ulimit("stack", "67108864")
+	s.caches(h, "tensorrt-llm", "/root/.tensorrt_llm", "/root/.cache/flashinfer", "/root/.triton")
+	return s, nil
+}

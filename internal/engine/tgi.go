@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// tgiPort is the launcher's own default; the image's is 80.
+const tgiPort = 3000
+
+// tgi is Hugging Face's text-generation-inference, which is only maintained since
+// its version 3.3. It can neither take token ids nor ignore the end of a sequence.
+var tgi = &openai{
+	name:   "tgi",
+	traits: Traits{Upstream: "ghcr.io/huggingface/text-generation-inference", Versions: "3.3"},
+	signs: signs{
+		command: []string{"text-generation-launcher", "tgi-entrypoint.sh"},
+		env:     []string{"HF_HOME=/data", "PORT=80"},
+		name:    `text-generation-inference|(^|/)tgi$`,
+	},
+	spec:    tgiSpec,
+	metrics: "/metrics",
+	// Its prefill and decode times are of batches, not of requests.
+	counts: []metric{
+		{of: Running, names: []string{"tgi_batch_current_size"}},
+		{of: Waiting, names: []string{"tgi_queue_size"}},
+		{of: PromptTokens, names: []string{"tgi_request_input_length_sum"}},
+		{of: OutputTokens, names: []string{"tgi_request_generated_tokens_sum"}},
+		{of: QueueSeconds, names: []string{"tgi_request_queue_duration_sum"}},
+	},
+	more: tgiInfo,
+}
+
+// tgiConcurrent is how many requests at once its router takes by default; it
+// answers the next with "Model is overloaded".
+const tgiConcurrent = 128
+
+func tgiSpec(e study.Experiment, h Host) (Spec, error) {
+	if err := noGGUF(h.Model); err != nil {
+		return Spec{}, err
+	}
+	if err := dtypes(e, "float16", "bfloat16"); err != nil {
+		return Spec{}, err
+	}
+	if err := only(e.Parallel, true, false, false); err != nil {
+		return Spec{}, err
+	}
+	var head []string
+	if !starts(e, h, "text-generation-launcher") && !starts(e, h, "entrypoint.sh") {
+		head = []string{"text-generation-launcher"}
+	}
+	c := commandOf(e, head...)
+	c.set("model-id", modelArg(e, h))
+	if h.Model.Path == "" {
+		c.setUnless("main", "revision", e.Revision)
+	}
+	c.set("hostname", "0.0.0.0")
+	c.set("port", strconv.Itoa(tgiPort))
+	c.setUnless("auto", "dtype", e.DType)
+	c.set("num-shard", strconv.Itoa(max(1, e.Parallel.Tensor))) // its default is every GPU
+	if n := atOnce(e.Workload); n > tgiConcurrent {
+		c.set("max-concurrent-requests", strconv.Itoa(n))
+	}
+	if err := whole(e, h, c.line()); err != nil {
+		return Spec{}, err
+	}
+	s := container("tgi", e, h, c)
+	s.Port, s.ReadyPath = tgiPort, "/health"
+	if h.TokenFile != "" {
+		// Its router looks for the token at $HF_HOME/token and, unlike its Python
+		// half, not at $HF_TOKEN_PATH.
+		s.HFTokenFile = "/data/token"
+	}
+	own := offline(h.Model)
+	own["USAGE_STATS"] = "off"
+	s.env(e, own)
+	s.shared("1GiB")
+	s.caches(h, "tgi", "/root/.triton")
+	return s, nil
+}
+
+// whole refuses arguments that the image's entrypoint, a script, would split.
+func whole(e study.Experiment, h Host, line []string) error {
+	if !starts(e, h, "entrypoint.sh") {
+		return nil
+	}
+	i := slices.IndexFunc(line, func(arg string) bool { return arg == "" || strings.ContainsAny(arg, " \t\n*?[") })
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("argument %q: the image's entrypoint splits its arguments at white space and expands *, ? and [; give it as a variable in engine.env instead (--some-flag is SOME_FLAG)", line[i])
+}
+
+// tgiInfo reads the version and the context. A request asks for "tgi": any other
+// name is that of an adapter.
+func tgiInfo(ctx context.Context, baseURL string, i *Info) error {
+	var info struct {
+		Router  string `json:"router"`
+		Version string `json:"version"`
+		Context int    `json:"max_total_tokens"`
+	}
+	if err := getJSON(ctx, baseURL+"/info", &info); err != nil {
+		return err
+	}
+	if strings.HasPrefix(info.Router, "text-generation-router") {
+		i.Engine = "tgi"
+	}
+	i.Model, i.Version, i.ContextLength = "tgi", info.Version, info.Context
+	return nil
+}

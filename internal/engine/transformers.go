@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+const transformersPort = 8000
+
+// transformers is images/transformers: a server of this project over Hugging Face
+// transformers, told by its label.
+var transformers = transformersEngine{&openai{
+	name:      "transformers",
+	traits:    Traits{TokenIDs: true, IgnoreEOS: true, Versions: "this one"},
+	spec:      transformersSpec,
+	minTokens: "min_tokens",
+	owners:    []string{"llem-transformers"},
+	metrics:   "/metrics",
+	counts: []metric{
+		{of: Running, names: []string{"llem_transformers_requests_running"}},
+		{of: Waiting, names: []string{"llem_transformers_requests_waiting"}},
+		{of: PromptTokens, names: []string{"llem_transformers_prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{"llem_transformers_generation_tokens_total"}},
+	},
+	more: transformersVersions,
+}}
+
+type transformersEngine struct{ *openai }
+
+// Sync returns when nothing runs or waits and the GPU has done its work.
+func (transformersEngine) Sync(ctx context.Context, baseURL string) error {
+	_, err := fetch(ctx, http.MethodPost, baseURL+"/sync")
+	return err
+}
+
+// transformersBatch is the server's own default of --max-batch-size; more requests
+// than that wait for the next batch.
+const transformersBatch = 32
+
+func transformersSpec(e study.Experiment, h Host) (Spec, error) {
+	if err := noGGUF(h.Model); err != nil {
+		return Spec{}, err
+	}
+	if err := dtypes(e, "float32", "float16", "bfloat16"); err != nil {
+		return Spec{}, err
+	}
+	if err := only(e.Parallel, false, false, false); err != nil {
+		return Spec{}, err
+	}
+	c := commandOf(e)
+	c.set("model", modelArg(e, h))
+	c.set("served-model-name", e.Model)
+	if h.Model.Path == "" {
+		c.setUnless("main", "revision", e.Revision)
+	}
+	c.set("host", "0.0.0.0")
+	c.set("port", strconv.Itoa(transformersPort))
+	device := "cpu"
+	if len(h.GPUs) > 0 {
+		device = "cuda"
+	}
+	c.set("device", device)
+	c.setUnless("auto", "dtype", e.DType)
+	if n := atOnce(e.Workload); n > transformersBatch {
+		c.set("max-batch-size", strconv.Itoa(n))
+	}
+	s := container("transformers", e, h, c)
+	s.Port, s.ReadyPath = transformersPort, "/health"
+	s.env(e, offline(h.Model))
+	return s, nil
+}
+
+// transformersVersions reads the versions of the server and of what it runs on.
+func transformersVersions(ctx context.Context, baseURL string, i *Info) error {
+	var v struct{ Version, Transformers, Torch string }
+	if err := getJSON(ctx, baseURL+"/version", &v); err != nil {
+		return err
+	}
+	i.Version = v.Version + " (transformers " + v.Transformers + ", torch " + v.Torch + ")"
+	i.SyncRoute = true
+	return nil
+}
