@@ -26,7 +26,8 @@ var may = map[string][]string{
 	"docker":  {"engine"},
 	"report":  {"result", "stats", "load"},
 	"harness": {"engine", "load", "measure", "flops", "hub", "result", "stats", "study"},
-	// A GPU for tests; it and its command are nobody's.
+	// A hub and a GPU for tests; they and the GPU's command are nobody's.
+	"hub/standin":               {},
 	"meter/standin":             {},
 	"meter/standin/cmd/standin": {"meter/standin"},
 }

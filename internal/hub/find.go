@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // ErrNotFound says that a model is not on this host.
@@ -15,9 +16,47 @@ var ErrNotFound = errors.New("model not found")
 
 // Options name a model.
 type Options struct {
-	Model    string
+	Model    string // a Hugging Face id, owner/name/FILE.gguf of one, a folder or a .gguf file
 	Revision string // branch, tag or commit; empty is main
-	CacheDir string // empty: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub
+	CacheDir string // empty: CacheDir()
+
+	// What follows is for Ensure and Pull.
+	Pull     string                  // missing (also empty), always or never
+	Small    bool                    // configuration and tokenizer are enough
+	Progress func(done, total int64) // bytes; nil: nobody asks. Never called at once
+
+	pause time.Duration // before a new try; 0: as usual
+}
+
+func (o Options) cache() string {
+	if o.CacheDir != "" {
+		return o.CacheDir
+	}
+	return CacheDir()
+}
+
+func (o Options) revision() string {
+	if o.Revision != "" {
+		return o.Revision
+	}
+	return "main"
+}
+
+// repo is the model's repository on the hub, and the file of it where one is
+// named; ok is false of paths. A name that is both is a path.
+func (o Options) repo() (repo, file string, ok bool) {
+	if !local(o.Model) {
+		return o.Model, "", true
+	}
+	parts := strings.SplitN(o.Model, "/", 3)
+	if len(parts) < 3 || !filepath.IsLocal(o.Model) || strings.HasPrefix(o.Model, ".") {
+		return "", "", false
+	}
+	if _, err := os.Stat(o.Model); err == nil {
+		return "", "", false
+	}
+	repo = parts[0] + "/" + parts[1]
+	return repo, parts[2], hubID.MatchString(repo)
 }
 
 // Model is a model's files on this host.
@@ -34,7 +73,8 @@ var (
 
 // Find looks a model up; ErrNotFound says where it looked.
 func Find(_ context.Context, o Options) (Model, error) {
-	if local(o.Model) {
+	repo, file, remote := o.repo()
+	if !remote {
 		st, err := os.Stat(o.Model)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
@@ -46,10 +86,10 @@ func Find(_ context.Context, o Options) (Model, error) {
 		}
 		return Model{ID: o.Model, Path: o.Model}, nil
 	}
-	if !hubID.MatchString(o.Model) || strings.Contains(o.Model, "..") {
+	if !hubID.MatchString(repo) || strings.Contains(repo, "..") {
 		return Model{}, fmt.Errorf("model: %q is neither a path nor a Hugging Face id such as owner/name", o.Model)
 	}
-	return cached(o)
+	return cached(o, repo, file)
 }
 
 func local(name string) bool {
@@ -57,47 +97,26 @@ func local(name string) bool {
 }
 
 // cached finds a snapshot in the layout of huggingface_hub.
-func cached(o Options) (Model, error) {
-	cache := o.CacheDir
-	if cache == "" {
-		cache = defaultCache()
-	}
-	repo := filepath.Join(cache, "models--"+strings.ReplaceAll(o.Model, "/", "--"))
-	revision := o.Revision
-	if revision == "" {
-		revision = "main"
-	}
-	missing := fmt.Errorf("%w: %s (revision %s) is not in %s; download it first: hf download %s --revision %s", ErrNotFound, o.Model, revision, cache, o.Model, revision)
+func cached(o Options, repo, file string) (Model, error) {
+	cache, revision := o.cache(), o.revision()
+	folder := filepath.Join(cache, folderOf(repo))
+	missing := fmt.Errorf("%w: %s (revision %s) is not in %s: `llem pull CONFIG` downloads it", ErrNotFound, o.Model, revision, cache)
 	hash := revision
 	if !commit.MatchString(revision) {
-		if strings.Contains(revision, "..") {
+		if !filepath.IsLocal(revision) || strings.Contains(revision, "..") {
 			return Model{}, fmt.Errorf("revision: %q is none", revision)
 		}
-		data, err := os.ReadFile(filepath.Join(repo, "refs", filepath.FromSlash(revision)))
+		data, err := os.ReadFile(filepath.Join(folder, "refs", filepath.FromSlash(revision)))
 		if err != nil {
 			return Model{}, missing
 		}
 		if hash = strings.TrimSpace(string(data)); !commit.MatchString(hash) {
-			return Model{}, fmt.Errorf("%s/refs/%s does not hold a commit; download the model again", repo, revision)
+			return Model{}, fmt.Errorf("%s/refs/%s does not hold a commit; remove it and download the model again", folder, revision)
 		}
 	}
-	path := filepath.Join(repo, "snapshots", hash)
-	if st, err := os.Stat(path); err != nil || !st.IsDir() {
+	path := filepath.Join(folder, "snapshots", hash, filepath.FromSlash(file))
+	if st, err := os.Stat(path); err != nil || st.IsDir() != (file == "") {
 		return Model{}, missing
 	}
 	return Model{ID: o.Model, Path: path, Commit: hash}, nil
-}
-
-func defaultCache() string {
-	if dir := os.Getenv("HF_HUB_CACHE"); dir != "" {
-		return dir
-	}
-	if dir := os.Getenv("HF_HOME"); dir != "" {
-		return filepath.Join(dir, "hub")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = "/"
-	}
-	return filepath.Join(home, ".cache", "huggingface", "hub")
 }
