@@ -121,7 +121,7 @@ func newHost(t *testing.T, gpus ...standin.GPU) *host {
 		}
 	}
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "LLEM_") && !strings.HasPrefix(v, "HF_") && !strings.HasPrefix(v, "CUDA_VISIBLE") && !strings.HasPrefix(v, "SLURM_") && !strings.HasPrefix(v, "LD_LIBRARY_PATH") {
+		if !strings.HasPrefix(v, "LLEM_") && !strings.HasPrefix(v, "HF_") && !strings.HasPrefix(v, "CUDA_") && !strings.HasPrefix(v, "SLURM_") && !strings.HasPrefix(v, "LD_LIBRARY_PATH") {
 			h.env = append(h.env, v)
 		}
 	}

@@ -41,6 +41,25 @@ func TestMeasureACommand(t *testing.T) {
 	}
 }
 
+// CUDA's indices among unlike GPUs are taken for nobody's.
+func TestMeasureRefusesCUDAsIndicesOfUnlikeGPUs(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Name: "NVIDIA T4"}, standin.GPU{Name: "NVIDIA A100"})
+	h.set("CUDA_VISIBLE_DEVICES", "0")
+	says := []string{"CUDA_VISIBLE_DEVICES=0", "NVIDIA T4 and NVIDIA A100", "UUID", "CUDA_DEVICE_ORDER=PCI_BUS_ID"}
+	h.llem("measure", "--", "true").refused(t, exitUsage, says...)
+	h.llem(h.quick()...).refused(t, exitUsage, says...)
+	if o := h.llem("measure", "--gpus", "0", "--", "true"); o.code != 0 { // NVML's own
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	h.set("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+	var c result.Command
+	decodeJSON(t, h.llem("measure", "--json", "--", "true").stdout, &c)
+	if len(c.GPUs) != 1 || c.GPUs[0].UUID != standin.UUID(0) {
+		t.Errorf("measured %+v", c.GPUs)
+	}
+}
+
 // A neighbour in MIG mode breaks nothing and is not counted.
 func TestMeasurePassesMIGNeighboursOver(t *testing.T) {
 	t.Parallel()

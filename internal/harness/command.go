@@ -114,8 +114,12 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 
 // choose selects the GPUs that are named, else granted, else all that are whole.
 func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (err error) {
-	if granted, ok := grantedGPUs(); ok && len(ids) == 0 {
-		if ids = granted; len(ids) == 0 {
+	if len(ids) == 0 {
+		granted, ok, err := grantedGPUs(ctx, x.gpus)
+		if err != nil {
+			return err
+		}
+		if ids = granted; ok && len(ids) == 0 {
 			return fault(ConfigFault, "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus")
 		}
 	}

@@ -17,7 +17,11 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, lock func(uuids [
 	}
 	ids := e.GPUs.IDs
 	if e.GPUs.Mode == "auto" {
-		if granted, ok := grantedGPUs(); ok {
+		granted, ok, err := grantedGPUs(ctx, gpus)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		if ok {
 			if ids = granted; len(ids) == 0 {
 				return nil, nil, "CUDA_VISIBLE_DEVICES grants no GPU", nil
 			}

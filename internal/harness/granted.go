@@ -1,19 +1,44 @@
 package harness
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// grantedGPUs is what the environment allows; ok is false where it says
-// nothing.
-func grantedGPUs() (ids []string, ok bool) { return granted(os.LookupEnv) }
+// grantedGPUs is what the environment allows; ok is false where it says nothing.
+func grantedGPUs(ctx context.Context, gpus GPUs) (ids []string, ok bool, err error) {
+	if ids, ok = granted(os.LookupEnv); !ok {
+		return nil, false, nil
+	}
+	return ids, true, inOrder(ctx, os.LookupEnv, gpus, ids)
+}
+
+// inOrder refuses indices in CUDA_VISIBLE_DEVICES that may not be NVML's. CUDA puts
+// the fastest GPU first, unless CUDA_DEVICE_ORDER is PCI_BUS_ID, which is NVML's
+// order; GPUs of one model stand in that order anyway.
+func inOrder(ctx context.Context, lookup func(string) (string, bool), gpus GPUs, ids []string) error {
+	v, cuda := lookup("CUDA_VISIBLE_DEVICES")
+	index := func(id string) bool { _, err := strconv.Atoi(id); return err == nil }
+	if order, _ := lookup("CUDA_DEVICE_ORDER"); !cuda || order == "PCI_BUS_ID" || !slices.ContainsFunc(ids, index) {
+		return nil
+	}
+	devices, err := gpus.Devices(ctx)
+	if err != nil {
+		return nil // which their selection says better
+	}
+	for _, d := range devices {
+		if first := devices[0].Name; d.Name != first {
+			return fault(ConfigFault, "CUDA_VISIBLE_DEVICES=%s counts GPUs in CUDA's order, the fastest first, and this host has %s and %s: name them by UUID, which nvidia-smi -L lists, or set CUDA_DEVICE_ORDER=PCI_BUS_ID, which is the order of nvidia-smi", v, first, d.Name)
+		}
+	}
+	return nil
+}
 
 // granted reads CUDA_VISIBLE_DEVICES, as Slurm and people set it; else Slurm's
-// own variables, the step's before the job's. Indices are taken as NVML's: in
-// the former that is the order of CUDA_DEVICE_ORDER=PCI_BUS_ID, in the latter
-// they count the host's GPUs.
+// own variables, the step's before the job's, which count the host's GPUs.
 func granted(lookup func(string) (string, bool)) (ids []string, ok bool) {
 	if v, ok := lookup("CUDA_VISIBLE_DEVICES"); ok {
 		return cudaList(v), true

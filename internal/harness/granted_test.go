@@ -1,9 +1,12 @@
 package harness
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 func TestGPUsThatAreGranted(t *testing.T) {
@@ -28,6 +31,46 @@ func TestGPUsThatAreGranted(t *testing.T) {
 		got, ok := granted(func(name string) (string, bool) { v, ok := c.env[name]; return v, ok })
 		if diff := cmp.Diff(c.want, got); diff != "" || ok != c.ok {
 			t.Errorf("%s: ok %v, want %v; -want +got:\n%s", c.name, ok, c.ok, diff)
+		}
+	}
+}
+
+// catalogue is a host's GPUs, which can only be listed.
+type catalogue struct {
+	GPUs
+	names []string
+}
+
+func (c catalogue) Devices(context.Context) (list []measure.Device, err error) {
+	for i, name := range c.names {
+		list = append(list, measure.Device{Index: i, Name: name})
+	}
+	return list, nil
+}
+
+// CUDA's indices are NVML's only where nothing can be faster, or CUDA is told so.
+func TestIndicesInCUDAsOrder(t *testing.T) {
+	t.Parallel()
+	like, unlike := catalogue{names: []string{"A100", "A100"}}, catalogue{names: []string{"T4", "A100"}}
+	for _, c := range []struct {
+		name    string
+		env     map[string]string
+		gpus    catalogue
+		refused bool
+	}{
+		{"of one model", map[string]string{"CUDA_VISIBLE_DEVICES": "1"}, like, false},
+		{"of two", map[string]string{"CUDA_VISIBLE_DEVICES": "1"}, unlike, true},
+		{"the fastest first", map[string]string{"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, unlike, true},
+		{"in the order of the bus", map[string]string{"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, unlike, false},
+		{"UUIDs", map[string]string{"CUDA_VISIBLE_DEVICES": "GPU-b"}, unlike, false},
+		{"one of them an index", map[string]string{"CUDA_VISIBLE_DEVICES": "GPU-b,0"}, unlike, true},
+		{"Slurm's, which are not CUDA's", map[string]string{"SLURM_STEP_GPUS": "1"}, unlike, false},
+	} {
+		lookup := func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }
+		ids, _ := granted(lookup)
+		err := inOrder(t.Context(), lookup, c.gpus, ids)
+		if (err != nil) != c.refused || err != nil && KindOf(err) != ConfigFault {
+			t.Errorf("%s: %v, refused is to be %v", c.name, err, c.refused)
 		}
 	}
 }

@@ -66,7 +66,7 @@ var keys = []key{
 	{path: "engine.container.entrypoint", kind: list, note: "the image's", doc: "Replaces the image's entrypoint."},
 	{path: "engine.container.cpuset", kind: text, digits: true, match: re(`^$|^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$`), hint: "is no list of CPUs such as 0-3,8", doc: "CPUs the container may use: `0-3,8`."},
 	{path: "engine.container.memory", kind: size, match: re(sizePattern), hint: sizeHint, doc: "Memory the container may use, swap included."},
-	{path: "gpus", kind: gpuList, def: "auto", doc: "auto: what CUDA_VISIBLE_DEVICES grants, or SLURM_STEP_GPUS or SLURM_JOB_GPUS, else the first free ones, as many as parallel asks for; none; or a list of NVML indices and UUIDs."},
+	{path: "gpus", kind: gpuList, def: "auto", doc: "auto: what CUDA_VISIBLE_DEVICES grants (indices among unlike GPUs only with CUDA_DEVICE_ORDER=PCI_BUS_ID), or SLURM_STEP_GPUS or SLURM_JOB_GPUS, else the first free ones, as many as parallel asks for; none; or a list of NVML indices and UUIDs."},
 	{path: "parallel.tensor", kind: integer, def: 1, min: 1, max: 1024, doc: "Tensor parallelism."},
 	{path: "parallel.pipeline", kind: integer, def: 1, min: 1, max: 1024, doc: "Pipeline parallelism."},
 	{path: "parallel.data", kind: integer, def: 1, min: 1, max: 1024, doc: "Data parallelism. The product of the three must be the number of GPUs."},
