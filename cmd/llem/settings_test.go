@@ -141,6 +141,7 @@ func TestCleanPutsGPUSettingsBack(t *testing.T) {
 		if o := h.llem("clean"); o.code != 0 || strings.Contains(o.stdout, "restored") {
 			t.Errorf("exit %d\n%s", o.code, o.stdout)
 		}
+		h.llem("run", "--quick", "-o", h.path("out"), config).says(t, exitHost, forged, "sudo rm -r")
 	}
 	if err := os.Remove(forged); err != nil {
 		t.Fatal(err)

@@ -219,6 +219,27 @@ func lockPath(name string) (string, error) {
 	return filepath.Join(dir, name+".lock"), nil
 }
 
+// takeOver gives the shared folder to root, where root is who asks: whoever made a
+// folder may remove what others put there, sticky or not. One that lockDirEnv names
+// is its namer's to look after.
+func takeOver() error {
+	if os.Geteuid() != 0 || os.Getenv(lockDirEnv) != "" {
+		return nil
+	}
+	return giveToRoot(lockDir())
+}
+
+// giveToRoot makes dir root's, sticky and open to all. It follows no link, since
+// dir may be anybody's.
+func giveToRoot(dir string) error {
+	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	return errors.Join(f.Chown(0, 0), f.Chmod(0o777|os.ModeSticky))
+}
+
 // lockDir is the one folder that every user of the host shares. It hangs on the
 // host and not on who asks, and so never on TMPDIR.
 func lockDir() string {

@@ -147,7 +147,13 @@ func (s *setting) write() error {
 	if err != nil {
 		return err
 	}
+	if err := takeOver(); err != nil {
+		return fmt.Errorf("note what is to be put back: %w; %s names another folder", err, lockDirEnv)
+	}
 	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return inTheWay(s.path)
+	}
 	if err != nil {
 		return fmt.Errorf("note what is to be put back: %w", err)
 	}
@@ -158,8 +164,16 @@ func (s *setting) write() error {
 	return nil
 }
 
+// inTheWay says how to be rid of what stands where a note is to be written.
+func inTheWay(path string) error {
+	if _, err := readSetting(path); errors.Is(err, errNotOurs) {
+		return fmt.Errorf("%s, which is in the way of a note of what is to be put back, %w: sudo rm -r %s", path, errNotOurs, path)
+	}
+	return fmt.Errorf("%s is there already: sudo llem clean removes it", path)
+}
+
 // errNotOurs is a file that anybody may have put there.
-var errNotOurs = errors.New("is neither root's nor this user's")
+var errNotOurs = errors.New("is no file of root's or this user's")
 
 // readSetting reads a setting. The folder is everybody's: a file counts only if
 // it is root's or this user's own, so that nobody makes root set a GPU.

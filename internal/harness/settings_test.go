@@ -3,7 +3,10 @@ package harness
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -30,5 +33,61 @@ func TestGPUSettingsAreNotChangedBesideOthers(t *testing.T) {
 		if err := x.tune(t.Context()); err == nil || KindOf(err) != HostFault || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// Whatever stands where a note is to be written is named, with what removes it.
+func TestANoteThatCannotBeWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		put  func(path string) error
+		says string
+	}{
+		"another's":       {func(path string) error { return os.Mkdir(path, 0o755) }, "sudo rm -r "},
+		"one cut off":     {func(path string) error { return os.WriteFile(path, []byte("{"), 0o644) }, "sudo llem clean"},
+		"a symbolic link": {func(path string) error { return os.Symlink("/dev/null", path) }, "sudo llem clean"},
+	} {
+		dir := useLockDir(t)
+		path := settingPath(gpuA)
+		if err := errors.Join(os.MkdirAll(dir, 0o777), c.put(path)); err != nil {
+			t.Fatal(err)
+		}
+		err := (&setting{UUID: gpuA, path: path}).write()
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// The folder that a user has made first lets nobody but root remove root's notes.
+func TestTheSharedFolderBecomesRoots(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	link := dir + "-link"
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := giveToRoot(link); err == nil {
+		t.Error("it followed a link")
+	}
+	if os.Geteuid() != 0 { // who may not
+		if err := giveToRoot(dir); err == nil {
+			t.Error("a user gave a folder to root")
+		}
+		return
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := giveToRoot(dir); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 || info.Mode().Perm() != 0o777 || info.Mode()&os.ModeSticky == 0 {
+		t.Errorf("owner %d, mode %v", owner, info.Mode())
 	}
 }
