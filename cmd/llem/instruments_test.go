@@ -325,13 +325,19 @@ func busy() (stop func()) {
 	return func() { over.Store(true); wg.Wait() }
 }
 
-// On a host without a GPU auto takes CodeCarbon, of the whole host, and agrees
-// with CodeCarbon's own command over the same span.
-func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) {
-	h := newHost(t) // not parallel: both watch the load of the whole host
+// On a host without a GPU auto takes CodeCarbon, of the whole host, as does who asks
+// for it, and agrees with CodeCarbon's own command over the same span.
+func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) { // not parallel: all watch the load of the whole host
+	for _, backend := range []string{"auto", "codecarbon"} {
+		t.Run(backend, func(t *testing.T) { checkCodeCarbon(t, backend) })
+	}
+}
+
+func checkCodeCarbon(t *testing.T, backend string) {
+	h := newHost(t)
 	python := h.python()
 	defer busy()() // so that both see the same load, however their spans differ
-	c := h.start(h.quick(h.slow(10))...)
+	c := h.start(h.quick("--energy-backend", backend, h.slow(10))...)
 	c.reach("window")
 	monitor := exec.Command(filepath.Join(filepath.Dir(python), "codecarbon"), "monitor", "--offline", "--country-iso-code", "USA", "--no-api", "--measure-power-secs", "1")
 	monitor.Dir, monitor.Env = t.TempDir(), h.env
@@ -351,28 +357,7 @@ func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) {
 	if r.WarningSeverities["energy_scope_host"] == "" || !strings.Contains(o.stdout, "of the host") || r.EnergyAdjustedJ != nil {
 		t.Errorf("warnings %v\n%s", r.MeasurementWarnings, o.stdout)
 	}
-	f, err := os.Open(filepath.Join(monitor.Dir, "emissions.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil || len(rows) < 2 {
-		t.Fatalf("%v, %v", rows, err)
-	}
-	theirs := func(column string) float64 {
-		for i, name := range rows[0] {
-			if name == column {
-				v, err := strconv.ParseFloat(rows[len(rows)-1][i], 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return v
-			}
-		}
-		t.Fatalf("no column %s in %v", column, rows[0])
-		return 0
-	}
+	theirs := emissions(t, filepath.Join(monitor.Dir, "emissions.csv"))
 	mine, seconds := r.Energy.CodeCarbon, *r.WindowSeconds
 	ram := mine.RAMJ / seconds
 	within(t, "power of memory", &ram, theirs("ram_energy")*3.6e6/theirs("duration"), ram/50)
@@ -381,5 +366,31 @@ func TestCodeCarbonOnAHostWithoutAGPU(t *testing.T) {
 	within(t, "intensity", &mine.IntensityGPerKWh, theirs("emissions")/theirs("energy_consumed")*1000, 0.01)
 	if v := h.llem("verify", o.dirs[0]); v.code != 0 {
 		t.Errorf("verify: exit %d\n%s", v.code, v.stdout)
+	}
+}
+
+// emissions are the columns of the last row of CodeCarbon's file.
+func emissions(t *testing.T, path string) func(column string) float64 {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("%v, %v", rows, err)
+	}
+	return func(column string) float64 {
+		t.Helper()
+		at := slices.Index(rows[0], column)
+		if at < 0 {
+			t.Fatalf("no column %s in %v", column, rows[0])
+		}
+		v, err := strconv.ParseFloat(rows[len(rows)-1][at], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
 	}
 }
