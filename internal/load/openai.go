@@ -225,7 +225,11 @@ func (o *OpenAI) receive(resp *http.Response, t0 time.Time, tr *Trace) error {
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
 	tr.End = time.Since(t0)
-	return fmt.Errorf("the server answered %s: %s", resp.Status, bytes.TrimSpace(text))
+	status := resp.Status
+	if after := resp.Header.Get("Retry-After"); after != "" {
+		status = fmt.Sprintf("%s (Retry-After: %.40s)", status, after)
+	}
+	return fmt.Errorf("the server answered %s: %s", status, bytes.TrimSpace(text))
 }
 
 // buffers are what responses are read into.

@@ -100,6 +100,10 @@ func TestEveryFailureIsAResult(t *testing.T) {
 			http.Error(w, `{"error":{"message":"too long"}}`, 400)
 		}},
 		{"500", StatusFailed, 0, []string{"500", "dead"}, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "dead", 500) }},
+		{"429, and when to try again", StatusFailed, 0, []string{"429 Too Many Requests (Retry-After: 7)", "busy"}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			http.Error(w, "busy", 429)
+		}},
 		{"garbage", StatusFailed, 0, []string{"not JSON", "html"}, func(w http.ResponseWriter, r *http.Request) { write(w, "data: <html>\n\n") }},
 		{"no stream", StatusFailed, 0, []string{"ended early"}, func(w http.ResponseWriter, r *http.Request) { write(w, `{"choices":[{"text":"a"}]}`) }},
 		{"half a chunk", StatusFailed, 1, []string{"broke off after 1 tokens"}, func(w http.ResponseWriter, r *http.Request) {
