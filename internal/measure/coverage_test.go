@@ -292,11 +292,3 @@ func TestAStepWithTheWindow(t *testing.T) {
 		}
 	}
 }
-
-// edged marks readings outside the span as edges, as the recorder does.
-func edged(samples []Sample, from, to time.Duration) []Sample {
-	for i := range samples {
-		samples[i].Edge = samples[i].At <= from || samples[i].At >= to
-	}
-	return samples
-}

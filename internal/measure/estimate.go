@@ -195,25 +195,27 @@ func (v *view) judge() bool {
 	}
 	v.step = (inside[len(inside)-1].at - inside[0].at) / float64(len(inside)-1)
 	v.wake = v.lateness(inside)
-	// Readings that are closer than a refresh repeat each other.
 	v.shows = v.refresh
 	if v.refresh == 0 {
 		v.shows = v.showing()
 	}
-	far := 0.95 * max(v.shows, v.step)
+	v.jump = jump(inside, 0.95*max(v.shows, v.step))
+	return true
+}
+
+// jump is the RMS of what successive readings differ by that are so far apart:
+// those that are closer than a refresh repeat each other.
+func jump(rs []reading, far float64) float64 {
 	var sum float64
-	n, prev := 0, inside[0]
-	for _, r := range inside[1:] {
+	n, prev := 0, rs[0]
+	for _, r := range rs[1:] {
 		if r.at-prev.at < far {
 			continue
 		}
 		d := r.power - prev.power
 		sum, n, prev = sum+d*d, n+1, r
 	}
-	if n > 0 {
-		v.jump = math.Sqrt(sum / float64(n))
-	}
-	return true
+	return math.Sqrt(sum / float64(max(n, 1)))
 }
 
 // lateness is how late this process gets to run: what 95 % of the gaps between

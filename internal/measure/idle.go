@@ -71,8 +71,8 @@ func (b *Baseline) Aged(age time.Duration) {
 	b.known(components)
 }
 
-// tickedPower is a GPU's mean power from the first tick of its counter that polls
-// at the edges of a span saw to the last, with the standard uncertainty of when
+// tickedPower is a GPU's mean power from the first tick of its counter that readings
+// in a span show to the last, which are those at its settled edges, with the standard uncertainty of when
 // these were, in watts; ok is false where they do not tell.
 func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u float64, ok bool) {
 	var first, last tick
@@ -85,7 +85,7 @@ func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u
 		if prev != nil && x.EnergyMJ < prev.EnergyMJ {
 			return 0, 0, false // it began anew
 		}
-		if prev != nil && prev.Edge && x.Edge && x.EnergyMJ != prev.EnergyMJ && (x.At-prev.At).Seconds() < oneTick*sensor.Refresh.Seconds() {
+		if prev != nil && x.EnergyMJ != prev.EnergyMJ && (x.At-prev.At).Seconds() < oneTick*sensor.Refresh.Seconds() {
 			last = tick{(prev.At + x.At).Seconds() / 2, (x.At - prev.At).Seconds(), float64(x.EnergyMJ)}
 			if first.at == 0 {
 				first = last

@@ -239,3 +239,11 @@ func (p played) uncounted() played {
 	}
 	return out
 }
+
+// edged marks readings outside the span as edges, as the recorder does.
+func edged(samples []Sample, from, to time.Duration) []Sample {
+	for i := range samples {
+		samples[i].Edge = samples[i].At <= from || samples[i].At >= to
+	}
+	return samples
+}
