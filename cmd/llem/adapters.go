@@ -37,7 +37,7 @@ func (l launcher) Describe(ctx context.Context) harness.DaemonInfo {
 	if err != nil {
 		return harness.DaemonInfo{}
 	}
-	return harness.DaemonInfo{Version: i.Version, APIVersion: i.APIVersion, Runtimes: i.Runtimes}
+	return harness.DaemonInfo{Version: i.Version, APIVersion: i.APIVersion, Runtimes: i.Runtimes, Elsewhere: i.Elsewhere}
 }
 
 // openGPUs starts the process's NVML session.

@@ -57,7 +57,7 @@ func codeOf(err error) int {
 	switch {
 	case errors.As(err, &usage), errors.Is(err, docker.ErrImageNotFound), errors.Is(err, docker.ErrImagePlatform), errors.Is(err, docker.ErrImageName):
 		return exitUsage
-	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime):
+	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrElsewhere), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime):
 		return exitHost
 	}
 	switch harness.KindOf(err) {

@@ -47,15 +47,18 @@ type Daemon struct {
 // pingTimeout bounds the first word with the daemon.
 const pingTimeout = 10 * time.Second
 
-// Open reaches the daemon that DOCKER_HOST names, else the local one. Close
-// it.
+// Open reaches the daemon that DOCKER_HOST names, else the local one; Docker's
+// contexts are the docker command's alone. Close it.
 func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := near(ctx, os.Getenv(client.EnvOverrideHost)); err != nil {
+		return nil, err
+	}
 	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v; check DOCKER_HOST", ErrUnavailable, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
 	if _, err := c.Ping(ctx); err != nil {
 		c.Close()
 		return nil, unreachable(c.DaemonHost(), err)
@@ -82,8 +85,9 @@ func (d *Daemon) Close() error { return d.c.Close() }
 type Info struct {
 	Version, APIVersion, OS, Arch string
 	Runtimes                      []string
-	CDI                           bool // a CDI specification of NVIDIA GPUs is where the daemon looks
-	Local                         bool // reached over a unix socket
+	CDI                           bool   // a CDI specification of NVIDIA GPUs is where the daemon looks
+	Local                         bool   // nothing says that it is on another machine
+	Elsewhere                     string // by what it is known to be on one; empty: it is on this one
 }
 
 // Info asks the daemon. What it does not say stays empty.
@@ -94,7 +98,7 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("ask the daemon its version: %w", err)
 	}
-	out := Info{Version: v.Version, APIVersion: d.c.ClientVersion(), OS: v.Os, Arch: v.Arch, Local: strings.HasPrefix(d.c.DaemonHost(), "unix://")}
+	out := Info{Version: v.Version, APIVersion: d.c.ClientVersion(), OS: v.Os, Arch: v.Arch}
 	i, err := d.c.Info(ctx)
 	if err != nil {
 		return out, fmt.Errorf("ask the daemon for its runtimes: %w", err)
@@ -103,6 +107,8 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 		out.Runtimes = append(out.Runtimes, name)
 	}
 	slices.Sort(out.Runtimes)
+	out.Elsewhere = elsewhere(i.KernelVersion)
+	out.Local = out.Elsewhere == ""
 	out.CDI = slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs)
 	return out, nil
 }

@@ -176,10 +176,9 @@ func (w *watching) End(string, time.Duration, string) {}
 func (w *watching) Progress(_, _ int64)               {}
 func (w *watching) Say(string)                        {}
 
-// executed runs a quick experiment on f: text is YAML beside model and image.
-func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outcome, []string, error) {
+// experiment is a quick one: text is YAML beside model and image.
+func experiment(t *testing.T, text string) study.Experiment {
 	t.Helper()
-	f.start(t)
 	if !strings.Contains(text, "engine:") {
 		text += "engine: {name: reference, image: i}\n"
 	}
@@ -187,11 +186,22 @@ func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outco
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watching{at: at}
-	r := &Runner{
+	return e
+}
+
+// runner runs experiments on f, on a host without a GPU.
+func (f *fake) runner(t *testing.T, w *watching) *Runner {
+	f.start(t)
+	return &Runner{
 		Docker: f, Observer: w, Log: slog.New(slog.DiscardHandler),
 		OpenGPUs: func(context.Context) (GPUs, error) { return nil, ErrNoGPU },
 	}
-	out, err := r.Execute(t.Context(), e)
+}
+
+// executed runs a quick experiment on f: text is YAML beside model and image.
+func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outcome, []string, error) {
+	t.Helper()
+	w := &watching{at: at}
+	out, err := f.runner(t, w).Execute(t.Context(), experiment(t, text))
 	return out, w.phases, err
 }

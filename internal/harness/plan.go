@@ -31,6 +31,9 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
 	}
 	p := Plan{Pull: e.Engine.Pull == "always"}
+	if err := x.findDaemon(ctx); err != nil {
+		return Plan{}, err
+	}
 	err := x.findGPUs(ctx)
 	if errors.Is(err, errBusy) {
 		p.Busy, err = err.Error(), nil

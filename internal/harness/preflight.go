@@ -44,6 +44,9 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.files(); err != nil {
 		return "", err
 	}
+	if err := x.findDaemon(ctx); err != nil {
+		return "", err
+	}
 	if err := x.findGPUs(ctx); err != nil {
 		return "", err
 	}
@@ -187,7 +190,7 @@ func (x *run) watch(ctx context.Context) error {
 // findHost opens the counters of the host's own energy: those that are there, or
 // with "rapl" an error where there are none.
 func (x *run) findHost(ctx context.Context, want string) (err error) {
-	if want == "none" || x.OpenHost == nil {
+	if want == "none" || x.OpenHost == nil || x.daemon.Elsewhere != "" {
 		return nil
 	}
 	if x.host, err = x.OpenHost(); err != nil {
@@ -239,7 +242,6 @@ func (x *run) findEngine(ctx context.Context) error {
 	if x.exp.Engine.Image == "" {
 		return fault(ConfigFault, "no engine: give an image, with --image or engine.image, or a server that already runs, with --base-url or engine.endpoint")
 	}
-	x.daemon = x.Docker.Describe(ctx)
 	var err error
 	if x.image, err = x.findImage(ctx); err != nil {
 		return err

@@ -71,7 +71,7 @@ func (x *run) environment() result.Environment {
 	d := x.daemon
 	env := result.Environment{
 		GPUs: []result.GPU{}, Host: describeHost(),
-		Docker:       result.Docker{Version: d.Version, APIVersion: d.APIVersion, Runtimes: d.Runtimes},
+		Docker:       result.Docker{Version: d.Version, APIVersion: d.APIVersion, Runtimes: d.Runtimes, Elsewhere: textOrNil(d.Elsewhere)},
 		GPUProcesses: x.processes(x.foreign), GPUSettings: x.settingsRecord(),
 	}
 	for i, d := range x.devices {

@@ -25,6 +25,7 @@ type Launcher interface {
 type DaemonInfo struct {
 	Version, APIVersion string
 	Runtimes            []string
+	Elsewhere           string // by what it is known to be on another machine; empty: it is on this one
 }
 
 // GPUs is what the harness needs of NVML: one session for the whole run.

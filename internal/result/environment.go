@@ -60,6 +60,7 @@ type Docker struct {
 	Version    string   `json:"version"`
 	APIVersion string   `json:"api_version"`
 	Runtimes   []string `json:"runtimes"`
+	Elsewhere  *string  `json:"elsewhere"` // by what the daemon is known to be on another machine; null: it is on this one
 }
 
 // Process is somebody's process on a GPU.

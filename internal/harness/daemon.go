@@ -1,0 +1,17 @@
+package harness
+
+import "context"
+
+// findDaemon asks the daemon what it is. Energy is read here: from one on another
+// machine, such as a virtual one, no GPU and no energy can be had.
+func (x *run) findDaemon(ctx context.Context) error {
+	if x.running() {
+		return nil
+	}
+	x.daemon = x.Docker.Describe(ctx)
+	e, away := x.exp, x.daemon.Elsewhere
+	if away == "" || e.GPUs.Mode == "none" && e.Energy.Backend == "none" && e.Energy.Host != "rapl" {
+		return nil
+	}
+	return fault(HostFault, "the Docker daemon is on another machine (%s): the meter is here, and the GPU is there; run llem there, or measure without energy: gpus: none, energy.backend: none and energy.host: none", away)
+}
