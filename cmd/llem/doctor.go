@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
@@ -85,14 +87,19 @@ func verdict(list []finding) finding {
 // gpuContainers is what doctor calls the daemon's way to give GPUs.
 const gpuContainers = "gpu containers"
 
+// dockerTimeout bounds all of doctor's words with the daemon.
+const dockerTimeout = 5 * time.Second
+
 func doctorDocker(a *app) []finding {
-	d, err := docker.Open(a.ctx, a.log)
+	ctx, cancel := context.WithTimeout(a.ctx, dockerTimeout)
+	defer cancel()
+	d, err := docker.Open(ctx, a.log)
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
 		return []finding{{"docker", "broken", seen, remedy}}
 	}
 	defer d.Close()
-	i, err := d.Info(a.ctx)
+	i, err := d.Info(ctx)
 	if err != nil {
 		return []finding{{"docker", "broken", err.Error(), "restart the daemon: sudo systemctl restart docker"}}
 	}
@@ -100,7 +107,7 @@ func doctorDocker(a *app) []finding {
 	if !i.Local {
 		out = append(out, finding{"docker host", "lacking", "the daemon is not reached over a unix socket; energy is read on this host", "run llem on the host that has the GPUs"})
 	}
-	orphans, err := d.Orphans(a.ctx, harness.RunHeld)
+	orphans, err := d.Orphans(ctx, harness.RunHeld)
 	if err == nil && len(orphans) > 0 {
 		out = append(out, finding{"left over", "lacking", fmt.Sprintf("%d containers of runs that were killed", len(orphans)), "llem clean"})
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,14 +12,15 @@ import (
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 )
 
-// instruments are doctor's findings of Zeus's daemon, Zeus and CodeCarbon.
-func (h *host) instruments() map[string]finding {
+// outside are doctor's findings of what is not of this process or this host's
+// hardware: Docker, Zeus's daemon, Zeus and CodeCarbon.
+func (h *host) outside() map[string]finding {
 	h.t.Helper()
 	var list []finding
 	decodeJSON(h.t, h.llem("doctor", "--json").stdout, &list)
 	found := map[string]finding{}
 	for _, f := range list {
-		if f.What == "zeusd" || f.What == "zeus" || f.What == "codecarbon" {
+		if slices.Contains([]string{"docker", "zeusd", "zeus", "codecarbon"}, f.What) {
 			found[f.What] = f
 		}
 	}
@@ -37,7 +39,7 @@ func TestDoctorNamesInstruments(t *testing.T) {
 	h := newHost(t, standin.GPU{}, standin.GPU{})
 	h.python()
 	h.zeusd()
-	found := h.instruments()
+	found := h.outside()
 	checkFinding(t, found["zeusd"], "ok", "for 2 GPUs", "")
 	checkFinding(t, found["zeus"], "ok", "0.16", "")
 	checkFinding(t, found["codecarbon"], "ok", "3.3", "")
@@ -51,15 +53,15 @@ func TestDoctorSaysHowToInstallInstruments(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.set("LLEM_PYTHON", bare)
-	found := h.instruments()
+	found := h.outside()
 	checkFinding(t, found["zeusd"], "lacking", "no-zeusd", "zeusd serve --enable gpu-read --socket-path "+h.path("no-zeusd"))
 	checkFinding(t, found["zeus"], "lacking", "has no package zeus", "-m pip install zeus")
 	checkFinding(t, found["codecarbon"], "lacking", "has no package codecarbon", "-m pip install codecarbon")
 	h.set("LLEM_PYTHON", h.path("no-python"))
-	checkFinding(t, h.instruments()["zeus"], "lacking", "no-python", "LLEM_PYTHON")
+	checkFinding(t, h.outside()["zeus"], "lacking", "no-python", "LLEM_PYTHON")
 }
 
-// A daemon and a Python that never answer cost some seconds, and once.
+// Daemons and a Python that never answer cost some seconds, and once.
 func TestDoctorDoesNotHang(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -79,11 +81,13 @@ func TestDoctorDoesNotHang(t *testing.T) {
 	defer l.Close()
 	h.set("LLEM_PYTHON", deaf)
 	h.set("ZEUSD_SOCK_PATH", l.Addr().String())
+	h.set("DOCKER_HOST", "unix://"+l.Addr().String())
 	begun := time.Now()
-	found := h.instruments()
+	found := h.outside()
 	if took := time.Since(begun); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
+	checkFinding(t, found["docker"], "broken", "no Docker daemon answers", "start it")
 	checkFinding(t, found["zeusd"], "lacking", "does not answer", "zeusd serve")
 	checkFinding(t, found["zeus"], "lacking", "did not answer in 5s", "LLEM_PYTHON")
 	checkFinding(t, found["codecarbon"], "lacking", "did not answer in 5s", "LLEM_PYTHON")
