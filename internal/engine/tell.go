@@ -8,13 +8,20 @@ import (
 )
 
 // Tell tells the engine of a server that already runs: by the name that it gives
-// as the owner of its models, else by the names of its metrics.
+// as the owner of its models, or by a route of its own, else by the names of its
+// metrics.
 func Tell(ctx context.Context, baseURL string) (name, how string, err error) {
 	var m models
 	listed := getJSON(ctx, baseURL+"/v1/models", &m)
 	if listed == nil && len(m.Data) > 0 {
 		if name := owner(m.Data[0].OwnedBy); name != "" {
 			return name, "server's own word", nil
+		}
+	}
+	for _, o := range dialects() {
+		var i Info
+		if o.more != nil && o.more(ctx, baseURL, &i) == nil && i.Engine == o.name {
+			return o.name, "server's own word", nil
 		}
 	}
 	for _, e := range engines {
@@ -42,11 +49,12 @@ func Tell(ctx context.Context, baseURL string) (name, how string, err error) {
 // metricNames is where an engine counts, and under which names.
 func metricNames(e Engine) (route string, names []string) {
 	switch e := e.(type) {
-	case *openai:
-		for _, m := range e.counts {
+	case interface{ dialect() *openai }:
+		o := e.dialect()
+		for _, m := range o.counts {
 			names = append(names, m.names...)
 		}
-		return e.metrics, names
+		return o.metrics, names
 	case reference:
 		for _, m := range referenceCounts {
 			names = append(names, m.names...)
