@@ -84,13 +84,7 @@ func TestDialects(t *testing.T) {
 			}
 			s := &standin{stream: c.stream}
 			tr := s.drive(t, engine, api)
-			got := said{tr.Status, string(tr.Text), tr.FinishReason, tr.UsageSource, tr.InputTokens, tr.OutputTokens, nil, -1}
-			for _, ch := range tr.Chunks {
-				got.Chunks = append(got.Chunks, ch.Tokens)
-			}
-			if tr.CachedTokens != nil {
-				got.Cached = *tr.CachedTokens
-			}
+			got := saidOf(tr)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("%s -want +got:\n%s", tr.Error, diff)
 			}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/load"
+)
+
+// exchange is a file of testdata/captures: what a real server was asked, in lines
+// that begin with >, and after the line that begins with < what it answered.
+type exchange struct {
+	route, kind, body string
+	status            int
+}
+
+func readExchange(t *testing.T, file string) exchange {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x exchange
+	rest := string(b)
+	for strings.HasPrefix(rest, "> ") {
+		line, more, _ := strings.Cut(rest, "\n")
+		if x.route == "" {
+			x.route = line[2:]
+		}
+		rest = more
+	}
+	head, body, ok := strings.Cut(rest, "\n\n")
+	status, kind, _ := strings.Cut(strings.TrimPrefix(head, "< "), " ")
+	if x.status, err = strconv.Atoi(status); err != nil || !ok || x.route == "" {
+		t.Fatalf("%s is no exchange: %v", file, err)
+	}
+	x.kind, x.body = kind, body
+	return x
+}
+
+// captured is what is made of a real server's answers.
+type captured struct {
+	Info    Info
+	Counts  Counters
+	Answers map[string]said // of completions and chats, by file
+	Errors  map[string]string
+}
+
+func saidOf(tr load.Trace) said {
+	out := said{tr.Status, string(tr.Text), tr.FinishReason, tr.UsageSource, tr.InputTokens, tr.OutputTokens, nil, -1}
+	for _, c := range tr.Chunks {
+		out.Chunks = append(out.Chunks, c.Tokens)
+	}
+	if tr.CachedTokens != nil {
+		out.Cached = *tr.CachedTokens
+	}
+	return out
+}
+
+// What real servers answered is read as the golden files say. A stream there is
+// shortened in the middle, so that its chunks are fewer than its tokens.
+func TestRealServers(t *testing.T) {
+	dirs, err := filepath.Glob("testdata/captures/*/models.txt")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no captures: %v", err)
+	}
+	for _, models := range dirs {
+		dir := filepath.Dir(models)
+		name := filepath.Base(dir)
+		t.Run(name, func(t *testing.T) { replay(t, name, dir) })
+	}
+}
+
+func replay(t *testing.T, name, dir string) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := captured{Answers: map[string]said{}, Errors: map[string]string{}}
+	routes := map[string]string{}
+	for _, f := range files {
+		x := readExchange(t, f)
+		file := strings.TrimSuffix(filepath.Base(f), ".txt")
+		method, path, _ := strings.Cut(x.route, " ")
+		switch stream := strings.HasPrefix(x.kind, "text/event-stream"); {
+		case method == "GET" && x.status == 200:
+			if _, ok := routes[x.route]; !ok {
+				routes[x.route] = x.body
+			}
+		case strings.HasPrefix(path, "/v1/") && (stream || x.status != 200):
+			s := standin{stream: []string{x.body}}
+			if x.status != 200 {
+				s.status = x.status
+			}
+			api := "completions"
+			if path == "/v1/chat/completions" {
+				api = "chat"
+			}
+			if tr := s.drive(t, name, api); tr.Error != "" {
+				got.Errors[file] = tr.Error
+			} else {
+				got.Answers[file] = saidOf(tr)
+			}
+		}
+	}
+	e, err := Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := (&standin{routes: routes}).serve(t)
+	if got.Info, err = e.(Prober).Probe(t.Context(), url); err != nil {
+		t.Error(err)
+	}
+	if got.Counts, err = e.(Counter).Counters(t.Context(), url); err != nil {
+		t.Error(err)
+	}
+	if told, _, err := Tell(t.Context(), url); told != name {
+		t.Errorf("the server is told to be %q (%v), want %s", told, err, name)
+	}
+	golden(t, "captured_"+name, got)
+}
