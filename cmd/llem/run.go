@@ -21,6 +21,7 @@ import (
 type runCmd struct {
 	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
 
+	From          *string        `predictor:"result" help:"Run a result's experiment again: the same image, by digest, and configuration. Flags stand above it." placeholder:"RESULT"`
 	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
 	BaseURL       *string        `name:"base-url" help:"Address of a server that already runs on this host, instead of an image." placeholder:"URL"`
 	Engine        *string        `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
@@ -72,42 +73,51 @@ func (c *runCmd) sets() ([]study.Set, error) {
 
 func (c *runCmd) Run(a *app) error {
 	outlivePipes()
-	flags, err := c.sets()
-	if err != nil {
-		return usageError{err}
-	}
-	e, input, err := readExperiment(c.Config, flags, c.Quick)
+	q, err := c.experiment()
 	if err != nil {
 		return err
 	}
 	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
-	token := hfToken()
-	var daemon harness.Launcher
-	if e.Engine.Endpoint == "" { // a server that already runs needs no Docker
-		d, err := docker.Open(a.ctx, a.log)
-		if err != nil {
-			return err
-		}
-		defer d.Close()
-		d.Token, d.Say = token, watch.Say
-		daemon = launcher{d}
+	r, closed, err := c.runner(a, q, watch)
+	if err != nil {
+		return err
 	}
-	r := &harness.Runner{
-		Docker: daemon, OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
-		Observer: watch,
-		HFToken:  token != "", Input: study.Redact(input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
-	}
-	if c.Timeout != nil {
-		r.Timeout = *c.Timeout
+	defer closed()
+	for _, n := range q.notes {
+		watch.Say(n)
 	}
 	if c.DryRun {
-		return c.dryRun(a, r, e)
+		return c.dryRun(a, r, q.e)
 	}
-	out, err := r.Execute(a.ctx, e)
+	out, err := r.Execute(a.ctx, q.e)
 	if out.Record != nil {
 		err = errors.Join(err, a.printed(c.print(a, out.Record, out.Dir), out.Dir))
 	}
 	return err
+}
+
+// runner is what runs q; closed ends its session with the daemon. A server that
+// already runs needs no Docker.
+func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, closed func(), err error) {
+	token := hfToken()
+	r = &harness.Runner{
+		OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
+		Observer: watch, HFToken: token != "", From: q.from, SameImage: q.sameImage,
+		Input: study.Redact(q.input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
+	}
+	if c.Timeout != nil {
+		r.Timeout = *c.Timeout
+	}
+	if q.e.Engine.Endpoint != "" {
+		return r, func() {}, nil
+	}
+	d, err := docker.Open(a.ctx, a.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Token, d.Say = token, watch.Say
+	r.Docker = launcher{d}
+	return r, func() { d.Close() }, nil
 }
 
 // printed is the error of a result in dir that could not be printed. That nobody
@@ -147,6 +157,9 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	said("config_hash", e.ConfigHash())
 	if p.Pull {
 		said("image", "would pull "+e.Engine.Image)
+	}
+	if p.Fetch {
+		said("model", "would download "+e.Model)
 	}
 	if s.Engine == "" {
 		said("engine", "told from the image when it is here; name it with --engine to see its command")

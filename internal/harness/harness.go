@@ -31,6 +31,11 @@ type Runner struct {
 	HFToken        bool   // the launcher holds a Hugging Face token to mount
 	WaitGPU        bool   // wait until GPUs are free instead of refusing
 
+	// From is the record of a run that is done again: what differs from it is said.
+	From *result.Record
+	// SameImage takes From's very image, and not what engine.image names by now.
+	SameImage bool
+
 	Input   []byte          // the experiment file as given, secrets redacted
 	Timeout time.Duration   // counted from ready; 0: none
 	Hurry   <-chan struct{} // closed when the container is to be killed, not stopped
@@ -88,6 +93,7 @@ type run struct {
 	work      *work
 	warnings  []measure.Warning
 
+	fetches    bool     // of a plan: the model would be downloaded
 	overridden []string // flags of llem's that engine.args took over
 }
 

@@ -62,6 +62,7 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
 		return "", err
 	}
+	x.sayDifferences()
 	return x.preflightNote(), nil
 }
 
@@ -261,6 +262,9 @@ func (x *run) findEngine(ctx context.Context) error {
 // findImage finds the image that is asked for. A bare engine name that is no
 // image on this host means the engine's upstream repository.
 func (x *run) findImage(ctx context.Context) (engine.Image, error) {
+	if x.SameImage {
+		return x.sameImage(ctx)
+	}
 	ref, pull := x.exp.Engine.Image, x.exp.Engine.Pull
 	upstream, bare := engine.Upstream(ref, len(x.devices) > 0)
 	if !bare {

@@ -1,0 +1,77 @@
+package study
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Restored is a secret that a written configuration has lost: its key, and the
+// environment variable that was asked for it.
+type Restored struct {
+	Path, Variable string
+	Found          bool
+}
+
+// Restore puts back the secrets that EffectiveYAML has redacted, each from the
+// variable of its own name: HF_TOKEN of engine.env from HF_TOKEN, api-key from
+// API_KEY, the user under auth from AUTH_USER. It says which were asked for. The
+// receiver is not changed.
+func (e Experiment) Restore(lookup func(variable string) (value string, ok bool)) (Experiment, []Restored) {
+	r := restorer{lookup: lookup}
+	e.Engine.Env = maps.Clone(e.Engine.Env)
+	for _, name := range slices.Sorted(maps.Keys(e.Engine.Env)) {
+		if secret(name) && e.Engine.Env[name] == redacted {
+			e.Engine.Env[name] = r.ask("engine.env."+name, name)
+		}
+	}
+	e.Engine.Args = r.mapping("engine.args", "", e.Engine.Args, false)
+	e.Workload.ExtraBody = r.mapping("workload.extra_body", "", e.Workload.ExtraBody, false)
+	return e, r.list
+}
+
+type restorer struct {
+	lookup func(string) (string, bool)
+	list   []Restored
+}
+
+// ask returns what stays redacted where nobody knows it.
+func (r *restorer) ask(path, variable string) string {
+	v, ok := r.lookup(variable)
+	if ok = ok && v != ""; !ok {
+		v = redacted
+	}
+	r.list = append(r.list, Restored{Path: path, Variable: variable, Found: ok})
+	return v
+}
+
+// mapping copies m, whose keys stand under path; name is path as a variable has
+// it.
+func (r *restorer) mapping(path, name string, m map[string]any, under bool) map[string]any {
+	out := maps.Clone(m)
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		v := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(strings.TrimLeft(key, "-")))
+		out[key] = r.value(path+"."+key, strings.TrimPrefix(name+"_"+v, "_"), m[key], under || secret(key))
+	}
+	return out
+}
+
+func (r *restorer) value(path, name string, v any, under bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return r.mapping(path, name, v, under)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			n := strconv.Itoa(i)
+			out[i] = r.value(path+"."+n, name+"_"+n, v[i], under)
+		}
+		return out
+	case string:
+		if under && v == redacted {
+			return r.ask(path, name)
+		}
+	}
+	return v
+}
