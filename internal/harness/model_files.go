@@ -20,15 +20,20 @@ import (
 // characters: some images' entrypoints split their arguments at spaces.
 const modelRoot = "/models"
 
-// findFiles finds the model's files on this host, and what synthetic prompts are
-// drawn from. A name that the engine gives meaning to is its own to find.
+// findFiles finds the model's files on this host, or downloads them, and what
+// synthetic prompts are drawn from. A name that the engine gives meaning to is
+// its own to find.
 func (x *run) findFiles(ctx context.Context) error {
 	if x.eng.Traits().OwnNames && !isPath(x.exp.Model) {
 		return nil
 	}
-	m, err := hub.Find(ctx, hub.Options{Model: x.exp.Model, Revision: x.exp.Revision})
+	m, err := x.fetchModel(ctx)
+	if x.planned && errors.Is(err, hub.ErrNotFound) && x.exp.Engine.Pull != "never" {
+		x.fetches = true
+		return nil
+	}
 	if err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return hubFault(err)
 	}
 	if x.model, err = mounted(m.Path); err != nil {
 		return &Fault{Kind: ConfigFault, Err: fmt.Errorf("model: %w", err)}
@@ -42,6 +47,21 @@ func (x *run) findFiles(ctx context.Context) error {
 	}
 	x.vocabulary = vocabulary(v)
 	return nil
+}
+
+// fetchModel finds the model, and downloads it where it may and must be. Of one
+// whose weights nobody reads the small files are enough.
+func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
+	_, dummy := x.dummy()
+	o := hub.Options{
+		Model: x.exp.Model, Revision: x.exp.Revision, Small: dummy || x.running(), Pull: x.exp.Engine.Pull, Progress: x.Observer.Progress,
+	}
+	if x.planned {
+		o.Pull = "never"
+	} else if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) && o.Pull != "never" {
+		x.Observer.Say("downloading model " + x.exp.Model)
+	}
+	return hub.Ensure(ctx, o)
 }
 
 // isPath says that a model is named by where it lies.

@@ -13,6 +13,7 @@ import (
 type Plan struct {
 	Spec     engine.Spec // without an engine's name: what it is shows when the image is here
 	Pull     bool        // the image would be pulled
+	Fetch    bool        // the model would be downloaded, and its path is not known
 	Endpoint string      // of a server that already runs, in place of a container
 	Busy     string      // why no GPUs are named, though some are asked for; empty: they are
 }
@@ -65,6 +66,7 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 	if err := x.findFiles(ctx); err != nil {
 		return Plan{}, err
 	}
+	p.Fetch = x.fetches
 	if p.Spec, err = x.spec(); err != nil {
 		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
 	}

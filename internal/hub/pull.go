@@ -83,6 +83,9 @@ func Pull(ctx context.Context, o Options) (Pulled, error) {
 	}
 	p := &puller{client: c, cache: o.cache(), repo: repo, folder: folderOf(repo), progress: o.Progress}
 	out, err := p.pull(ctx, o, file)
+	if ctx.Err() != nil {
+		return out, fmt.Errorf("pull %s: %w; what came is kept, and the next pull goes on with it", o.Model, err)
+	}
 	if err != nil {
 		return out, fmt.Errorf("pull %s: %w", o.Model, err)
 	}
