@@ -163,7 +163,7 @@ func (s *Spec) ulimit(name, value string) {
 }
 
 // caches keeps folders for the next container of the same image. An image with a
-// user of its own gets none: a new volume would belong to root.
+// user of its own gets none: the folders are in root's home.
 func (s *Spec) caches(h Host, name string, targets ...string) {
 	if h.Image.User != "" && h.Image.User != "root" && h.Image.User != "0" || s.Container.User != "" {
 		return
