@@ -102,7 +102,7 @@ func TestEveryFailureIsAResult(t *testing.T) {
 		{"500", StatusFailed, 0, []string{"500", "dead"}, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "dead", 500) }},
 		{"429, and when to try again", StatusFailed, 0, []string{"429 Too Many Requests (Retry-After: 7)", "busy"}, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
-			http.Error(w, "busy", 429)
+			http.Error(w, "busy", http.StatusTooManyRequests)
 		}},
 		{"garbage", StatusFailed, 0, []string{"not JSON", "html"}, func(w http.ResponseWriter, r *http.Request) { write(w, "data: <html>\n\n") }},
 		{"no stream", StatusFailed, 0, []string{"ended early"}, func(w http.ResponseWriter, r *http.Request) { write(w, `{"choices":[{"text":"a"}]}`) }},
