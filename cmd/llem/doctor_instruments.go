@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/meter"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 func doctorZeusd(a *app) []finding {
@@ -27,7 +28,12 @@ func doctorCodeCarbon(a *app) []finding { return doctorPackage(a, "codecarbon") 
 
 // doctorPackage looks for another's instrument in the Python that a run would take.
 func doctorPackage(a *app, kind string) []finding {
-	python := pythonFor("")
+	// As of an experiment that leaves it to the environment and the user's own file.
+	e, _, err := readExperiment("", []study.Set{{Path: "model", Value: "any", Source: "llem doctor"}}, true)
+	if err != nil {
+		return []finding{{kind, "lacking", "the configuration cannot be read: " + err.Error(), "mend it; no run starts with it either"}}
+	}
+	python := pythonFor(e.Energy.Python)
 	versions, err := meter.FindPackage(a.ctx, python, kind, func(line string) { a.log.Debug(kind, "says", line) })
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")

@@ -59,6 +59,10 @@ func TestDoctorSaysHowToInstallInstruments(t *testing.T) {
 	checkFinding(t, found["codecarbon"], "lacking", "has no package codecarbon", "-m pip install codecarbon")
 	h.set("LLEM_PYTHON", h.path("no-python"))
 	checkFinding(t, h.outside()["zeus"], "lacking", "no-python", "LLEM_PYTHON")
+	h.set("LLEM_ENERGY_PYTHON", h.path("users-python")) // as energy.python of the user's file
+	checkFinding(t, h.outside()["zeus"], "lacking", "users-python", "energy.python")
+	h.set("LLEM_ENERGY_PYTHON", " ")
+	checkFinding(t, h.outside()["codecarbon"], "lacking", "LLEM_ENERGY_PYTHON", "mend it")
 }
 
 // Daemons and a Python that never answer cost some seconds, and once.
