@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// hf is a model of the hub's cache, gguf a file.
+var (
+	hf   = Model{Source: "/cache/models--org--m", Target: "/models/models--org--m", Path: "/models/models--org--m/snapshots/abc"}
+	gguf = Model{Source: "/data/m.gguf", Target: "/models/m.gguf", Path: "/models/m.gguf", GGUF: true}
+)
+
+func TestSpecs(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		host Host
+	}{
+		"reference": {"model: reference/tiny\nengine: {image: llem/reference}\n", Host{Image: Image{ID: "sha256:1"}}},
+		"reference_all": {`
+model: reference/small
+seed: 7
+dtype: float32
+engine:
+  image: llem/reference
+  startup_timeout_seconds: 30
+  args: {max-num-seqs: 8, load-delay: 1.5s, verbose: true, quiet: false, stop: [a, b], scale: 0.5, seed: 9}
+  env: {A: "1"}
+  container: {memory: 2GiB, cpuset: "0-1"}
+`, Host{Image: Image{ID: "sha256:2"}, GPUs: []string{"GPU-1", "GPU-2"}, TokenFile: "/run/token"}},
+		"vllm": {"model: org/m\nengine: {image: vllm/vllm-openai}\n", Host{
+			Image: Image{ID: "sha256:1", Entrypoint: []string{"vllm", "serve"}}, GPUs: []string{"GPU-1"}, Model: hf,
+		}},
+		"vllm_all": {`
+model: org/m
+revision: v2
+dtype: bfloat16
+parallel: {tensor: 2, pipeline: 2, data: 2}
+engine: {image: mine, args: {max_model_len: 4096, served_model_name: other, quantization: fp8}, env: {VLLM_NO_USAGE_STATS: "0"}, container: {ipc: host, user: "1000"}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/bash"}}, GPUs: []string{"GPU-1"}, TokenFile: "/run/token"}},
+		"llamacpp": {"model: /data/m.gguf\nengine: {image: i}\nworkload: {max_input_tokens: 100, max_output_tokens: 100, load: {concurrency: 4}}\n", Host{
+			Image: Image{ID: "sha256:1", Entrypoint: []string{"/app/llama-server"}}, GPUs: []string{"GPU-1"}, Model: gguf,
+		}},
+		"llamacpp_all": {`
+model: org/m-gguf
+parallel: {tensor: 2}
+engine: {image: i, args: {ctx_size: 8192, -np: 2, no-mmap: true}}
+workload: {load: {pattern: constant, rate_per_second: 3.5}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/app/tools.sh"}}}},
+		"sglang": {"model: org/m\nengine: {image: i}\n", Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, Model: hf}},
+		"sglang_all": {`
+model: org/m
+revision: v2
+dtype: bfloat16
+parallel: {tensor: 2, pipeline: 2, data: 2}
+engine: {image: i, args: {mem-fraction-static: 0.8, tp: 2, enable_metrics: false}, container: {shm_size: 1GiB}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"python3", "-m", "sglang.launch_server"}}, TokenFile: "/run/token"}},
+		"tensorrt-llm": {"model: org/m\nengine: {image: i}\n", Host{
+			Image: Image{ID: "sha256:1", Entrypoint: []string{"/opt/nvidia/nvidia_entrypoint.sh"}}, GPUs: []string{"GPU-1"}, Model: hf,
+		}},
+		"tensorrt-llm_all": {`
+model: org/m
+revision: v2
+parallel: {tensor: 2, pipeline: 2}
+engine: {image: i, args: {max_batch_size: 64, config: /etc/llm.yaml}, container: {ulimits: {stack: "1"}, mounts: ["/etc/llm.yaml:/etc/llm.yaml:ro"]}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"trtllm-serve"}}, TokenFile: "/run/token"}},
+		"tgi": {"model: org/m\nengine: {image: i}\n", Host{
+			Image: Image{ID: "sha256:1", Entrypoint: []string{"/tgi-entrypoint.sh"}}, GPUs: []string{"GPU-1"}, Model: hf,
+		}},
+		"tgi_all": {`
+model: org/m
+revision: v2
+dtype: float16
+parallel: {tensor: 2}
+engine: {image: i, args: {quantize: eetq, rope_scaling: "a b"}, env: {PREFIX_CACHING: "0"}}
+workload: {prompts: 300, load: {concurrency: 200}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"text-generation-launcher"}}, TokenFile: "/run/token"}},
+		"ollama": {"model: /data/m.gguf\nengine: {image: i}\nworkload: {max_input_tokens: 100, max_output_tokens: 100, load: {concurrency: 4}}\n", Host{
+			Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/ollama"}}, GPUs: []string{"GPU-1"}, Model: gguf,
+		}},
+		"ollama_all": {`
+model: llama3.2:1b
+parallel: {pipeline: 2}
+engine: {image: i, args: {num_ctx: 8192, num_thread: 2}, env: {OLLAMA_FLASH_ATTENTION: "1", OLLAMA_KEEP_ALIVE: 1h}}
+workload: {source: p.jsonl, prompts: 1000, load: {concurrency: 600}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/bash"}}, TokenFile: "/run/token"}},
+		"lmdeploy": {"model: org/m\nengine: {image: i}\n", Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, Model: hf}},
+		"lmdeploy_all": {`
+model: org/m
+revision: v2
+dtype: bfloat16
+parallel: {tensor: 2}
+engine: {image: i, args: {backend: pytorch, session-len: 4096}}
+workload: {prompts: 300, load: {concurrency: 200}}
+`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"lmdeploy", "serve", "api_server"}}, TokenFile: "/run/token"}},
+		"transformers": {"model: org/m\nengine: {image: i}\n", Host{
+			Image: Image{ID: "sha256:1", User: "65532:65532", Entrypoint: []string{"python3", "/app/server.py"}}, Model: hf,
+		}},
+		"transformers_all": {`
+model: org/m
+revision: v2
+dtype: float16
+engine: {image: i, args: {max-model-len: 512, load_format: dummy}}
+workload: {prompts: 300, load: {concurrency: 200}}
+`, Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, TokenFile: "/run/token"}},
+	} {
+		e, err := Lookup(strings.Split(name, "_")[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Spec(decoded(t, c.text), c.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := e.Spec(decoded(t, c.text), c.host)
+		if diff := cmp.Diff(s, again); diff != "" || err != nil {
+			t.Errorf("%s is not pure: %s %v", name, diff, err)
+		}
+		golden(t, name, s)
+	}
+}
+
+func TestSpecsThatCannotBe(t *testing.T) {
+	for _, c := range []struct {
+		engine, text, says string
+		model              Model
+	}{
+		{"reference", "model: reference/huge\n", "reference/tiny, reference/small", Model{}},
+		{"reference", "model: meta-llama/Llama-3.1-8B\n", "reference/tiny", Model{}},
+		{"reference", "model: reference/tiny\ndtype: bfloat16\n", "float32", Model{}},
+		{"vllm", "model: /data/m.gguf\n", "GGUF", gguf},
+		{"llamacpp", "model: org/m\n", "reads GGUF", hf},
+		{"llamacpp", "model: /data/m.gguf\ndtype: float16\n", "dtype", gguf},
+		{"llamacpp", "model: /data/m.gguf\nparallel: {data: 2}\n", "parallel.data", gguf},
+		{"sglang", "model: org/m\ndtype: int8\n", "dtype", hf},
+		{"tensorrt-llm", "model: /data/m.gguf\n", "GGUF", gguf},
+		{"tensorrt-llm", "model: org/m\ndtype: float16\n", "dtype", hf},
+		{"tensorrt-llm", "model: org/m\nparallel: {data: 2}\n", "parallel.data", hf},
+		{"tgi", "model: /data/m.gguf\n", "GGUF", gguf},
+		{"tgi", "model: org/m\ndtype: float32\n", "float16, bfloat16", hf},
+		{"tgi", "model: org/m\nparallel: {pipeline: 2}\n", "parallel.pipeline", hf},
+		{"ollama", "model: org/m\n", "reads GGUF", hf},
+		{"ollama", "model: /data/m.gguf\ndtype: float16\n", "dtype", gguf},
+		{"ollama", "model: /data/m.gguf\nparallel: {tensor: 2}\n", "parallel.tensor", gguf},
+		{"ollama", "model: /data/m.gguf\n", "merge", Model{Source: "/data", Target: "/models/data", Path: "/models/data/m-00001-of-00002.gguf", GGUF: true}},
+		{"lmdeploy", "model: /data/m.gguf\n", "GGUF", gguf},
+		{"lmdeploy", "model: org/m\ndtype: float32\n", "dtype", hf},
+		{"lmdeploy", "model: org/m\nparallel: {data: 2}\n", "parallel.data", hf},
+		{"transformers", "model: /data/m.gguf\n", "GGUF", gguf},
+		{"transformers", "model: org/m\ndtype: int8\n", "float32", hf},
+		{"transformers", "model: org/m\nparallel: {tensor: 2}\n", "parallel.tensor", hf},
+	} {
+		e, err := Lookup(c.engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Spec(decoded(t, c.text+"engine: {image: x}\n"), Host{Model: c.model}); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s %q: error %v, want one that says %q", c.engine, c.text, err, c.says)
+		}
+	}
+}
+
+func TestArgumentsThatTGISplits(t *testing.T) {
+	e := decoded(t, "model: org/m\nengine: {image: i, args: {rope_scaling: a b}}\n")
+	_, err := tgi.Spec(e, Host{Image: Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}, Model: hf})
+	if err == nil || !strings.Contains(err.Error(), `"a b"`) || !strings.Contains(err.Error(), "engine.env") {
+		t.Errorf("error %v, want one that names the argument and engine.env", err)
+	}
+}
+
+func TestLimitsStayTheUsers(t *testing.T) {
+	e := decoded(t, "model: org/m\nengine: {image: i, container: {ulimits: {nofile: \"9\"}}}\n")
+	s, err := tensorrt.Spec(e, Host{Model: hf})
+	if err != nil || s.Container.Ulimits["nofile"] != "9" || s.Container.Ulimits["memlock"] != "-1" {
+		t.Errorf("%v, %v", s.Container.Ulimits, err)
+	}
+	if len(e.Engine.Container.Ulimits) != 1 {
+		t.Errorf("the experiment itself changed: %v", e.Engine.Container.Ulimits)
+	}
+}
