@@ -31,6 +31,7 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Compute a result's joules again from its raw samples, and check its files."`
 	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
 	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`
+	Images     imagesCmd     `cmd:"" help:"List the engines' images on this host, with digest, size, engine, and what pins them."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print the shell's completion script."`
 }
