@@ -108,6 +108,11 @@ llamacpp:requests_deferred 1
 		"GET /api/version": `{"version":"0.33.0"}`,
 		"GET /api/ps":      `{"models":[{"name":"other:latest","context_length":9},{"name":"llem:latest","model":"llem:latest","size":1,"size_vram":1,"context_length":768}]}`,
 	}, Info{Engine: "ollama", Version: "0.33.0", Model: "llem:latest", ContextLength: 768}, nil},
+	// One that ran before: of its models the loaded one counts.
+	"an ollama of somebody's": {"ollama", map[string]string{
+		"GET /v1/models": `{"data":[{"id":"newest:latest","owned_by":"library"}]}`,
+		"GET /api/ps":    `{"models":[{"name":"loaded:1b","context_length":9},{"name":"other:1b","context_length":8}]}`,
+	}, Info{Engine: "ollama", Model: "loaded:1b", ContextLength: 9}, nil},
 	// Its model is owned by itself, and any name but "tgi" asks for an adapter.
 	"tgi": {"tgi", map[string]string{
 		"GET /v1/models": `{"object":"list","data":[{"id":"/models/m","object":"model","created":0,"owned_by":"/models/m"}]}`,

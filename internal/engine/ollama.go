@@ -96,9 +96,9 @@ func ollamaLoaded(ctx context.Context, baseURL string, i *Info) error {
 		return err
 	}
 	i.Engine = "ollama" // its owned_by is the namespace of the model
-	for _, m := range ps.Models {
-		if name, _, _ := strings.Cut(m.Name, ":"); name == ollamaModel {
-			i.ContextLength = m.Context
+	for n, m := range ps.Models { // that of Load, else the first that is loaded
+		if name, _, _ := strings.Cut(m.Name, ":"); name == ollamaModel || n == 0 {
+			i.Model, i.ContextLength = m.Name, m.Context
 		}
 	}
 	return nil
