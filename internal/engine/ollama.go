@@ -95,7 +95,7 @@ func ollamaLoaded(ctx context.Context, baseURL string, i *Info) error {
 	if err := getJSON(ctx, baseURL+"/api/ps", &ps); err != nil {
 		return err
 	}
-	i.Engine = "ollama" // its owned_by is the namespace of the model
+	i.Engine = "ollama"           // its owned_by is the namespace of the model
 	for n, m := range ps.Models { // that of Load, else the first that is loaded
 		if name, _, _ := strings.Cut(m.Name, ":"); name == ollamaModel || n == 0 {
 			i.Model, i.ContextLength = m.Name, m.Context
