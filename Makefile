@@ -60,6 +60,14 @@ test: ## every test, with the race detector, against a real daemon
 	@# time, so that more of them run at once than there are cores.
 	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m -parallel 4 $(TESTFLAGS) ./cmd/llem
 
+# Engines of make e2e: llamacpp, transformers, vllm.
+E2E ?= llamacpp transformers
+.PHONY: e2e
+e2e: ## real engines on the CPU, through the whole protocol, side by side; or E2E="llamacpp transformers vllm"
+	@scripts/docker-up --stand-in-gpu
+	scripts/images $(subst vllm,vllm-cpu,$(E2E))
+	LLEM_E2E_ENGINES='$(E2E)' go test -count 1 -timeout 60m -tags e2e -run TestRealEngines -v ./cmd/llem
+
 .PHONY: gofmt
 gofmt:
 	@files=$$(gofmt -l cmd internal images) && { [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files"; exit 1; }; }
@@ -67,6 +75,7 @@ gofmt:
 .PHONY: lint
 lint: gofmt ## gofmt, vet, staticcheck; shellcheck where it is installed
 	go vet ./...
+	go vet -tags e2e ./cmd/llem
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; else echo 'no shellcheck: scripts were not checked (sudo apt-get install shellcheck)'; fi
 
