@@ -25,13 +25,14 @@ type cli struct {
 
 	Run        runCmd        `cmd:"" help:"Measure one experiment: start the engine's container, drive it, write the result."`
 	Measure    measureCmd    `cmd:"" help:"Measure the GPUs' energy while any command runs."`
+	Pull       pullCmd       `cmd:"" help:"Fetch an experiment's image and model, before the time on its GPUs is taken."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what this host can measure, what it lacks, and the command that mends it."`
 	Config     configCmd     `cmd:"" help:"Make, check and describe experiment files."`
 	Show       showCmd       `cmd:"" help:"Print the table of a result again, from its files."`
 	Verify     verifyCmd     `cmd:"" help:"Compute a result's joules again from its raw samples, and check its files."`
 	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
-	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`
 	Images     imagesCmd     `cmd:"" help:"List the engines' images on this host, with digest, size, engine, and what pins them."`
+	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print the shell's completion script."`
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -84,8 +83,7 @@ func (x *run) preflightNote() string {
 // findModel refuses a local model that is not there. A model that the engine
 // knows by name is the engine's to find.
 func findModel(ctx context.Context, e study.Experiment) error {
-	local := filepath.IsAbs(e.Model) || strings.HasPrefix(e.Model, ".") || strings.HasSuffix(e.Model, ".gguf")
-	if !local {
+	if !hub.IsPath(e.Model) {
 		return nil
 	}
 	_, err := hub.Find(ctx, hub.Options{Model: e.Model, Revision: e.Revision})

@@ -92,8 +92,15 @@ func Find(_ context.Context, o Options) (Model, error) {
 	return cached(o, repo, file)
 }
 
+// IsPath is whether a model is named by where it lies on this host. A .gguf file
+// of three names or more that is not there is the hub's, as owner/name/FILE.gguf.
+func IsPath(name string) bool {
+	_, _, remote := Options{Model: name}.repo()
+	return !remote
+}
+
 func local(name string) bool {
-	return filepath.IsAbs(name) || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || strings.HasSuffix(name, ".gguf")
+	return filepath.IsAbs(name) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".gguf")
 }
 
 // cached finds a snapshot in the layout of huggingface_hub.

@@ -450,3 +450,16 @@ func TestPullOfANamedGGUFFile(t *testing.T) {
 		t.Errorf("Find = %+v, %v", m, err)
 	}
 }
+
+func TestIsPath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "owner/name/here.gguf", nil)
+	for name, want := range map[string]bool{
+		"owner/name": false, "gpt2": false, "owner/name/x.gguf": false, "owner/name/q/x.gguf": false,
+		"owner/name/here.gguf": true, "x.gguf": true, "owner/x.gguf": true, "/a": true, "./a": true, "../a/b/c.gguf": true, ".": true,
+	} {
+		if got := IsPath(name); got != want {
+			t.Errorf("IsPath(%q) = %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+type pullCmd struct {
+	Config string `arg:"" predictor:"yaml" help:"Experiment file; see llem config init."`
+
+	Image  *string `help:"Container image of the engine." placeholder:"IMAGE"`
+	Engine *string `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	Model  *string `help:"Model to pull." placeholder:"MODEL"`
+	JSON   bool    `name:"json" help:"Print what is here now as JSON."`
+}
+
+// pulled is what --json prints.
+type pulled struct {
+	Engine *string      `json:"engine"` // null: told from its server when it runs
+	Image  *pulledImage `json:"image"`  // null: a server already runs
+	Model  *pulledModel `json:"model"`  // null: its name is the engine's own
+}
+
+type pulledImage struct {
+	Ref    string  `json:"ref"`
+	Digest *string `json:"digest"` // null: it was never pulled or pushed
+	ID     string  `json:"id"`
+	Bytes  int64   `json:"size_bytes"`
+}
+
+type pulledModel struct {
+	ID      string  `json:"id"`
+	Commit  *string `json:"commit"` // null: it is a file or folder of the user's
+	Path    string  `json:"path"`
+	Files   int     `json:"files"`
+	Bytes   int64   `json:"size_bytes"`
+	Fetched int64   `json:"downloaded_bytes"`
+}
+
+func (c *pullCmd) Run(a *app) error {
+	flags, err := (&runCmd{Image: c.Image, Engine: c.Engine, Model: c.Model}).sets()
+	if err != nil {
+		return usageError{err}
+	}
+	e, _, err := readExperiment(c.Config, flags, false)
+	if err != nil {
+		return err
+	}
+	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr), phase: measure.Preflight.String()}
+	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: watch}
+	if e.Engine.Endpoint == "" {
+		d, err := docker.Open(a.ctx, a.log)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		d.Say = watch.Say
+		r.Docker = launcher{d}
+	}
+	p, err := r.Pull(a.ctx, e)
+	watch.clear()
+	if err != nil {
+		return err
+	}
+	return c.print(a, pulledOf(e, p))
+}
+
+func pulledOf(e study.Experiment, p harness.Pulled) pulled {
+	var out pulled
+	if p.Engine != "" {
+		out.Engine = &p.Engine
+	}
+	if i := p.Image; i.ID != "" {
+		out.Image = &pulledImage{Ref: i.Ref, ID: i.ID, Bytes: i.SizeBytes}
+		if i.Digest != "" {
+			out.Image.Digest = &i.Digest
+		}
+	}
+	if m := p.Model; m.Path != "" {
+		out.Model = &pulledModel{ID: e.Model, Path: m.Path, Files: m.Files, Bytes: m.Bytes, Fetched: m.Fetched}
+		if m.Commit != "" {
+			out.Model.Commit = &m.Commit
+		}
+	}
+	return out
+}
+
+func (c *pullCmd) print(a *app, p pulled) error {
+	if c.JSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(p)
+	}
+	var b strings.Builder
+	if i := p.Image; i != nil {
+		fmt.Fprintf(&b, "image   %s\n        %s, %s\n", i.Ref, i.name(), sizeOf(i.Bytes))
+	}
+	switch m := p.Model; {
+	case m == nil:
+		fmt.Fprintf(&b, "model   is the engine's own to find\n")
+	case m.Commit == nil:
+		fmt.Fprintf(&b, "model   %s\n", m.Path)
+	case m.Files == 0:
+		fmt.Fprintf(&b, "model   %s\n        commit %s in %s\n", m.ID, *m.Commit, m.Path)
+	default:
+		fmt.Fprintf(&b, "model   %s\n        commit %s in %s\n        %d files of %s, %s downloaded\n", m.ID, *m.Commit, m.Path, m.Files, sizeOf(m.Bytes), sizeOf(m.Fetched))
+	}
+	_, err := a.stdout.Write([]byte(b.String()))
+	return err
+}
+
+// name is what the image is the same by anywhere, else on this host.
+func (i *pulledImage) name() string {
+	if i.Digest != nil {
+		return *i.Digest
+	}
+	return i.ID
+}
