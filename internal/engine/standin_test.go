@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -80,7 +81,12 @@ func (s *standin) answer(w http.ResponseWriter, body []byte) {
 		_ = http.NewResponseController(w).Flush() // as above
 	}
 	if s.reset {
-		panic(http.ErrAbortHandler)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // closing then sends a reset
+		conn.Close()
 	}
 }
 

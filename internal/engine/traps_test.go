@@ -25,7 +25,7 @@ func TestServersThatFail(t *testing.T) {
 		"overloaded":         {"tgi", &standin{stream: events(`{"error":{"message":"Model is overloaded","http_status_code":422}}`, "[DONE]")}, []string{"Model is overloaded"}},
 		"an error half-way":  {"lmdeploy", &standin{stream: events(a, `{"error":{"message":"internal","type":"server_error"}}`, "[DONE]")}, []string{"internal"}},
 		"aborted":            {"vllm", &standin{stream: events(a, chunk(`"text":"","finish_reason":"abort"`, ""), "[DONE]")}, []string{"finish reason abort", "after 1 tokens"}},
-		"a connection reset": {"llamacpp", &standin{stream: events(":\n\n", a), reset: true}, []string{"broke off after 1 tokens"}},
+		"a connection reset": {"llamacpp", &standin{stream: events(":\n\n", a), reset: true}, []string{"broke off after", "reset by peer"}},
 		"no end":             {"sglang", &standin{stream: events(a)}, []string{"ended early"}},
 	} {
 		t.Run(name, func(t *testing.T) {
