@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -36,23 +36,8 @@ func cacheDir() string {
 	return filepath.Join(dir, "llem")
 }
 
-// hfToken is the user's Hugging Face token: HF_TOKEN, else the file that
-// `hf auth login` writes.
+// hfToken is the user's Hugging Face token; empty: there is none.
 func hfToken() string {
-	if t := os.Getenv("HF_TOKEN"); t != "" {
-		return t
-	}
-	home := os.Getenv("HF_HOME")
-	if home == "" {
-		dir, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		home = filepath.Join(dir, ".cache", "huggingface")
-	}
-	data, err := os.ReadFile(filepath.Join(home, "token"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(data))
+	token, _ := hub.Token()
+	return token
 }

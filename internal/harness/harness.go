@@ -73,6 +73,7 @@ type run struct {
 	eng        engine.Engine
 	model      engine.Model     // of the model, on this host
 	vocabulary *load.Vocabulary // of the model; nil: unknown
+	sized      *sized           // parameters of the model; nil: not looked for
 	store      *result.Store
 	started    time.Time
 	phases     []result.Phase

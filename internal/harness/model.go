@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
@@ -18,18 +19,45 @@ func (x *run) parameters() (p hub.Parameters, commit, why string) {
 			Source: "engine", Confidence: hub.High,
 		}, "", ""
 	}
-	m, err := hub.Find(context.Background(), hub.Options{Model: x.exp.Model, Revision: x.exp.Revision})
-	if err == nil {
-		p, err = hub.Inspect(m)
+	c := x.sized
+	if c == nil {
+		c = &sized{}
+		var m hub.Model
+		if m, c.err = hub.Find(context.Background(), hub.Options{Model: x.exp.Model, Revision: x.exp.Revision}); c.err == nil {
+			c.Parameters, c.err = hub.Inspect(m)
+		}
+		c.commit = m.Commit
 	}
-	if err == nil {
-		return p, m.Commit, ""
+	if c.err == nil {
+		return c.Parameters, c.commit, ""
 	}
 	p, ok := hub.ByName(x.exp.Model)
 	if !ok {
 		p.Source = "unknown"
 	}
-	return p, m.Commit, err.Error()
+	return p, c.commit, c.err.Error()
+}
+
+// sized are a model's parameters, or why they are unknown.
+type sized struct {
+	hub.Parameters
+	commit string
+	err    error
+}
+
+// count counts the parameters of m: from what is here, else, where that is too
+// little, from the headers of its weights on the hub. A run does so beforehand,
+// when asking the hub costs no energy that is measured.
+func (x *run) count(ctx context.Context, m hub.Model) {
+	c := &sized{commit: m.Commit}
+	if c.Parameters, c.err = hub.Inspect(m); errors.Is(c.err, hub.ErrUnsupported) && m.Commit != "" && x.exp.Engine.Pull != "never" {
+		p, err := hub.InspectRemote(ctx, hub.Options{Model: x.exp.Model, Revision: m.Commit})
+		if err == nil {
+			c.Parameters, c.err = p, nil
+		}
+		x.Log.Debug("parameters from the hub", "error", err)
+	}
+	x.sized = c
 }
 
 func (x *run) modelRecord() result.Model {

@@ -35,6 +35,9 @@ func (x *run) findFiles(ctx context.Context) error {
 	if err != nil {
 		return hubFault(err)
 	}
+	if !x.planned {
+		x.count(ctx, m)
+	}
 	if x.model, err = mounted(m.Path); err != nil {
 		return &Fault{Kind: ConfigFault, Err: fmt.Errorf("model: %w", err)}
 	}

@@ -1,0 +1,54 @@
+package harness
+
+import (
+	"encoding/binary"
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/hub/standin"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// smallRun is a run whose model's configuration and tokenizer alone are here, and
+// tell no parameters.
+func smallRun(t *testing.T, name string) (*run, hub.Model) {
+	t.Helper()
+	header := `{"model.embed_tokens.weight":{"dtype":"BF16","shape":[100,8]},"model.layers.0.x.weight":{"dtype":"BF16","shape":[8,8]}}`
+	h := &standin.Hub{Repo: name, Files: map[string][]byte{
+		"config.json": []byte(`{"model_type":"unheard_of"}`), "tokenizer.json": []byte("{}"),
+		"model.safetensors": append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...),
+	}}
+	h.Start()
+	t.Cleanup(h.Close)
+	t.Setenv("HF_ENDPOINT", h.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	t.Setenv("HF_HUB_CACHE", "")
+	t.Setenv("HF_HUB_OFFLINE", "")
+	m, err := hub.Ensure(t.Context(), hub.Options{Model: name, Small: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &run{Runner: &Runner{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}, exp: study.Experiment{Model: name}}, m
+}
+
+func TestParametersFromTheHubWhereFilesTellNone(t *testing.T) {
+	x, m := smallRun(t, "owner/name")
+	x.count(t.Context(), m)
+	if p, commit, why := x.parameters(); p.Total != 864 || p.Source != "safetensors" || commit != standin.Commit || why != "" {
+		t.Errorf("%+v, %s, %s", p, commit, why)
+	}
+}
+
+func TestParametersFromTheNameWhereNothingElseTells(t *testing.T) {
+	x, m := smallRun(t, "owner/name-8B")
+	t.Setenv("HF_HUB_OFFLINE", "1")
+	x.count(t.Context(), m)
+	if p, commit, why := x.parameters(); p.Total != 8e9 || p.Confidence != hub.Low || commit != standin.Commit || why == "" {
+		t.Errorf("%+v, %s, %s", p, commit, why)
+	}
+	if r := x.modelRecord(); *r.ParametersTotal != 8e9 || r.ParametersNonEmbedding != nil || r.ParametersActive != nil || r.Source != "name" {
+		t.Errorf("record %+v", r)
+	}
+}
