@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 type fake struct {
 	short    int  // tokens that each answer lacks
 	template int  // tokens that each prompt has more than was sent
+	cached   int  // prompt tokens of each request that it says it found in its cache
 	running  int  // requests that it says still run
 	fails    int  // completions from this one on, counted from 1, are refused; 0: none
 	swings   bool // every other answer takes longer
@@ -125,7 +126,7 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 	for range out {
 		fmt.Fprint(w, "data: {\"choices\":[{\"text\":\"x\"}]}\n\n")
 	}
-	fmt.Fprintf(w, "data: {\"choices\":[{\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n", in, out)
+	fmt.Fprintf(w, "data: {\"choices\":[{\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d,\"prompt_tokens_details\":{\"cached_tokens\":%d}}}\n\ndata: [DONE]\n\n", in, out, f.cached)
 }
 
 // The container.

@@ -104,7 +104,7 @@ func told(r *result.Record, code string) string {
 
 func TestWarningsOfARun(t *testing.T) {
 	t.Parallel()
-	judged := []string{"warmup_not_converged", "cold_start", "output_length_not_controlled", "token_count_mismatch", "window_not_quiesced", "requests_failed"}
+	judged := []string{"prefix_cache_hits", "engine_args_override", "warmup_not_converged", "cold_start", "output_length_not_controlled", "token_count_mismatch", "window_not_quiesced", "requests_failed"}
 	for _, c := range []struct {
 		name string
 		fake *fake
@@ -121,6 +121,8 @@ func TestWarningsOfARun(t *testing.T) {
 		{"prompts to which the server adds", &fake{template: 1}, small, map[string]string{"token_count_mismatch": "4 of 4 prompts"}},
 		{"a chat's template", &fake{template: 7}, strings.Replace(small, "}", ", api: chat}", 1), nil},
 		{"a server that still works", &fake{running: 2}, small, map[string]string{"window_not_quiesced": "2 requests running"}},
+		{"prompts that it had already", &fake{cached: 3}, small, map[string]string{"prefix_cache_hits": "12 of 32 prompt tokens"}},
+		{"a flag that llem sets", &fake{}, small + "engine: {name: reference, image: i, args: {seed: 9}}\n", map[string]string{"engine_args_override": "--seed"}},
 		{"a refused request", &fake{fails: 1 + 4}, small, map[string]string{"requests_failed": "1 of 4 requests failed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

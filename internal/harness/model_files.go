@@ -112,9 +112,6 @@ func mountAt(source, inside, file string) (engine.Model, error) {
 	if err != nil {
 		return engine.Model{}, err
 	}
-	if strings.ContainsAny(real, ":\n") {
-		return engine.Model{}, errors.New(real + ": a path with a colon cannot be mounted: move or link the model elsewhere")
-	}
 	target := path.Join(modelRoot, odd.ReplaceAllString(filepath.Base(source), "_"))
 	return engine.Model{
 		Source: real, Target: target, Path: path.Join(target, inside), GGUF: strings.HasSuffix(file, ".gguf"),
