@@ -93,6 +93,9 @@ trtllm_num_requests_running{engine_type="undefined",model_name="undefined"} 1.0
 		"GET /v1/models": `{"object":"list","data":[{"id":"m","object":"model","created":1,"owned_by":"llamacpp","meta":{"n_vocab":2048,"n_ctx_train":512}}]}`,
 		"GET /props":     `{"default_generation_settings":{"id":0,"n_ctx":256},"total_slots":4,"model_path":"/models/m.gguf","build_info":"b5000-abc"}`,
 		"GET /metrics": `llamacpp:prompt_tokens_total 30
+llamacpp:prompt_tokens_cached_total 7
+llamacpp:spec_decode_num_drafts_total 4
+llamacpp:spec_decode_num_accepted_tokens_total 6
 llamacpp:prompt_seconds_total 0.5
 llamacpp:tokens_predicted_total 40
 llamacpp:tokens_predicted_seconds_total 2.5
@@ -101,7 +104,7 @@ llamacpp:n_busy_slots_per_decode 1.5
 llamacpp:requests_processing 0
 llamacpp:requests_deferred 1
 `}, Info{Engine: "llamacpp", Version: "b5000-abc", Model: "m", ContextLength: 256}, Counters{
-		Running: 0, Waiting: 1, PromptTokens: 30, OutputTokens: 40, PrefillSeconds: 0.5, DecodeSeconds: 2.5,
+		Running: 0, Waiting: 1, PromptTokens: 37, CachedTokens: 7, OutputTokens: 40, PrefillSeconds: 0.5, DecodeSeconds: 2.5, Drafts: 4, AcceptedTokens: 6,
 	}},
 	"ollama": {"ollama", map[string]string{
 		"GET /v1/models":   `{"object":"list","data":[{"id":"llem:latest","object":"model","created":1,"owned_by":"library"}]}`,

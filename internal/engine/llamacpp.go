@@ -10,7 +10,10 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-const llamacppPort = 8080
+const (
+	llamacppPort   = 8080
+	llamacppCached = "llamacpp:prompt_tokens_cached_total" // of newer servers
+)
 
 // llamacpp is llama.cpp's own server.
 var llamacpp = &openai{
@@ -32,10 +35,15 @@ var llamacpp = &openai{
 	counts: []metric{
 		{of: Running, names: []string{"llamacpp:requests_processing"}},
 		{of: Waiting, names: []string{"llamacpp:requests_deferred"}},
-		{of: PromptTokens, names: []string{"llamacpp:prompt_tokens_total"}},
+		// Those that were computed, to which the cached ones are added: other servers
+		// count them all.
+		{of: PromptTokens, names: []string{"llamacpp:prompt_tokens_total"}, plus: llamacppCached},
+		{of: CachedTokens, names: []string{llamacppCached}},
 		{of: OutputTokens, names: []string{"llamacpp:tokens_predicted_total"}},
 		{of: PrefillSeconds, names: []string{"llamacpp:prompt_seconds_total"}},
 		{of: DecodeSeconds, names: []string{"llamacpp:tokens_predicted_seconds_total"}},
+		{of: Drafts, names: []string{"llamacpp:spec_decode_num_drafts_total"}},
+		{of: AcceptedTokens, names: []string{"llamacpp:spec_decode_num_accepted_tokens_total"}},
 	},
 	more: llamacppProps,
 }

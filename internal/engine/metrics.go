@@ -39,7 +39,8 @@ type Counters map[Quantity]float64
 type metric struct {
 	of    Quantity
 	names []string
-	most  bool // of several samples the largest counts, as for a share; else their sum
+	most  bool   // of several samples the largest counts, as for a share; else their sum
+	plus  string // a name whose sum is added; empty: none
 }
 
 // counters reads url in Prometheus' format; nil where the server has no such
@@ -57,7 +58,7 @@ func counters(ctx context.Context, url string, metrics []metric) (Counters, erro
 	for _, m := range metrics {
 		for _, name := range m.names {
 			if s, ok := samples[name]; ok {
-				out[m.of] = s.Sum
+				out[m.of] = s.Sum + samples[m.plus].Sum
 				if m.most {
 					out[m.of] = s.Max
 				}
