@@ -11,10 +11,8 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -70,10 +68,6 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 // Close drops the connections.
 func (o *OpenAI) Close() { o.client.CloseIdleConnections() }
 
-// connectTimeout bounds the opening of all connections: a server that is ready
-// and cannot hold them cannot be measured at that concurrency either.
-const connectTimeout = 30 * time.Second
-
 // Prepare encodes the requests, whose IDs must differ, and opens the
 // connections, so that a send in the window is only a write.
 func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
@@ -87,41 +81,6 @@ func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	return o.connect(ctx, min(max(1, o.opt.Connections), len(reqs)))
-}
-
-// connect opens n connections. Each harmless request keeps its own until all
-// have been answered: a connection that is free earlier would serve another
-// request, and there would be fewer than n.
-func (o *OpenAI) connect(ctx context.Context, n int) error {
-	answers, errs := make([]*http.Response, n), make([]error, n)
-	var asking sync.WaitGroup
-	for i := range n {
-		asking.Go(func() { answers[i], errs[i] = o.ping(ctx) })
-	}
-	asking.Wait()
-	for i, resp := range answers {
-		if resp == nil {
-			continue
-		}
-		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-			errs[i] = fmt.Errorf("connect: %w", err)
-		}
-		resp.Body.Close()
-	}
-	return failedConnections(errs)
-}
-
-// ping asks for what every server answers; close the response.
-func (o *OpenAI) ping(ctx context.Context) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.opt.BaseURL, "/")+"/v1/models", nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := o.client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return resp, nil
 }
 
 // body encodes one request.
@@ -192,30 +151,6 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 		return fmt.Errorf("no complete answer within %s (workload.request_timeout_seconds): %w", o.opt.Timeout, err)
 	}
 	return fmt.Errorf("%v", err) // a dial that timed out: a failure, not the request's timeout
-}
-
-// send writes one request and waits for the head of its response. Sent is the
-// moment at which the last of it was written: waiting for a connection, or for
-// the library's writer, is the client's own lag. Where nothing left it is the
-// moment at which that began.
-func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace) (*http.Response, error) {
-	var sent atomic.Int64 // the writer may outlive the call
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
-		if w.Err == nil {
-			sent.Store(int64(time.Since(t0)))
-		}
-	}})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "text/event-stream")
-	req.GetBody = nil // never sent twice
-	sent.Store(int64(time.Since(t0)))
-	resp, err := o.client.Do(req)
-	tr.Sent = time.Duration(sent.Load())
-	return resp, outOfFiles(err)
 }
 
 // receive reads the response; anything but 200 is an error that quotes it.
