@@ -63,18 +63,29 @@ func saidOf(tr load.Trace) said {
 // What real servers answered is read as the golden files say. A stream there is
 // shortened in the middle, so that its chunks are fewer than its tokens.
 func TestRealServers(t *testing.T) {
-	dirs, err := filepath.Glob("testdata/captures/*/models.txt")
+	dirs, err := filepath.Glob("testdata/captures/*")
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no captures: %v", err)
 	}
-	for _, models := range dirs {
-		dir := filepath.Dir(models)
-		name := filepath.Base(dir)
-		t.Run(name, func(t *testing.T) { replay(t, name, dir) })
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) { replay(t, dir) })
 	}
 }
 
-func replay(t *testing.T, name, dir string) {
+// engineOf is whose answers a folder holds: its name begins with the engine's.
+func engineOf(t *testing.T, dir string) string {
+	t.Helper()
+	for _, name := range Names() {
+		if base := filepath.Base(dir); base == name || strings.HasPrefix(base, name+"-") {
+			return name
+		}
+	}
+	t.Fatalf("%s begins with no engine's name", dir)
+	return ""
+}
+
+func replay(t *testing.T, dir string) {
+	name := engineOf(t, dir)
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -106,19 +117,28 @@ func replay(t *testing.T, name, dir string) {
 			}
 		}
 	}
+	if _, asked := routes["GET /v1/models"]; asked {
+		got.Info, got.Counts = account(t, name, routes)
+	}
+	golden(t, "captured_"+filepath.Base(dir), got)
+}
+
+// account is what a server with these answers says of itself and of its work.
+func account(t *testing.T, name string, routes map[string]string) (i Info, c Counters) {
+	t.Helper()
 	e, err := Lookup(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	url := (&standin{routes: routes}).serve(t)
-	if got.Info, err = e.(Prober).Probe(t.Context(), url); err != nil {
+	if i, err = e.(Prober).Probe(t.Context(), url); err != nil {
 		t.Error(err)
 	}
-	if got.Counts, err = e.(Counter).Counters(t.Context(), url); err != nil {
+	if c, err = e.(Counter).Counters(t.Context(), url); err != nil {
 		t.Error(err)
 	}
 	if told, _, err := Tell(t.Context(), url); told != name {
 		t.Errorf("the server is told to be %q (%v), want %s", told, err, name)
 	}
-	golden(t, "captured_"+name, got)
+	return i, c
 }
