@@ -3,7 +3,6 @@ package hub
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -48,11 +47,6 @@ func (p pattern) compile() (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("%w: its pattern %q is not understood", ErrVocabulary, p.Regex)
 	}
 	return re, nil
-}
-
-// has is whether s is of a type, or holds a step that is.
-func (s step) has(kind string) bool {
-	return s.Type == kind || slices.ContainsFunc(slices.Concat(s.Normalizers, s.Pretokenizers), func(x step) bool { return x.has(kind) })
 }
 
 // normalize does to text what a normalizer does.

@@ -104,12 +104,14 @@ type ranged struct {
 	head   *bytes.Reader
 }
 
-func (f *ranged) ask(byteRange string) (resp *http.Response, err error) {
-	err = f.client.persist(f.ctx, still, func() error {
-		resp, err = f.client.ask(f.ctx, f.path, byteRange)
+func (f *ranged) ask(byteRange string) (*http.Response, error) {
+	var out *http.Response
+	err := f.client.persist(f.ctx, still, func() error {
+		resp, err := f.client.ask(f.ctx, f.path, byteRange) //nolint:bodyclose // the caller closes it
+		out = resp
 		return err
 	})
-	return resp, err
+	return out, err
 }
 
 func (f *ranged) Read(p []byte) (int, error) {
