@@ -104,4 +104,4 @@ release: ## build the tag that is checked out and upload it as a draft; needs GI
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin dist images/reference/reference
+	rm -rf bin dist images/reference/reference images/ollama/ollama
