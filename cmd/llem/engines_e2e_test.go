@@ -24,7 +24,7 @@ type real struct {
 
 var reals = []real{
 	{"llamacpp", "llem/llamacpp", "tiny.gguf", ""},
-	{"transformers", "llem/transformers", "tiny", ""},
+	{"transformers", "llem/transformers", "tiny", ", args: {device: cpu}"},
 	{"vllm", "llem/vllm-cpu", "tiny", `, env: {VLLM_CPU_KVCACHE_SPACE: "1"}, args: {max-model-len: 2048}`},
 	{"ollama", "llem/ollama", "tiny.gguf", ""},
 }

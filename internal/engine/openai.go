@@ -20,7 +20,9 @@ type openai struct {
 
 	body       map[string]any // in every request, beneath workload.extra_body
 	minTokens  string         // the field for the fewest tokens of an answer; empty: none
+	oneShot    bool           // it closes a connection after each stream, and says that it keeps it
 	continuous bool           // usage can be had with every chunk
+	closes     bool           // its server closes a connection after each stream
 
 	owners  []string // what /v1/models says of who owns the model
 	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell
@@ -47,7 +49,7 @@ func (o *openai) Client(baseURL string, c ClientOptions) load.Client {
 	opt := load.OpenAIOptions{
 		BaseURL: baseURL, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
 		IgnoreEOS: c.IgnoreEOS && o.traits.IgnoreEOS, ExtraBody: extra, Timeout: c.Timeout, KeepText: c.KeepText,
-		Connections: c.Connections, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs,
+		Connections: c.Connections, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
 	}
 	if opt.IgnoreEOS {
 		opt.MinTokens = o.minTokens

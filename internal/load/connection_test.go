@@ -98,6 +98,33 @@ func TestAConnectionThatIdledAwayCostsNoRequest(t *testing.T) {
 	}
 }
 
+func TestAServerThatClosesEveryConnectionIsNotTakenAtItsWord(t *testing.T) {
+	t.Parallel()
+	const n = 500
+	f := listen(t, 0)
+	c := NewOpenAI(OpenAIOptions{BaseURL: "http://" + f.Addr().String(), Connections: 4, Timeout: 10 * time.Second, OneShot: true})
+	defer c.Close()
+	reqs := make([]Request, n)
+	for i := range reqs {
+		reqs[i] = Request{ID: i, Prompt: "p", MaxOutputTokens: 1}
+	}
+	if err := c.Prepare(t.Context(), reqs); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range run.Traces {
+		if tr.Status != StatusOK {
+			t.Fatalf("request %d: %s", tr.ID, tr.Error)
+		}
+	}
+	if got := f.served.Load(); got != n {
+		t.Errorf("the server answered %d requests of %d", got, n)
+	}
+}
+
 func TestOnlyWhatNeverLeftIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

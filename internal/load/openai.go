@@ -30,8 +30,10 @@ type OpenAIOptions struct {
 	KeepText    bool
 	Connections int // opened by Prepare and kept
 
+	OneShot         bool // the server closes each connection after its answer, whatever it says
 	SendText        bool // completions take no token ids: send what they read
 	ContinuousUsage bool // have every chunk say how many tokens there were so far
+	CloseEach       bool // a connection carries one request: the server closes it after a stream, whatever it says
 }
 
 // OpenAI streams completions from a server that speaks OpenAI's HTTP API. It
@@ -57,6 +59,7 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 				DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 				MaxIdleConnsPerHost: math.MaxInt, // what was opened once is kept
 				DisableCompression:  true,
+				DisableKeepAlives:   opt.OneShot,
 				ReadBufferSize:      32 << 10,
 			},
 			// To follow one would be to send the request again.
@@ -77,6 +80,9 @@ func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
 			return err
 		}
 		o.bodies[r.ID] = body
+	}
+	if o.opt.OneShot {
+		return nil // none would be there when its request is due
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
