@@ -46,6 +46,7 @@ func (h *host) pull(more ...string) outcome {
 const wholeModel = 1_600_000 + len(`{"model_type":"llama"}`) + len("{}")
 
 func TestPullBringsImageAndModel(t *testing.T) {
+	t.Parallel()
 	h, hub := hubHost(t, nil)
 	for _, fetched := range []int64{int64(wholeModel), 0} {
 		o := h.pull("--json")
@@ -70,6 +71,7 @@ func TestPullBringsImageAndModel(t *testing.T) {
 }
 
 func TestAnInterruptedPullIsResumed(t *testing.T) {
+	t.Parallel()
 	h, hub := hubHost(t, nil)
 	hub.Slow(5 * time.Millisecond)
 	c := h.start("pull", h.config("model: owner/name\n"), "--image", image, "--engine", "vllm")
@@ -101,6 +103,7 @@ func TestAnInterruptedPullIsResumed(t *testing.T) {
 }
 
 func TestPullRefusals(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		edit func(*standin.Hub)
@@ -114,11 +117,12 @@ func TestPullRefusals(t *testing.T) {
 		{"token refused", nil, [2]string{"HF_TOKEN", "hf_other"}, nil, exitUsage, "the token from HF_TOKEN is refused"},
 		{"gated", func(s *standin.Hub) { s.Gated = true }, [2]string{"HF_TOKEN", "hf_other"}, nil, exitUsage, "accept its licence at "},
 		{"no such model", nil, [2]string{}, []string{"--model", "owner/other"}, exitUsage, "there is no model owner/other"},
-		{"offline", nil, [2]string{"HF_HUB_OFFLINE", "1"}, nil, exitHost, "HF_HUB_OFFLINE is set"},
+		{"offline", nil, [2]string{"HF_HUB_OFFLINE", "1"}, nil, exitHost, "HF_HUB_OFFLINE is set, and "},
 		{"disk full", func(s *standin.Hub) { s.Claim = 1 << 55 }, [2]string{}, nil, exitHost, "HF_HUB_CACHE"},
 		{"blank flag", nil, [2]string{}, []string{"--model", ""}, exitUsage, "--model: blank"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			h, _ := hubHost(t, tc.edit)
 			if tc.set[0] != "" {
 				h.set(tc.set[0], tc.set[1])
@@ -132,6 +136,7 @@ func TestPullRefusals(t *testing.T) {
 }
 
 func TestPullLeavesTheEnginesOwnModelsToIt(t *testing.T) {
+	t.Parallel()
 	h, hub := hubHost(t, nil)
 	o := h.llem("pull", h.config("model: reference/tiny\n"), "--image", image, "--json")
 	var p pulled
@@ -142,6 +147,7 @@ func TestPullLeavesTheEnginesOwnModelsToIt(t *testing.T) {
 }
 
 func TestPullForARunningServerBringsTheTokenizer(t *testing.T) {
+	t.Parallel()
 	h, hub := hubHost(t, nil)
 	o := h.llem("pull", h.config("model: owner/name\nengine: {endpoint: 'http://127.0.0.1:1', name: vllm}\n"), "--json")
 	var p pulled

@@ -109,6 +109,19 @@ func TestExpertsOfSafetensorsAreActiveByTheirShare(t *testing.T) {
 	}
 }
 
+func TestExpertsOfGGUFAreActiveByTheirShare(t *testing.T) {
+	x := tally{layers: 1, experts: 4, used: 1}
+	for name, n := range map[string]int64{
+		"token_embd.weight": 80, "output.weight": 80, "blk.0.ffn_gate_inp.weight": 32, "blk.0.ffn_up_exps.weight": 400,
+		"blk.0.ffn_up_shexp.weight": 100, "blk.1.nextn.eh_proj.weight": 7,
+	} {
+		x.count(name, n)
+	}
+	if p, err := x.parameters(); err != nil || p.Total != 692 || p.NonEmbedding != 532 || p.Active != 392 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 func TestTiedWeightsThatAFileHoldsTwiceCountOnce(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "model.safetensors"), safetensors(t, map[string][]int64{"model.embed_tokens.weight": {100, 8}, "lm_head.weight": {100, 8}, "x.weight": {8}}, "BF16"))

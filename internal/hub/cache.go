@@ -99,8 +99,9 @@ func (m Model) complete(small bool) bool {
 	if strings.HasSuffix(m.Path, ".gguf") {
 		return all(m.parts())
 	}
+	configured := m.has("config.json") || m.has("params.json") // Mistral's
 	if small {
-		return m.has("config.json") && (m.has("tokenizer.json") || m.has("tokenizer.model") || m.has("vocab.json") || m.has("tekken.json"))
+		return configured && (m.has("tok*") || m.has("tekken.json") || m.has("vocab.*"))
 	}
 	for _, index := range []string{"model.safetensors.index.json", "pytorch_model.bin.index.json"} {
 		if shards, err := m.indexed(index); err == nil {
@@ -109,7 +110,7 @@ func (m Model) complete(small bool) bool {
 	}
 	for _, pattern := range []string{"*.safetensors", "*.bin", "*.pt", "*.gguf"} {
 		if files, _ := filepath.Glob(filepath.Join(m.Path, pattern)); len(files) > 0 {
-			return all(files) && (m.has("config.json") || pattern == "*.gguf")
+			return all(files) && (configured || pattern == "*.gguf")
 		}
 	}
 	return false
@@ -151,7 +152,11 @@ func (m Model) indexed(index string) ([]string, error) {
 	return out, nil
 }
 
-func (m Model) has(name string) bool { return all([]string{filepath.Join(m.Path, name)}) }
+// has is whether a file of the pattern is here.
+func (m Model) has(pattern string) bool {
+	files, _ := filepath.Glob(filepath.Join(m.Path, pattern)) // the patterns are good
+	return all(files)
+}
 
 func all(files []string) bool {
 	for _, f := range files {

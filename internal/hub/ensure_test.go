@@ -80,6 +80,16 @@ func TestAMissingShardMakesAModelIncomplete(t *testing.T) {
 	if !m.complete(false) {
 		t.Error("not complete with all shards")
 	}
+	mistral := Model{Path: t.TempDir()}
+	write(t, filepath.Join(mistral.Path, "params.json"), nil)
+	write(t, filepath.Join(mistral.Path, "consolidated.safetensors"), nil)
+	if mistral.complete(true) || !mistral.complete(false) {
+		t.Error("complete with a tokenizer that is not there, or not with the weights")
+	}
+	write(t, filepath.Join(mistral.Path, "tekken.json"), nil)
+	if !mistral.complete(true) {
+		t.Error("not complete with Mistral's own tokenizer")
+	}
 	split := Model{Path: filepath.Join(dir, "x-00001-of-00002.gguf")}
 	write(t, split.Path, nil)
 	if split.complete(false) {

@@ -75,10 +75,13 @@ func Pull(ctx context.Context, o Options) (Pulled, error) {
 		return Pulled{Model: m}, err
 	}
 	c, err := newClient(o)
-	if err != nil {
-		if m, missing := Find(ctx, o); errors.Is(err, ErrOffline) && missing == nil && m.complete(o.Small) {
+	if errors.Is(err, ErrOffline) {
+		if m, missing := Find(ctx, o); missing == nil && m.complete(o.Small) {
 			return Pulled{Model: m}, nil
 		}
+		err = fmt.Errorf("%w, and %s does not hold all of it", err, o.cache())
+	}
+	if err != nil {
 		return Pulled{}, fmt.Errorf("pull %s: %w", o.Model, err)
 	}
 	p := &puller{client: c, cache: o.cache(), repo: repo, folder: folderOf(repo), progress: o.Progress}
