@@ -32,7 +32,6 @@ var llamacpp = &openai{
 	body: map[string]any{"cache_prompt": false},
 	// It says that it keeps a connection and closes it after each stream: what is
 	// sent on it meanwhile is lost.
-	closes:  true,
 	oneShot: true, // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
 	owners:  []string{"llamacpp"},
 	metrics: "/metrics",

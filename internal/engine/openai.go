@@ -22,7 +22,6 @@ type openai struct {
 	minTokens  string         // the field for the fewest tokens of an answer; empty: none
 	oneShot    bool           // it closes a connection after each stream, and says that it keeps it
 	continuous bool           // usage can be had with every chunk
-	closes     bool           // its server closes a connection after each stream
 
 	owners  []string // what /v1/models says of who owns the model
 	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell

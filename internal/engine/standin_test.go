@@ -24,6 +24,7 @@ type standin struct {
 	header map[string]string // of that answer
 	noIDs  string            // what a prompt of token ids is refused with; empty: it is taken
 	reset  bool              // the connection is reset after the pieces
+	closes bool              // the connection is closed after a whole answer, without a word
 
 	mu    sync.Mutex
 	asked []string
@@ -80,12 +81,17 @@ func (s *standin) answer(w http.ResponseWriter, body []byte) {
 		io.WriteString(w, p)                      //nolint:errcheck // the client may have gone
 		_ = http.NewResponseController(w).Flush() // as above
 	}
-	if s.reset {
+	if s.reset || s.closes {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
-		conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // closing then sends a reset
+		if s.closes {
+			io.WriteString(conn, "0\r\n\r\n") //nolint:errcheck // the client may have gone
+			conn.Read(make([]byte, 1))        //nolint:errcheck // the next request is lost, if the client sends one
+		} else {
+			conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // closing then sends a reset
+		}
 		conn.Close()
 	}
 }

@@ -45,6 +45,26 @@ func TestServersThatFail(t *testing.T) {
 	}
 }
 
+// llama.cpp's server says that it keeps a connection, and closes it after each
+// stream: a request that was sent on it meanwhile would be lost.
+func TestAServerThatClosesEachConnection(t *testing.T) {
+	s := &standin{closes: true, header: map[string]string{"Keep-Alive": "timeout=5, max=100"}, stream: events(chunk(`"text":"a","finish_reason":"length"`, used(3, 1)), "[DONE]")}
+	reqs := make([]load.Request, 200)
+	for i := range reqs {
+		reqs[i] = load.Request{ID: i, Tokens: []int{1, 2, 3}, MaxOutputTokens: 1}
+	}
+	c := llamacpp.Client(s.serve(t), ClientOptions{API: "completions", Model: "m"})
+	run, err := load.Drive(t.Context(), load.Config{Client: c, Requests: reqs, Pattern: load.Closed(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range run.Traces {
+		if tr.Status != load.StatusOK {
+			t.Fatalf("%s: %s", tr.Status, tr.Error)
+		}
+	}
+}
+
 // Ollama's and TGI's completions refuse token ids; the text of the same prompt is
 // sent instead, and a prompt that has none is refused before it is sent.
 func TestEnginesThatTakeTextAlone(t *testing.T) {

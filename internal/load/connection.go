@@ -77,7 +77,6 @@ func (o *OpenAI) post(ctx context.Context, t0 time.Time, body []byte, c *carried
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
 	req.GetBody = nil // the library sends nothing twice
-	req.Close = o.opt.CloseEach
 	c.sent.Store(int64(time.Since(t0)))
 	return o.client.Do(req)
 }

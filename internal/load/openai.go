@@ -33,7 +33,6 @@ type OpenAIOptions struct {
 	OneShot         bool // the server closes each connection after its answer, whatever it says
 	SendText        bool // completions take no token ids: send what they read
 	ContinuousUsage bool // have every chunk say how many tokens there were so far
-	CloseEach       bool // a connection carries one request: the server closes it after a stream, whatever it says
 }
 
 // OpenAI streams completions from a server that speaks OpenAI's HTTP API. It
