@@ -127,8 +127,9 @@ func refuse(w http.ResponseWriter, code int, word string) {
 
 func (h *Hub) list(w http.ResponseWriter) {
 	type lfs struct {
-		SHA256 string `json:"sha256"`
-		Size   int    `json:"size"`
+		SHA256  string `json:"sha256"`
+		Size    int    `json:"size"`
+		Pointer int    `json:"pointerSize"`
 	}
 	type sibling struct {
 		Name string `json:"rfilename"`
@@ -148,7 +149,7 @@ func (h *Hub) list(w http.ResponseWriter) {
 			s.Size = int(h.Claim)
 		}
 		if len(data) >= Large {
-			s.LFS = &lfs{SHA256: SHA256(data), Size: s.Size}
+			s.LFS = &lfs{SHA256: SHA256(data), Size: s.Size, Pointer: 130}
 		}
 		out.Siblings = append(out.Siblings, s)
 	}
