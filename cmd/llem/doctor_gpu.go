@@ -89,15 +89,16 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 	}
 	if err != nil {
 		for _, g := range gpus {
-			g.add("lacking", "energy counter: "+err.Error(), "")
+			g.add("lacking", "energy counter: "+err.Error(), "see `nvidia-smi`")
 		}
 		return
 	}
 	refresh, jitter := measure.Refresh(polls, len(gpus))
 	samples, took := readIdle(ctx, w)
 	for i, g := range gpus {
+		g.fields(samples, int32(i))
 		if refresh[i] == 0 {
-			g.add("lacking", "no energy counter: energy comes from integrated power", "")
+			g.add("lacking", "no energy counter: energy comes from integrated power", "nothing: GPUs before Volta have none")
 			continue
 		}
 		g.add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[i].Seconds()*1000), "")
@@ -107,6 +108,32 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 			c.Reading = took / time.Duration(len(gpus))
 			g.expect(s, c)
 		}
+	}
+}
+
+// fields says which readings this GPU does not give.
+func (g *gpuCheck) fields(samples []measure.Sample, at int32) {
+	var has measure.Field
+	for _, s := range samples {
+		if s.GPU == at {
+			has |= s.Has
+		}
+	}
+	var missing []string
+	for _, f := range []struct {
+		of   measure.Field
+		name string
+	}{
+		{measure.HasPowerInstant | measure.HasPowerAverage | measure.HasPowerUsage, "power"}, {measure.HasTemperature, "temperature"},
+		{measure.HasMemory, "memory"}, {measure.HasUtilisation, "utilisation"}, {measure.HasThrottle, "throttle reasons"},
+		{measure.HasThrottled, "time throttled"},
+	} {
+		if has&f.of == 0 {
+			missing = append(missing, f.name)
+		}
+	}
+	if len(missing) > 0 {
+		g.add("lacking", "it does not tell its "+strings.Join(missing, ", ")+": null in records", "update the driver; some GPUs have none")
 	}
 }
 

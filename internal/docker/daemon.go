@@ -86,7 +86,7 @@ type Info struct {
 	Version, APIVersion, OS, Arch string
 	Runtimes                      []string
 	CDI                           bool   // a CDI specification of NVIDIA GPUs is where the daemon looks
-	Local                         bool   // nothing says that it is on another machine
+	Root                          string // folder of its images
 	Elsewhere                     string // by what it is known to be on one; empty: it is on this one
 }
 
@@ -108,7 +108,7 @@ func (d *Daemon) Info(ctx context.Context) (Info, error) {
 	}
 	slices.Sort(out.Runtimes)
 	out.Elsewhere = elsewhere(i.KernelVersion)
-	out.Local = out.Elsewhere == ""
+	out.Root = i.DockerRootDir
 	out.CDI = slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs)
 	return out, nil
 }

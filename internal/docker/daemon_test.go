@@ -374,7 +374,7 @@ func TestResolveFindsWhatIsThere(t *testing.T) {
 		t.Errorf("by ID: %+v, %v", again, err)
 	}
 	i, err := d.Info(t.Context())
-	if err != nil || i.Version == "" || i.APIVersion == "" || !i.Local || i.OS != "linux" {
+	if err != nil || i.Version == "" || i.APIVersion == "" || i.Elsewhere != "" || i.Root == "" || i.OS != "linux" {
 		t.Errorf("%+v, %v", i, err)
 	}
 }

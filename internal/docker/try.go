@@ -1,0 +1,64 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// ErrNoLister says that a container was given GPUs and has no nvidia-smi that runs.
+var ErrNoLister = errors.New("its image runs no nvidia-smi")
+
+// TryGPUs starts a container of an image with GPUs and counts those that it sees,
+// by the nvidia-smi that NVIDIA's runtime brings along. The container is gone when
+// it returns. A daemon that gives none is ErrNoGPURuntime.
+func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string) (seen int, err error) {
+	cfg := &container.Config{
+		Image: img.ID, Entrypoint: []string{"nvidia-smi"}, Cmd: []string{"-L"},
+		Labels: map[string]string{LabelRun: "doctor", LabelLock: "none", LabelPID: strconv.Itoa(os.Getpid())},
+	}
+	host := &container.HostConfig{
+		NetworkMode: "none", CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},
+		Resources: container.Resources{DeviceRequests: []container.DeviceRequest{{DeviceIDs: uuids, Capabilities: [][]string{{"gpu", "utility"}}}}},
+	}
+	made, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, "")
+	if err != nil {
+		return 0, fmt.Errorf("create a container of %s: %w", img.Ref, err)
+	}
+	s := &server{d: d, id: made.ID}
+	defer func() {
+		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+		defer cancel()
+		err = errors.Join(err, d.removeContainer(gone, made.ID))
+	}()
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	ended, failed := d.c.ContainerWait(watch, made.ID, container.WaitConditionNextExit)
+	if err := d.c.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		if strings.Contains(err.Error(), `exec: "nvidia-smi"`) { // after the GPUs were given
+			return 0, fmt.Errorf("%w: %s", ErrNoLister, img.Ref)
+		}
+		return 0, startError(engine.Spec{GPUs: uuids, Name: "of " + img.Ref}, err)
+	}
+	select {
+	case e := <-ended:
+		if e.StatusCode != 0 {
+			return 0, fmt.Errorf("nvidia-smi in a container of %s: exit code %d: %s", img.Ref, e.StatusCode, s.tail(ctx))
+		}
+	case err := <-failed:
+		return 0, fmt.Errorf("wait for a container of %s: %w", img.Ref, err)
+	}
+	for line := range strings.Lines(s.tail(ctx)) {
+		if strings.HasPrefix(line, "GPU ") {
+			seen++
+		}
+	}
+	return seen, nil
+}
