@@ -37,7 +37,7 @@ func TestDetectTellsTheEngine(t *testing.T) {
 		"sglang by working directory": {
 			{Ref: "mine", WorkingDir: "/sgl-workspace/sglang", Cmd: []string{"/bin/bash"}, Env: []string{"CUDA_HOME=/usr/local/cuda"}},
 		},
-		"sglang by name":                         {{Ref: "lmsysorg/sglang:v0.5.16-cu130"}, {Ref: "lmsysorg/sglang-router:1"}},
+		"sglang by name":                         {{Ref: "lmsysorg/sglang:v0.5.16-cu130"}},
 		"tensorrt-llm by entrypoint and command": {{Entrypoint: []string{"/opt/nvidia/nvidia_entrypoint.sh"}, Cmd: []string{"trtllm-serve", "m"}}},
 		"tensorrt-llm by environment": {
 			{Entrypoint: []string{"/opt/nvidia/nvidia_entrypoint.sh"}, Env: []string{"TRT_LLM_GIT_COMMIT=0", "TRT_LLM_VERSION=1.2.1"}, WorkingDir: "/app/tensorrt_llm"},
@@ -73,7 +73,7 @@ func TestDetectRefusesToGuess(t *testing.T) {
 		{Ref: "busybox", Cmd: []string{"sh", "-c", "vllm serve; llama-server"}},
 		{Ref: "busybox", Env: []string{"HF_HOME=/data", "PORT=8080"}}, // half of TGI's
 		{Ref: "busybox", Env: []string{"TRITON_PTXAS_PATH=/ptxas", "PATH=/usr/bin:/opt/py3/bin"}},
-		{Ref: "busybox/ollama-tools"},
+		{Ref: "busybox/ollama-tools"}, {Ref: "busybox/sglang-router:1"},
 	} {
 		if _, _, err := Detect(img); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "busybox") || !strings.Contains(err.Error(), "--engine") {
 			t.Errorf("%+v: error %v, want one that says what to do", img, err)

@@ -17,7 +17,7 @@ var sglang = &openai{
 	signs: signs{
 		command: []string{"sglang.launch_server", "sglang serve"},
 		folder:  "/sgl-workspace",
-		name:    `(^|/)sglang([-/]|$)`,
+		name:    `(^|/)sglang$`,
 	},
 	spec: sglangSpec,
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
