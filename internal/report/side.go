@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 
@@ -59,7 +61,7 @@ type sideRow struct {
 var sideRows = []sideRow{
 	{"name", func(r *result.Record) string { return r.Name }},
 	{"engine", func(r *result.Record) string { return strings.TrimSpace(r.Engine.Name + " " + r.Engine.Version) }},
-	{"model", func(r *result.Record) string { return r.Model.ID }},
+	{"model", modelName},
 	{"status", status},
 	{"", nil},
 	{"J/token", func(r *result.Record) string { return perToken(r, "") }},
@@ -110,6 +112,14 @@ func (p *printer) columns(list []Entry, first int) {
 	}
 }
 
+// modelName is a model's name without the folder in which it lies.
+func modelName(r *result.Record) string {
+	if path.IsAbs(r.Model.ID) {
+		return path.Base(r.Model.ID)
+	}
+	return r.Model.ID
+}
+
 // status says of a figure that is none, or that is not to be believed.
 func status(r *result.Record) string {
 	switch {
@@ -153,7 +163,7 @@ func (p *printer) unlike(list []Entry) {
 		of   func(*result.Record) string
 		note string
 	}{
-		{func(r *result.Record) string { return r.WorkloadHash }, "the workloads differ: other prompts, lengths or load (workload_hash)"},
+		{sent, "the requests differ: other prompts or lengths (requests.prompt_checksum)"},
 		{func(r *result.Record) string { return r.Energy.Scope }, "the energies are of different scope, GPU and host: they are not to be compared"},
 		{func(r *result.Record) string { return r.Model.ID }, "the models differ"},
 		{gpuNames, "the GPUs differ"},
@@ -165,11 +175,16 @@ func (p *printer) unlike(list []Entry) {
 	}
 	fmt.Fprintln(&p.b)
 	if len(notes) == 0 {
-		p.wrap("  ", "  ", "The same workload, model, GPUs and token counts. ± is of each run alone: repeat them before a difference is believed.")
+		p.wrap("  ", "  ", "The same requests, model, GPUs and token counts. ± is of each run alone: repeat them before a difference is believed.")
 	}
 	for _, n := range notes {
 		p.wrap("  unlike: ", "          ", n)
 	}
+}
+
+// sent is what was sent, where that is known; else what was asked to be.
+func sent(r *result.Record) string {
+	return cmp.Or(r.Requests.PromptChecksum, r.WorkloadHash)
 }
 
 func gpuNames(r *result.Record) string {
