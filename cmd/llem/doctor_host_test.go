@@ -59,10 +59,12 @@ func TestDoctorNamesACacheThatCannotBeWritten(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h.set("HF_HUB_CACHE", dir+"/hub")
-	o := h.asNobody("doctor")
-	if text := strings.Join(strings.Fields(o.stdout), " "); !strings.Contains(text, dir+" cannot be written") || !strings.Contains(text, "sudo chown -R $USER "+dir) {
-		t.Errorf("it does not name the folder and the remedy:\n%s", o.stdout)
+	for cache, remedy := range map[string]string{dir: "sudo chown -R $USER " + dir + ",", dir + "/a/hub": "sudo mkdir -p " + dir + "/a/hub && sudo chown $USER " + dir + "/a/hub,"} {
+		h.set("HF_HUB_CACHE", cache)
+		o := h.asNobody("doctor")
+		if text := strings.Join(strings.Fields(o.stdout), " "); !strings.Contains(text, dir+" cannot be written") || !strings.Contains(text, remedy) {
+			t.Errorf("it does not name the folder and %q:\n%s", remedy, o.stdout)
+		}
 	}
 }
 

@@ -32,7 +32,11 @@ func doctorHub(*app) []finding {
 	dir := hub.CacheDir()
 	place := existing(dir)
 	if unix.Access(place, unix.W_OK) != nil {
-		return append(out, finding{"model cache", "lacking", place + " cannot be written, so that no model can be downloaded to " + dir, "sudo chown -R $USER " + place + ", or set HF_HUB_CACHE to a folder of yours"})
+		own := fmt.Sprintf("sudo chown -R $USER %s", dir)
+		if place != dir { // the folder above is not the user's to have
+			own = fmt.Sprintf("sudo mkdir -p %s && sudo chown $USER %s", dir, dir)
+		}
+		return append(out, finding{"model cache", "lacking", place + " cannot be written, so that no model can be downloaded to " + dir, own + ", or set HF_HUB_CACHE to a folder of yours"})
 	}
 	models, _ := filepath.Glob(filepath.Join(dir, "models--*")) // the pattern is good
 	room := roomFor("model cache", dir, modelSpace, "remove models with hf cache, or set HF_HUB_CACHE to a folder on a larger disk")

@@ -88,8 +88,11 @@ type Cache struct {
 // Caches lists the volumes of compile caches by name.
 func (d *Daemon) Caches(ctx context.Context) ([]Cache, error) {
 	list, err := d.c.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", LabelCache))})
-	if err != nil || len(list.Volumes) == 0 {
-		return nil, orNil("list volumes", err)
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	if len(list.Volumes) == 0 {
+		return nil, nil
 	}
 	// Sizes are the disk usage's alone to tell; without them there is still a list.
 	usage, err := d.c.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
@@ -140,12 +143,4 @@ func (d *Daemon) RemoveCache(ctx context.Context, c Cache) error {
 		return fmt.Errorf("remove cache %s: %w", c.Name, err)
 	}
 	return nil
-}
-
-// orNil says what failed, or nothing.
-func orNil(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }
