@@ -55,8 +55,12 @@ func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string) 
 	case err := <-failed:
 		return 0, fmt.Errorf("wait for a container of %s: %w", img.Ref, err)
 	}
-	for line := range strings.Lines(s.tail(ctx)) {
-		if strings.HasPrefix(line, "GPU ") {
+	var said strings.Builder
+	if err := s.logs(ctx, "all", &said); err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(said.String()) {
+		if strings.HasPrefix(line, "GPU ") { // and not "  MIG "
 			seen++
 		}
 	}

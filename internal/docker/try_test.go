@@ -25,7 +25,7 @@ func TestTryingGPUs(t *testing.T) {
 		is    error
 		text  string
 	}{
-		"all seen":        {say(204, ``), "0", "GPU 0: NVIDIA A100 (UUID: GPU-1)\nGPU 1: NVIDIA A100 (UUID: GPU-2)\n", 2, nil, ""},
+		"all seen":        {say(204, ``), "0", "GPU 0: NVIDIA A100 (UUID: GPU-1)\n" + strings.Repeat("  MIG 1g.5gb Device 0: (UUID: MIG-1)\n", 30) + "GPU 1: NVIDIA A100 (UUID: GPU-2)\n", 2, nil, ""},
 		"no GPUs to give": {say(500, `{"message":"could not select device driver \"\" with capabilities: [[gpu utility]]"}`), "", "", 0, ErrNoGPURuntime, "nvidia-ctk"},
 		"no nvidia-smi":   {say(400, `{"message":"exec: \"nvidia-smi\": executable file not found in $PATH"}`), "", "", 0, ErrNoLister, "a/b"},
 		"it fails":        {say(204, ``), "9", "Failed to initialize NVML: Driver/library version mismatch\n", 0, nil, "version mismatch"},

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -41,5 +42,30 @@ func TestADaemonOnAnotherMachineGivesNoEnergy(t *testing.T) {
 		case !refused && (out.Record.Environment.Docker.Elsewhere == nil || out.Record.EnergyTotalJ != nil):
 			t.Errorf("%q: the record says %+v, %v J", text, out.Record.Environment.Docker, out.Record.EnergyTotalJ)
 		}
+	}
+}
+
+// warm is a container that found what an earlier one has compiled.
+type warm struct{ *fake }
+
+func (w warm) Launch(context.Context, engine.Spec) (engine.Server, error) { return w, nil }
+func (w warm) Info() engine.ContainerInfo {
+	i := w.fake.Info()
+	i.CompileCache = engine.CacheWarm
+	return i
+}
+
+func TestTheRecordSaysWhetherCachesWereWarm(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	r := f.runner(t, &watching{})
+	r.Docker = warm{f}
+	out, err := r.Execute(t.Context(), experiment(t, small))
+	if err != nil || out.Record.Engine.CompileCache == nil || *out.Record.Engine.CompileCache != "warm" {
+		t.Errorf("%v, compile_cache %v", err, out.Record.Engine.CompileCache)
+	}
+	out, _, err = (&fake{}).executed(t, small, nil)
+	if err != nil || out.Record.Engine.CompileCache != nil {
+		t.Errorf("%v, compile_cache %v without a cache", err, out.Record.Engine.CompileCache)
 	}
 }
