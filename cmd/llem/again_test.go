@@ -21,7 +21,10 @@ func retag(t *testing.T, name, label string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "--force", name).Run() }) // another tag may hold it
+	t.Cleanup(func() {
+		_ = exec.Command("docker", "rmi", "--force", name).Run() // gone with the first of two
+		_ = exec.Command("docker", "image", "prune", "--force", "--filter", "label=again="+label).Run()
+	})
 }
 
 // edit changes a field of a result's record.
