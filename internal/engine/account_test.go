@@ -147,7 +147,7 @@ lmdeploy:request_decode_time_seconds_sum{engine="0",model_name="m"} 2.5
 			"llem_transformers_prompt_tokens_total 30\nllem_transformers_generation_tokens_total 40\n",
 	}, Info{
 		Engine: "transformers", Version: "0.1.0 (transformers 4.57.1, torch 2.13.0)", Model: "m", ContextLength: 512, DType: "float32", SyncRoute: true,
-		ParametersTotal: 100, ParametersNonEmbedding: 80, ParametersActive: 80, Vocabulary: 2048, HiddenSize: 256, Layers: 4, AttentionHeads: 8, HeadDim: 32,
+		ParametersTotal: 100, ParametersNonEmbedding: 80, Vocabulary: 2048, HiddenSize: 256, Layers: 4, AttentionHeads: 8, HeadDim: 32,
 	}, Counters{Running: 0, Waiting: 1, PromptTokens: 30, OutputTokens: 40}},
 }
 

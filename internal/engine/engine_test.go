@@ -115,7 +115,7 @@ const told = `{"data":[{"id":"reference/tiny","parameters_total":10,"parameters_
 func TestProbe(t *testing.T) {
 	got, err := reference{}.Probe(t.Context(), server(t, map[string]string{"GET /version": `{"version":"1.2"}`, "GET /v1/models": told}))
 	want := Info{
-		Version: "1.2", Model: "reference/tiny", ParametersTotal: 10, ParametersNonEmbedding: 8, ParametersActive: 8, DType: "float32",
+		Version: "1.2", Model: "reference/tiny", ParametersTotal: 10, ParametersNonEmbedding: 8, DType: "float32",
 		ContextLength: 99, TextLow: 32, TextHigh: 127, Vocabulary: 272, ByteLevel: true, HiddenSize: 4, Layers: 3, AttentionHeads: 2, HeadDim: 2, SyncRoute: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -64,6 +64,7 @@ type models struct {
 		ContextLength int    `json:"max_model_len"`
 		Total         int64  `json:"parameters_total"`
 		NonEmbedding  int64  `json:"parameters_non_embedding"`
+		Active        int64  `json:"parameters_active"` // of a mixture of experts
 		DType         string `json:"dtype"`
 		Vocabulary    int    `json:"vocab_size"`
 		Hidden        int    `json:"hidden_size"`
@@ -83,9 +84,16 @@ func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
 		return Info{}, fmt.Errorf("%s/v1/models lists no model", baseURL)
 	}
 	d := m.Data[0]
+	var served []string
+	if len(m.Data) > 1 {
+		for _, m := range m.Data {
+			served = append(served, m.ID)
+		}
+	}
 	i := Info{
+		Served: served,
 		Engine: owner(d.OwnedBy), Model: d.ID, ContextLength: d.ContextLength, DType: d.DType,
-		ParametersTotal: d.Total, ParametersNonEmbedding: d.NonEmbedding, ParametersActive: d.NonEmbedding,
+		ParametersTotal: d.Total, ParametersNonEmbedding: d.NonEmbedding, ParametersActive: d.Active,
 		Vocabulary: d.Vocabulary, HiddenSize: d.Hidden, Layers: d.Layers, AttentionHeads: d.Heads, HeadDim: d.HeadDim,
 	}
 	for _, route := range o.version {

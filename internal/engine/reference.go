@@ -84,7 +84,7 @@ func (reference) Probe(ctx context.Context, baseURL string) (Info, error) {
 	}
 	m := models.Data[0]
 	return Info{
-		Version: v.Version, Model: m.ID, ParametersTotal: m.Total, ParametersNonEmbedding: m.NonEmbedding, ParametersActive: m.NonEmbedding,
+		Version: v.Version, Model: m.ID, ParametersTotal: m.Total, ParametersNonEmbedding: m.NonEmbedding,
 		DType: m.DType, ContextLength: m.ContextLength, TextLow: m.TextLow, TextHigh: m.TextHigh, Vocabulary: m.Vocabulary,
 		HiddenSize: m.Hidden, Layers: m.Layers, AttentionHeads: m.Heads, HeadDim: m.HeadDim, SyncRoute: true, ByteLevel: true,
 	}, nil

@@ -175,7 +175,8 @@ const (
 type Info struct {
 	Engine                 string // the engine that it says it is, by our name for it
 	Version                string
-	Model                  string // served name
+	Model                  string   // served name
+	Served                 []string // all, where there are several
 	ParametersTotal        int64
 	ParametersNonEmbedding int64 // without input embeddings and without lm_head
 	ParametersActive       int64

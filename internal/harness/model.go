@@ -9,27 +9,22 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// parameters are what the engine says of its own model, else what the model's
-// files say, else its name. why tells why they are unknown or only the name's.
+// parameters are what the model's files say, else what the engine says of its own
+// model, else its name. why tells why they are unknown or only the name's.
 func (x *run) parameters() (p hub.Parameters, commit, why string) {
+	c := x.sized
+	if c == nil {
+		c = &sized{err: errors.New("no file of the model is on this host")}
+	}
+	if c.err == nil {
+		return c.Parameters, c.commit, ""
+	}
 	if i := x.info; i.ParametersNonEmbedding > 0 {
 		return hub.Parameters{
 			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, Active: i.ParametersActive, DType: i.DType,
 			Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
 			Source: "engine", Confidence: hub.High,
-		}, "", ""
-	}
-	c := x.sized
-	if c == nil {
-		c = &sized{}
-		var m hub.Model
-		if m, c.err = hub.Find(context.Background(), hub.Options{Model: x.exp.Model, Revision: x.exp.Revision}); c.err == nil {
-			c.Parameters, c.err = hub.Inspect(m)
-		}
-		c.commit = m.Commit
-	}
-	if c.err == nil {
-		return c.Parameters, c.commit, ""
+		}, c.commit, ""
 	}
 	p, ok := hub.ByName(x.exp.Model)
 	if !ok {

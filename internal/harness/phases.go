@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,8 +114,11 @@ func (x *run) identify(ctx context.Context, served string) (err error) {
 			return fmt.Errorf("ask the server what it is: %w", err)
 		}
 	}
-	if served != "" {
+	switch {
+	case served != "":
 		x.info.Model = served
+	case slices.Contains(x.info.Served, x.exp.Model): // one of several
+		x.info.Model = x.exp.Model
 	}
 	if err := engine.Confirm(x.eng.Name(), x.how, x.info); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
