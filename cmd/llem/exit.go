@@ -90,6 +90,8 @@ func hintOf(err error) string {
 	switch {
 	case errors.As(err, &died) && died.OOMKilled:
 		return "the container reached its memory limit: raise engine.container.memory, or use a smaller model or context"
+	case engine.Hint(logTail(err)) != "":
+		return engine.Hint(logTail(err)) + "; the whole log is engine.log in the result's folder"
 	case errors.As(err, &died):
 		return "the whole log is engine.log in the result's folder; `llem run --dry-run` shows the container that is started"
 	case errors.As(err, &late):
