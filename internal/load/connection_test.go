@@ -2,13 +2,16 @@ package load
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -145,5 +148,146 @@ func TestOnlyWhatNeverLeftIsSentAgain(t *testing.T) {
 		if got.stale(errors.New(c.err)) != c.want {
 			t.Errorf("%s: sent again: %v, want %v", name, !c.want, c.want)
 		}
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	c := NewOpenAI(OpenAIOptions{BaseURL: "http://" + l.Addr().String()})
+	defer c.Close()
+	if tr := once(t, c); tr.Status != StatusFailed || tr.HTTPStatus != 0 || !strings.Contains(tr.Error, "refused") {
+		t.Errorf("%+v", tr)
+	}
+	if err := c.Prepare(t.Context(), []Request{{}}); err == nil {
+		t.Error("prepared without a server")
+	}
+}
+
+// Thousands of connections fail for one cause, which is not told thousands of
+// times.
+func TestManyConnectionsThatFailAreToldInAFewLines(t *testing.T) {
+	c := NewOpenAI(OpenAIOptions{Connections: 50, BaseURL: "http://server"})
+	defer c.Close()
+	c.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	}
+	err := c.Prepare(t.Context(), requests(50))
+	if err == nil {
+		t.Fatal("prepared without a connection")
+	}
+	for _, says := range []string{"50 of 50 connections", "too many open files", "ulimit -n"} {
+		if !strings.Contains(err.Error(), says) {
+			t.Errorf("error %q does not say %q", err, says)
+		}
+	}
+	if n := strings.Count(err.Error(), "\n"); n > 3 {
+		t.Errorf("%d lines", n+1)
+	}
+	if tr := once(t, c); tr.Status != StatusFailed || !strings.Contains(tr.Error, "ulimit -n") {
+		t.Errorf("a request that finds no file: %+v", tr)
+	}
+}
+
+// The connections of the window are open before it begins, however quick the
+// server is.
+func TestPrepareOpensTheConnections(t *testing.T) {
+	for range 20 {
+		var mu sync.Mutex
+		opened := map[string]bool{}
+		late := 0
+		c := serve(t, OpenAIOptions{Connections: 8}, func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			if r.URL.Path == "/v1/models" {
+				opened[r.RemoteAddr] = true
+				fmt.Fprint(w, "{}")
+				return
+			}
+			if !opened[r.RemoteAddr] {
+				late++
+			}
+			write(w, one, last, done)
+		})
+		reqs := make([]Request, 40)
+		for i := range reqs {
+			reqs[i] = Request{ID: i, Prompt: "why", MaxOutputTokens: 2}
+		}
+		if err := c.Prepare(t.Context(), reqs); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(8)}); err != nil {
+			t.Fatal(err)
+		}
+		if len(opened) != 8 || late > 0 {
+			t.Fatalf("%d connections were opened before, %d requests came over new ones", len(opened), late)
+		}
+	}
+}
+
+// One connection that cannot be opened ends the wait of the others.
+func TestPrepareFailsWithItsServer(t *testing.T) {
+	var asked atomic.Int32
+	c := serve(t, OpenAIOptions{Connections: 4}, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, "{}")
+	})
+	if err := c.Prepare(t.Context(), make([]Request, 4)); err == nil {
+		t.Error("prepared over a connection that broke")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	silent := serve(t, OpenAIOptions{Connections: 4}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if err := silent.Prepare(ctx, make([]Request, 4)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a silent server: %v", err)
+	}
+}
+
+// Dialling is the client's own time: it is lag, and in no latency.
+func TestARequestIsSentWhenItHasLeft(t *testing.T) {
+	c := serve(t, OpenAIOptions{}, func(w http.ResponseWriter, r *http.Request) { write(w, one, last, done) })
+	var dialled time.Time
+	transport := c.client.Transport.(*http.Transport)
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		defer func() { dialled = time.Now() }()
+		return dial(ctx, network, addr)
+	}
+	run, err := Drive(t.Context(), Config{Client: c, Requests: make([]Request, 1), Pattern: Closed(1)})
+	if err != nil || len(run.Traces) != 1 {
+		t.Fatal(run, err)
+	}
+	if tr := run.Traces[0]; run.T0.Add(tr.Sent).Before(dialled) || tr.FirstByte < tr.Sent {
+		t.Errorf("sent at %v, first byte at %v, dialled at %v", tr.Sent, tr.FirstByte, dialled.Sub(run.T0))
+	}
+}
+
+// A connection that the server closes under a request is a failure: the
+// library would send it again over a new one.
+func TestABrokenConnectionIsNotTriedAgain(t *testing.T) {
+	var asked atomic.Int32
+	c := serve(t, OpenAIOptions{Connections: 1}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/models" {
+			fmt.Fprint(w, "{}")
+			return
+		}
+		asked.Add(1)
+		panic(http.ErrAbortHandler) // over the connection that Prepare left open
+	})
+	reqs := make([]Request, 1)
+	if err := c.Prepare(t.Context(), reqs); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(1)})
+	if err != nil || len(run.Traces) != 1 {
+		t.Fatal(run, err)
+	}
+	if tr := run.Traces[0]; tr.Status != StatusFailed || tr.Sent < 0 || asked.Load() != 1 {
+		t.Errorf("asked %d times, %+v", asked.Load(), tr)
 	}
 }
