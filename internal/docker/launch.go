@@ -297,11 +297,3 @@ func (s *server) remove(ctx context.Context) error {
 	s.dropCaches(ctx)
 	return nil
 }
-
-func (d *Daemon) removeContainer(ctx context.Context, id string) error {
-	err := d.c.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
-	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove container %.12s: %w", id, err)
-	}
-	return nil
-}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/go-connections/nat"
@@ -48,3 +49,11 @@ func (d *Daemon) Orphans(ctx context.Context, held func(lock string) bool) ([]Or
 
 // Remove kills and removes an orphan.
 func (d *Daemon) Remove(ctx context.Context, o Orphan) error { return d.removeContainer(ctx, o.ID) }
+
+func (d *Daemon) removeContainer(ctx context.Context, id string) error {
+	err := d.c.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove container %.12s: %w", id, err)
+	}
+	return nil
+}
