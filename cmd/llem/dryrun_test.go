@@ -63,3 +63,17 @@ func TestADryRunLocksNoGPU(t *testing.T) {
 	}
 	dry("auto", "gpus:        not known yet: ", "0 of 2 are free")
 }
+
+// A dry run shows what a container would be started with, and no secret.
+func TestADryRunShowsTheContainer(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	const secret = "hf_plantedPlantedPlanted"
+	h.set("HF_TOKEN", secret)
+	config := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {seed: 9}, env: {MODE: fast, API_KEY: " + secret + "}, container: {shm_size: 1GiB, ulimits: {nofile: 4096}}}\n")
+	o := h.llem("run", "--dry-run", config)
+	o.planned(t, "command:     --model tiny", "overridden:  engine.args set --seed", "env:         MODE=fast", "env:         API_KEY=", "shm size:    1GiB", "ulimit:      nofile=4096", "token:       ")
+	if strings.Contains(o.stdout+o.stderr, secret) {
+		t.Errorf("it printed a secret:\n%s%s", o.stdout, o.stderr)
+	}
+}

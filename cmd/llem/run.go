@@ -144,47 +144,6 @@ func (c *runCmd) print(a *app, r *result.Record, dir string) error {
 	return report.Table(a.stdout, r, dir, report.Options{Width: width(a.stdout)})
 }
 
-// dryRun prints the effective experiment and the container, as far as it can be
-// told, and starts nothing.
-func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
-	p, err := r.Plan(a.ctx, e)
-	if err != nil {
-		return err
-	}
-	s := p.Spec
-	said := func(what, seen string) { fmt.Fprintf(a.stdout, "# %-12s %s\n", what+":", seen) }
-	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
-	said("config_hash", e.ConfigHash())
-	if p.Pull {
-		said("image", "would pull "+e.Engine.Image)
-	}
-	if p.Fetch {
-		said("model", "would download "+e.Model)
-	}
-	if s.Engine == "" {
-		said("engine", "told from the image when it is here; name it with --engine to see its command")
-		return nil
-	}
-	said("engine", s.Engine)
-	if p.Endpoint != "" {
-		said("endpoint", p.Endpoint+" (already runs: nothing is started or stopped)")
-		said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
-		return nil
-	}
-	said("image id", orElse(s.ImageID, "known when the image is here"))
-	args := make([]string, len(s.Cmd))
-	for i, arg := range s.Cmd {
-		args[i] = e.Hide(arg)
-	}
-	said("command", strings.Join(args, " "))
-	if p.Busy != "" {
-		said("gpus", "not known yet: "+p.Busy)
-		return nil
-	}
-	said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
-	return nil
-}
-
 // readExperiment reads a file with everything that stands above and below it.
 func readExperiment(path string, flags []study.Set, quick bool) (study.Experiment, []byte, error) {
 	user, err := userFile()
