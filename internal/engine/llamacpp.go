@@ -79,7 +79,7 @@ func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
 	c.set("port", strconv.Itoa(llamacppPort))
 	slots := atOnce(e.Workload)
 	c.set("parallel", strconv.Itoa(slots), "np")
-	c.set("ctx-size", strconv.Itoa(slots*room(e.Workload)), "c")
+	c.set("ctx-size", strconv.Itoa(slots*room(e.Workload, h)), "c")
 	c.set("seed", strconv.FormatInt(e.Seed, 10), "s")
 	c.set("metrics", "")
 	if len(h.GPUs) > 0 {
@@ -108,10 +108,16 @@ func atOnce(w study.Workload) int {
 }
 
 // room is the context of one request in tokens: its planned lengths and a margin
-// for a chat's template and first token, in whole 256s, as servers round it.
-func room(w study.Workload) int {
+// for a chat's template and first token, in whole 256s, as servers round it. A
+// prompt of a file is sent whole, however long it is, and Ollama cuts what has no
+// room without a word.
+func room(w study.Workload, h Host) int {
 	const margin, step = 64, 256
-	return (w.MaxInputTokens + w.MaxOutputTokens + margin + step - 1) / step * step
+	in := w.MaxInputTokens
+	if h.LongestPrompt > 0 {
+		in = h.LongestPrompt
+	}
+	return (in + w.MaxOutputTokens + margin + step - 1) / step * step
 }
 
 // llamacppProps reads the version and the context of one slot.

@@ -68,7 +68,7 @@ func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 	own := map[string]string{
 		"OLLAMA_HOST":           "0.0.0.0:" + strconv.Itoa(ollamaPort),
 		"OLLAMA_NUM_PARALLEL":   strconv.Itoa(slots),
-		"OLLAMA_CONTEXT_LENGTH": strconv.Itoa(room(e.Workload)),
+		"OLLAMA_CONTEXT_LENGTH": strconv.Itoa(room(e.Workload, h)),
 		"OLLAMA_KEEP_ALIVE":     "-1",
 	}
 	if slots > ollamaQueue {

@@ -25,21 +25,21 @@ const (
 	verbatim = "{{ .Prompt }}"
 )
 
-// Load makes a model in the server, of the file that m names or else of one of
+// Load makes a model in the server, of the file that h names or else of one of
 // Ollama's library, with the context and the parameters of the experiment, and
 // waits until it is in memory. They belong to the model and not to the request
 // that loads it: a request with other options would load it again.
-func (ollamaEngine) Load(ctx context.Context, baseURL string, e study.Experiment, m Model) (string, error) {
-	create := map[string]any{"model": ollamaModel, "parameters": ollamaParameters(e)}
+func (ollamaEngine) Load(ctx context.Context, baseURL string, e study.Experiment, h Host) (string, error) {
+	create := map[string]any{"model": ollamaModel, "parameters": ollamaParameters(e, h)}
 	if e.Workload.API == "completions" {
 		create["template"] = verbatim
 	}
-	if m.Path != "" {
-		digest, err := ollamaBlob(ctx, baseURL, hostFile(m))
+	if h.Model.Path != "" {
+		digest, err := ollamaBlob(ctx, baseURL, hostFile(h.Model))
 		if err != nil {
 			return "", err
 		}
-		create["files"] = map[string]string{filepath.Base(m.Path): digest}
+		create["files"] = map[string]string{filepath.Base(h.Model.Path): digest}
 	} else {
 		if err := ollamaPull(ctx, baseURL, e.Model); err != nil {
 			return "", err
@@ -66,8 +66,8 @@ func (ollamaEngine) Load(ctx context.Context, baseURL string, e study.Experiment
 
 // ollamaParameters are those of the model: the context that the planned lengths
 // need, and engine.args.
-func ollamaParameters(e study.Experiment) map[string]any {
-	p := map[string]any{numCtx: room(e.Workload)}
+func ollamaParameters(e study.Experiment, h Host) map[string]any {
+	p := map[string]any{numCtx: room(e.Workload, h)}
 	for name, v := range e.Engine.Args {
 		p[strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_")] = v
 	}

@@ -36,9 +36,9 @@ type Traits struct {
 
 // Loader is an engine whose server is up before it has its model. By assertion.
 type Loader interface {
-	// Load makes the server ready for e's requests, and says the name by which
-	// they ask for the model.
-	Load(ctx context.Context, baseURL string, e study.Experiment, m Model) (served string, err error)
+	// Load makes the server, of the Spec of e and h, ready for e's requests, and
+	// says the name by which they ask for the model.
+	Load(ctx context.Context, baseURL string, e study.Experiment, h Host) (served string, err error)
 }
 
 // Prober is an engine that can say what its server is. By assertion.
@@ -69,12 +69,16 @@ type ClientOptions struct {
 	Connections int // most at once
 }
 
-// Host is what Spec needs to know of this machine and of the image.
+// Host is what Spec needs to know of this machine, of the image and of the
+// prompts.
 type Host struct {
 	Image     Image
 	GPUs      []string // UUIDs given to the container, in order
 	Model     Model
 	TokenFile string // path in the container of the Hugging Face token; empty: none
+	// LongestPrompt is the most tokens that a prompt of a file may have, which are
+	// sent whole; 0: synthetic prompts, of workload.max_input_tokens.
+	LongestPrompt int
 }
 
 // Model is where a model lies. The zero value is one that the engine finds by

@@ -100,7 +100,7 @@ func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err e
 	defer cancel()
 	ctx, done := context.WithTimeout(ctx, spec.ReadyTimeout)
 	defer done()
-	if served, err = l.Load(ctx, x.server.URL(), x.exp, x.model); err != nil {
+	if served, err = l.Load(ctx, x.server.URL(), x.exp, x.engineHost()); err != nil {
 		return "", fmt.Errorf("have the server load %s: %w", x.exp.Model, err)
 	}
 	return served, nil

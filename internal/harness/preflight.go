@@ -291,13 +291,18 @@ func (x *run) toldBy() string {
 // tokenFile is where a container finds the Hugging Face token.
 const tokenFile = "/run/secrets/llem/hf_token"
 
+// engineHost is what the engine needs to know to start, and to load its model.
+func (x *run) engineHost() engine.Host {
+	h := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model}
+	if x.HFToken && x.model.Path == "" { // a model that is mounted needs no token
+		h.TokenFile = tokenFile
+	}
+	return h
+}
+
 // spec is the container to start, with the names of this run.
 func (x *run) spec() (engine.Spec, error) {
-	host := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model}
-	if x.HFToken && x.model.Path == "" { // a model that is mounted needs no token
-		host.TokenFile = tokenFile
-	}
-	s, err := x.eng.Spec(x.exp, host)
+	s, err := x.eng.Spec(x.exp, x.engineHost())
 	if err != nil {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
 	}
