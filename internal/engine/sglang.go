@@ -25,10 +25,10 @@ var sglang = &openai{
 	continuous: true,
 	owners:     []string{"sglang"},
 	version:    []string{"/server_info", "/get_server_info"}, // the second is the first's name in older servers
-	metrics:    "/metrics",
+	// Its gauges of running and waiting requests keep what the last batch had for up
+	// to 30 s after it: an idle server would not look idle.
+	metrics: "/metrics",
 	counts: []metric{
-		{of: Running, names: []string{"sglang:num_running_reqs"}},
-		{of: Waiting, names: []string{"sglang:num_queue_reqs"}},
 		{of: PromptTokens, names: []string{"sglang:prompt_tokens_total"}},
 		{of: OutputTokens, names: []string{"sglang:generation_tokens_total"}},
 		{of: CachedTokens, names: []string{"sglang:cached_tokens_total"}}, // a sample for each kind of cache
