@@ -19,7 +19,6 @@ type openai struct {
 	spec   func(study.Experiment, Host) (Spec, error)
 
 	body       map[string]any // in every request, beneath workload.extra_body
-	minTokens  string         // the field for the fewest tokens of an answer; empty: none
 	oneShot    bool           // it closes a connection after each stream, and says that it keeps it
 	continuous bool           // usage can be had with every chunk
 
@@ -45,15 +44,11 @@ func (o *openai) Client(baseURL string, c ClientOptions) load.Client {
 		extra = map[string]any{}
 	}
 	maps.Copy(extra, c.ExtraBody)
-	opt := load.OpenAIOptions{
+	return load.NewOpenAI(load.OpenAIOptions{
 		BaseURL: baseURL, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
 		IgnoreEOS: c.IgnoreEOS && o.traits.IgnoreEOS, ExtraBody: extra, Timeout: c.Timeout, KeepText: c.KeepText,
 		Connections: c.Connections, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
-	}
-	if opt.IgnoreEOS {
-		opt.MinTokens = o.minTokens
-	}
-	return load.NewOpenAI(opt)
+	})
 }
 
 // models is an answer of /v1/models, with what some servers add to OpenAI's.

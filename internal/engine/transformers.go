@@ -13,12 +13,11 @@ const transformersPort = 8000
 // transformers is images/transformers: a server of this project over Hugging Face
 // transformers, told by its label.
 var transformers = transformersEngine{&openai{
-	name:      "transformers",
-	traits:    Traits{TokenIDs: true, IgnoreEOS: true, Versions: "this one"},
-	spec:      transformersSpec,
-	minTokens: "min_tokens",
-	owners:    []string{"llem-transformers"},
-	metrics:   "/metrics",
+	name:    "transformers",
+	traits:  Traits{TokenIDs: true, IgnoreEOS: true, Versions: "this one"},
+	spec:    transformersSpec,
+	owners:  []string{"llem-transformers"},
+	metrics: "/metrics",
 	counts: []metric{
 		{of: Running, names: []string{"llem_transformers_requests_running"}},
 		{of: Waiting, names: []string{"llem_transformers_requests_waiting"}},

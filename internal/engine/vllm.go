@@ -19,8 +19,9 @@ var vllm = &openai{
 		env:     []string{"VLLM_USAGE_SOURCE"},
 		name:    `vllm-openai|vllm-cpu|(^|/)vllm$`,
 	},
-	spec:       vllmSpec,
-	minTokens:  "min_tokens",
+	spec: vllmSpec,
+	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
+	// would mask logits in every step.
 	continuous: true,
 	owners:     []string{"vllm"},
 	version:    []string{"/version"},

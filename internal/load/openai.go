@@ -24,7 +24,6 @@ type OpenAIOptions struct {
 	Seed        int64
 	Temperature float64
 	IgnoreEOS   bool
-	MinTokens   string // field that asks for as many tokens at least as at most; empty: none
 	ExtraBody   map[string]any
 	Timeout     time.Duration // of one request; 0: none
 	KeepText    bool
@@ -104,9 +103,6 @@ func (o *OpenAI) body(r Request) ([]byte, error) {
 	b["stream_options"] = stream
 	if o.opt.IgnoreEOS {
 		b["ignore_eos"] = true
-	}
-	if o.opt.MinTokens != "" {
-		b[o.opt.MinTokens] = r.MaxOutputTokens
 	}
 	text := o.opt.API == "chat" || o.opt.SendText
 	switch {
