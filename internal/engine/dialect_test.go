@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/load"
 )
 
 // said is what a client made of an answer.
@@ -90,5 +92,17 @@ func TestDialects(t *testing.T) {
 			}
 			golden(t, "body_"+engine+"_"+api, s.body)
 		})
+	}
+}
+
+// What llem puts into a request's body is beneath workload.extra_body.
+func TestTheUsersBodyIsAbove(t *testing.T) {
+	s := &standin{stream: streams["llamacpp completions"].stream}
+	c := llamacpp.Client(s.serve(t), ClientOptions{API: "completions", Model: "m", ExtraBody: map[string]any{"top_k": 40, "cache_prompt": true}})
+	if _, err := load.Drive(t.Context(), load.Config{Client: c, Requests: []load.Request{{Tokens: []int{1}, MaxOutputTokens: 3}}, Pattern: load.Closed(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if s.body["top_k"] != 40.0 || s.body["cache_prompt"] != true || s.body["min_p"] != 0.0 {
+		t.Errorf("sent %v", s.body)
 	}
 }

@@ -29,7 +29,8 @@ var llamacpp = &openai{
 	spec: llamacppSpec,
 	// A slot keeps its last prompt; without this the shared first token of two
 	// prompts would be one less to compute.
-	body: map[string]any{"cache_prompt": false},
+	// Its own cuts are top_k 40, top_p 0.95 and min_p 0.05.
+	body: map[string]any{"cache_prompt": false, "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0},
 	// It says that it keeps a connection and closes it after each stream: what is
 	// sent on it meanwhile is lost.
 	oneShot: true, // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"

@@ -61,8 +61,10 @@ func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("ollama", e, h, &command{out: line})
 	s.Port, s.ReadyPath = ollamaPort, "/api/version"
-	if given(e.Engine.Args, numCtx) {
-		s.Overridden = append(s.Overridden, numCtx)
+	for _, name := range sortedNames(ollamaOwn(e, h)) {
+		if given(e.Engine.Args, name) {
+			s.Overridden = append(s.Overridden, name)
+		}
 	}
 	slots := atOnce(e.Workload)
 	own := map[string]string{

@@ -64,10 +64,16 @@ func (ollamaEngine) Load(ctx context.Context, baseURL string, e study.Experiment
 	return ollamaModel, nil
 }
 
-// ollamaParameters are those of the model: the context that the planned lengths
-// need, and engine.args.
+// ollamaOwn are the parameters of the model that llem sets: the context that the
+// planned lengths need, and sampling without the server's penalty (1.1 up to
+// August 2026) and cuts, for which its requests have no fields.
+func ollamaOwn(e study.Experiment, h Host) map[string]any {
+	return map[string]any{numCtx: room(e.Workload, h), "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}
+}
+
+// ollamaParameters are those of llem's, and engine.args above them.
 func ollamaParameters(e study.Experiment, h Host) map[string]any {
-	p := map[string]any{numCtx: room(e.Workload, h)}
+	p := ollamaOwn(e, h)
 	for name, v := range e.Engine.Args {
 		p[strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_")] = v
 	}

@@ -73,7 +73,7 @@ func TestOllamaIsHandedItsModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &library{}
-	served, err := l.load(t, "model: "+file+"\nengine: {image: i, args: {num-thread: 2, stop: [a, b]}}\nworkload: {max_input_tokens: 100, max_output_tokens: 100}\n",
+	served, err := l.load(t, "model: "+file+"\nengine: {image: i, args: {num-thread: 2, min-p: 0.05, stop: [a, b]}}\nworkload: {max_input_tokens: 100, max_output_tokens: 100}\n",
 		Model{Source: file, Target: "/models/m.gguf", Path: "/models/m.gguf", GGUF: true})
 	if err != nil || served != "llem" {
 		t.Fatalf("%q, %v", served, err)
@@ -86,7 +86,7 @@ func TestOllamaIsHandedItsModel(t *testing.T) {
 	}
 	want := map[string]any{
 		"model": "llem", "template": "{{ .Prompt }}", "files": map[string]any{"m.gguf": fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("GGUF and more")))},
-		"parameters": map[string]any{"num_ctx": 512.0, "num_thread": 2.0, "stop": []any{"a", "b"}},
+		"parameters": map[string]any{"num_ctx": 512.0, "repeat_penalty": 1.0, "top_k": 0.0, "top_p": 1.0, "min_p": 0.05, "num_thread": 2.0, "stop": []any{"a", "b"}},
 	}
 	if diff := cmp.Diff(want, l.bodies["create"]); diff != "" {
 		t.Errorf("create: -want +got:\n%s", diff)
@@ -110,7 +110,7 @@ func TestOllamaTakesAModelOfItsLibrary(t *testing.T) {
 		if diff := cmp.Diff(want, l.asked); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-		if diff := cmp.Diff(map[string]any{"model": "llem", "from": "llama3.2:1b", "parameters": map[string]any{"num_ctx": 99.0}}, l.bodies["create"]); diff != "" {
+		if diff := cmp.Diff(map[string]any{"model": "llem", "from": "llama3.2:1b", "parameters": map[string]any{"num_ctx": 99.0, "repeat_penalty": 1.0, "top_k": 0.0, "top_p": 1.0, "min_p": 0.0}}, l.bodies["create"]); diff != "" {
 			t.Errorf("create: -want +got:\n%s", diff)
 		}
 	}

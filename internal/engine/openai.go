@@ -18,9 +18,13 @@ type openai struct {
 	signs  signs
 	spec   func(study.Experiment, Host) (Spec, error)
 
-	body       map[string]any // in every request, beneath workload.extra_body
-	oneShot    bool           // it closes a connection after each stream, and says that it keeps it
-	continuous bool           // usage can be had with every chunk
+	// In every request, beneath workload.extra_body: what leaves the distribution of
+	// the next token as the model made it. Engines have penalties and cuts of their
+	// own, or take the model's (generation_config.json), and would be asked for
+	// unequal work.
+	body       map[string]any
+	oneShot    bool // it closes a connection after each stream, and says that it keeps it
+	continuous bool // usage can be had with every chunk
 
 	owners  []string // what /v1/models says of who owns the model
 	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell

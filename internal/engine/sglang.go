@@ -20,6 +20,7 @@ var sglang = &openai{
 		name:    `(^|/)sglang$`,
 	},
 	spec: sglangSpec,
+	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would add a penalty to the logits of every step.
 	continuous: true,

@@ -83,7 +83,7 @@ workload: {prompts: 300, load: {concurrency: 200}}
 		"ollama_all": {`
 model: llama3.2:1b
 parallel: {pipeline: 2}
-engine: {image: i, args: {num_ctx: 8192, num_thread: 2}, env: {OLLAMA_FLASH_ATTENTION: "1", OLLAMA_KEEP_ALIVE: 1h}}
+engine: {image: i, args: {num_ctx: 8192, top-k: 40, num_thread: 2}, env: {OLLAMA_FLASH_ATTENTION: "1", OLLAMA_KEEP_ALIVE: 1h}}
 workload: {source: p.jsonl, prompts: 1000, load: {concurrency: 600}}
 `, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/bash"}}, TokenFile: "/run/token"}},
 		"lmdeploy": {"model: org/m\nengine: {image: i}\n", Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, Model: hf}},

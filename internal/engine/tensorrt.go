@@ -22,6 +22,7 @@ var tensorrt = &openai{
 		name:    `tensorrt[-_]llm|(^|/)trtllm`,
 	},
 	spec: tensorrtSpec,
+	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}, // its defaults in 1.2 and 1.3
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would mask logits in every step.
 	continuous: true,
