@@ -14,6 +14,7 @@ import (
 // take over what they name.
 type command struct {
 	user map[string]any
+	style
 	out  []string
 	over []string
 }
@@ -51,7 +52,7 @@ func (c *command) count(name string, n int, aliases ...string) {
 }
 
 // line is the whole command line.
-func (c *command) line() []string { return append(c.out, Flags(c.user)...) }
+func (c *command) line() []string { return append(c.out, c.flags(c.user)...) }
 
 // given says whether args have a flag, whichever of - and _ it is written with.
 func given(args map[string]any, name string) bool {
@@ -72,29 +73,57 @@ func flag(name string) string {
 	return "--" + name
 }
 
-// Flags turns engine.args into a command line, sorted by name: true is a bare
-// flag, false is left out, a list repeats the flag.
-func Flags(args map[string]any) []string {
+// style is how an engine's own parser reads what engine.args hold.
+type style struct {
+	negates bool // a boolean that is off is --no-NAME, not a flag that is left out
+	lists   bool // a list is one flag and then its values (argparse's nargs), which otherwise repeats the flag
+}
+
+// flags turns engine.args into a command line, sorted by name: true is a bare
+// flag.
+func (s style) flags(args map[string]any) []string {
 	var out []string
 	for _, name := range sortedNames(args) {
-		values, many := args[name].([]any)
-		if !many {
-			values = []any{args[name]}
-		}
-		for _, v := range values {
-			switch v := v.(type) {
-			case bool:
-				if v {
-					out = append(out, flag(name))
-				}
-			case float64:
-				out = append(out, flag(name), strconv.FormatFloat(v, 'g', -1, 64))
-			default:
-				out = append(out, flag(name), fmt.Sprint(v))
-			}
+		switch v := args[name].(type) {
+		case bool:
+			out = append(out, s.boolean(name, v)...)
+		case []any:
+			out = append(out, s.list(name, v)...)
+		default:
+			out = append(out, flag(name), word(v))
 		}
 	}
 	return out
+}
+
+func (s style) boolean(name string, on bool) []string {
+	long := strings.TrimPrefix(flag(name), "--")
+	switch {
+	case on:
+		return []string{flag(name)}
+	case s.negates && !strings.HasPrefix(long, "-"):
+		return []string{"--no-" + strings.ReplaceAll(long, "_", "-")}
+	}
+	return nil
+}
+
+func (s style) list(name string, values []any) []string {
+	var out []string
+	for i, v := range values {
+		if i == 0 || !s.lists {
+			out = append(out, flag(name))
+		}
+		out = append(out, word(v))
+	}
+	return out
+}
+
+// word is a value on a command line.
+func word(v any) string {
+	if f, ok := v.(float64); ok {
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 func sortedNames(args map[string]any) []string {

@@ -60,6 +60,7 @@ func lmdeploySpec(e study.Experiment, h Host) (Spec, error) {
 		head = []string{"lmdeploy", "serve", "api_server"}
 	}
 	c := commandOf(e, append(head, modelArg(e, h))...)
+	c.style = style{lists: true}
 	c.set("model-name", e.Model)
 	if h.Model.Path == "" {
 		c.setUnless("main", "revision", e.Revision)

@@ -51,6 +51,7 @@ func sglangSpec(e study.Experiment, h Host) (Spec, error) {
 		head = []string{"python3", "-m", "sglang.launch_server"}
 	}
 	c := commandOf(e, head...)
+	c.style = style{lists: true}
 	c.set("model-path", modelArg(e, h), "model")
 	c.set("served-model-name", e.Model)
 	if h.Model.Path == "" {

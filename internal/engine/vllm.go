@@ -54,6 +54,7 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 		head = []string{"python3", "-m", "vllm.entrypoints.openai.api_server"}
 	}
 	c := commandOf(e, head...)
+	c.style = style{negates: true, lists: true}
 	c.set("model", modelArg(e, h))
 	c.set("served-model-name", e.Model)
 	if h.Model.Path == "" {
