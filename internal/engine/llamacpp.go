@@ -59,7 +59,8 @@ func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
 	if err := ownDType(e); err != nil {
 		return Spec{}, err
 	}
-	if err := only(e.Parallel, true, false, false); err != nil {
+	split, err := llamacppSplit(e.Parallel)
+	if err != nil {
 		return Spec{}, err
 	}
 	if h.Model.Path != "" && !h.Model.GGUF {
@@ -86,13 +87,24 @@ func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
 	if len(h.GPUs) > 0 {
 		c.set("n-gpu-layers", "999", "ngl", "gpu-layers")
 	}
-	if e.Parallel.Tensor > 1 {
-		c.set("split-mode", "row", "sm")
-	}
+	c.setUnless("", "split-mode", split, "sm")
 	s := container("llamacpp", e, h, c)
 	s.Port, s.ReadyPath = llamacppPort, "/health"
 	s.env(e, nil)
 	return s, nil
+}
+
+// llamacppSplit is how a model is spread over GPUs; empty: the server's own way.
+func llamacppSplit(p study.Parallel) (string, error) {
+	switch {
+	case p.Tensor > 1 && p.Pipeline > 1:
+		return "", fmt.Errorf("parallel.tensor: %d and parallel.pipeline: %d: it splits a model by rows (tensor) or by layers (pipeline), not by both", p.Tensor, p.Pipeline)
+	case p.Tensor > 1:
+		return "row", only(p, true, false, false)
+	case p.Pipeline > 1:
+		return "layer", only(p, false, true, false)
+	}
+	return "", only(p, false, false, false)
 }
 
 // atOnce is the most requests that a workload has in flight; for an open loop

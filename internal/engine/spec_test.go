@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,6 +135,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		{"llamacpp", "model: org/m\n", "reads GGUF", hf},
 		{"llamacpp", "model: /data/m.gguf\ndtype: float16\n", "dtype", gguf},
 		{"llamacpp", "model: /data/m.gguf\nparallel: {data: 2}\n", "parallel.data", gguf},
+		{"llamacpp", "model: /data/m.gguf\nparallel: {tensor: 2, pipeline: 2}\n", "parallel.tensor: 2 and parallel.pipeline: 2", gguf},
 		{"sglang", "model: org/m\ndtype: int8\n", "dtype", hf},
 		{"tensorrt-llm", "model: /data/m.gguf\n", "GGUF", gguf},
 		{"tensorrt-llm", "model: org/m\ndtype: float16\n", "dtype", hf},
@@ -178,5 +180,22 @@ func TestLimitsStayTheUsers(t *testing.T) {
 	}
 	if len(e.Engine.Container.Ulimits) != 1 {
 		t.Errorf("the experiment itself changed: %v", e.Engine.Container.Ulimits)
+	}
+}
+
+// llama.cpp spreads a model over GPUs by its rows or by its layers.
+func TestHowLlamacppSplitsAModel(t *testing.T) {
+	for parallel, want := range map[string]string{"{}": "", "{tensor: 2}": "row", "{pipeline: 2}": "layer"} {
+		s, err := llamacpp.Spec(decoded(t, "model: /data/m.gguf\nengine: {image: i}\nparallel: "+parallel+"\n"), Host{Model: gguf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if i := slices.Index(s.Cmd, "--split-mode"); i >= 0 {
+			got = s.Cmd[i+1]
+		}
+		if got != want {
+			t.Errorf("parallel: %s: split mode %q, want %q", parallel, got, want)
+		}
 	}
 }
