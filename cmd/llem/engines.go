@@ -14,11 +14,12 @@ type enginesCmd struct {
 
 // engineRow is what llem engines says of one.
 type engineRow struct {
-	Name      string `json:"name"`
-	Upstream  string `json:"upstream,omitempty"` // what a bare name stands for; empty: no image of its makers'
-	Versions  string `json:"versions"`           // that the adapter was written for
-	TokenIDs  bool   `json:"token_ids"`
-	IgnoreEOS bool   `json:"ignore_eos"`
+	Name        string `json:"name"`
+	Upstream    string `json:"upstream,omitempty"`     // what a bare name stands for; empty: no image of its makers'
+	UpstreamCPU string `json:"upstream_cpu,omitempty"` // the same on a host without a GPU, where that is another
+	Versions    string `json:"versions"`               // that the adapter was written for
+	TokenIDs    bool   `json:"token_ids"`
+	IgnoreEOS   bool   `json:"ignore_eos"`
 }
 
 func (c *enginesCmd) Run(a *app) error {
@@ -29,7 +30,7 @@ func (c *enginesCmd) Run(a *app) error {
 			return err
 		}
 		t := e.Traits()
-		rows = append(rows, engineRow{Name: name, Upstream: t.Upstream, Versions: t.Versions, TokenIDs: t.TokenIDs, IgnoreEOS: t.IgnoreEOS})
+		rows = append(rows, engineRow{Name: name, Upstream: t.Upstream, UpstreamCPU: t.UpstreamCPU, Versions: t.Versions, TokenIDs: t.TokenIDs, IgnoreEOS: t.IgnoreEOS})
 	}
 	if c.JSON {
 		enc := json.NewEncoder(a.stdout)

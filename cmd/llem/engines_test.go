@@ -20,6 +20,9 @@ func TestEnginesAreListed(t *testing.T) {
 		if r.Name == "ollama" && (r.TokenIDs || r.IgnoreEOS || r.Upstream != "ollama/ollama") {
 			t.Errorf("%+v", r)
 		}
+		if (r.UpstreamCPU != "") != (r.Name == "vllm") {
+			t.Errorf("%s: without a GPU %q", r.Name, r.UpstreamCPU)
+		}
 		if r.Versions == "" {
 			t.Errorf("%s: it was written for no version", r.Name)
 		}

@@ -106,7 +106,19 @@ func TestABareEngineNameIsItsUpstream(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", ref, got, ok, want)
 		}
 	}
-	if got, _ := Upstream("llamacpp", false); got != "ghcr.io/ggml-org/llama.cpp:server" {
-		t.Errorf("%s on a host without a GPU", got)
+}
+
+// An image for CUDA is some 20 GB that would not start there.
+func TestABareEngineNameOnAHostWithoutAGPU(t *testing.T) {
+	for ref, want := range map[string]string{
+		"llamacpp": "ghcr.io/ggml-org/llama.cpp:server", "vllm": "vllm/vllm-openai-cpu:latest", "vllm:v0.27.1": "vllm/vllm-openai-cpu:v0.27.1",
+		"ollama": "ollama/ollama:latest",
+	} {
+		if got, _ := Upstream(ref, false); got != want {
+			t.Errorf("%s: %s, want %s", ref, got, want)
+		}
+	}
+	if name, how, err := Detect(Image{Ref: "vllm/vllm-openai-cpu:latest"}); name != "vllm" || err != nil {
+		t.Errorf("%s by %s, %v", name, how, err)
 	}
 }

@@ -28,6 +28,9 @@ func TestTheDocumentedEngines(t *testing.T) {
 		if tr.Upstream != "" && !strings.Contains(cells[1], "`"+tr.Upstream+"`") || !strings.Contains(cells[1], tr.Tag) {
 			t.Errorf("%s: image %q, want %s", e.Name(), cells[1], tr.Upstream)
 		}
+		if tr.UpstreamCPU != "" && !strings.Contains(cells[1], "`"+tr.UpstreamCPU+"`") {
+			t.Errorf("%s: image %q, want %s too", e.Name(), cells[1], tr.UpstreamCPU)
+		}
 		if cells[2] != yes[tr.TokenIDs] || cells[3] != yes[tr.IgnoreEOS] {
 			t.Errorf("%s: token ids %s, ignore EOS %s, want %t and %t", e.Name(), cells[2], cells[3], tr.TokenIDs, tr.IgnoreEOS)
 		}

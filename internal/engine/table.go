@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,23 +55,26 @@ func Lookup(name string) (Engine, error) {
 }
 
 // Upstream is the image that a bare engine name, with or without a tag, stands
-// for: vllm, vllm:v0.27.1. ok is false for any other reference.
+// for: vllm, vllm:v0.27.1. Without GPUs it is one that needs none, where there is
+// such a one. ok is false for any other reference.
 func Upstream(ref string, gpus bool) (image string, ok bool) {
 	name, tag, tagged := strings.Cut(ref, ":")
 	e, err := Lookup(name)
 	if err != nil || e.Traits().Upstream == "" || strings.ContainsAny(ref, "/@") {
 		return "", false
 	}
+	t := e.Traits()
 	if !tagged {
-		tag = "latest"
-		if t := e.Traits().Tag; t != "" {
-			tag = t
-		}
+		tag = cmp.Or(t.Tag, "latest")
 	}
 	if e == llamacpp && tag == "latest" { // it has a tag for each of its programs instead
 		if tag = "server"; gpus {
 			tag = "server-cuda"
 		}
 	}
-	return e.Traits().Upstream + ":" + tag, true
+	repository := t.Upstream
+	if !gpus {
+		repository = cmp.Or(t.UpstreamCPU, repository)
+	}
+	return repository + ":" + tag, true
 }

@@ -29,7 +29,10 @@ type Traits struct {
 	// Upstream is the repository of the engine's own images, which a bare engine
 	// name stands for; empty: there is none.
 	Upstream string
-	Tag      string // of a bare name where that repository has no latest; empty: it has
+	// UpstreamCPU is the repository of those for hosts without a GPU; empty: it has
+	// none apart.
+	UpstreamCPU string
+	Tag         string // of a bare name where that repository has no latest; empty: it has
 	// Versions that the adapter was written for.
 	Versions string
 }

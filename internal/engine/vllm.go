@@ -12,7 +12,7 @@ const vllmPort = 8000
 var vllm = &openai{
 	name: "vllm",
 	traits: Traits{
-		TokenIDs: true, IgnoreEOS: true, Upstream: "vllm/vllm-openai", Versions: "0.11 to 0.32",
+		TokenIDs: true, IgnoreEOS: true, Upstream: "vllm/vllm-openai", UpstreamCPU: "vllm/vllm-openai-cpu", Versions: "0.11 to 0.32",
 	},
 	signs: signs{
 		command: []string{"vllm.entrypoints.openai.api_server", "vllm serve"},
