@@ -66,6 +66,15 @@ func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 			s.Overridden = append(s.Overridden, name)
 		}
 	}
+	s.env(e, ollamaEnv(e, h))
+	if !mounted { // what was pulled once is not pulled again
+		s.caches(h, "ollama", "/root/.ollama")
+	}
+	return s, nil
+}
+
+// ollamaEnv are the variables of llem's.
+func ollamaEnv(e study.Experiment, h Host) map[string]string {
 	slots := atOnce(e.Workload)
 	own := map[string]string{
 		"OLLAMA_HOST":           "0.0.0.0:" + strconv.Itoa(ollamaPort),
@@ -79,11 +88,7 @@ func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 	if e.Parallel.Pipeline > 1 {
 		own["OLLAMA_SCHED_SPREAD"] = "1" // its layers over all GPUs, whether or not one is enough
 	}
-	s.env(e, own)
-	if !mounted { // what was pulled once is not pulled again
-		s.caches(h, "ollama", "/root/.ollama")
-	}
-	return s, nil
+	return own
 }
 
 // ollamaLoaded reads what /api/ps says of the model that is loaded.

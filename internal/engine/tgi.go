@@ -50,22 +50,7 @@ func tgiSpec(e study.Experiment, h Host) (Spec, error) {
 	if err := only(e.Parallel, true, false, false); err != nil {
 		return Spec{}, err
 	}
-	var head []string
-	if !starts(e, h, "text-generation-launcher") && !starts(e, h, "entrypoint.sh") {
-		head = []string{"text-generation-launcher"}
-	}
-	c := commandOf(e, head...)
-	c.set("model-id", modelArg(e, h))
-	if h.Model.Path == "" {
-		c.setUnless("main", "revision", e.Revision)
-	}
-	c.set("hostname", "0.0.0.0")
-	c.set("port", strconv.Itoa(tgiPort))
-	c.setUnless("auto", "dtype", e.DType)
-	c.set("num-shard", strconv.Itoa(max(1, e.Parallel.Tensor))) // its default is every GPU
-	if n := atOnce(e.Workload); n > tgiConcurrent {
-		c.set("max-concurrent-requests", strconv.Itoa(n))
-	}
+	c := tgiCommand(e, h)
 	if err := whole(e, h, c.line()); err != nil {
 		return Spec{}, err
 	}
@@ -82,6 +67,27 @@ func tgiSpec(e study.Experiment, h Host) (Spec, error) {
 	s.shared("1GiB")
 	s.caches(h, "tgi", "/root/.triton")
 	return s, nil
+}
+
+// tgiCommand is the launcher's command line.
+func tgiCommand(e study.Experiment, h Host) *command {
+	var head []string
+	if !starts(e, h, "text-generation-launcher") && !starts(e, h, "entrypoint.sh") {
+		head = []string{"text-generation-launcher"}
+	}
+	c := commandOf(e, head...)
+	c.set("model-id", modelArg(e, h))
+	if h.Model.Path == "" {
+		c.setUnless("main", "revision", e.Revision)
+	}
+	c.set("hostname", "0.0.0.0")
+	c.set("port", strconv.Itoa(tgiPort))
+	c.setUnless("auto", "dtype", e.DType)
+	c.set("num-shard", strconv.Itoa(max(1, e.Parallel.Tensor))) // its default is every GPU
+	if n := atOnce(e.Workload); n > tgiConcurrent {
+		c.set("max-concurrent-requests", strconv.Itoa(n))
+	}
+	return c
 }
 
 // whole refuses arguments that the image's entrypoint, a script, would split.
