@@ -88,13 +88,13 @@ func TestDoctorLooksAtImagesAndGPUs(t *testing.T) {
 		t.Errorf("exit %d, asked %q, %+v", code, d.asked, found["llem run"])
 	}
 	// The container starts and lists no GPU.
-	answers["GET /containers/c1/logs"] = "\x01\x00\x00\x00\x00\x00\x00\x05None\n"
+	d.say("GET /containers/c1/logs", "\x01\x00\x00\x00\x00\x00\x00\x05None\n")
 	found, code = h.findings("--try")
 	checkFinding(t, found[tried], "broken", "was given 1 and sees 0", "nvidia-ctk")
 	if code != exitHost || !d.did("DELETE /containers/c1") {
 		t.Errorf("exit %d, asked %q", code, d.asked)
 	}
-	answers["GET /containers/c1/logs"] = "\x01\x00\x00\x00\x00\x00\x00\x06GPU 0\n"
+	d.say("GET /containers/c1/logs", "\x01\x00\x00\x00\x00\x00\x00\x06GPU 0\n")
 	found, code = h.findings("--try")
 	checkFinding(t, found[tried], "ok", "sees all 1", "")
 	checkFinding(t, found["llem run"], "ok", "works here, and measures energy", "")

@@ -72,7 +72,7 @@ func TestADryRunShowsTheContainer(t *testing.T) {
 	h.set("HF_TOKEN", secret)
 	config := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {seed: 9}, env: {MODE: fast, API_KEY: " + secret + "}, container: {shm_size: 1GiB, ulimits: {nofile: 4096}}}\n")
 	o := h.llem("run", "--dry-run", config)
-	o.planned(t, "command:     --model tiny", "overridden:  engine.args set --seed", "env:         MODE=fast", "env:         API_KEY=", "shm size:    1GiB", "ulimit:      nofile=4096", "token:       ")
+	o.planned(t, "command:     --model tiny", "overridden:  engine.args set --seed", "env:         MODE=fast", "env:         API_KEY=", "shm size:    1GiB", "ulimit:      nofile=4096")
 	if strings.Contains(o.stdout+o.stderr, secret) {
 		t.Errorf("it printed a secret:\n%s%s", o.stdout, o.stderr)
 	}

@@ -51,18 +51,20 @@ func TestSecretsAreNowhere(t *testing.T) {
 		experiment string
 		phase      string   // in which it is looked for
 		login      bool     // the token is that of `hf auth login`, not HF_TOKEN
+		env        string   // more of engine.env
 		holds      []string // files of the container that are the token
 	}{
-		"a model by its name":         {"model: reference/tiny\n", "window", false, []string{"run/secrets/llem/hf_token"}},
-		"a token of hf auth login":    {"model: reference/tiny\n", "window", true, []string{"run/secrets/llem/hf_token"}},
-		"a model that is mounted":     {"model: ./model\n", "launch", false, nil},
-		"mounted, with a login token": {"model: ./model\n", "launch", true, nil},
+		"a model by its name":            {"model: reference/tiny\n", "window", false, "", nil},
+		"a model that is mounted":        {"model: ./model\n", "launch", false, "", nil},
+		"mounted, with a login token":    {"model: ./model\n", "launch", true, "", nil},
+		"an engine that may ask the hub": {"model: ./model\n", "launch", false, `, HF_HUB_OFFLINE: "0"`, []string{"run/secrets/llem/hf_token"}},
+		"the same, with a login token":   {"model: ./model\n", "launch", true, `, HF_HUB_OFFLINE: "0"`, []string{"run/secrets/llem/hf_token"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			h.plant(c.login)
-			text := c.experiment + "engine: {image: " + image + ", args: {x-pace: 10, x-api-key: " + key + "}, env: {ADMIN_TOKEN: " + key + "}}\nworkload: {prompts: 500}\n"
+			text := c.experiment + "engine: {image: " + image + ", args: {x-pace: 10, x-api-key: " + key + "}, env: {ADMIN_TOKEN: " + key + c.env + "}}\nworkload: {prompts: 500}\n"
 			if c.phase == "launch" { // an engine that would take it, and waits to be looked at
 				h.model()
 				text = strings.Replace(text, "x-pace: 10", "x-fault: never-ready", 1)

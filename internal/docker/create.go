@@ -23,7 +23,8 @@ var logLimits = map[string]string{"max-size": "64m", "max-file": "2"}
 func configure(s engine.Spec, token bool) (*container.Config, *container.HostConfig, error) {
 	port := nat.Port(strconv.Itoa(s.Port) + "/tcp")
 	cfg := &container.Config{
-		Image: s.ImageID, Cmd: s.Cmd, User: s.Container.User, ExposedPorts: nat.PortSet{port: {}},
+		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}, // the image's own would run in the window
+		Image:       s.ImageID, Cmd: s.Cmd, User: s.Container.User, ExposedPorts: nat.PortSet{port: {}},
 		Labels: map[string]string{
 			LabelRun: s.Run, LabelLock: s.Lock, LabelExperiment: s.Experiment, LabelPID: strconv.Itoa(s.PID), LabelGPUs: strings.Join(s.GPUs, ","),
 		},

@@ -16,10 +16,16 @@ import (
 // the warmup's have been answered.
 const settleLimit = 10 * time.Second
 
+// idleLimit is how long a server's gauges may take after the last byte until they
+// say so: they follow its steps, not the connection.
+const idleLimit = 2 * time.Second
+
+// pollServer is how often it is asked meanwhile.
+const pollServer = 100 * time.Millisecond
+
 // idleServer reads the server's counters once it says that nothing runs and
 // nothing waits.
 func (x *run) idleServer(ctx context.Context) engine.Counters {
-	const every = 100 * time.Millisecond
 	for end := time.Now().Add(settleLimit); ; {
 		c := x.counters(ctx)
 		if c[engine.Running] == 0 && c[engine.Waiting] == 0 || ctx.Err() != nil {
@@ -29,22 +35,29 @@ func (x *run) idleServer(ctx context.Context) engine.Counters {
 			x.warn("window_not_quiesced", "before the window, %s after the last response, the server still had %.0f requests running and %.0f waiting", settleLimit, c[engine.Running], c[engine.Waiting])
 			return c
 		}
-		_ = measure.Sleep(ctx, every) // an interrupt is seen above
+		_ = measure.Sleep(ctx, pollServer) // an interrupt is seen above
 	}
 }
 
 // quiesced reads the server's own account after the window.
 func (x *run) quiesced(ctx context.Context) {
-	x.work.after = x.counters(ctx)
-	if x.work.before != nil && x.work.after == nil {
-		x.work.silent = true
+	idle := false
+	var running, waiting float64
+	for end := time.Now().Add(idleLimit); ; {
+		x.work.after = x.counters(ctx)
+		if x.work.before != nil && x.work.after == nil {
+			x.work.silent = true
+		}
+		var r, w bool
+		running, r = x.work.after[engine.Running]
+		waiting, w = x.work.after[engine.Waiting]
+		if !r || !w {
+			return
+		}
+		if idle = running == 0 && waiting == 0; idle || time.Now().After(end) || measure.Sleep(ctx, pollServer) != nil {
+			break
+		}
 	}
-	running, r := x.work.after[engine.Running]
-	waiting, w := x.work.after[engine.Waiting]
-	if !r || !w {
-		return
-	}
-	idle := running == 0 && waiting == 0
 	x.work.idle = &idle
 	if !idle {
 		x.warn("window_not_quiesced", "the server still had %.0f requests running and %.0f waiting after the last response", running, waiting)

@@ -121,6 +121,8 @@ func TestWarningsOfARun(t *testing.T) {
 		{"prompts to which the server adds", &fake{template: 1}, small, map[string]string{"token_count_mismatch": "4 of 4 prompts"}},
 		{"a chat's template", &fake{template: 7}, strings.Replace(small, "}", ", api: chat}", 1), nil},
 		{"a server that still works", &fake{running: 2}, small, map[string]string{"window_not_quiesced": "2 requests running"}},
+		{"prompts whose first token it had already", &fake{cached: 1}, small, nil},
+		{"prompts that it cuts to its context", &fake{template: 5000}, small, map[string]string{"token_count_mismatch": "whole context of 4096"}},
 		{"prompts that it had already", &fake{cached: 3}, small, map[string]string{"prefix_cache_hits": "12 of 32 prompt tokens"}},
 		{"a flag that llem sets", &fake{}, small + "engine: {name: reference, image: i, args: {seed: 9}}\n", map[string]string{"engine_args_override": "--seed"}},
 		{"a refused request", &fake{fails: 1 + 4}, small, map[string]string{"requests_failed": "1 of 4 requests failed"}},

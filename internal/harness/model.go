@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
@@ -40,12 +41,17 @@ type sized struct {
 	err    error
 }
 
+// headersLimit bounds how long the hub is asked for them.
+const headersLimit = 20 * time.Second
+
 // count counts the parameters of m: from what is here, else, where that is too
 // little, from the headers of its weights on the hub. A run does so beforehand,
 // when asking the hub costs no energy that is measured.
 func (x *run) count(ctx context.Context, m hub.Model) {
 	c := &sized{commit: m.Commit}
 	if c.Parameters, c.err = hub.Inspect(m); errors.Is(c.err, hub.ErrUnsupported) && m.Commit != "" && x.exp.Engine.Pull != "never" {
+		ctx, cancel := context.WithTimeout(ctx, headersLimit) // they are for FLOPs alone
+		defer cancel()
 		p, err := hub.InspectRemote(ctx, hub.Options{Model: x.exp.Model, Revision: m.Commit})
 		if err == nil {
 			c.Parameters, c.err = p, nil

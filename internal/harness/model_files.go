@@ -4,27 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path"
-	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
-
-// modelRoot is where models are mounted in containers. It is short of special
-// characters: some images' entrypoints split their arguments at spaces.
-const modelRoot = "/models"
 
 // findFiles finds the model's files on this host, or downloads them, and what
 // synthetic prompts are drawn from. A name that the engine gives meaning to is
 // its own to find.
 func (x *run) findFiles(ctx context.Context) error {
-	if x.eng.Traits().OwnNames && !isPath(x.exp.Model) {
+	if x.eng.Traits().OwnNames && !hub.IsPath(x.exp.Model) {
 		return nil
 	}
 	m, err := x.fetchModel(ctx)
@@ -57,7 +50,7 @@ func (x *run) findFiles(ctx context.Context) error {
 func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
 	_, dummy := x.dummy()
 	o := hub.Options{
-		Model: x.exp.Model, Revision: x.exp.Revision, Small: dummy || x.running(), Pull: x.exp.Engine.Pull, Progress: x.Observer.Progress,
+		Model: x.exp.Model, Revision: x.revision(), Small: dummy || x.running(), Pull: x.exp.Engine.Pull, Progress: x.Observer.Progress,
 	}
 	if x.planned {
 		o.Pull = "never"
@@ -67,9 +60,19 @@ func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
 	return hub.Ensure(ctx, o)
 }
 
-// isPath says that a model is named by where it lies.
-func isPath(model string) bool {
-	return filepath.IsAbs(model) || strings.HasPrefix(model, ".") || strings.HasSuffix(model, ".gguf")
+// revision is the model's: of a run that is done again, the very commit.
+func (x *run) revision() string {
+	if f := x.From; f != nil && f.Model.Revision != nil && f.Model.ID == x.exp.Model && revisionOf(f) == x.exp.Revision {
+		return *f.Model.Revision
+	}
+	return x.exp.Revision
+}
+
+// revisionOf is what a record's configuration asked for.
+func revisionOf(r *result.Record) string {
+	config, _ := r.Config.(map[string]any)
+	revision, _ := config["revision"].(string)
+	return revision
 }
 
 // vocabulary is the model's words as the load draws from them.
@@ -82,40 +85,6 @@ func vocabulary(v hub.Vocabulary) *load.Vocabulary {
 		out.IDs, out.Texts = append(out.IDs, w.ID), append(out.Texts, w.Text)
 	}
 	return out
-}
-
-var part = regexp.MustCompile(`-\d{5}-of-\d{5}\.gguf$`)
-
-// mounted says how a model is given to a container. A snapshot of the hub's
-// cache is links into the folder beside it, so that the whole repository is
-// mounted; a GGUF file in parts needs its folder.
-func mounted(at string) (engine.Model, error) {
-	at, err := filepath.Abs(at)
-	if err != nil {
-		return engine.Model{}, err
-	}
-	if repo, inside, ok := strings.Cut(at, string(filepath.Separator)+"snapshots"+string(filepath.Separator)); ok {
-		if st, err := os.Stat(filepath.Join(repo, "blobs")); err == nil && st.IsDir() {
-			return mountAt(repo, path.Join("snapshots", filepath.ToSlash(inside)), at)
-		}
-	}
-	if part.MatchString(at) {
-		return mountAt(filepath.Dir(at), filepath.Base(at), at)
-	}
-	return mountAt(at, "", at)
-}
-
-var odd = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-
-func mountAt(source, inside, file string) (engine.Model, error) {
-	real, err := filepath.EvalSymlinks(source)
-	if err != nil {
-		return engine.Model{}, err
-	}
-	target := path.Join(modelRoot, odd.ReplaceAllString(filepath.Base(source), "_"))
-	return engine.Model{
-		Source: real, Target: target, Path: path.Join(target, inside), GGUF: strings.HasSuffix(file, ".gguf"),
-	}, nil
 }
 
 // dummy says that weights are drawn and not loaded, and by what one knows.

@@ -1,8 +1,6 @@
 package harness
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,53 +9,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
-
-// touch makes files below dir, and their folders.
-func touch(t *testing.T, dir string, names ...string) {
-	t.Helper()
-	for _, n := range names {
-		path := filepath.Join(dir, n)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestHowAModelIsMounted(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	const cached = "cache/models--org--m"
-	touch(t, dir, "plain/config.json", "a model/config.json", "one.gguf", "parts/big-00001-of-00002.gguf", "parts/big-00002-of-00002.gguf",
-		cached+"/blobs/x", cached+"/snapshots/abc/config.json", cached+"/snapshots/abc/m.gguf", "own/snapshots/abc/config.json")
-	if err := os.Symlink("plain", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
-	for at, want := range map[string]engine.Model{
-		"plain":                         {Source: "plain", Target: "/models/plain", Path: "/models/plain"},
-		"a model":                       {Source: "a model", Target: "/models/a_model", Path: "/models/a_model"},
-		"link":                          {Source: "plain", Target: "/models/link", Path: "/models/link"},
-		"one.gguf":                      {Source: "one.gguf", Target: "/models/one.gguf", Path: "/models/one.gguf", GGUF: true},
-		"parts/big-00001-of-00002.gguf": {Source: "parts", Target: "/models/parts", Path: "/models/parts/big-00001-of-00002.gguf", GGUF: true},
-		cached + "/snapshots/abc":       {Source: cached, Target: "/models/models--org--m", Path: "/models/models--org--m/snapshots/abc"},
-		cached + "/snapshots/abc/m.gguf": {
-			Source: cached, Target: "/models/models--org--m", Path: "/models/models--org--m/snapshots/abc/m.gguf", GGUF: true,
-		},
-		"own/snapshots/abc": {Source: "own/snapshots/abc", Target: "/models/abc", Path: "/models/abc"}, // nothing lies beside it
-	} {
-		want.Source = filepath.Join(dir, want.Source)
-		got, err := mounted(filepath.Join(dir, at))
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("%s: %v, -want +got:\n%s", at, err, diff)
-		}
-	}
-	if _, err := mounted(filepath.Join(dir, "nowhere")); err == nil || !strings.Contains(err.Error(), "nowhere") {
-		t.Errorf("error %v, want one that names the path", err)
-	}
-}
 
 func TestPromptsAreDrawnFromTheModelsWords(t *testing.T) {
 	t.Parallel()
@@ -73,5 +27,71 @@ func TestPromptsAreDrawnFromTheModelsWords(t *testing.T) {
 		if diff := cmp.Diff(&c.want, vocabulary(c.of)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
+	}
+}
+
+func TestAnEngineIsGivenTheTokenOnlyWhereItMayAskTheHub(t *testing.T) {
+	t.Parallel()
+	vllm, err := engine.Lookup("vllm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := engine.Lookup("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounted := engine.Model{Path: "/models/m"}
+	for name, c := range map[string]struct {
+		eng     engine.Engine
+		model   engine.Model
+		offline string // engine.env's; empty: not set
+		want    bool
+	}{
+		"a mounted model":            {vllm, mounted, "", false},
+		"the same, off offline mode": {vllm, mounted, "0", true},
+		"the same, in it by name":    {vllm, mounted, "True", false},
+		"a model that is not here":   {vllm, engine.Model{}, "", true},
+		"a name of the engine's own": {reference, engine.Model{}, "", false},
+	} {
+		x := &run{Runner: &Runner{HFToken: true}, eng: c.eng, model: c.model}
+		if c.offline != "" {
+			x.exp.Engine.Env = map[string]string{"HF_HUB_OFFLINE": c.offline}
+		}
+		if got := x.engineHost().TokenFile != ""; got != c.want {
+			t.Errorf("%s: given %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestARunThatIsDoneAgainHasItsModelsCommit(t *testing.T) {
+	t.Parallel()
+	commit := strings.Repeat("a", 40)
+	from := &result.Record{Model: result.Model{ID: "org/m", Revision: &commit}, Config: map[string]any{"revision": "main"}}
+	for name, c := range map[string]struct {
+		from            *result.Record
+		model, revision string
+		want            string
+	}{
+		"the same":                {from, "org/m", "main", commit},
+		"another revision, asked": {from, "org/m", "v2", "v2"},
+		"another model, asked":    {from, "org/n", "main", "main"},
+		"a run of its own":        {nil, "org/m", "main", "main"},
+	} {
+		x := &run{Runner: &Runner{From: c.from}, exp: study.Experiment{Model: c.model, Revision: c.revision}}
+		if got := x.revision(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestTheLongestPromptOfAFileIsBoundedByItsBytes(t *testing.T) {
+	t.Parallel()
+	p := prompts{digest: "sha256:1", measured: []load.Request{{Prompt: "ab"}, {Prompt: "äöü"}}}
+	if got := p.longest(); got != 6 {
+		t.Errorf("%d, want 6", got)
+	}
+	p.digest = ""
+	if got := p.longest(); got != 0 {
+		t.Errorf("%d for synthetic prompts, want 0", got)
 	}
 }

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -216,98 +214,4 @@ func (x *run) startHost(ctx context.Context) (stop func() []measure.HostEnergy) 
 		x.Log.Warn("energy of the host", "error", err)
 	}
 	return func() []measure.HostEnergy { return nil }
-}
-
-// findServer tells what is measured, and that it can be.
-func (x *run) findServer(ctx context.Context) error {
-	find := x.findEngine
-	if x.running() {
-		find = x.findEndpoint
-	}
-	if err := find(ctx); err != nil {
-		return err
-	}
-	if err := x.findFiles(ctx); err != nil || x.running() {
-		return err
-	}
-	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
-		return &Fault{Kind: ConfigFault, Err: err}
-	}
-	return nil
-}
-
-// findEngine resolves the image and tells the engine from it.
-func (x *run) findEngine(ctx context.Context) error {
-	if x.exp.Engine.Image == "" {
-		return fault(ConfigFault, "no engine: give an image, with --image or engine.image, or a server that already runs, with --base-url or engine.endpoint")
-	}
-	var err error
-	if x.image, err = x.findImage(ctx); err != nil {
-		return err
-	}
-	name := x.exp.Engine.Name
-	if name == "" {
-		if name, x.how, err = engine.Detect(x.image); err != nil {
-			return &Fault{Kind: ConfigFault, Err: err}
-		}
-	}
-	if x.eng, err = engine.Lookup(name); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
-	}
-	return nil
-}
-
-// findImage finds the image that is asked for. A bare engine name that is no
-// image on this host means the engine's upstream repository.
-func (x *run) findImage(ctx context.Context) (engine.Image, error) {
-	if x.SameImage {
-		return x.sameImage(ctx)
-	}
-	ref, pull := x.exp.Engine.Image, x.exp.Engine.Pull
-	upstream, bare := engine.Upstream(ref, len(x.devices) > 0)
-	if !bare {
-		return x.Docker.Resolve(ctx, ref, pull, x.Observer.Progress)
-	}
-	img, err := x.Docker.Resolve(ctx, ref, "never", x.Observer.Progress)
-	if !errors.Is(err, ErrNoImage) {
-		return img, err
-	}
-	x.Observer.Say(fmt.Sprintf("no image %s on this host: taking %s", ref, upstream))
-	return x.Docker.Resolve(ctx, upstream, pull, x.Observer.Progress)
-}
-
-// toldBy says how the engine was told, and whether the server said the same.
-func (x *run) toldBy() string {
-	how := x.how
-	if how == "" {
-		how = "engine.name"
-	}
-	if x.info.Engine == x.eng.Name() {
-		how += ", and the server's own word"
-	}
-	return how
-}
-
-// tokenFile is where a container finds the Hugging Face token.
-const tokenFile = "/run/secrets/llem/hf_token"
-
-// engineHost is what the engine needs to know to start, and to load its model.
-func (x *run) engineHost() engine.Host {
-	h := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model}
-	if x.HFToken && x.model.Path == "" { // a model that is mounted needs no token
-		h.TokenFile = tokenFile
-	}
-	return h
-}
-
-// spec is the container to start, with the names of this run.
-func (x *run) spec() (engine.Spec, error) {
-	s, err := x.eng.Spec(x.exp, x.engineHost())
-	if err != nil {
-		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
-	}
-	x.overridden = s.Overridden
-	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.runLock.Path(), x.exp.ConfigHash(), os.Getpid()
-	s.Name = "llem-" + x.id
-	return s, nil
 }

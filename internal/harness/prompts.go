@@ -27,6 +27,19 @@ func (p *prompts) open(e study.Experiment) error {
 	return err
 }
 
+// longest is how many tokens a prompt of a file has at most: no tokenizer makes
+// more of a text than it has bytes. 0: the prompts are synthetic.
+func (p *prompts) longest() int {
+	if p.digest == "" {
+		return 0
+	}
+	n := 0
+	for _, r := range p.measured {
+		n = max(n, len(r.Prompt))
+	}
+	return n
+}
+
 // make draws the window's synthetic prompts.
 func (p *prompts) make(e study.Experiment, v load.Vocabulary) error {
 	var err error

@@ -27,7 +27,7 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 	small := x.running() // its server has the weights
 	if x.eng != nil {
 		out.Engine = x.eng.Name()
-		if x.eng.Traits().OwnNames && !isPath(e.Model) {
+		if x.eng.Traits().OwnNames && !hub.IsPath(e.Model) {
 			return out, nil
 		}
 		_, dummy := x.dummy()

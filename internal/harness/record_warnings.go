@@ -71,7 +71,7 @@ func (x *run) lengthWarnings() {
 	for _, r := range x.prompts.measured {
 		planned[r.ID] = r.InputTokens
 	}
-	counted := 0
+	counted, full := 0, 0
 	var prompts, answers strayed
 	for i := range x.work.traces {
 		t := &x.work.traces[i]
@@ -79,10 +79,16 @@ func (x *run) lengthWarnings() {
 			continue
 		}
 		counted++
+		if c := x.info.ContextLength; c > 0 && t.InputTokens >= c {
+			full++
+		}
 		if want := planned[t.ID]; want > 0 && t.InputTokens > 0 && w.API == "completions" {
 			prompts.look(t.InputTokens, want)
 		}
 		answers.look(t.OutputTokens, w.MaxOutputTokens)
+	}
+	if full > 0 {
+		x.warn("token_count_mismatch", "%d of %d prompts fill the engine's whole context of %d tokens: it will have cut them", full, counted, x.info.ContextLength)
 	}
 	if prompts.n > 0 {
 		x.warn("token_count_mismatch", "%d of %d prompts had another length than planned: the server counted %d tokens, planned were %d", prompts.n, counted, prompts.first, prompts.want)
@@ -104,9 +110,17 @@ func (x *run) cacheWarning(fig load.Figures) {
 	if hits == nil {
 		hits = x.counted(engine.CachedTokens)
 	}
-	if hits != nil && *hits > 0 {
+	if hits != nil && *hits > x.shared(fig) {
 		x.warn("prefix_cache_hits", "%d of %d prompt tokens were found in the engine's prefix cache", *hits, fig.InputTokens)
 	}
+}
+
+// shared is how many prompt tokens all prompts begin with alike, whatever they
+// say: the mark that begins a text. Engines whose cache works by single tokens
+// find it each time.
+func (x *run) shared(fig load.Figures) int64 {
+	head := max(1, len(x.prompts.vocabulary.Head))
+	return int64(fig.Completed+fig.Failed) * int64(head)
 }
 
 // strayed counts lengths that are not the wanted one.

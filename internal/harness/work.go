@@ -151,16 +151,17 @@ func (x *run) window(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
+	before := x.idleServer(ctx)
 	client := x.client()
 	defer closeClient(client)
 	if o, ok := client.(interface {
 		Prepare(context.Context, []load.Request) error
-	}); ok {
+	}); ok { // last, since servers close connections that idle
 		if err := o.Prepare(ctx, x.prompts.measured); err != nil {
 			return "", fmt.Errorf("open connections: %w", err)
 		}
 	}
-	x.work = &work{before: x.idleServer(ctx)}
+	x.work = &work{before: before}
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.WindowPhase, x.expect())
 	}
