@@ -22,7 +22,7 @@ var hints = []struct {
 	{regexp.MustCompile(`(?i)no nvidia driver|no CUDA-capable device|CUDA driver version is insufficient|forward compatibility was attempted`),
 		"the container finds no GPU that it can use: see `llem doctor`, and whether the image's CUDA is newer than the host's driver"},
 	{regexp.MustCompile(`(?i)permission denied`),
-		"a file may not be read or written by the container's user: see engine.container.user, and the owner of what is mounted"},
+		"a file may not be read or written by the container's user, who has no capabilities, root or not: `chmod -R a+rX` what is mounted, or name its owner in engine.container.user"},
 }
 
 // Hint is what to do about the end of a log; empty: nothing is known.
