@@ -25,52 +25,67 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 	looks.WaitGPU = false
 	x := &run{Runner: &looks, id: newID(), exp: e, planned: true, started: time.Now().UTC()}
 	defer x.release()
-	if err := x.prompts.open(e); err != nil {
-		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
+	p := Plan{Pull: e.Engine.Pull == "always", Endpoint: e.Engine.Endpoint}
+	for _, look := range []func(context.Context, *Plan) error{x.planHost, x.planServer} {
+		if err := look(ctx, &p); err != nil {
+			return Plan{}, err
+		}
 	}
-	if err := findModel(ctx, e); err != nil {
-		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
+	return p, nil
+}
+
+// planHost looks at prompts, model, daemon and GPUs.
+func (x *run) planHost(ctx context.Context, p *Plan) error {
+	if err := x.prompts.open(x.exp); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
 	}
-	p := Plan{Pull: e.Engine.Pull == "always"}
+	if err := findModel(ctx, x.exp); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
 	if err := x.findDaemon(ctx); err != nil {
-		return Plan{}, err
+		return err
 	}
 	err := x.findGPUs(ctx)
 	if errors.Is(err, errBusy) {
 		p.Busy, err = err.Error(), nil
 	}
-	if err != nil {
-		return Plan{}, err
-	}
+	return err
+}
+
+// planServer looks at the image and makes the container's spec. An image that is
+// not here has none, unless its engine is named.
+func (x *run) planServer(ctx context.Context, p *Plan) error {
 	if x.running() {
-		if err := x.findServer(ctx); err != nil {
-			return Plan{}, err
+		err := x.findServer(ctx)
+		if err == nil {
+			p.Spec = engine.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}
 		}
-		return Plan{Spec: engine.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}, Busy: p.Busy, Endpoint: e.Engine.Endpoint}, nil
+		return err
 	}
+	asked := x.exp.Engine.Pull
 	x.exp.Engine.Pull = "never"
-	err = x.findEngine(ctx)
-	if errors.Is(err, ErrNoImage) && e.Engine.Pull != "never" {
+	err := x.findEngine(ctx)
+	if errors.Is(err, ErrNoImage) && asked != "never" {
 		p.Pull, err = true, nil
-		if e.Engine.Name == "" {
-			return p, nil
+		if x.exp.Engine.Name == "" {
+			return nil
 		}
-		if x.eng, err = engine.Lookup(e.Engine.Name); err != nil {
+		if x.eng, err = engine.Lookup(x.exp.Engine.Name); err != nil {
 			err = &Fault{Kind: ConfigFault, Err: err}
 		}
 	}
+	x.exp.Engine.Pull = asked
 	if err != nil {
-		return Plan{}, err
+		return err
 	}
-	x.exp = e
 	if err := x.findFiles(ctx); err != nil {
-		return Plan{}, err
+		return err
 	}
 	p.Fetch = x.fetches
 	if p.Spec, err = x.spec(); err != nil {
-		return Plan{}, &Fault{Kind: ConfigFault, Err: err}
+		return &Fault{Kind: ConfigFault, Err: err}
 	}
-	return p, nil
+	return nil
 }
 
 // lock takes the locks of GPUs, or none where the run is only planned.

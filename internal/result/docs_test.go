@@ -42,12 +42,12 @@ unknown and never 0. ` + "`_j`" + ` is joules, ` + "`_w`" + ` watts, ` + "`_mb`"
 uncertainty (k = 1).
 `
 
-// fields renders the record, what measure prints, and the Parquet files.
+// fields renders the record, the Parquet files, and what measure and export write.
 func fields(t *testing.T) string {
 	t.Helper()
 	structs := map[string]*ast.TypeSpec{}
 	docs := map[string]string{}
-	for _, file := range []string{"record.go", "environment.go", "parquet.go", "command.go"} {
+	for _, file := range []string{"record.go", "record_engine.go", "environment.go", "parquet.go", "command.go", "export.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func fields(t *testing.T) string {
 	w.b.WriteString(fieldsHead)
 	for _, part := range []struct{ title, root, tag string }{
 		{"result.json", "Record", "json"}, {TimeseriesFile, "TimeseriesRow", "parquet"}, {RequestsFile, "RequestRow", "parquet"},
-		{SamplesFile, "SampleRow", "parquet"}, {"llem measure --json", "Command", "json"},
+		{SamplesFile, "SampleRow", "parquet"}, {"llem measure --json", "Command", "json"}, {"llem export", "ExportRow", "parquet"},
 	} {
 		fmt.Fprintf(&w.b, "\n## %s\n", part.title)
 		w.write(part.root, "", part.tag)

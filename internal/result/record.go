@@ -74,41 +74,6 @@ type Phase struct {
 	Seconds float64   `json:"seconds"`
 }
 
-// Engine is what ran.
-type Engine struct {
-	Name           string   `json:"name"`
-	ToldBy         string   `json:"told_by"` // how the engine was told: label, entrypoint and command, …, engine.name; and the server's own word
-	Version        string   `json:"version"` // as the server says
-	Image          string   `json:"image"`
-	ImageDigest    *string  `json:"image_digest"` // of the registry; null for an image that was built here
-	ImageID        string   `json:"image_id"`
-	Endpoint       *string  `json:"endpoint"` // of a server that was already running; null: a container was started
-	Command        []string `json:"command"`  // argv of the container, secrets redacted
-	ContainerID    string   `json:"container_id"`
-	Route          string   `json:"route"`            // container_address | published_port | endpoint
-	StartupSeconds *float64 `json:"startup_seconds"`  // from create to ready
-	StartupEnergyJ *float64 `json:"startup_energy_j"` // in no total
-	CompileCache   *string  `json:"compile_cache"`    // cold | warm: whether an earlier container of the image had left what it compiled; null where none is kept
-	// Counters of the server itself over the window; null where it has none.
-	Counters *EngineCounters `json:"counters"`
-}
-
-// EngineCounters is the server's own account of the window.
-type EngineCounters struct {
-	PromptTokens *int64 `json:"prompt_tokens"`
-	OutputTokens *int64 `json:"output_tokens"`
-	CachedTokens *int64 `json:"cached_tokens"` // of the prompts, found in the prefix cache
-	MultiplyAdds *int64 `json:"multiply_adds"`
-	Preemptions  *int64 `json:"preemptions"`
-
-	QueueSeconds   *float64 `json:"queue_seconds"`   // summed over requests
-	PrefillSeconds *float64 `json:"prefill_seconds"` // summed over requests
-	DecodeSeconds  *float64 `json:"decode_seconds"`  // summed over requests
-	KVCacheUse     *float64 `json:"kv_cache_use"`    // share of the cache after the window
-
-	AcceptanceLength *float64 `json:"acceptance_length"` // tokens a step of speculative decoding; null without
-}
-
 // Model is what the engine ran.
 type Model struct {
 	ID                     string  `json:"id"`
