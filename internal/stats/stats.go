@@ -37,18 +37,24 @@ func Interval(v []float64) (mean, half float64, ok bool) {
 	return mean, distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.975) * sd / math.Sqrt(n), true
 }
 
+// SD is the standard deviation of a sample. It is unknown for fewer than two
+// values and for values that are not finite.
+func SD(v []float64) (sd float64, ok bool) {
+	if len(v) < 2 || !finite(v) {
+		return 0, false
+	}
+	return stat.StdDev(v, nil), true
+}
+
 // CV is the coefficient of variation: sample standard deviation over mean. It
 // is unknown for fewer than two values, for a mean of zero and for values that
 // are not finite.
 func CV(v []float64) (cv float64, ok bool) {
-	if len(v) < 2 || !finite(v) {
-		return 0, false
+	sd, ok := SD(v)
+	if mean := stat.Mean(v, nil); ok && mean != 0 {
+		return sd / math.Abs(mean), true
 	}
-	mean, sd := stat.MeanStdDev(v, nil)
-	if mean == 0 {
-		return 0, false
-	}
-	return sd / math.Abs(mean), true
+	return 0, false
 }
 
 func finite(v []float64) bool {
