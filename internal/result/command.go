@@ -49,10 +49,15 @@ type CommandRun struct {
 	WarningSeverities   map[string]string  `json:"warning_severities"`
 }
 
-// WriteTimeseries writes rows as Parquet to a path of the user's: a file whole
-// or not at all, and into anything else that is there, such as a pipe.
+// WriteTimeseries writes rows as Parquet to a path of the user's, as [WriteTo]
+// does.
 func WriteTimeseries(path string, rows []TimeseriesRow) error {
-	write := func(w io.Writer) error { return encode(w, slices.Values(rows)) }
+	return WriteTo(path, func(w io.Writer) error { return encode(w, slices.Values(rows)) })
+}
+
+// WriteTo writes to a path of the user's: a file whole or not at all, and into
+// anything else that is there, such as a pipe.
+func WriteTo(path string, write func(io.Writer) error) error {
 	// Lstat: what /dev/stdout leads to must not be replaced.
 	if st, err := os.Lstat(path); err != nil || st.Mode().IsRegular() {
 		return advise(path, replace(path, write))
