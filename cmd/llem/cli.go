@@ -29,6 +29,8 @@ type cli struct {
 	Doctor     doctorCmd     `cmd:"" help:"Say what this host can measure, what it lacks, and the command that mends it."`
 	Config     configCmd     `cmd:"" help:"Make, check and describe experiment files."`
 	Show       showCmd       `cmd:"" help:"Print the table of a result again, from its files."`
+	Compare    compareCmd    `cmd:"" help:"Say which differences between results are real, and which cannot be told."`
+	Export     exportCmd     `cmd:"" help:"Write results as one table: CSV, Parquet or JSON lines."`
 	Verify     verifyCmd     `cmd:"" help:"Compute a result's joules again from its raw samples, and check its files."`
 	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
 	Images     imagesCmd     `cmd:"" help:"List the engines' images on this host, with digest, size, engine, and what pins them."`

@@ -15,6 +15,7 @@ import (
 type Entry struct {
 	Record *result.Record
 	Dir    string
+	Cycle  string // in which it ran, where runs of one cycle belong together; else empty
 }
 
 // Columns of the table of several records: of a row's name, and of a value at

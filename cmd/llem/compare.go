@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+type compareCmd struct {
+	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json, from any time and host. Equal ones are repeats."`
+	Versus  *string  `placeholder:"NAME|A" help:"The point that the others are compared with, by name or letter; default: the first with an energy figure."`
+	JSON    bool     `name:"json" help:"Print the comparison as JSON."`
+}
+
+func (c *compareCmd) Run(a *app) error {
+	versus := ""
+	if c.Versus != nil {
+		if versus = *c.Versus; versus == "" {
+			return usageError{errors.New("--versus: blank: name a point or leave the flag out")}
+		}
+	}
+	list, good, err := a.entries(c.Results)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 {
+		compared, err := report.Compare(list, versus)
+		if err != nil {
+			return usageError{err}
+		}
+		if err := c.print(a, compared); err != nil {
+			return err
+		}
+	}
+	if !good {
+		return silent(exitUsage)
+	}
+	return nil
+}
+
+func (c *compareCmd) print(a *app, compared *report.Comparison) error {
+	if !c.JSON {
+		return compared.Text(a.stdout, report.Options{Width: width(a.stdout)})
+	}
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(compared)
+}
+
+// entries reads results, each run once.
+func (a *app) entries(paths []string) (list []report.Entry, good bool, err error) {
+	seen := map[string]string{}
+	good, err = a.each(paths, func(r *result.Record, dir string) error {
+		if first, again := seen[r.ExperimentID]; again && r.ExperimentID != "" {
+			fmt.Fprintf(a.stderr, "llem: %s is the run of %s again: counted once\n", dir, first)
+			return nil
+		}
+		seen[r.ExperimentID] = dir
+		list = append(list, report.Entry{Record: r, Dir: dir, Cycle: cycle(dir)})
+		return nil
+	})
+	return list, good, err
+}
+
+// inStudy is how a study names the folder of a run: its number, cycle and name.
+var inStudy = regexp.MustCompile(`^[0-9]+_c([0-9]+)_`)
+
+// cycle is that of a study's run, told from its folder; else empty.
+func cycle(dir string) string {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	m := inStudy.FindStringSubmatch(filepath.Base(path))
+	if m == nil {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), m[1])
+}

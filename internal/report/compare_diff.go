@@ -1,0 +1,196 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
+)
+
+// coverage is what the meter's uncertainty is multiplied by: about 95 %.
+const coverage = 2
+
+// compare says of each point that may stand beside base how its energy per output
+// token differs. Holm's correction is over those that have repeats on both sides.
+func (c *Comparison) compare(base *Point) {
+	var ps []float64
+	var tested []int
+	for _, p := range c.comparable() {
+		if p == base {
+			continue
+		}
+		d := Difference{Label: p.Label, OtherGPUs: uuidsOf(p) != uuidsOf(base)}
+		gain := 0.0
+		if d.OtherGPUs {
+			gain = math.Hypot(base.gain(), p.gain())
+		}
+		var ok bool
+		if d.d, d.Method, ok = repeated(base, p); ok {
+			d.d = d.d.With(gain)
+			tested, ps = append(tested, len(c.Differences)), append(ps, d.d.P())
+		} else {
+			d.once(base, p, gain)
+		}
+		c.Differences = append(c.Differences, d)
+	}
+	c.Comparisons = len(tested)
+	for i, level := range stats.Holm(ps, familyAlpha) {
+		c.Differences[tested[i]].judge(level)
+	}
+	for i := range c.Differences {
+		d := &c.Differences[i]
+		d.Sentence = strings.ReplaceAll(d.say(c.Versus, c.single(d.Label)), hard, " ")
+	}
+}
+
+// single says that the point of that label, or the one compared with, is one run.
+func (c *Comparison) single(label string) bool {
+	return slices.ContainsFunc(c.Points, func(p Point) bool { return (p.Label == label || p.Label == c.Versus) && len(p.runs) == 1 })
+}
+
+// repeated compares two points on their repeats: by cycle where both ran in the same
+// cycles. ok is false where one has a single run.
+func repeated(a, b *Point) (d stats.Difference, method string, ok bool) {
+	x, y := a.byCycle(), b.byCycle()
+	var va, vb []float64
+	for cycle, v := range x {
+		if w, there := y[cycle]; there {
+			va, vb = append(va, v), append(vb, w)
+		}
+	}
+	if len(va) == len(a.runs) && len(vb) == len(b.runs) {
+		d, ok = stats.Paired(va, vb)
+		return d, "paired", ok
+	}
+	of := func(r *result.Record) *float64 { return r.EnergyPerOutputToken }
+	d, ok = stats.Welch(a.values(of), b.values(of))
+	return d, "welch", ok
+}
+
+// byCycle is the energy per output token of the runs whose cycle is known.
+func (p *Point) byCycle() map[string]float64 {
+	out := map[string]float64{}
+	for _, e := range p.runs {
+		if e.Cycle != "" {
+			out[e.Cycle] = *e.Record.EnergyPerOutputToken
+		}
+	}
+	return out
+}
+
+// uuidsOf are the devices that a point's repeats ran on.
+func uuidsOf(p *Point) string { return p.fact(uuids) }
+
+// gain is the relative standard uncertainty of the sensor's gain, which is one on one
+// card and another on the next.
+func (p *Point) gain() float64 {
+	absolute := rootMeanSquare(p.values(absoluteU))
+	if absolute == nil || p.UMeterJ == nil {
+		return 0
+	}
+	return math.Sqrt(max(0, *absolute**absolute-*p.UMeterJ**p.UMeterJ)) / p.EnergyPerOutputTokenJ.Mean
+}
+
+// judge fills in what repeats show at a level.
+func (d *Difference) judge(level float64) {
+	low, high := d.d.Interval(level)
+	p, verdict := d.d.P(), d.d.Verdict(level)
+	d.set(d.d.Relative(), low, high)
+	d.Confidence, d.P, d.Verdict = 1-level, &p, &verdict
+	if n, ok := d.d.Repeats(level, power); ok && verdict == stats.NoneShown {
+		d.Repeats = &n
+	}
+}
+
+// once fills in what single runs say: a difference with the meter's uncertainty, and
+// no verdict.
+func (d *Difference) once(a, b *Point, gain float64) {
+	d.Method, d.Confidence = "meter", 0.95
+	x, y := a.EnergyPerOutputTokenJ, b.EnergyPerOutputTokenJ
+	relative := math.Log(y.Mean / x.Mean)
+	d.Percent = 100 * math.Expm1(relative)
+	if a.UMeterJ == nil || b.UMeterJ == nil {
+		return
+	}
+	of := func(p *Point) float64 {
+		m := p.EnergyPerOutputTokenJ
+		return *p.UMeterJ / m.Mean / math.Sqrt(float64(m.N))
+	}
+	half := coverage * math.Hypot(math.Hypot(of(a), of(b)), gain)
+	d.set(math.Expm1(relative), math.Expm1(relative-half), math.Expm1(relative+half))
+}
+
+func (d *Difference) set(relative, low, high float64) {
+	low, high = 100*low, 100*high
+	d.Percent, d.Low, d.High = 100*relative, &low, &high
+}
+
+// say is the difference as a sentence.
+func (d *Difference) say(versus string, single bool) string {
+	on := ""
+	if d.OtherGPUs {
+		on = ", on other GPUs"
+	}
+	const of = " energy per output token than "
+	amount, interval := d.amount()
+	switch {
+	case d.Verdict == nil:
+		by, why := "", "the repeats have no spread at all"
+		if d.Low != nil {
+			by = " by the meter's own uncertainty"
+		}
+		if single {
+			why = "one run has no spread"
+		}
+		return fmt.Sprintf("%s%s: %s%s%s%s%s; no verdict, since %s", d.Label, on, amount, of, versus, interval, by, why)
+	case *d.Verdict == stats.NoneShown:
+		return fmt.Sprintf("%s and %s%s: no difference shown (%s); %s uses %s%s", d.Label, versus, on, d.needed(), d.Label, amount, interval)
+	}
+	return d.Label + on + " uses " + amount + of + versus + interval
+}
+
+// widestHalf is the half-width, in %, from which an interval is printed by its ends:
+// that of a ratio is not symmetric.
+const widestHalf = 10
+
+// amount is "7.1 ± 1.2 % less", and the interval's ends where it is too wide for that.
+func (d *Difference) amount() (amount, interval string) {
+	way := "less"
+	if d.Percent > 0 {
+		way = "more"
+	}
+	size := math.Abs(d.Percent)
+	if d.Low == nil || !isWidth((*d.High-*d.Low)/2) {
+		return short(size) + hard + "% " + way, ""
+	}
+	half := (*d.High - *d.Low) / 2
+	if half < widestHalf {
+		return plusMinus(&size, &half, 1, 1, "% "+way), ""
+	}
+	return short(size) + hard + "% " + way, fmt.Sprintf(" (%s to %s%s%%)", signed(*d.Low), signed(*d.High), hard)
+}
+
+func signed(v float64) string {
+	if v > 0 {
+		return "+" + short(v)
+	}
+	return short(v)
+}
+
+// needed says how many repeats would show the difference.
+func (d *Difference) needed() string {
+	what := "repeats"
+	if d.Method == "paired" {
+		what = "cycles"
+	}
+	switch {
+	case d.Repeats != nil:
+		return fmt.Sprintf("about %d %s would", *d.Repeats, what)
+	case d.OtherGPUs:
+		return "more " + what + " would not: their sensors differ"
+	}
+	return "a thousand " + what + " would not"
+}

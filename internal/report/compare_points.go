@@ -1,0 +1,224 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
+)
+
+// points groups results: those with equal requests and configuration that ran by
+// the same software on GPUs of one model are repeats of one point. A result
+// without a figure to rank stands with the first point of its configuration.
+func points(list []Entry) []Point {
+	var out []*Point
+	byKey, byConfig := map[string]*Point{}, map[string]*Point{}
+	at := map[*Point]int{}
+	add := func(i int, p *Point) *Point {
+		if p == nil {
+			p = &Point{}
+			out, at[p] = append(out, p), i
+		}
+		at[p] = min(at[p], i)
+		p.all = append(p.all, list[i].Record)
+		return p
+	}
+	for i, e := range list {
+		if unusable(e.Record) == "" {
+			p := add(i, byKey[pointKey(e.Record)])
+			p.runs = append(p.runs, e)
+			byKey[pointKey(e.Record)] = p
+			byConfig[e.Record.ConfigHash] = cmp.Or(byConfig[e.Record.ConfigHash], p)
+		}
+	}
+	for i, e := range list {
+		if why := unusable(e.Record); why != "" {
+			p := add(i, byConfig[e.Record.ConfigHash])
+			p.LeftOut = append(p.LeftOut, Left{e.Dir, why})
+			byConfig[e.Record.ConfigHash] = p
+		}
+	}
+	slices.SortFunc(out, func(a, b *Point) int { return at[a] - at[b] })
+	flat := make([]Point, len(out))
+	for i, p := range out {
+		p.Label = letter(i)
+		p.fill()
+		flat[i] = *p
+	}
+	return flat
+}
+
+// pointKey is what repeats of one point share.
+func pointKey(r *result.Record) string {
+	return strings.Join([]string{
+		sent(r), r.ConfigHash, r.Engine.Name, r.Engine.Version, image(r), deref(r.Model.Revision),
+		r.Energy.Scope, gpuNames(r), drivers(r), limits(r),
+	}, "\x00")
+}
+
+// unusable says why a result is not to be ranked with others; empty where it is.
+func unusable(r *result.Record) string {
+	_, bound := r.WarningSeverities["client_bound"]
+	reasons := strings.Join(r.Energy.Reasons, ", ")
+	switch e := r.EnergyPerOutputToken; {
+	case r.Status != result.Completed:
+		return strings.TrimSuffix(dash(r.Status)+": "+firstLine(r.Error), ": ")
+	case r.EnergyTotalJ == nil || e == nil || !(*e > 0) || math.IsInf(*e, 1):
+		return strings.TrimSuffix("no energy figure: "+reasons, ": ")
+	case !r.Energy.Valid:
+		return strings.TrimSuffix("energy is not valid: "+reasons, ": ")
+	case bound:
+		return "client_bound: the client was measured, not the engine"
+	}
+	return ""
+}
+
+// fill gives the point what its results say.
+func (p *Point) fill() {
+	first := p.all[0]
+	p.Name, p.ConfigHash, p.Sent = first.Name, first.ConfigHash, sent(first)
+	p.Results, p.Apart, p.Doubts = []string{}, []string{}, map[string]int{}
+	if p.LeftOut == nil {
+		p.LeftOut = []Left{}
+	}
+	for _, l := range p.LeftOut {
+		if len(p.runs) == 0 && !slices.Contains(p.Apart, l.Reason) {
+			p.Apart = append(p.Apart, l.Reason)
+		}
+	}
+	devices := map[string]bool{}
+	for _, e := range p.runs {
+		p.Results = append(p.Results, e.Dir)
+		devices[uuids(e.Record)] = true
+		for code, severity := range e.Record.WarningSeverities {
+			if severity == "doubt" {
+				p.Doubts[code]++
+			}
+		}
+	}
+	p.Devices = len(devices)
+	p.EnergyPerOutputTokenJ = p.mean(func(r *result.Record) *float64 { return r.EnergyPerOutputToken })
+	p.TokensPerSecond = p.mean(func(r *result.Record) *float64 { return r.TokensPerSecond })
+	p.MeanPowerW = p.mean(func(r *result.Record) *float64 { return r.Energy.MeanPowerW })
+	p.TTFTP50MS = p.mean(func(r *result.Record) *float64 {
+		if r.Latency.TTFT == nil {
+			return nil
+		}
+		return &r.Latency.TTFT.P50
+	})
+	p.UMeterJ = rootMeanSquare(p.values(meterU))
+}
+
+// values are a figure's of the repeats that have it.
+func (p *Point) values(of func(*result.Record) *float64) (out []float64) {
+	for _, e := range p.runs {
+		if v := of(e.Record); v != nil {
+			out = append(out, *v)
+		}
+	}
+	return out
+}
+
+// mean is nil where no repeat has the figure.
+func (p *Point) mean(of func(*result.Record) *float64) *Mean {
+	v := p.values(of)
+	s := stats.Summarise(v)
+	if s == nil {
+		return nil
+	}
+	m := &Mean{N: s.N, Mean: s.Mean}
+	if _, half, ok := stats.Interval(v); ok {
+		m.Interval95 = &half
+	}
+	if sd, ok := stats.SD(v); ok {
+		m.SD = &sd
+	}
+	return m
+}
+
+// meterU is the meter's own uncertainty of a run's energy per output token, k = 1.
+func meterU(r *result.Record) *float64 {
+	return perOutputToken(r, r.Energy.UPerOutputTokenJ, r.Energy.URepeatabilityJ)
+}
+
+// absoluteU is that with the gain of the sensor.
+func absoluteU(r *result.Record) *float64 {
+	return perOutputToken(r, r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.UAbsoluteJ)
+}
+
+// perOutputToken is what the record says, or the total's share.
+func perOutputToken(r *result.Record, said, total *float64) *float64 {
+	if said != nil || total == nil || r.Tokens.Output <= 0 {
+		return said
+	}
+	u := *total / float64(r.Tokens.Output)
+	return &u
+}
+
+func rootMeanSquare(v []float64) *float64 {
+	if len(v) == 0 {
+		return nil
+	}
+	sum := 0.0
+	for _, x := range v {
+		sum += x * x
+	}
+	root := math.Sqrt(sum / float64(len(v)))
+	return &root
+}
+
+// sameWork is by how much token counts may differ in equal work, as a share: a
+// begin-of-text token more on each prompt, or an answer that ended early here and
+// there.
+const sameWork = 0.01
+
+// apart says why p may not be ranked with base; empty where it may.
+func apart(base, p *Point) []string {
+	a, b := base.runs[0].Record, p.runs[0].Record
+	out := []string{}
+	unlike := func(differ bool, format string, args ...any) {
+		if differ {
+			out = append(out, strings.ReplaceAll(fmt.Sprintf(format, args...), hard, " "))
+		}
+	}
+	unlike(a.Energy.Scope != b.Energy.Scope, "energy of other scope: %s, not %s", dash(b.Energy.Scope), dash(a.Energy.Scope))
+	unlike(dummy(b) && !dummy(a), "random weights (dummy_weights), not a trained model's")
+	unlike(!dummy(b) && dummy(a), "a trained model's weights, not random ones (dummy_weights)")
+	unlike(models(a) != models(b), "another GPU: %s", dash(models(b)))
+	unlike(limits(a) != limits(b) && !limitSet(a) && !limitSet(b), "another power limit: %s, not %s", dash(limits(b)), dash(limits(a)))
+	unlike(sent(a) != sent(b), "other requests (requests.prompt_checksum, workload_hash)")
+	for _, c := range []struct {
+		name string
+		of   func(*result.Record) int64
+	}{
+		{"input", func(r *result.Record) int64 { return r.Tokens.Input }},
+		{"output", func(r *result.Record) int64 { return r.Tokens.Output }},
+	} {
+		x, y := base.tokens(c.of), p.tokens(c.of)
+		unlike(math.Abs(x-y) > sameWork*x, "other %s token counts: %s, not %s", c.name, fixed(y, 0), fixed(x, 0))
+	}
+	return out
+}
+
+func (p *Point) tokens(of func(*result.Record) int64) float64 {
+	sum := 0.0
+	for _, e := range p.runs {
+		sum += float64(of(e.Record))
+	}
+	return sum / float64(len(p.runs))
+}
+
+func dummy(r *result.Record) bool {
+	_, is := r.WarningSeverities["dummy_weights"]
+	return is
+}
+
+// limitSet says that the run's own configuration set a power limit, so that the
+// limit is what is compared.
+func limitSet(r *result.Record) bool {
+	return slices.ContainsFunc(r.Environment.GPUSettings, func(s result.GPUSetting) bool { return s.PowerLimitW != nil })
+}

@@ -1,0 +1,211 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Lines of what differs, at most; the rest is in the JSON.
+const mostDiffering = 16
+
+// Text writes the comparison for people.
+func (c *Comparison) Text(w io.Writer, opt Options) error {
+	p := newPrinter(nil, opt)
+	n := 0
+	for _, point := range c.Points {
+		n += len(point.all)
+	}
+	fmt.Fprintf(&p.b, "%s, %s\n", plural(len(c.Points), "point"), plural(n, "result"))
+	p.differing(c.Differs)
+	p.pointTables(c)
+	p.differences(c)
+	p.doubts(c)
+	p.apart(c)
+	p.repeats(c)
+	return p.print(w)
+}
+
+// repeats says which results each point is made of.
+func (p *printer) repeats(c *Comparison) {
+	if !slices.ContainsFunc(c.Points, func(point Point) bool { return len(point.Results) > 0 }) {
+		return
+	}
+	p.section("Results")
+	for _, point := range c.Points {
+		for _, dir := range point.Results {
+			p.row(point.Label, "%s", strings.ReplaceAll(dir, " ", hard))
+		}
+	}
+}
+
+// differing are what is not the same for all, each on one line.
+func (p *printer) differing(list []Differs) {
+	if len(list) == 0 {
+		return
+	}
+	p.section("What differs")
+	for _, d := range list[:min(mostDiffering, len(list))] {
+		labels := map[string][]string{}
+		var order []string
+		for _, label := range slices.SortedFunc(maps.Keys(d.Values), byLabel) {
+			v := d.Values[label]
+			if labels[v] == nil {
+				order = append(order, v)
+			}
+			labels[v] = append(labels[v], label)
+		}
+		var parts []string
+		for _, v := range order {
+			parts = append(parts, strings.Join(labels[v], ",")+" "+v)
+		}
+		line := clean(fmt.Sprintf("  %-20s %s", d.Key, strings.Join(parts, "; ")))
+		if columns(line) > p.width {
+			line = string([]rune(line)[:p.width-1]) + "…"
+		}
+		fmt.Fprintln(&p.b, line)
+	}
+	if more := len(list) - mostDiffering; more > 0 {
+		fmt.Fprintf(&p.b, "  and %s: --json has them\n", plural(more, "more"))
+	}
+}
+
+// byLabel has Z before A1.
+func byLabel(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a[1:]+a[:1], b[1:]+b[:1])
+}
+
+// pointTables are the points that may be ranked: energy, then the rest.
+func (p *printer) pointTables(c *Comparison) {
+	list := c.comparable()
+	if len(list) == 0 {
+		return
+	}
+	name := p.width - 54
+	fmt.Fprintf(&p.b, "\n%-*s %4s %19s %8s %8s\n", name+6, "Point", "runs", "J/token", "spread", "meter")
+	for _, point := range list {
+		mark := " "
+		if point.Pareto {
+			mark = "*"
+		}
+		e := point.EnergyPerOutputTokenJ
+		fmt.Fprintf(&p.b, "%s %-3s %s %4d %19s %8s %8s\n", mark, point.Label, pad(clean(dash(point.Name)), name), len(point.runs), meanText(e), share(e.SD, e.Mean), share(point.UMeterJ, e.Mean))
+	}
+	wide := (p.width-6)/3 - 1
+	fmt.Fprintf(&p.b, "\n%-5s %*s %*s %*s\n", "", wide, "tokens/s", wide, "TTFT p50 ms", wide, "mean W")
+	for _, point := range list {
+		fmt.Fprintf(&p.b, "  %-3s %*s %*s %*s\n", point.Label, wide, meanText(point.TokensPerSecond), wide, meanText(point.TTFTP50MS), wide, meanText(point.MeanPowerW))
+	}
+	fmt.Fprintln(&p.b)
+	p.wrap("  ", "  ", "± is the 95"+hard+"% t-interval of the mean over runs; spread is one run's standard deviation, meter its own standard uncertainty. * no other point has both less J/token and more tokens/s, by the means.")
+}
+
+// pad cuts or fills text to so many columns.
+func pad(text string, n int) string {
+	if columns(text) > n {
+		return string([]rune(text)[:n-1]) + "…"
+	}
+	return text + strings.Repeat(" ", n-columns(text))
+}
+
+func meanText(m *Mean) string {
+	if m == nil {
+		return "–"
+	}
+	return strings.TrimRight(plusMinus(&m.Mean, m.Interval95, 1, 1, ""), hard)
+}
+
+// share is part as a percentage of whole.
+func share(part *float64, whole float64) string {
+	if part == nil {
+		return "–"
+	}
+	return short(100**part/whole) + hard + "%"
+}
+
+func (p *printer) differences(c *Comparison) {
+	switch {
+	case c.Versus == "":
+		fmt.Fprintln(&p.b)
+		p.wrap("", "  ", "No result has an energy figure that may be ranked.")
+		return
+	case len(c.Differences) == 0:
+		fmt.Fprintln(&p.b)
+		p.wrap("", "  ", "There is nothing to compare "+c.Versus+" with.")
+		return
+	}
+	p.section("Against " + c.Versus)
+	other := false
+	for _, d := range c.Differences {
+		p.wrap("  ", "    ", bind(d.Sentence))
+		other = other || d.OtherGPUs
+	}
+	var notes []string
+	switch {
+	case c.Comparisons == 1:
+		notes = append(notes, fmt.Sprintf("Where there is no difference, the chance that this says one is at most %s"+hard+"%%.", short(100*c.Alpha)))
+	case c.Comparisons > 1:
+		notes = append(notes, fmt.Sprintf("%d comparisons, with Holm's correction: the chance that any of them says a difference that is not there is at most %s"+hard+"%%; ± is at the level of each.", c.Comparisons, short(100*c.Alpha)))
+	}
+	if other {
+		notes = append(notes, "Other GPUs: other devices of the same model. Their sensors' gains differ by what no repeat shows; the interval has it in it.")
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(&p.b)
+	}
+	for _, n := range notes {
+		p.wrap("  ", "  ", n)
+	}
+}
+
+// bind keeps numbers together with their units and signs.
+func bind(sentence string) string {
+	return strings.NewReplacer(" ± ", hard+"±"+hard, " %", hard+"%").Replace(sentence)
+}
+
+// doubts are what to know of the repeats of points that are ranked.
+func (p *printer) doubts(c *Comparison) {
+	first := true
+	for _, point := range c.comparable() {
+		var parts []string
+		for _, code := range slices.Sorted(maps.Keys(point.Doubts)) {
+			parts = append(parts, fmt.Sprintf("%s (%d"+hard+"of"+hard+"%d)", code, point.Doubts[code], len(point.runs)))
+		}
+		if point.Devices > 1 {
+			parts = append(parts, fmt.Sprintf("its runs were on %d different sets of GPUs, whose sensors differ", point.Devices))
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		if first {
+			p.section("Doubts")
+			first = false
+		}
+		p.row(point.Label, "%s", strings.Join(parts, ", "))
+	}
+}
+
+// apart are the points and results that stand in no order, and why.
+func (p *printer) apart(c *Comparison) {
+	first := true
+	line := func(label, text string) {
+		if first {
+			p.section("Apart, not ranked")
+			first = false
+		}
+		p.row(label, "%s", text)
+	}
+	for _, point := range c.Points {
+		if len(point.runs) > 0 && len(point.Apart) > 0 {
+			line(point.Label, dash(point.Name)+": "+strings.Join(point.Apart, "; "))
+		}
+		for _, l := range point.LeftOut {
+			line(point.Label, strings.ReplaceAll(l.Result, " ", hard)+": "+l.Reason)
+		}
+	}
+}
