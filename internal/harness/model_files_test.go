@@ -84,11 +84,11 @@ func TestARunThatIsDoneAgainHasItsModelsCommit(t *testing.T) {
 	}
 }
 
-func TestTheLongestPromptOfAFileIsBoundedByItsBytes(t *testing.T) {
+func TestTheLongestPromptOfAFileIsToldByItsBytes(t *testing.T) {
 	t.Parallel()
 	p := prompts{digest: "sha256:1", measured: []load.Request{{Prompt: "ab"}, {Prompt: "äöü"}}}
-	if got := p.longest(); got != 6 {
-		t.Errorf("%d, want 6", got)
+	if got := p.longest(); got != 3 {
+		t.Errorf("%d, want 3", got)
 	}
 	p.digest = ""
 	if got := p.longest(); got != 0 {

@@ -27,8 +27,13 @@ func (p *prompts) open(e study.Experiment) error {
 	return err
 }
 
-// longest is how many tokens a prompt of a file has at most: no tokenizer makes
-// more of a text than it has bytes. 0: the prompts are synthetic.
+// bytesPerToken is fewer than any language's text has in any model's tokens. A
+// context that is sized by it holds the prompts, and not many times them; a text
+// of stranger bytes is refused by its engine, or cut, which is warned of.
+const bytesPerToken = 2
+
+// longest is about how many tokens a prompt of a file has at most. 0: the prompts
+// are synthetic.
 func (p *prompts) longest() int {
 	if p.digest == "" {
 		return 0
@@ -37,7 +42,7 @@ func (p *prompts) longest() int {
 	for _, r := range p.measured {
 		n = max(n, len(r.Prompt))
 	}
-	return n
+	return (n + bytesPerToken - 1) / bytesPerToken
 }
 
 // make draws the window's synthetic prompts.

@@ -42,7 +42,7 @@ var kinds = map[string]kind{
 	"requests_failed":              {Doubt, "see status and error in requests.parquet and the end of engine.log"},
 	"token_count_mismatch":         {Doubt, "compare tokens in result.json with engine.counters and the plan; look for retries, other clients of the server, or tokens that the engine adds or cuts off"},
 	"output_length_not_controlled": {Note, "set workload.sampling.ignore_eos: true for equal work; where it is set, the engine does not heed it"},
-	"prefix_cache_hits":            {Doubt, "a token that was found is not computed: give prompts that share no beginnings, or switch the engine's prefix cache off (engine.args)"},
+	"prefix_cache_hits":            {Doubt, "a token that was found is not computed: give prompts that share no beginnings, or switch the engine's prefix cache off (docs/engines.md says how)"},
 	"engine_args_override":         {Note, "leave the flag to llem unless that is what you measure"},
 	"synthetic_prompts":            {Note, "use a prompts file where expert routing or speculative decoding matter"},
 	"dummy_weights":                {Note, "random weights: compare runs of this engine, not its joules with a trained model's"},
