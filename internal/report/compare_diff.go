@@ -132,7 +132,7 @@ func (d *Difference) set(relative, low, high float64) {
 func (d *Difference) say(versus string, single bool) string {
 	on := ""
 	if d.OtherGPUs {
-		on = ", on other GPUs"
+		on = ", on other GPUs,"
 	}
 	const of = " energy per output token than "
 	amount, interval := d.amount()
@@ -145,9 +145,9 @@ func (d *Difference) say(versus string, single bool) string {
 		if single {
 			why = "one run has no spread"
 		}
-		return fmt.Sprintf("%s%s: %s%s%s%s%s; no verdict, since %s", d.Label, on, amount, of, versus, interval, by, why)
+		return fmt.Sprintf("%s%s: %s%s%s%s%s; no verdict, since %s", d.Label, strings.TrimSuffix(on, ","), amount, of, versus, interval, by, why)
 	case *d.Verdict == stats.NoneShown:
-		return fmt.Sprintf("%s and %s%s: no difference shown (%s); %s uses %s%s", d.Label, versus, on, d.needed(), d.Label, amount, interval)
+		return fmt.Sprintf("%s and %s%s: no difference shown (%s); %s uses %s%s", d.Label, versus, strings.TrimSuffix(on, ","), d.needed(), d.Label, amount, interval)
 	}
 	return d.Label + on + " uses " + amount + of + versus + interval
 }

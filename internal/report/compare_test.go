@@ -75,6 +75,7 @@ func apartFor(change func(*result.Record)) []Entry {
 func TestComparisons(t *testing.T) {
 	base := func() []Entry { return repeats("llama31-8b-vllm", nil, 1.000, 1.004, 0.997) }
 	other := repeats("llama31-8b-sglang", sglang, 0.931, 0.927, 0.925)
+	other[1].Record.WarningSeverities["thermal_drift_detected"] = "doubt"
 	none := repeats("llama31-8b-vllm-eager", nil, 0.995, 1.006, 0.99)
 	failed := repeats("llama31-8b-vllm", func(r *result.Record) { r.Status, r.Error = result.Failed, "container died: exit code 137" }, 1)
 	dummies := apartFor(func(r *result.Record) { r.WarningSeverities["dummy_weights"] = "note" })
@@ -90,7 +91,8 @@ func TestComparisons(t *testing.T) {
 }
 
 func TestOtherGPUsOfAModelWidenTheInterval(t *testing.T) {
-	elsewhere := repeats("b", func(r *result.Record) { r.Environment.GPUs[0].UUID = "GPU-z" }, 0.97, 0.971, 0.969)
+	elsewhere := repeats("b", func(r *result.Record) { r.Environment.GPUs[0].UUID = "GPU-6f1e3c11-0c35-4b7e-b1b5-000000000001" }, 0.97, 0.971, 0.969)
+	elsewhere[2].Record.Environment.GPUs[0].UUID = "GPU-11111111-0c35-4b7e-b1b5-000000000001"
 	c := compared(t, "", repeats("a", nil, 1, 1.001, 0.999), elsewhere)
 	d := c.Differences[0]
 	if !d.OtherGPUs || *d.Verdict != stats.NoneShown || *d.High-*d.Low < 10 || d.Repeats != nil {
@@ -238,6 +240,32 @@ func TestTheJSONIsDocumented(t *testing.T) {
 	}
 }
 
+// The examples of docs/compare.md are what is printed.
+func TestTheExamplesAreWhatIsPrinted(t *testing.T) {
+	page, err := os.ReadFile("../../docs/compare.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed, err := os.ReadFile("testdata/compare.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(string(page)) {
+		example, is := strings.CutPrefix(line, "    ")
+		if command := strings.HasPrefix(example, "llem ") || strings.HasPrefix(example, "duckdb "); !is || command {
+			continue
+		}
+		lines++
+		if !strings.Contains(string(printed), example) {
+			t.Errorf("not printed: %s", example)
+		}
+	}
+	if lines < 6 {
+		t.Errorf("%d lines of examples", lines)
+	}
+}
+
 // The JSON holds no number that JSON cannot, also of records that are hardly there.
 func TestComparisonsOfDamagedRecords(t *testing.T) {
 	hardly := []Entry{
@@ -254,5 +282,13 @@ func TestComparisonsOfDamagedRecords(t *testing.T) {
 	text(t, c, Options{})
 	if len(c.Differences) != 1 || c.Differences[0].Verdict != nil || c.Differences[0].Low != nil {
 		t.Errorf("%+v", c.Differences)
+	}
+}
+
+// UUIDs are cut short only where that leaves them different.
+func TestShortUUIDsStayDifferent(t *testing.T) {
+	d := Differs{Values: map[string]string{"A": "GPU-00000001-a", "B": "GPU-00000001-b", "C": "GPU-00000002-c"}}
+	if got := []string{d.short("A"), d.short("B"), d.short("C")}; !slices.Equal(got, []string{"GPU-00000001-a", "GPU-00000001-b", "GPU-00000002"}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -47,11 +48,16 @@ func (p *printer) differing(list []Differs) {
 		return
 	}
 	p.section("What differs")
-	for _, d := range list[:min(mostDiffering, len(list))] {
+	shown := list[:min(mostDiffering, len(list))]
+	wide := 0
+	for _, d := range shown {
+		wide = min(30, max(wide, columns(d.Key)))
+	}
+	for _, d := range shown {
 		labels := map[string][]string{}
 		var order []string
 		for _, label := range slices.SortedFunc(maps.Keys(d.Values), byLabel) {
-			v := d.Values[label]
+			v := d.short(label)
 			if labels[v] == nil {
 				order = append(order, v)
 			}
@@ -61,7 +67,7 @@ func (p *printer) differing(list []Differs) {
 		for _, v := range order {
 			parts = append(parts, strings.Join(labels[v], ",")+" "+v)
 		}
-		line := clean(fmt.Sprintf("  %-20s %s", d.Key, strings.Join(parts, "; ")))
+		line := clean(fmt.Sprintf("  %-*s  %s", wide, d.Key, strings.Join(parts, "; ")))
 		if columns(line) > p.width {
 			line = string([]rune(line)[:p.width-1]) + "…"
 		}
@@ -70,6 +76,20 @@ func (p *printer) differing(list []Differs) {
 	if more := len(list) - mostDiffering; more > 0 {
 		fmt.Fprintf(&p.b, "  and %s: --json has them\n", plural(more, "more"))
 	}
+}
+
+// device is a GPU's UUID, of which the first digits are printed.
+var device = regexp.MustCompile(`(GPU-[0-9a-f]{8})-[0-9a-f-]+`)
+
+// short is a point's value with short UUIDs, where they tell all values apart.
+func (d Differs) short(label string) string {
+	cut := device.ReplaceAllString(d.Values[label], "$1")
+	for _, v := range d.Values {
+		if v != d.Values[label] && device.ReplaceAllString(v, "$1") == cut {
+			return d.Values[label]
+		}
+	}
+	return cut
 }
 
 // byLabel has Z before A1.
