@@ -28,20 +28,26 @@ type Estimate struct {
 	Notes                    []string
 }
 
-// Of estimates the operations of a window.
-func Of(in Input) Estimate {
-	e := Estimate{Precision: in.Precision}
-	if e.Precision == "" {
-		e.Precision = "n/a"
-	}
-	var input, output, positions float64
-	for _, r := range in.Requests {
+// lengths sums tokens in and out, and the keys that the attention of each position
+// sees.
+func lengths(list []Lengths) (input, output, positions float64) {
+	for _, r := range list {
 		input, output = input+float64(r.Input), output+float64(r.Output)
 		// Positions 0 … input+output−2 are processed; position i sees i+1 keys.
 		if n := float64(r.Input + r.Output - 1); n > 0 {
 			positions += n * (n + 1) / 2
 		}
 	}
+	return input, output, positions
+}
+
+// Of estimates the operations of a window.
+func Of(in Input) Estimate {
+	e := Estimate{Precision: in.Precision}
+	if e.Precision == "" {
+		e.Precision = "n/a"
+	}
+	input, output, positions := lengths(in.Requests)
 	p := in.Parameters
 	switch {
 	case p.NonEmbedding <= 0:

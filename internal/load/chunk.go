@@ -95,21 +95,7 @@ func (s *stream) event(data []byte, at time.Duration) error {
 	if c.Usage.real() {
 		s.usage = *c.Usage
 	}
-	tokens, reasoning := 0, 0
-	for i := range c.Choices {
-		ch := &c.Choices[i]
-		n, thought := ch.tokens()
-		tokens += n
-		if thought {
-			reasoning += n
-		}
-		if ch.FinishReason != "" {
-			s.finished, s.tr.FinishReason = true, ch.FinishReason
-		}
-		if s.keepText {
-			s.tr.Text = append(append(s.tr.Text, ch.Text...), ch.Delta.Content...)
-		}
-	}
+	tokens, reasoning := s.choices(c.Choices)
 	if tokens == 0 {
 		return nil
 	}
@@ -125,6 +111,25 @@ func (s *stream) event(data []byte, at time.Duration) error {
 	s.reasoning += reasoning
 	s.token(tokens, at)
 	return nil
+}
+
+// choices takes what one chunk says, and counts the tokens that it shows.
+func (s *stream) choices(list []choice) (tokens, reasoning int) {
+	for i := range list {
+		ch := &list[i]
+		n, thought := ch.tokens()
+		tokens += n
+		if thought {
+			reasoning += n
+		}
+		if ch.FinishReason != "" {
+			s.finished, s.tr.FinishReason = true, ch.FinishReason
+		}
+		if s.keepText {
+			s.tr.Text = append(append(s.tr.Text, ch.Text...), ch.Delta.Content...)
+		}
+	}
+	return tokens, reasoning
 }
 
 // decode reads one event; what the server reports as its error is one.
