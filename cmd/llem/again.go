@@ -19,6 +19,7 @@ type asked struct {
 	from      *result.Record // of the run that is done again, or nil
 	sameImage bool           // that run's very image is asked for
 	notes     []string       // for people
+	plan      *study.Plan    // of a study, in place of all else; or nil
 }
 
 // experiment reads what is asked for: a file, or a result whose run is done again.
@@ -30,8 +31,16 @@ func (c *runCmd) experiment() (asked, error) {
 	if c.From != nil {
 		return c.again(*c.From, flags)
 	}
-	e, input, err := readExperiment(c.Config, flags, c.Quick)
-	return asked{e: e, input: input}, err
+	in, err := readInput(c.Config, flags, c.Quick)
+	if err != nil {
+		return asked{}, err
+	}
+	if c.DryRun && study.IsStudy(in.data) {
+		p, err := in.plan()
+		return asked{plan: p}, err
+	}
+	e, err := in.experiment()
+	return asked{e: e, input: in.data}, err
 }
 
 // again reads the effective configuration of a result. The user's own file is not

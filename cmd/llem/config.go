@@ -10,8 +10,8 @@ import (
 
 type configCmd struct {
 	Init     configInitCmd     `cmd:"" help:"Print a commented experiment file to start from."`
-	Validate configValidateCmd `cmd:"" help:"Check an experiment file and print it with every default."`
-	Schema   configSchemaCmd   `cmd:"" help:"Print the JSON Schema of the experiment file, for editors."`
+	Validate configValidateCmd `cmd:"" help:"Check an experiment file and print it with every default, or a study and print its points."`
+	Schema   configSchemaCmd   `cmd:"" help:"Print the JSON Schema of experiment and study files, for editors."`
 }
 
 type configInitCmd struct {
@@ -32,12 +32,25 @@ func (c *configInitCmd) Run(a *app) error {
 }
 
 type configValidateCmd struct {
-	Config string `arg:"" predictor:"yaml" help:"Experiment file."`
+	Config string `arg:"" predictor:"yaml" help:"Experiment or study file."`
 	Quick  bool   `help:"As with run --quick."`
 }
 
 func (c *configValidateCmd) Run(a *app) error {
-	e, _, err := readExperiment(c.Config, nil, c.Quick)
+	in, err := readInput(c.Config, nil, c.Quick)
+	if err != nil {
+		return err
+	}
+	if study.IsStudy(in.data) {
+		p, err := in.plan()
+		if err != nil {
+			return err
+		}
+		planSummary(p, planSaid(a))
+		planPoints(a, p)
+		return nil
+	}
+	e, err := in.experiment()
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,7 +17,7 @@ import (
 )
 
 type runCmd struct {
-	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
+	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file, or with --dry-run a study; see llem config init."`
 
 	From          *string        `predictor:"result" help:"Run a result's experiment again: the same image, by digest, and configuration. Flags stand above it." placeholder:"RESULT"`
 	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
@@ -34,7 +32,7 @@ type runCmd struct {
 	Timeout       *time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
 	WaitGPU       bool           `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
 	Quick         bool           `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
-	DryRun        bool           `help:"Print the experiment and the container it would start, and stop."`
+	DryRun        bool           `help:"Print the experiment and the container it would start, or a study's plan, and stop."`
 	JSON          bool           `name:"json" help:"Print the record instead of the table."`
 }
 
@@ -76,6 +74,9 @@ func (c *runCmd) Run(a *app) error {
 	q, err := c.experiment()
 	if err != nil {
 		return err
+	}
+	if q.plan != nil {
+		return dryRunStudy(a, q.plan)
 	}
 	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
 	r, closed, err := c.runner(a, q, watch)
@@ -146,20 +147,10 @@ func (c *runCmd) print(a *app, r *result.Record, dir string) error {
 
 // readExperiment reads a file with everything that stands above and below it.
 func readExperiment(path string, flags []study.Set, quick bool) (study.Experiment, []byte, error) {
-	user, err := userFile()
+	in, err := readInput(path, flags, quick)
 	if err != nil {
 		return study.Experiment{}, nil, err
 	}
-	env, err := study.Environ(os.Environ())
-	if err != nil {
-		return study.Experiment{}, nil, usageError{err}
-	}
-	e, data, err := study.ReadFile(path, study.Options{User: user, Env: env, Flags: flags, Quick: quick})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return e, nil, usageError{fmt.Errorf("%w; `llem config init` writes a file to start from", err)}
-	case err != nil:
-		return e, nil, usageError{err}
-	}
-	return e, data, nil
+	e, err := in.experiment()
+	return e, in.data, err
 }

@@ -38,27 +38,36 @@ type Options struct {
 
 // ReadFile reads and decodes the file at path. An empty path is an empty file.
 func ReadFile(path string, opt Options) (Experiment, []byte, error) {
+	name, data, err := Read(path)
+	if err != nil {
+		return Experiment{}, nil, err
+	}
+	e, err := Decode(name, data, opt)
+	return e, data, err
+}
+
+// Read reads an experiment's or a study's file, and says how errors call it. An
+// empty path is an empty file.
+func Read(path string) (name string, data []byte, err error) {
 	if path == "" {
-		e, err := Decode("command line", nil, opt)
-		return e, nil, err
+		return "command line", nil, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return Experiment{}, nil, fmt.Errorf("read configuration: %w", err)
+		return "", nil, fmt.Errorf("read configuration: %w", err)
 	}
 	defer f.Close()
 	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return Experiment{}, nil, fmt.Errorf("read configuration: %s is a directory, not a file; name the YAML file in it", path)
+		return "", nil, fmt.Errorf("read configuration: %s is a directory, not a file; name the YAML file in it", path)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return Experiment{}, nil, fmt.Errorf("read configuration: %w", err)
+		return "", nil, fmt.Errorf("read configuration: %w", err)
 	}
 	if len(data) > maxFile {
-		return Experiment{}, nil, fmt.Errorf("read configuration: %s is over 1 MiB", path)
+		return "", nil, fmt.Errorf("read configuration: %s is over 1 MiB", path)
 	}
-	e, err := Decode(path, data, opt)
-	return e, data, err
+	return path, data, nil
 }
 
 // decoder fills an experiment layer by layer.
@@ -69,8 +78,10 @@ type decoder struct {
 	issues  problems
 	quick   bool
 	layer   place
-	budget  int // of values that aliases may still repeat
-	depth   int // of the value that is read
+	budget  int             // of values that aliases may still repeat
+	depth   int             // of the value that is read
+	parts   map[string]pair // the study's own keys; nil: an experiment has none
+	bases   map[string]bool // files that a study stands on
 }
 
 // place is where a value came from.
@@ -89,8 +100,7 @@ const (
 // Decode reads an experiment file. name is how errors call it; relative paths
 // in it are relative to its folder.
 func Decode(name string, data []byte, opt Options) (Experiment, error) {
-	d := decoder{set: map[string]place{}, refused: map[string]bool{}, quick: opt.Quick, budget: maxValues}
-	d.defaults(opt.Quick)
+	d := newDecoder(opt.Quick)
 	readable := true
 	if opt.User != nil {
 		readable = d.file(opt.User.Source, opt.User.Data)
@@ -109,6 +119,13 @@ func Decode(name string, data []byte, opt Options) (Experiment, error) {
 		return Experiment{}, err
 	}
 	return d.e, nil
+}
+
+// newDecoder has every default and nothing else.
+func newDecoder(isQuick bool) *decoder {
+	d := &decoder{set: map[string]place{}, refused: map[string]bool{}, quick: isQuick, budget: maxValues}
+	d.defaults(isQuick)
+	return d
 }
 
 // defaults applies the table's.
@@ -137,26 +154,38 @@ func (d *decoder) defaults(isQuick bool) {
 func (d *decoder) one(s Set) {
 	d.layer = place{source: s.Source}
 	k, ok := row(s.Path)
-	if !ok {
+	switch {
+	case strings.HasPrefix(s.Path, "execution."):
+		d.bad(nil, s.Path, "belongs to a study, and this is one experiment")
+		return
+	case !ok:
 		d.bad(nil, s.Path, "unknown key")
 		return
 	}
-	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s.Value}
-	if k.kind != text && k.kind != size {
-		var doc yaml.Node
-		if err := yaml.Load([]byte(s.Value), &doc); err == nil && len(doc.Content) == 1 {
-			n = doc.Content[0]
-		}
-	}
+	n := s.node(k.kind)
 	if s.Path == "energy.backend" && s.Value == "null" {
 		n.Value = "none"
 	}
 	d.value(k, n, n)
 }
 
+// node is the value as YAML, where a key of that kind is not plain text.
+func (s Set) node(of kind) *yaml.Node {
+	if of != text && of != size {
+		var doc yaml.Node
+		if err := yaml.Load([]byte(s.Value), &doc); err == nil && len(doc.Content) == 1 {
+			return doc.Content[0]
+		}
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s.Value}
+}
+
 // field is the struct field at a path of yaml names.
 func (d *decoder) field(path string) reflect.Value {
-	v := reflect.ValueOf(&d.e).Elem()
+	return fieldOf(reflect.ValueOf(&d.e).Elem(), path)
+}
+
+func fieldOf(v reflect.Value, path string) reflect.Value {
 	for name := range strings.SplitSeq(path, ".") {
 		t := v.Type()
 		for i := range t.NumField() {

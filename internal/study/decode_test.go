@@ -79,7 +79,7 @@ func TestTwelveErrorsAtOnce(t *testing.T) {
 		`bad.yaml:15:17: warmup.cv_threshold: 0.9 is out of range: 0.01 to 0.5`,
 		`bad.yaml:17:3: energy.backend: blank: write none (or null) to switch energy off`,
 		`bad.yaml:19:10: baseline.after: want true or false`,
-		`bad.yaml:20:1: sweep: not in this version of llem`,
+		`bad.yaml:20:1: sweep: belongs to a study`,
 		`bad.yaml:1:7: name: "a b" is no name: use letters`,
 	} {
 		if !strings.Contains(err.Error(), want) {

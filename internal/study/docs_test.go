@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,48 @@ func TestExamplesDecodeAndFitTheSchema(t *testing.T) {
 	}
 }
 
+// The studies of examples/ and the base that they stand on. Their points and runs
+// were counted by hand.
+func TestExamplesOfStudies(t *testing.T) {
+	t.Parallel()
+	runs := map[string][2]int{"concurrency": {7, 35}, "engines": {4, 16}, "power": {6, 18}, "quantisation": {6, 18}, "reference": {6, 18}}
+	files, err := filepath.Glob("../../examples/studies/*.yaml")
+	if err != nil || len(files) != len(runs)+1 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	guide, err := os.ReadFile("../../docs/studies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := valid(t, text); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+		name := strings.TrimSuffix(filepath.Base(f), ".yaml")
+		if !bytes.Contains(guide, []byte("studies/"+name+".yaml")) {
+			t.Errorf("docs/studies.md does not name %s", f)
+		}
+		if name == "base" {
+			if _, _, err := ReadFile(f, Options{}); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		s, _, err := ReadStudy(f, Options{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if p, err := s.Plan(); err != nil || counts(p) != [4]int{runs[name][0], 0, 0, runs[name][0]} || p.Len() != runs[name][1] {
+			t.Errorf("%s: %v, %v, %v", f, counts(p), p.Len(), err)
+		}
+	}
+}
+
 // What the decoder refuses by itself, an editor with the schema marks too.
 func TestTheSchemaRefusesWhatTheDecoderRefuses(t *testing.T) {
 	for _, text := range []string{
@@ -99,7 +142,6 @@ func TestTheSchemaRefusesWhatTheDecoderRefuses(t *testing.T) {
 		"model: x\nworkload: {api: chats}\n",
 		"model: x\ngpus: some\n",
 		"model: x\nengine: {args: 3}\n",
-		"model: x\nsweep: {seed: [1, 2]}\n",
 		"model: x\nmeasurement: {sample_interval_ms: 1.5}\n",
 	} {
 		if _, err := Decode("x.yaml", []byte(text), Options{}); err == nil {

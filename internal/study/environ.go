@@ -1,6 +1,9 @@
 package study
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // prefix of the variables that set keys.
 const prefix = "LLEM_"
@@ -13,12 +16,12 @@ var others = []string{"LOCK_DIR", "POWERCAP", "PYTHON", "STANDIN", "TEST"}
 func variable(path string) string { return strings.ToUpper(strings.ReplaceAll(path, ".", "_")) }
 
 // Environ turns LLEM_WORKLOAD_PROMPTS=5 into workload.prompts: 5, for every key
-// of the experiment file. A blank value is an error, and so is a name that is
+// of the experiment file and of a study's execution. A blank value is an error, and so is a name that is
 // close to a key's, since nothing else would tell of the misspelling; others of
 // that prefix are not ours to judge.
 func Environ(environ []string) ([]Set, error) {
 	paths, names := map[string]string{}, []string{}
-	for _, k := range keys {
+	for _, k := range slices.Concat(keys, executionKeys) {
 		paths[variable(k.path)] = k.path
 		names = append(names, strings.ToLower(variable(k.path)))
 	}

@@ -49,15 +49,15 @@ func TestVariablesThatSetNothing(t *testing.T) {
 	}
 }
 
-func TestVariablesOfLaterVersionsAreRefusedByName(t *testing.T) {
+func TestVariablesOfStudiesAreRefusedByName(t *testing.T) {
 	t.Parallel()
-	for _, v := range []string{"LLEM_BASE=x.yaml", "LLEM_SWEEP={seed: [1, 2]}"} {
+	for _, v := range []string{"LLEM_BASE=x.yaml", "LLEM_SWEEP={seed: [1, 2]}", "LLEM_EXECUTION_CYCLES=2"} {
 		sets, err := Environ([]string{v})
 		if err != nil {
 			t.Fatal(err)
 		}
 		name, _, _ := strings.Cut(v, "=")
-		if _, err := Decode("f", []byte("model: x\n"), Options{Env: sets}); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "not in this version") {
+		if _, err := Decode("f", []byte("model: x\n"), Options{Env: sets}); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "belongs to a study") {
 			t.Errorf("%s: %v", v, err)
 		}
 	}

@@ -13,6 +13,7 @@ const (
 	list    // of strings
 	strs    // map of strings
 	anys    // map of anything
+	mapList // list of mappings
 	gpuList // auto, none, or a list of indices and UUIDs
 	size    // bytes as docker writes them: 16GiB, 512m
 )
@@ -27,6 +28,7 @@ type key struct {
 	max   float64
 	enum  []string
 	later bool     // recognised, and refused: its feature is not in this version
+	study bool     // of a study, which is more than one experiment
 	never []string // enum values that later versions have
 
 	match  *regexp.Regexp // of a string, or of each in a list or mapping; nil: any
@@ -111,10 +113,10 @@ var keys = []key{
 	{path: "output.dir", kind: text, def: "results", doc: "Where results go."},
 	{path: "output.raw_samples", kind: boolean, def: true, doc: "Keep every reading in samples.parquet."},
 	{path: "output.save_responses", kind: boolean, def: false, doc: "Keep the generated text in responses.jsonl."},
-	{path: "base", kind: text, later: true, doc: "Of a study."},
-	{path: "sweep", kind: anys, later: true, doc: "Of a study."},
-	{path: "experiments", kind: list, later: true, doc: "Of a study."},
-	{path: "execution", kind: anys, later: true, doc: "Of a study."},
+	{path: "base", kind: text, note: "none", later: true, study: true, doc: "Experiment file that this one stands upon, relative to this file. It may have a base of its own."},
+	{path: "sweep", kind: anys, later: true, study: true, doc: "Axes, by dotted path, and alternatives, by a name: all of them multiply."},
+	{path: "experiments", kind: mapList, later: true, study: true, doc: "Experiments by themselves, each merged over the shared keys."},
+	{path: "execution", kind: anys, later: true, study: true, doc: "How often, in which order and with which pauses the points are run."},
 }
 
 // row finds a key by its path.

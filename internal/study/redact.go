@@ -127,7 +127,7 @@ func secretNodes(root *yaml.Node) []*yaml.Node {
 			if n.Kind != yaml.MappingNode {
 				walk(c, under)
 			} else if i%2 == 1 {
-				walk(c, under || secret(target(n.Content[i-1]).Value))
+				walk(c, under || secretPath(target(n.Content[i-1]).Value))
 			}
 		}
 	}

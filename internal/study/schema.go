@@ -3,32 +3,50 @@ package study
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// Schema is the JSON Schema (2020-12) of the experiment file.
+// Schema is the JSON Schema (2020-12) of the experiment file and the study file.
 func Schema() []byte {
-	root := map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "llem experiment",
-		"type": "object", "additionalProperties": false, "properties": map[string]any{},
+	root := objectOf(keys, key.schema)
+	root["$schema"], root["title"] = "https://json-schema.org/draft/2020-12/schema", "llem experiment or study"
+	for name, s := range studySchemas() {
+		root["properties"].(map[string]any)[name] = s
 	}
-	for _, k := range keys {
-		at := root
-		names := strings.Split(k.path, ".")
-		for _, group := range names[:len(names)-1] {
-			props := at["properties"].(map[string]any)
-			if props[group] == nil {
-				props[group] = map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{}}
-			}
-			at = props[group].(map[string]any)
-		}
-		at["properties"].(map[string]any)[names[len(names)-1]] = k.schema()
-	}
+	root["dependentSchemas"] = map[string]any{"execution": map[string]any{"anyOf": []any{
+		map[string]any{"required": []string{"sweep"}}, map[string]any{"required": []string{"experiments"}},
+	}}}
 	data, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		panic("study: schema: " + err.Error()) // maps of strings and numbers always encode
 	}
 	return append(data, '\n')
+}
+
+// objectOf is a mapping of these keys, nested by their paths, and of no others.
+// Keys of a study are left out.
+func objectOf(keys []key, schema func(key) map[string]any) map[string]any {
+	object := func() map[string]any {
+		return map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{}}
+	}
+	root := object()
+	for _, k := range keys {
+		if k.study {
+			continue
+		}
+		at := root
+		names := strings.Split(k.path, ".")
+		for _, group := range names[:len(names)-1] {
+			props := at["properties"].(map[string]any)
+			if props[group] == nil {
+				props[group] = object()
+			}
+			at = props[group].(map[string]any)
+		}
+		at["properties"].(map[string]any)[names[len(names)-1]] = schema(k)
+	}
+	return root
 }
 
 // schema describes one key's value.
@@ -120,16 +138,22 @@ func (k key) pattern(s map[string]any) map[string]any {
 // Reference is docs/config.md: every key with its default, range and meaning.
 func Reference() []byte {
 	var b strings.Builder
-	b.WriteString("# The experiment file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A blank one is an error, and so is a name that is close to a key's. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
+	b.WriteString("# The experiment file, and the study file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A blank one is an error, and so is a name that is close to a key's. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
 	for _, k := range keys {
 		if !k.later {
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.path, k.defaultText(), k.allowed(), strings.ReplaceAll(k.doc, "|", "\\|"))
+			b.WriteString(k.row())
+		}
+	}
+	b.WriteString("\nA file with `sweep` or `experiments` is a study: see [studies.md](studies.md). It has the keys above, which all of its experiments share, and these, of which the environment sets those of `execution` only:\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
+	for _, k := range slices.Concat(keys, executionKeys) {
+		if k.study && k.path != "execution" || strings.HasPrefix(k.path, "execution.") {
+			b.WriteString(k.row())
 		}
 	}
 	b.WriteString("\nKnown, and refused by this version:")
 	sep := " "
 	for _, k := range keys {
-		if k.later {
+		if k.later && !k.study {
 			b.WriteString(sep + "`" + k.path + "`")
 			sep = ", "
 		}
@@ -140,6 +164,11 @@ func Reference() []byte {
 	}
 	b.WriteString(", `workload.source: hf:…`.\n")
 	return []byte(b.String())
+}
+
+// row is the key's line of the reference.
+func (k key) row() string {
+	return fmt.Sprintf("| `%s` | %s | %s | %s |\n", k.path, k.defaultText(), k.allowed(), strings.ReplaceAll(k.doc, "|", "\\|"))
 }
 
 func (k key) defaultText() string {

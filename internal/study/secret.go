@@ -65,6 +65,12 @@ func secret(name string) bool {
 	return secretAtEnd[last]
 }
 
+// secretPath says the same of a dotted path, as a study has them: each of its
+// names may be a secret's.
+func secretPath(path string) bool {
+	return secret(path) || slices.ContainsFunc(strings.Split(path, "."), secret)
+}
+
 // split cuts a name into its words in lower case: HF_TOKEN, api-key, accessToken.
 func split(name string) []string {
 	var b strings.Builder

@@ -70,6 +70,8 @@ func (k key) want() string {
 		return "a list of strings"
 	case strs, anys:
 		return "a mapping"
+	case mapList:
+		return "a list of mappings"
 	}
 	return "a string"
 }

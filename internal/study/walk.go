@@ -166,6 +166,10 @@ func (d *decoder) value(k key, at, v *yaml.Node) {
 	null := v.Kind == yaml.ScalarNode && v.Tag == "!!null"
 	switch {
 	case k.later && null && v.Value != "": // says nothing
+	case k.study && d.parts != nil:
+		d.parts[k.path] = pair{at, v}
+	case k.study:
+		d.bad(at, k.path, "belongs to a study, and this is one experiment")
 	case k.later:
 		d.bad(at, k.path, "not in this version of llem; leave the key out")
 	case null:

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// input is a file with everything that stands above and below it.
+type input struct {
+	name string // as errors call it
+	data []byte
+	opt  study.Options
+}
+
+func readInput(path string, flags []study.Set, quick bool) (input, error) {
+	user, err := userFile()
+	if err != nil {
+		return input{}, err
+	}
+	env, err := study.Environ(os.Environ())
+	if err != nil {
+		return input{}, usageError{err}
+	}
+	in := input{opt: study.Options{User: user, Env: env, Flags: flags, Quick: quick}}
+	in.name, in.data, err = study.Read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return in, usageError{fmt.Errorf("%w; `llem config init` writes a file to start from", err)}
+	case err != nil:
+		return in, usageError{err}
+	}
+	return in, nil
+}
+
+// experiment decodes the file of one experiment, and refuses a study.
+func (in input) experiment() (study.Experiment, error) {
+	if study.IsStudy(in.data) {
+		return study.Experiment{}, usageError{fmt.Errorf("%s is a study: this version plans studies (llem run --dry-run, llem config validate) and does not run them yet", in.name)}
+	}
+	e, err := study.Decode(in.name, in.data, in.opt)
+	if err != nil {
+		return e, usageError{err}
+	}
+	return e, nil
+}
+
+// plan decodes and expands a study.
+func (in input) plan() (*study.Plan, error) {
+	s, err := study.DecodeStudy(in.name, in.data, in.opt)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	p, err := s.Plan()
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", in.name, err)}
+	}
+	return p, nil
+}
+
+// What of a long plan is printed, and from where on running one is not begun
+// without asking.
+const (
+	pointsShown = 100
+	cyclesShown = 20
+	manyRuns    = 100
+	longStudy   = 24 * time.Hour
+)
+
+// dryRunStudy prints a study's plan: its points, their order, the images and
+// the time. It looks for images where a daemon answers, and pulls nothing.
+func dryRunStudy(a *app, p *study.Plan) error {
+	said := planSaid(a)
+	planSummary(p, said)
+	imagesSaid(a, p, said)
+	planPoints(a, p)
+	planOrder(a, p)
+	return nil
+}
+
+func planSaid(a *app) func(what, seen string) {
+	return func(what, seen string) { fmt.Fprintf(a.stdout, "# %-12s %s\n", what+":", seen) }
+}
+
+// planSummary says what a plan comes to.
+func planSummary(p *study.Plan, said func(what, seen string)) {
+	said("study", p.Name)
+	said("study_hash", p.Hash)
+	said("points", pointCount(p))
+	x := p.Execution
+	cycles := fmt.Sprint(x.Cycles)
+	if x.Cycles > p.Asked {
+		cycles += fmt.Sprintf(", rounded up from %d: a Latin square of %d points has so many rows", p.Asked, len(p.Runnable()))
+	}
+	said("cycles", cycles)
+	order := x.Order
+	if order == study.Shuffle || order == study.LatinSquare {
+		order += fmt.Sprintf(", seed %d", *x.Seed)
+	}
+	said("order", order)
+	said("restart", x.Restart)
+	said("runs", fmt.Sprint(p.Len()))
+	least := p.AtLeast()
+	said("time", fmt.Sprintf("at least %s, by baselines, thermal floors, gaps and constant rates; the engines' starts, warmups and windows come on top, and are not known before", rough(least)))
+	if limit := time.Duration(x.TimeoutHours * float64(time.Hour)); limit > 0 && limit < least {
+		said("note", fmt.Sprintf("execution.timeout_hours ends it after %g h, before it is done", x.TimeoutHours))
+	}
+	if p.Len() > manyRuns || least > longStudy {
+		said("note", fmt.Sprintf("over %d runs or %.0f h: is it what you mean? A version that runs studies will ask first, or want --yes", manyRuns, longStudy.Hours()))
+	}
+}
+
+// pointCount says where the points come from and what becomes of them.
+func pointCount(p *study.Plan) string {
+	names, sizes := p.Axes()
+	var from []string
+	for i, n := range names {
+		from = append(from, fmt.Sprintf("%s %d", n, sizes[i]))
+	}
+	text := fmt.Sprintf("%d", len(p.Points))
+	grid := strings.Join(from, " × ")
+	if n := p.Listed(); n > 0 {
+		grid = strings.TrimPrefix(fmt.Sprintf("%s + experiments %d", grid, n), " + ")
+	}
+	text += " (" + grid + ")"
+	invalid, same := 0, 0
+	for _, x := range p.Points {
+		if x.Invalid != "" {
+			invalid++
+		}
+		if x.Same >= 0 {
+			same++
+		}
+	}
+	if invalid > 0 {
+		text += fmt.Sprintf(", %d not valid", invalid)
+	}
+	if same > 0 {
+		text += fmt.Sprintf(", %d the same as another and run once", same)
+	}
+	if n := len(p.Runnable()); n < len(p.Points) {
+		text += fmt.Sprintf(": %d are run", n)
+	}
+	return text
+}
+
+// rough is a time as people say it.
+func rough(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d >= longStudy:
+		return fmt.Sprintf("%.1f days", d.Hours()/24)
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return d.String()
+}
+
+// imagesSaid says which images the runs need, and which of them are here.
+func imagesSaid(a *app, p *study.Plan, said func(what, seen string)) {
+	images := p.Images()
+	if n := p.Nameless(); n > 0 {
+		said("image", fmt.Sprintf("%d points name none: give --image, or engine.image", n))
+	}
+	if len(images) == 0 {
+		return
+	}
+	d, err := docker.Open(a.ctx, a.log)
+	if err == nil {
+		defer d.Close()
+		d.Say = func(string) {}
+	}
+	for _, i := range images {
+		switch {
+		case err != nil:
+			said("image", i.Ref+": whether it is here is not known, since no Docker daemon answers")
+		default:
+			said("image", i.Ref+": "+imageState(a, d, i))
+		}
+	}
+}
+
+func imageState(a *app, d *docker.Daemon, i study.Image) string {
+	_, err := d.Resolve(a.ctx, i.Ref, "never", nil)
+	missing := errors.Is(err, docker.ErrImageNotFound)
+	switch {
+	case err != nil && !missing:
+		return err.Error()
+	case missing && i.Pull == "never":
+		return "is not here, and engine.pull is never"
+	case missing || i.Pull == "always":
+		return "would be pulled"
+	}
+	return "is here"
+}
+
+// planPoints lists the points with what each changes.
+func planPoints(a *app, p *study.Plan) {
+	fmt.Fprintln(a.stdout, "#\n# points, numbered from 1:")
+	for i, x := range p.Points[:min(len(p.Points), pointsShown)] {
+		fmt.Fprintf(a.stdout, "%5d  %s\n", i+1, x.Name)
+		for _, s := range p.Settings(i) {
+			fmt.Fprintf(a.stdout, "         %s: %s\n", s.Path, oneLine(s.Value))
+		}
+		switch {
+		case x.Invalid != "":
+			fmt.Fprintf(a.stdout, "         not valid, and not run: %s\n", oneLine(x.Invalid))
+		case x.Same >= 0:
+			fmt.Fprintf(a.stdout, "         the same as point %d, and not run again\n", x.Same+1)
+		}
+	}
+	if more := len(p.Points) - pointsShown; more > 0 {
+		fmt.Fprintf(a.stdout, "# and %d more\n", more)
+	}
+}
+
+// oneLine keeps control characters of a value from the terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// planOrder lists the runs as numbers of points, a line for each cycle, or for each
+// point where all its cycles follow one another.
+func planOrder(a *app, p *study.Plan) {
+	if p.Execution.Order == study.Sequential {
+		fmt.Fprintf(a.stdout, "#\n# order: each point %d times, then the next\n", p.Execution.Cycles)
+		return
+	}
+	fmt.Fprintln(a.stdout, "#\n# order, by cycle:")
+	cycle, inCycle := 0, 0
+	for r := range p.Runs() {
+		if r.Cycle != cycle {
+			if r.Cycle > cyclesShown {
+				fmt.Fprintf(a.stdout, "\n# and %d more cycles", p.Execution.Cycles-cyclesShown)
+				break
+			}
+			if cycle > 0 {
+				fmt.Fprintln(a.stdout)
+			}
+			cycle, inCycle = r.Cycle, 0
+			fmt.Fprintf(a.stdout, "%5d ", cycle)
+		}
+		switch inCycle++; {
+		case inCycle <= pointsShown:
+			fmt.Fprintf(a.stdout, " %d", r.Point+1)
+		case inCycle == pointsShown+1:
+			fmt.Fprint(a.stdout, " …")
+		}
+	}
+	fmt.Fprintln(a.stdout)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// study writes a study file.
+func (h *host) study(text string) string {
+	h.t.Helper()
+	path := h.path("study.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+	return path
+}
+
+const aStudy = `model: reference/tiny
+engine: {image: ` + image + `, env: {HF_TOKEN: hf_plantedPlanted}}
+sweep:
+  workload.load.concurrency: [1, 4]
+  engine.args.api-key: [sk-plantedOne, sk-plantedTwo]
+  gpus: [[0], [0, 1]]
+experiments:
+  - {engine: {image: "127.0.0.1:9/llem-test/nowhere:1"}, workload: {extra_body: {note: see hf_plantedPlanted}}}
+execution: {cycles: 4, order: latin_square, seed: 3}
+`
+
+func TestADryRunPrintsAStudysPlan(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	o := h.llem("run", "--dry-run", h.study(aStudy))
+	o.planned(t,
+		"# points:      9 (workload.load.concurrency 2 × engine.args.api-key 2 × gpus 2 + experiments 1), 4 not valid, 2 the same as another and run once: 3 are run\n",
+		"# cycles:      6, rounded up from 4: a Latin square of 3 points has so many rows\n",
+		"# order:       latin_square, seed 3\n", "# runs:        18\n", "# time:        at least 18 min 1 s, by baselines",
+		"# image:       "+image+": is here\n", "# image:       127.0.0.1:9/llem-test/nowhere:1: would be pulled\n",
+		"    1  concurrency-1_api-key-REDACTED_gpus-0\n         workload.load.concurrency: 1\n         engine.args.api-key: REDACTED\n         gpus: [0]\n",
+		"not valid, and not run: parallel: tensor × pipeline × data is 1, and gpus lists 2", "the same as point 1, and not run again",
+		"workload.extra_body.note: see REDACTED", "# order, by cycle:\n    1  ", "\n    6  ",
+	)
+	if strings.Contains(o.stdout+o.stderr, "lanted") {
+		t.Errorf("it printed a secret:\n%s%s", o.stdout, o.stderr)
+	}
+}
+
+func TestAPlanIsTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	config := h.study("model: reference/tiny\nsweep: {seed: [1, 2, 3, 4, 5]}\n")
+	first := h.llem("run", "--dry-run", "--image", image, config)
+	if again := h.llem("run", "--dry-run", "--image", image, config); again.stdout != first.stdout || first.code != 0 {
+		t.Errorf("exit %d\n%s%s\nand then\n%s", first.code, first.stdout, first.stderr, again.stdout)
+	}
+}
+
+func TestRunningAStudyIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	config := h.study(aStudy)
+	for _, command := range [][]string{{"run", config}, {"run", "--quick", "--model", "x/y", config}, {"pull", config}} {
+		o := h.llem(command...)
+		o.refused(t, exitUsage, "this version plans studies (llem run --dry-run, llem config validate) and does not run them yet")
+		if n := strings.Count(strings.TrimSpace(o.stderr), "\n"); n > 0 || len(o.records) > 0 {
+			t.Errorf("%v says\n%s", command, o.stderr)
+		}
+	}
+}
+
+func TestStudiesAreValidated(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.set("DOCKER_HOST", "unix:///nowhere.sock") // it is not asked
+	o := h.llem("config", "validate", h.study(aStudy))
+	o.planned(t, "# study:       study\n", "# study_hash:  sha256:", "3 are run", "\n    9  ")
+	for text, want := range map[string]string{
+		"model: a/b\nsweep: {seed: []}\n":                                             "study.yaml:2:15: sweep.seed: the list is empty",
+		"model: a/b\nsweep: {workload.load.concurency: [1]}\n":                        "did you mean \"workload.load.concurrency\"?",
+		"model: a/b\nexecution: {cycles: 2}\n":                                        "neither sweep nor experiments",
+		"model: a/b\nbase: study.yaml\nexperiments: [{}]\n":                           "includes itself: study.yaml → study.yaml",
+		"model: a/b\nsweep: {execution.cycles: [1, 2]}\n":                             "execution is the study's own",
+		"model: a/b\ngpus: [0, 1]\nsweep: {seed: [1, 2]}\n":                           "none of the study's 2 points is valid",
+		"model: a/b\nengine: {env: {HF_TOKEN: hf_planted, B: }}\nexperiments: [{}]\n": "engine.env.B: blank",
+	} {
+		o := h.llem("config", "validate", h.study(text))
+		o.refused(t, exitUsage, want)
+		if strings.Contains(o.stderr, "hf_planted") {
+			t.Errorf("it printed a secret:\n%s", o.stderr)
+		}
+	}
+}
+
+// An axis too many is noticed before anything runs: 56,832 points of a grid that
+// nobody meant.
+func TestAPlanOfFarTooManyRunsSaysSo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	list := func(n int) string {
+		return "[" + strings.Join(strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37")[:n], ", ") + "]"
+	}
+	o := h.llem("run", "--dry-run", "--image", image, h.study("model: a/b\nsweep:\n  seed: "+list(37)+"\n  warmup.n_warmup: "+list(12)+"\n  engine.args.a: "+list(8)+"\n  engine.args.b: "+list(16)+"\n"))
+	o.planned(t, "# points:      56832 (seed 37 × warmup.n_warmup 12 × engine.args.a 8 × engine.args.b 16)", "# runs:        170496\n", "days, by", "over 100 runs or 24 h", "# and 56732 more\n")
+	if lines := strings.Count(o.stdout, "\n"); lines > 1000 || len(o.stdout) > 100_000 {
+		t.Errorf("%d lines, %d bytes", lines, len(o.stdout))
+	}
+}
+
+func TestAPlanNeedsNoDaemon(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.set("DOCKER_HOST", "unix:///nowhere.sock")
+	h.llem("run", "--dry-run", h.study(aStudy)).planned(t, image+": whether it is here is not known")
+	h.llem("run", "--dry-run", h.study("model: a/b\nexperiments: [{}]\n")).planned(t, "1 points name none: give --image")
+}
+
+func TestExamplesOfStudiesArePlanned(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	files, err := filepath.Glob("../../examples/studies/*.yaml")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	runs := regexp.MustCompile(`(?m)^# runs: +\d+$`)
+	for _, f := range files {
+		path, err := filepath.Abs(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := h.llem("config", "validate", path); o.code != 0 || filepath.Base(f) != "base.yaml" && !runs.MatchString(o.stdout) {
+			t.Errorf("%s: exit %d\n%s%s", f, o.code, o.stdout, o.stderr)
+		}
+	}
+}

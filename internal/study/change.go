@@ -1,0 +1,202 @@
+package study
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// change is one value that a point has in place of the shared one.
+type change struct {
+	path  string   // with dots: engine.args.quantization
+	row   key      // the key that it sets, or a part of
+	child []string // names below a key that is a mapping; empty: the key itself
+	value any
+	unset bool // the key, or the part, is as if nobody had set it
+	at    place
+}
+
+// rowAt is the key that a dotted path names, or the mapping that it leads into
+// and the names below that. Only the mapping of a request's body has more than
+// one level: a flag's name has dots of its own.
+func rowAt(path string) (k key, child []string, ok bool) {
+	if k, ok = row(path); ok {
+		return k, nil, true
+	}
+	for _, k := range keys {
+		rest, below := strings.CutPrefix(path, k.path+".")
+		if !below || rest == "" || k.later || k.kind != strs && k.kind != anys {
+			continue
+		}
+		if k.path == bodyPath {
+			return k, strings.Split(rest, "."), true
+		}
+		return k, []string{rest}, true
+	}
+	return key{}, nil, false
+}
+
+const bodyPath = "workload.extra_body"
+
+// change checks one value of a dotted path. at is the key in the file. It is
+// false where a problem was reported.
+func (d *decoder) change(path string, at, v *yaml.Node) (change, bool) {
+	v = target(v)
+	k, child, ok := rowAt(path)
+	if !ok || k.study {
+		d.noPath(path, at)
+		return change{}, false
+	}
+	c := change{path: path, row: k, child: child, at: d.layer}
+	c.at.node = v
+	explicit := v.Kind == yaml.ScalarNode && v.Tag == "!!null" && v.Value != ""
+	if explicit && (len(child) == 0 && k.def == nil || len(child) > 0 && k.path != bodyPath) {
+		c.unset, c.at.node = true, at
+		return c, true
+	}
+	before := d.problems()
+	if len(child) == 0 {
+		s := newDecoder(d.quick) // a place to store and check the one value
+		s.layer, s.budget, s.issues = d.layer, d.budget, d.issues
+		s.value(k, at, v)
+		d.budget, d.issues = s.budget, s.issues
+		c.value = s.field(k.path).Interface()
+	} else {
+		c.value = d.part(k, path, child[0], pair{at, v})
+	}
+	return c, d.problems() == before
+}
+
+func (d *decoder) problems() int {
+	if d.issues.all == nil {
+		return 0
+	}
+	return len(d.issues.all.Errors)
+}
+
+// part is one value below a key that is a mapping.
+func (d *decoder) part(k key, path, name string, p pair) any {
+	if p.value.Kind == yaml.ScalarNode && p.value.Tag == "!!null" && p.value.Value == "" {
+		d.bad(p.key, path, "blank: give a value or leave it out")
+		return nil
+	}
+	if k.kind == strs {
+		s, _ := d.entry(k, path, p.key, p.value)
+		return s
+	}
+	v, ok := d.anything(path, p.value)
+	if ok {
+		named := *p.key
+		named.Value = name
+		d.fits(k, path, pair{&named, p.value}, v)
+	}
+	return v
+}
+
+// noPath reports a path that a point cannot set, and the nearest that it can.
+func (d *decoder) noPath(path string, at *yaml.Node) {
+	root, _, _ := strings.Cut(path, ".")
+	parent, name := "", path
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		parent, name = path[:i], path[i+1:]
+	}
+	switch k, _ := row(root); {
+	case k.study:
+		d.bad(at, path, "%s is the study's own: a point cannot set it", root)
+	case len(below(path)) > 0:
+		d.bad(at, path, "is a group of keys (%s), not a value", strings.Join(below(path), ", "))
+	case nearestPath(path) != "":
+		d.bad(at, path, "unknown key; did you mean %q?", nearestPath(path))
+	case parent == "" && strings.HasPrefix(advice(name, ""), "here stand"), len(below(parent))+len(ending(name)) == 0:
+		d.bad(at, path, "unknown key; write its whole path, such as workload.load.concurrency")
+	default:
+		d.bad(at, path, "unknown key; %s", advice(name, parent))
+	}
+}
+
+// nearestPath is the path closest to one that does not exist, name by name;
+// where that leads into a mapping, the rest of it is kept.
+func nearestPath(path string) string {
+	at := ""
+	for i, name := range strings.Split(path, ".") {
+		if k, ok := row(at); ok && (k.kind == strs || k.kind == anys) {
+			return at + "." + strings.Join(strings.Split(path, ".")[i:], ".")
+		}
+		here := slices.DeleteFunc(below(at), func(name string) bool { k, _ := row(name); return at == "" && k.study })
+		if !slices.Contains(here, name) {
+			name = nearest(strings.ReplaceAll(name, "-", "_"), here)
+		}
+		if name == "" {
+			return ""
+		}
+		at = strings.TrimPrefix(at+"."+name, ".")
+	}
+	return at
+}
+
+// apply makes the change in d, whose maps are left as they are for others.
+func (c change) apply(d *decoder) {
+	f := d.field(c.row.path)
+	switch {
+	case len(c.child) > 0 && c.row.kind == strs:
+		m := maps.Clone(f.Interface().(map[string]string))
+		if delete(m, c.child[0]); !c.unset {
+			m[c.child[0]] = c.value.(string)
+		}
+		f.Set(reflect.ValueOf(m))
+	case len(c.child) > 0:
+		f.Set(reflect.ValueOf(c.within(f.Interface().(map[string]any), c.child)))
+	case c.unset:
+		clear := newDecoder(d.quick)
+		f.Set(clear.field(c.row.path))
+		delete(d.set, c.row.path)
+		return
+	default:
+		f.Set(reflect.ValueOf(c.value))
+	}
+	if d.set[c.row.path] = c.at; c.unset && f.Len() == 0 {
+		delete(d.set, c.row.path)
+	}
+}
+
+// within is m with the change made below names.
+func (c change) within(m map[string]any, names []string) map[string]any {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]any{}
+	}
+	inner, isMap := m[names[0]].(map[string]any)
+	adds, empty := c.value.(map[string]any)
+	switch {
+	case len(names) > 1:
+		m[names[0]] = c.within(inner, names[1:])
+	case c.unset:
+		delete(m, names[0])
+	case isMap && empty && len(adds) == 0: // adds nothing
+	default:
+		m[names[0]] = c.value
+	}
+	return m
+}
+
+// text is the value as names and tables have it.
+func (c change) text() string {
+	if c.unset {
+		return "null"
+	}
+	if g, ok := c.value.(GPUs); ok {
+		return g.String()
+	}
+	if s, ok := c.value.(string); ok {
+		return s
+	}
+	data, err := jsonOf(c.value)
+	if err != nil {
+		return fmt.Sprint(c.value)
+	}
+	return string(data)
+}
