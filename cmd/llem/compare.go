@@ -4,15 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
 type compareCmd struct {
-	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json, from any time and host. Equal ones are repeats."`
+	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, their result.json, or folders that hold runs, from any time and host. Equal ones are repeats."`
 	Versus  *string  `placeholder:"NAME|A" help:"The point that the others are compared with, by name or letter; default: the first with an energy figure."`
 	JSON    bool     `name:"json" help:"Print the comparison as JSON."`
 }
@@ -53,10 +55,11 @@ func (c *compareCmd) print(a *app, compared *report.Comparison) error {
 	return enc.Encode(compared)
 }
 
-// entries reads results, each run once.
+// entries reads results, each run once; a folder of results, such as a study's,
+// stands for all that are in it.
 func (a *app) entries(paths []string) (list []report.Entry, good bool, err error) {
 	seen := map[string]string{}
-	good, err = a.each(paths, func(r *result.Record, dir string) error {
+	good, err = a.each(runs(paths), func(r *result.Record, dir string) error {
 		if first, again := seen[r.ExperimentID]; again && r.ExperimentID != "" {
 			fmt.Fprintf(a.stderr, "llem: %s is the run of %s again: counted once\n", dir, first)
 			return nil
@@ -67,6 +70,24 @@ func (a *app) entries(paths []string) (list []report.Entry, good bool, err error
 	})
 	return list, good, err
 }
+
+// runs has the folders of runs in place of a folder that is no run but holds some.
+func runs(paths []string) (out []string) {
+	for _, path := range paths {
+		inside, _ := filepath.Glob(filepath.Join(literal.Replace(path), "*", result.RecordFile)) // the pattern is good
+		if _, err := os.Stat(filepath.Join(path, result.RecordFile)); err == nil || len(inside) == 0 {
+			out = append(out, path)
+			continue
+		}
+		for _, file := range inside {
+			out = append(out, filepath.Dir(file))
+		}
+	}
+	return out
+}
+
+// literal keeps a path from being read as a pattern.
+var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
 
 // inStudy is how a study names the folder of a run: its number, cycle and name.
 var inStudy = regexp.MustCompile(`^[0-9]+_c([0-9]+)_`)

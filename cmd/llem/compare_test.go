@@ -140,6 +140,9 @@ func TestExportWritesATable(t *testing.T) {
 	if strings.Count(csv, "\n") != 7 || strings.Count(csv, ",point1,completed,") != 3 {
 		t.Errorf("CSV:\n%s", csv)
 	}
+	if all := h.llem("export", "--csv", "-", h.path("out")).stdout; all != csv {
+		t.Errorf("of the folder that holds them:\n%s", all)
+	}
 	var row map[string]any
 	first, _, _ := strings.Cut(h.llem("export", "--jsonl", "-", dirs[0]).stdout, "\n")
 	decodeJSON(t, first, &row)

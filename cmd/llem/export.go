@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -11,7 +12,7 @@ type exportCmd struct {
 	CSV     *string  `name:"csv" xor:"format" required:"" predictor:"file" placeholder:"FILE" help:"Write comma-separated values; - is standard output."`
 	Parquet *string  `xor:"format" required:"" predictor:"file" placeholder:"FILE" help:"Write Parquet."`
 	JSONL   *string  `name:"jsonl" xor:"format" required:"" predictor:"file" placeholder:"FILE" help:"Write one JSON object a line."`
-	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json."`
+	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, their result.json, or folders that hold runs."`
 }
 
 func (c *exportCmd) Run(a *app) error {
@@ -54,8 +55,8 @@ func exportable(file string) error {
 	if file == "" {
 		return errors.New("export: blank file: name the file to write, or - for standard output")
 	}
-	if _, _, err := result.Read(file); err == nil {
-		return fmt.Errorf("export: %s is a result: name the file to write first, then the results", file)
+	if st, err := os.Stat(file); err == nil && (st.IsDir() || st.Name() == result.RecordFile) {
+		return fmt.Errorf("export: %s is for reading: name the file to write first, then the results", file)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func (c *Comparison) base(versus string) (*Point, error) {
 	var names []string
 	for i := range c.Points {
 		p := &c.Points[i]
-		names = append(names, strings.TrimSpace(p.Label+" "+p.Name))
+		names = append(names, strings.TrimSpace(p.Label+" "+clean(p.Name)))
 		switch {
 		case versus == "" && len(p.runs) > 0, versus == p.Label && versus != "":
 			found = []*Point{p}

@@ -38,7 +38,7 @@ func exported() *Table {
 	other := base
 	other.ExperimentID, other.Config = "2", config(8, map[string]any{"gpus": []any{0.0, 1.0}, "seed": true})
 	other.Environment.GPUs = []GPU{{Name: "H100", PowerLimitW: p(700.0)}, {Name: "H100", PowerLimitW: p(300.0)}}
-	failed := Record{ExperimentID: "3", Status: Failed, Error: "died", Config: config(8, map[string]any{"name": "x", "seed": 7.0, "output": map[string]any{"dir": "y"}})}
+	failed := Record{ExperimentID: "3", Status: Failed, Error: "died", Config: config(8, map[string]any{"name": "x", "seed": 7.0, "engine": map[string]any{"args": map[string]any{}, "pull": "always", "container": map[string]any{"mounts": []any{}, "user": ""}}, "output": map[string]any{"dir": "y"}})}
 	return NewTable([]*Record{&base, &other, &failed}, []string{"r/1", "r/2", "r/3"})
 }
 
