@@ -121,7 +121,7 @@ func pointCount(p *study.Plan) string {
 	names, sizes := p.Axes()
 	var from []string
 	for i, n := range names {
-		from = append(from, fmt.Sprintf("%s %d", n, sizes[i]))
+		from = append(from, fmt.Sprintf("%s %d", oneLine(n), sizes[i]))
 	}
 	text := fmt.Sprintf("%d", len(p.Points))
 	grid := strings.Join(from, " × ")
@@ -208,7 +208,7 @@ func planPoints(a *app, p *study.Plan) {
 	for i, x := range p.Points[:min(len(p.Points), pointsShown)] {
 		fmt.Fprintf(a.stdout, "%5d  %s\n", i+1, x.Name)
 		for _, s := range p.Settings(i) {
-			fmt.Fprintf(a.stdout, "         %s: %s\n", s.Path, oneLine(s.Value))
+			fmt.Fprintf(a.stdout, "         %s\n", oneLine(s.Path+": "+s.Value))
 		}
 		switch {
 		case x.Invalid != "":

@@ -51,16 +51,20 @@ func (d *decoder) change(path string, at, v *yaml.Node) (change, bool) {
 		d.noPath(path, at)
 		return change{}, false
 	}
+	if !d.spreads(1, path, at) {
+		return change{}, false
+	}
 	c := change{path: path, row: k, child: child, at: d.layer}
 	c.at.node = v
 	explicit := v.Kind == yaml.ScalarNode && v.Tag == "!!null" && v.Value != ""
 	if explicit && (len(child) == 0 && k.def == nil || len(child) > 0 && k.path != bodyPath) {
 		c.unset, c.at.node = true, at
+		c.value = d.blankField(k)
 		return c, true
 	}
 	before := d.problems()
 	if len(child) == 0 {
-		s := newDecoder(d.quick) // a place to store and check the one value
+		s := d.scratch() // a place to store and check the one value
 		s.layer, s.budget, s.issues = d.layer, d.budget, d.issues
 		s.value(k, at, v)
 		d.budget, d.issues = s.budget, s.issues
@@ -69,6 +73,30 @@ func (d *decoder) change(path string, at, v *yaml.Node) (change, bool) {
 		c.value = d.part(k, path, child[0], pair{at, v})
 	}
 	return c, d.problems() == before
+}
+
+// scratch is a decoder with nothing but defaults.
+func (d *decoder) scratch() decoder {
+	if d.blanks == nil {
+		d.blanks = newDecoder(d.quick)
+	}
+	return *d.blanks
+}
+
+// blankField is a key's value where nobody has set it.
+func (d *decoder) blankField(k key) any {
+	s := d.scratch()
+	return s.field(k.path).Interface()
+}
+
+// spreads counts what a study's lists and aliases make of its file, and says
+// once that it is too much.
+func (d *decoder) spreads(n int, path string, at *yaml.Node) bool {
+	const most = 2 * MaxPoints // twice, so that a grid's own limit is met before
+	if d.spread += n; d.spread > most && d.spread-n <= most {
+		d.bad(at, path, "with all before it, the study's lists and aliases make more than %d values", most)
+	}
+	return d.spread <= most
 }
 
 func (d *decoder) problems() int {
@@ -151,8 +179,7 @@ func (c change) apply(d *decoder) {
 	case len(c.child) > 0:
 		f.Set(reflect.ValueOf(c.within(f.Interface().(map[string]any), c.child)))
 	case c.unset:
-		clear := newDecoder(d.quick)
-		f.Set(clear.field(c.row.path))
+		f.Set(reflect.ValueOf(c.value))
 		delete(d.set, c.row.path)
 		return
 	default:

@@ -82,6 +82,8 @@ type decoder struct {
 	depth   int             // of the value that is read
 	parts   map[string]pair // the study's own keys; nil: an experiment has none
 	bases   map[string]bool // files that a study stands on
+	spread  int             // values that its lists and aliases make
+	blanks  *decoder        // see scratch
 }
 
 // place is where a value came from.

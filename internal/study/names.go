@@ -29,21 +29,18 @@ type namer struct {
 	labels  map[string]string // of paths: the shortest ends that tell them apart
 	options [][]string        // the parts of names, by axis and option
 	secrets []string
-	used    map[string]bool
+	used    map[string]int // by name in lower case: how many were asked for
 }
 
 func newNamer(s *Study) *namer {
-	n := &namer{labels: map[string]string{}, secrets: s.secrets, used: map[string]bool{}}
+	n := &namer{labels: map[string]string{}, secrets: s.secrets, used: map[string]int{}}
 	paths := map[string]bool{}
 	for _, o := range s.options() {
 		for _, c := range o.changes {
 			paths[c.path] = true
 		}
 	}
-	all := sorted(paths)
-	for _, p := range all {
-		n.labels[p] = shortest(p, all)
-	}
+	n.label(sorted(paths))
 	for _, a := range s.axes {
 		parts := make([]string, len(a.options))
 		for i, o := range a.options {
@@ -54,18 +51,30 @@ func newNamer(s *Study) *namer {
 	return n
 }
 
-// shortest is the end of path, from a dot on, that no other path ends with.
-func shortest(path string, all []string) string {
-	for i := len(path) - 1; i >= 0; i-- {
-		if path[i] != '.' {
-			continue
+// label finds for each path the shortest end, from a dot on, that no other ends
+// with.
+func (n *namer) label(paths []string) {
+	ends := func(path string) []string { // the longest first
+		out := []string{path}
+		for _, p := range parents(path) {
+			out = append(out, path[len(p)+1:])
 		}
-		end := path[i:]
-		if !slices.ContainsFunc(all, func(o string) bool { return o != path && strings.HasSuffix("."+o, end) }) {
-			return path[i+1:]
+		return out
+	}
+	count := map[string]int{}
+	for _, p := range paths {
+		for _, end := range ends(p) {
+			count[end]++
 		}
 	}
-	return path
+	for _, p := range paths {
+		n.labels[p] = p
+		for _, end := range ends(p) {
+			if count[end] == 1 {
+				n.labels[p] = end
+			}
+		}
+	}
 }
 
 // of is the name of point i. Axes of one value do not tell points apart, and are
@@ -141,9 +150,17 @@ func (n *namer) unique(name string) string {
 		name = strings.TrimRight(name[:longestName], "-._")
 	}
 	one := name
-	for i := 2; n.used[strings.ToLower(one)]; i++ {
-		one = fmt.Sprintf("%s-%d", name, i)
+	for {
+		n.used[strings.ToLower(name)]++
+		if i := n.used[strings.ToLower(name)]; i > 1 {
+			one = fmt.Sprintf("%s-%d", name, i)
+		}
+		if one == name || n.used[strings.ToLower(one)] == 0 {
+			break
+		}
 	}
-	n.used[strings.ToLower(one)] = true
+	if one != name {
+		n.used[strings.ToLower(one)]++
+	}
 	return one
 }

@@ -43,6 +43,14 @@ func TestNamesOfPointsAreShortUniqueAndFileSafe(t *testing.T) {
 	}
 }
 
+func TestNamesThatAreGivenAreKeptApart(t *testing.T) {
+	t.Parallel()
+	p := plan(t, "model: a/b\nexperiments: [{name: a, seed: 1}, {name: a-2, seed: 2}, {name: A, seed: 3}, {name: a, seed: 4}, {name: a-2, seed: 5}]\n")
+	if got, want := strings.Join(names(p), " "), "a a-2 A-3 a-4 a-2-2"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestSettingsOfAPoint(t *testing.T) {
 	t.Parallel()
 	p := plan(t, "model: a/b\nengine: {env: {HF_TOKEN: hf_shared_secret}}\nsweep: {engine.args.api-key: [sk-planted-1], engine.args.note: ['see hf_shared_secret'], gpus: [[0]], seed: [3], engine.args.l: [[1, a]], engine.args.off: [null], workload.extra_body.auth.user: [ann-planted]}\n")

@@ -110,16 +110,21 @@ func (s *Study) parts(parts map[string]pair) {
 	if x, ok := parts["execution"]; ok {
 		d.execution(&s.Execution, x.value)
 	}
-	s.size(sweep.key)
+	if swept {
+		s.size(sweep.key)
+	}
+	if n := s.grid() + len(s.explicit); listed && n > MaxPoints && s.grid() <= MaxPoints {
+		d.bad(list.key, "experiments", "with those of the sweep they are %d points, and a study has at most %d", n, MaxPoints)
+	}
 }
 
 // size refuses more points than a plan can have.
 func (s *Study) size(at *yaml.Node) {
-	n, factors := s.grid(), make([]string, len(s.axes))
+	factors := make([]string, len(s.axes))
 	for i, a := range s.axes {
 		factors[i] = fmt.Sprint(len(a.options))
 	}
-	if n > MaxPoints {
+	if s.grid() > MaxPoints {
 		s.shared.bad(at, "sweep", "its axes multiply to %s points, and a study has at most %d", strings.Join(factors, " × "), MaxPoints)
 	}
 }

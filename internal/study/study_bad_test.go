@@ -144,9 +144,23 @@ func TestFarTooManyPointsAreRefused(t *testing.T) {
 	if got := saidOfStudy(t, text+"}\n"); !strings.Contains(got, "its axes multiply to 100 × 100 × 100 × 100") || !strings.Contains(got, "at most 100000") {
 		t.Errorf("got %s", got)
 	}
+	both := "model: a/b\nsweep: {seed: " + axis + ", warmup.n_warmup: " + axis + ", parallel.data: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}\nexperiments: [{}]\n"
+	if got := saidOfStudy(t, both); !strings.Contains(got, "s.yaml:3:1: experiments: with those of the sweep they are 100001 points") {
+		t.Errorf("got %s", got)
+	}
 	inner := "model: a/b\nsweep: {a: [{seed: " + axis + ", warmup.n_warmup: " + axis + ", engine.args.a: " + axis + "}]}\n"
 	if got := saidOfStudy(t, inner); !strings.Contains(got, "sweep.a[0]: its lists multiply to more than 100000") {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestAlternativesThatMultiplyWithoutEndAreRefused(t *testing.T) {
+	t.Parallel()
+	axis := "[" + strings.Repeat("1, ", 299) + "1]"
+	one := "{seed: &a " + axis + ", warmup.n_warmup: &b " + axis + "}"
+	text := "model: a/b\nsweep: {a: [" + one + strings.Repeat(", {seed: *a, warmup.n_warmup: *b}", 1000) + "]}\n"
+	if got := saidOfStudy(t, text); strings.Count(got, "make more than 200000 values") != 1 || !strings.Contains(got, "sweep.a[2]") {
+		t.Errorf("got %.500s", got)
 	}
 }
 

@@ -109,6 +109,9 @@ func (d *decoder) alternative(where string, n *yaml.Node) []option {
 			return nil
 		}
 	}
+	if !d.spreads(total, where, n) {
+		return nil
+	}
 	out := make([]option, total)
 	for i := range out {
 		for _, o := range pick(axes, i) {
