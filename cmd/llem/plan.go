@@ -93,6 +93,9 @@ func planSummary(p *study.Plan, said func(what, seen string)) {
 	said("study", p.Name)
 	said("study_hash", p.Hash)
 	said("points", pointCount(p))
+	if p.Quick {
+		said("quick", "every result is marked for ever")
+	}
 	x := p.Execution
 	cycles := fmt.Sprint(x.Cycles)
 	if x.Cycles > p.Asked {

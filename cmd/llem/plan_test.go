@@ -93,6 +93,16 @@ func TestStudiesAreValidated(t *testing.T) {
 	}
 }
 
+func TestAQuickPlanSaysSo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	config := h.study("model: reference/tiny\nsweep: {seed: [1, 2]}\n")
+	h.llem("config", "validate", "--quick", config).planned(t, "# quick:       every result is marked for ever\n")
+	if o := h.llem("config", "validate", config); strings.Contains(o.stdout, "# quick") {
+		t.Errorf("an ordinary plan says\n%s", o.stdout)
+	}
+}
+
 // An axis too many is noticed before anything runs: 56,832 points of a grid that
 // nobody meant.
 func TestAPlanOfFarTooManyRunsSaysSo(t *testing.T) {

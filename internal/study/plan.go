@@ -18,6 +18,7 @@ type Plan struct {
 	Hash      string    // over what is run and how it is measured; not over names
 	Execution Execution // as it is carried out: cycles rounded, seed filled in
 	Asked     int       // cycles that the file asks for
+	Quick     bool      // its experiments are --quick ones
 	Points    []Point
 
 	study *Study
@@ -41,7 +42,7 @@ type Setting struct{ Path, Value string }
 // runs are too many.
 func (s *Study) Plan() (*Plan, error) {
 	n := s.grid() + len(s.explicit)
-	p := &Plan{Name: s.Name, Execution: s.Execution, Asked: s.Execution.Cycles, study: s, Points: make([]Point, n), waits: make([]waits, n)}
+	p := &Plan{Name: s.Name, Execution: s.Execution, Asked: s.Execution.Cycles, Quick: s.shared.quick, study: s, Points: make([]Point, n), waits: make([]waits, n)}
 	names, first := newNamer(s), make(map[string]int, n)
 	var reasons problems
 	seen, texts := map[string]bool{}, map[string]string{}
