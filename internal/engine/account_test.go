@@ -44,14 +44,14 @@ vllm:spec_decode_num_drafts_total{engine="0",model_name="m"} 8.0
 vllm:spec_decode_num_accepted_tokens_total{engine="0",model_name="m"} 12.0
 `}, Info{Engine: "vllm", Version: "0.27.1", Model: "m", ContextLength: 4096}, Counters{
 		Running: 3, Waiting: 0, PromptTokens: 30, OutputTokens: 40, CachedTokens: 0, QueueSeconds: 0.125, PrefillSeconds: 0.5, DecodeSeconds: 2.5,
-		KVCacheUse: 0.5, Preemptions: 3, Drafts: 8, AcceptedTokens: 12,
+		Preemptions: 3, Drafts: 8, AcceptedTokens: 12,
 	}},
 	// An imitation says that it is vLLM, and has neither its version nor all of its
 	// metrics; older servers name some otherwise.
 	"an imitation of vllm": {"vllm", map[string]string{
 		"GET /v1/models": `{"data":[{"id":"m","owned_by":"vllm"}]}`,
 		"GET /metrics":   "vllm:num_requests_running 0\nvllm:gpu_cache_usage_perc 0.75\nvllm:gpu_prefix_cache_hits_total 4\n",
-	}, Info{Engine: "vllm", Model: "m"}, Counters{Running: 0, KVCacheUse: 0.75, CachedTokens: 4}},
+	}, Info{Engine: "vllm", Model: "m"}, Counters{Running: 0, CachedTokens: 4}},
 	// Its gauges of requests are of the last batch, though the server may be idle since.
 	"sglang": {"sglang", map[string]string{
 		"GET /v1/models":   `{"object":"list","data":[{"id":"m","object":"model","created":1,"owned_by":"sglang","root":"m","parent":null,"max_model_len":32768}]}`,
@@ -69,7 +69,7 @@ sglang:cached_tokens_total{cache_source="device",model_name="m"} 2.0
 sglang:cached_tokens_total{cache_source="host",model_name="m"} 1.0
 sglang:queue_time_seconds_sum{model_name="m"} 0.5
 `}, Info{Engine: "sglang", Version: "0.5.16", Model: "m", ContextLength: 32768}, Counters{
-		PromptTokens: 12, OutputTokens: 9, CachedTokens: 3, QueueSeconds: 0.5, KVCacheUse: 0.125, Preemptions: 48,
+		PromptTokens: 12, OutputTokens: 9, CachedTokens: 3, QueueSeconds: 0.5, Preemptions: 48,
 	}},
 	// Older servers have the route by another name, and no metrics without being told.
 	"an older sglang": {"sglang", map[string]string{

@@ -69,7 +69,7 @@ e
 f{unclosed 1
    g   9
 `)
-	if got["a"] != (Samples{7, 4}) || got["b"].Sum != 2500 || got["d_bucket"].Sum != 7 || got["g"].Sum != 9 {
+	if got["a"] != 7 || got["b"] != 2500 || got["d_bucket"] != 7 || got["g"] != 9 {
 		t.Errorf("%v", got)
 	}
 	for _, name := range []string{"e", "f", "f{unclosed", "#", "c"} {

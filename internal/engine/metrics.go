@@ -23,7 +23,6 @@ const (
 	QueueSeconds   Quantity = "queue_seconds"
 	PrefillSeconds Quantity = "prefill_seconds"
 	DecodeSeconds  Quantity = "decode_seconds"
-	KVCacheUse     Quantity = "kv_cache_use" // share of the cache, now
 	Preemptions    Quantity = "preemptions"
 	Drafts         Quantity = "drafts"          // of speculative decoding
 	AcceptedTokens Quantity = "accepted_tokens" // of those drafts
@@ -39,7 +38,6 @@ type Counters map[Quantity]float64
 type metric struct {
 	of    Quantity
 	names []string
-	most  bool   // of several samples the largest counts, as for a share; else their sum
 	plus  string // a name whose sum is added; empty: none
 }
 
@@ -58,10 +56,7 @@ func counters(ctx context.Context, url string, metrics []metric) (Counters, erro
 	for _, m := range metrics {
 		for _, name := range m.names {
 			if s, ok := samples[name]; ok {
-				out[m.of] = s.Sum + samples[m.plus].Sum
-				if m.most {
-					out[m.of] = s.Max
-				}
+				out[m.of] = s + samples[m.plus]
 				break
 			}
 		}
@@ -69,13 +64,10 @@ func counters(ctx context.Context, url string, metrics []metric) (Counters, erro
 	return out, nil
 }
 
-// Samples are those of one name, over all its labels.
-type Samples struct{ Sum, Max float64 }
-
-// ParseMetrics reads Prometheus' text format. Lines that are no sample, or no
-// finite one, are passed over.
-func ParseMetrics(text string) map[string]Samples {
-	out := map[string]Samples{}
+// ParseMetrics reads Prometheus' text format: the sum of each name's samples, over
+// all its labels. Lines that are no sample, or no finite one, are passed over.
+func ParseMetrics(text string) map[string]float64 {
+	out := map[string]float64{}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	lines.Buffer(nil, len(text)+1)
 	for lines.Scan() {
@@ -99,11 +91,7 @@ func ParseMetrics(text string) map[string]Samples {
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
-		s, seen := out[name]
-		if s.Sum += v; !seen || v > s.Max {
-			s.Max = v
-		}
-		out[name] = s
+		out[name] += v
 	}
 	return out
 }

@@ -34,7 +34,6 @@ var sglang = &openai{
 		{of: OutputTokens, names: []string{"sglang:generation_tokens_total"}},
 		{of: CachedTokens, names: []string{"sglang:cached_tokens_total"}}, // a sample for each kind of cache
 		{of: QueueSeconds, names: []string{"sglang:queue_time_seconds_sum"}},
-		{of: KVCacheUse, names: []string{"sglang:token_usage"}, most: true},
 		// The gauge num_retracted_reqs is of the last batch alone.
 		{of: Preemptions, names: []string{"sglang:num_retracted_requests_total"}},
 	},

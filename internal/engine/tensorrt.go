@@ -39,7 +39,6 @@ var tensorrt = &openai{
 		{of: QueueSeconds, names: []string{"trtllm_request_queue_time_seconds_sum"}},
 		{of: PrefillSeconds, names: []string{"trtllm_request_prefill_time_seconds_sum"}},
 		{of: DecodeSeconds, names: []string{"trtllm_request_decode_time_seconds_sum"}},
-		{of: KVCacheUse, names: []string{"trtllm_kv_cache_utilization"}, most: true},
 	},
 }
 

@@ -36,7 +36,6 @@ var vllm = &openai{
 		{of: QueueSeconds, names: []string{"vllm:request_queue_time_seconds_sum"}},
 		{of: PrefillSeconds, names: []string{"vllm:request_prefill_time_seconds_sum"}},
 		{of: DecodeSeconds, names: []string{"vllm:request_decode_time_seconds_sum"}},
-		{of: KVCacheUse, names: []string{"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"}, most: true},
 		{of: Preemptions, names: []string{"vllm:num_preemptions_total"}},
 		{of: Drafts, names: []string{"vllm:spec_decode_num_drafts_total"}},
 		{of: AcceptedTokens, names: []string{"vllm:spec_decode_num_accepted_tokens_total"}},

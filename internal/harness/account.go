@@ -90,9 +90,6 @@ func (x *run) accountRecord() *result.EngineCounters {
 		CachedTokens: x.counted(engine.CachedTokens), MultiplyAdds: x.counted(engine.MultiplyAdds), Preemptions: x.counted(engine.Preemptions),
 		QueueSeconds: x.grown(engine.QueueSeconds), PrefillSeconds: x.grown(engine.PrefillSeconds), DecodeSeconds: x.grown(engine.DecodeSeconds),
 	}
-	if use, ok := w.after[engine.KVCacheUse]; ok {
-		out.KVCacheUse = &use
-	}
 	drafts, accepted := x.grown(engine.Drafts), x.grown(engine.AcceptedTokens)
 	if drafts != nil && accepted != nil && *drafts > 0 {
 		out.AcceptanceLength = ptr(1 + *accepted / *drafts)

@@ -30,7 +30,6 @@ type EngineCounters struct {
 	QueueSeconds   *float64 `json:"queue_seconds"`   // summed over requests
 	PrefillSeconds *float64 `json:"prefill_seconds"` // summed over requests
 	DecodeSeconds  *float64 `json:"decode_seconds"`  // summed over requests
-	KVCacheUse     *float64 `json:"kv_cache_use"`    // share of the cache after the window
 
 	AcceptanceLength *float64 `json:"acceptance_length"` // tokens a step of speculative decoding; null without
 }
