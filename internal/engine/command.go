@@ -161,10 +161,11 @@ func (s *Spec) env(e study.Experiment, own map[string]string) {
 }
 
 // offline keeps a Python engine from asking the hub about a model that is
-// mounted, and from telling anybody of its use.
-func offline(m Model) map[string]string {
+// mounted, and from telling anybody of its use. Where engine.env have
+// HF_HUB_OFFLINE it alone decides: transformers before 4.36 reads the other one.
+func offline(e study.Experiment, m Model) map[string]string {
 	own := map[string]string{"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-	if m.Path != "" {
+	if _, said := e.Engine.Env["HF_HUB_OFFLINE"]; m.Path != "" && !said {
 		own["HF_HUB_OFFLINE"], own["TRANSFORMERS_OFFLINE"] = "1", "1"
 	}
 	return own
@@ -222,9 +223,9 @@ func modelArg(e study.Experiment, h Host) string {
 }
 
 // noGGUF refuses a GGUF file where an engine reads Hugging Face folders only.
-func noGGUF(m Model) error {
+func noGGUF(e study.Experiment, m Model) error {
 	if m.GGUF {
-		return fmt.Errorf("model %s: it reads Hugging Face folders, and this is a GGUF file; llamacpp and ollama read those", m.Path)
+		return fmt.Errorf("model %s: it reads Hugging Face folders, and this is a GGUF file; llamacpp and ollama read those", e.Model)
 	}
 	return nil
 }

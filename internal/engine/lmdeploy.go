@@ -46,7 +46,7 @@ const lmdeployBatch = 128
 // The server's data parallelism gives each copy a port of its own, which is no one
 // server to measure.
 func lmdeploySpec(e study.Experiment, h Host) (Spec, error) {
-	if err := noGGUF(h.Model); err != nil {
+	if err := noGGUF(e, h.Model); err != nil {
 		return Spec{}, err
 	}
 	if err := dtypes(e, "float16", "bfloat16"); err != nil {
@@ -74,7 +74,7 @@ func lmdeploySpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("lmdeploy", e, h, c)
 	s.Port, s.ReadyPath = lmdeployPort, "/health"
-	s.env(e, offline(h.Model))
+	s.env(e, offline(e, h.Model))
 	s.shared("16GiB")
 	s.caches(h, "lmdeploy", "/root/.triton")
 	return s, nil

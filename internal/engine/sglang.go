@@ -70,7 +70,7 @@ func sglangSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("sglang", e, h, c)
 	s.Port, s.ReadyPath = sglangPort, "/health"
-	s.env(e, offline(h.Model))
+	s.env(e, offline(e, h.Model))
 	s.shared("32GiB")
 	s.caches(h, "sglang", "/root/.cache/flashinfer", "/root/.cache/deep_gemm", "/root/.cache/sglang", "/root/.triton")
 	return s, nil

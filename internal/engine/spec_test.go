@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -131,7 +132,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		{"reference", "model: reference/huge\n", "reference/tiny, reference/small", Model{}},
 		{"reference", "model: meta-llama/Llama-3.1-8B\n", "reference/tiny", Model{}},
 		{"reference", "model: reference/tiny\ndtype: bfloat16\n", "float32", Model{}},
-		{"vllm", "model: /data/m.gguf\n", "GGUF", gguf},
+		{"vllm", "model: /data/m.gguf\n", "model /data/m.gguf: it reads Hugging Face folders", gguf},
 		{"llamacpp", "model: org/m\n", "reads GGUF", hf},
 		{"llamacpp", "model: /data/m.gguf\ndtype: float16\n", "dtype", gguf},
 		{"llamacpp", "model: /data/m.gguf\nparallel: {data: 2}\n", "parallel.data", gguf},
@@ -169,6 +170,49 @@ func TestArgumentsThatTGISplits(t *testing.T) {
 	_, err := tgi.Spec(e, Host{Image: Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}, Model: hf})
 	if err == nil || !strings.Contains(err.Error(), `"a b"`) || !strings.Contains(err.Error(), "engine.env") {
 		t.Errorf("error %v, want one that names the argument and engine.env", err)
+	}
+}
+
+// What is wrong with a model is said of what the user wrote, not of where it would
+// be mounted.
+func TestAModelIsNamedAsItWasWritten(t *testing.T) {
+	file := Model{Source: "/data/a b.gguf", Target: "/models/a b.gguf", Path: "/models/a b.gguf", GGUF: true}
+	folder := Model{Source: "/data/a b", Target: "/models/a b", Path: "/models/a b"}
+	script := Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}
+	for _, e := range engines {
+		for _, m := range []Model{file, folder} {
+			_, err := e.Spec(decoded(t, "model: "+m.Source+"\nengine: {image: i}\n"), Host{Image: script, Model: m})
+			if err != nil && (strings.Contains(err.Error(), "/models/") || !strings.Contains(err.Error(), m.Source)) {
+				t.Errorf("%s: error %v, want one that names %s", e.Name(), err, m.Source)
+			}
+		}
+	}
+	if _, err := tgi.Spec(decoded(t, "model: /data/a b\nengine: {image: i}\n"), Host{Image: script, Model: folder}); err == nil || !strings.Contains(err.Error(), "rename") {
+		t.Errorf("TGI, of a folder with a space in its name: error %v, want one that says to rename it", err)
+	}
+}
+
+// An engine of a mounted model stays off the hub until engine.env let it ask.
+func TestWhoDecidesWhetherAnEngineAsksTheHub(t *testing.T) {
+	for _, name := range []string{"vllm", "sglang", "tensorrt-llm", "tgi", "lmdeploy", "transformers"} {
+		e, err := Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for env, want := range map[string]map[string]string{
+			"{}":                    {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
+			`{HF_HUB_OFFLINE: "0"}`: {"HF_HUB_OFFLINE": "0"},
+		} {
+			s, err := e.Spec(decoded(t, "model: org/m\nengine: {image: i, env: "+env+"}\n"), Host{Model: hf})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := maps.Clone(s.Env)
+			maps.DeleteFunc(got, func(variable, _ string) bool { return !strings.HasSuffix(variable, "_OFFLINE") })
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s with engine.env %s: -want +got:\n%s", name, env, diff)
+			}
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ var tensorrt = &openai{
 
 // tensorrtSpec passes the whole command: the image's entrypoint only prepares it.
 func tensorrtSpec(e study.Experiment, h Host) (Spec, error) {
-	if err := noGGUF(h.Model); err != nil {
+	if err := noGGUF(e, h.Model); err != nil {
 		return Spec{}, err
 	}
 	if err := ownDType(e); err != nil {
@@ -67,7 +67,7 @@ func tensorrtSpec(e study.Experiment, h Host) (Spec, error) {
 	c.count("pp_size", e.Parallel.Pipeline, "pipeline_parallel_size")
 	s := container("tensorrt-llm", e, h, c)
 	s.Port, s.ReadyPath = tensorrtPort, "/health"
-	s.env(e, offline(h.Model))
+	s.env(e, offline(e, h.Model))
 	s.shared("16GiB")
 	s.ulimit("memlock", "-1")
 	s.ulimit("stack", "67108864")

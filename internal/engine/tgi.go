@@ -41,7 +41,7 @@ var tgi = &openai{
 const tgiConcurrent = 128
 
 func tgiSpec(e study.Experiment, h Host) (Spec, error) {
-	if err := noGGUF(h.Model); err != nil {
+	if err := noGGUF(e, h.Model); err != nil {
 		return Spec{}, err
 	}
 	if err := dtypes(e, "float16", "bfloat16"); err != nil {
@@ -61,7 +61,7 @@ func tgiSpec(e study.Experiment, h Host) (Spec, error) {
 		// half, not at $HF_TOKEN_PATH.
 		s.HFTokenFile = "/data/token"
 	}
-	own := offline(h.Model)
+	own := offline(e, h.Model)
 	own["USAGE_STATS"] = "off"
 	s.env(e, own)
 	s.shared("1GiB")
@@ -98,6 +98,9 @@ func whole(e study.Experiment, h Host, line []string) error {
 	i := slices.IndexFunc(line, func(arg string) bool { return arg == "" || strings.ContainsAny(arg, " \t\n*?[") })
 	if i < 0 {
 		return nil
+	}
+	if line[i] == h.Model.Path {
+		return fmt.Errorf("model %s: the image's entrypoint splits its arguments at white space and expands *, ? and [; rename the model's folder", e.Model)
 	}
 	return fmt.Errorf("argument %q: the image's entrypoint splits its arguments at white space and expands *, ? and [; give it as a variable in engine.env instead (--some-flag is SOME_FLAG)", line[i])
 }

@@ -40,7 +40,7 @@ func (transformersEngine) Sync(ctx context.Context, baseURL string) error {
 const transformersBatch = 32
 
 func transformersSpec(e study.Experiment, h Host) (Spec, error) {
-	if err := noGGUF(h.Model); err != nil {
+	if err := noGGUF(e, h.Model); err != nil {
 		return Spec{}, err
 	}
 	if err := dtypes(e, "float32", "float16", "bfloat16"); err != nil {
@@ -68,7 +68,7 @@ func transformersSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("transformers", e, h, c)
 	s.Port, s.ReadyPath = transformersPort, "/health"
-	s.env(e, offline(h.Model))
+	s.env(e, offline(e, h.Model))
 	return s, nil
 }
 

@@ -45,7 +45,7 @@ var vllm = &openai{
 // vllmSpec passes flags alone to an image whose entrypoint is the server, under
 // either of its names; to any other it passes the whole command.
 func vllmSpec(e study.Experiment, h Host) (Spec, error) {
-	if err := noGGUF(h.Model); err != nil {
+	if err := noGGUF(e, h.Model); err != nil {
 		return Spec{}, err
 	}
 	var head []string
@@ -68,7 +68,7 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 	c.count("data-parallel-size", e.Parallel.Data, "dp")
 	s := container("vllm", e, h, c)
 	s.Port, s.ReadyPath = vllmPort, "/health"
-	own := offline(h.Model)
+	own := offline(e, h.Model)
 	own["VLLM_NO_USAGE_STATS"] = "1"
 	s.env(e, own)
 	s.shared("16GiB")
