@@ -188,6 +188,6 @@ func (c config) shape(p *Parameters) {
 		p.HeadDim = int(c.NopeDim+c.RopeDim+c.ValueDim) / 2
 	}
 	if d := c.DType + c.DTypeNew; p.DType == "" && d != "" {
-		p.DType = d
+		p.DType = Precision(d)
 	}
 }

@@ -32,7 +32,7 @@ type Parameters struct {
 	Active int64
 
 	Layers, Hidden, Heads, HeadDim, Vocab int
-	DType                                 string
+	DType                                 string // of most weights, as Precision names it
 	Source                                string // safetensors | gguf | config | name
 	Confidence                            string
 }

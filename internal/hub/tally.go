@@ -35,7 +35,7 @@ func (t *tally) add(name string, x tensor) error {
 	}
 	t.count(name, n)
 	if t.p.DType == "" && len(x.Shape) == 2 {
-		t.p.DType = strings.ToLower(x.DType)
+		t.p.DType = Precision(x.DType)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func fromGGUF(path string) (Parameters, error) {
 	}
 	t.p = Parameters{
 		Source: "gguf", Confidence: High, Layers: int(t.layers), Hidden: int(a.EmbeddingLength),
-		Heads: int(a.AttentionHeadCount), HeadDim: int(a.AttentionKeyLength), DType: f.Metadata().FileType.String(),
+		Heads: int(a.AttentionHeadCount), HeadDim: int(a.AttentionKeyLength), DType: Precision(f.Metadata().FileType.String()),
 	}
 	for _, x := range f.TensorInfos {
 		if strings.HasPrefix(x.Name, "rope_") {

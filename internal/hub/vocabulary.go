@@ -87,6 +87,9 @@ func (m Model) noTokenizer(path string) error {
 	if len(others) > 0 {
 		return fmt.Errorf("%w: %w: there is no %s, and %s is not read: save the tokenizer with transformers (AutoTokenizer, use_fast), or take prompts from a file", ErrVocabulary, ErrNotFound, path, strings.Join(others, ", "))
 	}
+	if m.Commit == "" { // a folder of the user's, which nothing downloads into
+		return fmt.Errorf("%w: %w: the model %s was found, and there is no %s: put the tokenizer.json of the model that it was made from there (AutoTokenizer.from_pretrained(NAME).save_pretrained(%q) in Python), or take prompts from a file (workload.source)", ErrVocabulary, ErrNotFound, m.Path, path, m.Path)
+	}
 	return fmt.Errorf("%w: %w: there is no %s: `llem pull CONFIG` fetches it", ErrVocabulary, ErrNotFound, path)
 }
 

@@ -202,12 +202,14 @@ func TestVocabularyErrors(t *testing.T) {
 
 func TestMissingTokenizerSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Model{Path: dir}.Vocabulary()
-	if !errors.Is(err, ErrVocabulary) || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "llem pull") {
-		t.Errorf("err = %v", err)
+	for commit, says := range map[string]string{"": "was found, and there is no " + filepath.Join(dir, "tokenizer.json"), strings.Repeat("a", 40): "llem pull"} {
+		_, err := Model{Path: dir, Commit: commit}.Vocabulary()
+		if !errors.Is(err, ErrVocabulary) || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "llem pull") != (commit != "") {
+			t.Errorf("err = %v, want %q in it", err, says)
+		}
 	}
 	write(t, filepath.Join(dir, "tokenizer.model"), nil)
-	if _, err = (Model{Path: dir}).Vocabulary(); err == nil || !strings.Contains(err.Error(), "tokenizer.model is not read") {
+	if _, err := (Model{Path: dir}).Vocabulary(); err == nil || !strings.Contains(err.Error(), "tokenizer.model is not read") {
 		t.Errorf("err = %v, want what is there named", err)
 	}
 }
