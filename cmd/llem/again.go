@@ -59,9 +59,9 @@ func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
 		return asked{}, usageError{fmt.Errorf("--from: %w", err)}
 	}
 	file := filepath.Join(dir, result.ConfigFile)
-	env, err := study.Environ(os.Environ())
+	env, err := environ()
 	if err != nil {
-		return asked{}, usageError{err}
+		return asked{}, err
 	}
 	quick := wasQuick(r)
 	was, _, err := study.ReadFile(file, study.Options{Quick: quick})

@@ -195,7 +195,7 @@ func TestImagesThatCannotBeRun(t *testing.T) {
 	// A registry on this host that refuses connections, so that the test does
 	// not depend on the network.
 	h.llem("run", "--image", "127.0.0.1:9/llem-test/nowhere:1", "--model", "reference/tiny", "-o", h.path("out")).
-		refused(t, exitUsage, "127.0.0.1:9/llem-test/nowhere:1", "cannot be pulled")
+		refused(t, exitHost, "127.0.0.1:9/llem-test/nowhere:1", "cannot be reached", "docker load")
 
 	const foreign = "llem-test/foreign"
 	loadImage(t, foreign, "s390x")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +24,7 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
 	said("config_hash", e.ConfigHash())
 	if p.Pull {
-		said("image", "would pull "+e.Engine.Image)
+		said("image", "would pull "+cmp.Or(p.Image, e.Engine.Image))
 	}
 	if p.Fetch {
 		said("model", "would download "+e.Model)
@@ -69,6 +70,9 @@ func containerSaid(s engine.Spec, hide func(string) string, said func(what, seen
 		said("mount", fmt.Sprintf("%s at %s, %s", m.Source, m.Target, how))
 	}
 	for _, c := range s.Caches {
+		if s.ImageID == "" {
+			c.Name = "one of the image's own"
+		}
 		said("volume", fmt.Sprintf("%s at %s", c.Name, c.Target))
 	}
 	if s.Container.ShmSize != "" {

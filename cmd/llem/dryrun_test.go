@@ -77,3 +77,33 @@ func TestADryRunShowsTheContainer(t *testing.T) {
 		t.Errorf("it printed a secret:\n%s%s", o.stdout, o.stderr)
 	}
 }
+
+// A plan needs neither the image nor the GPUs that it is for.
+func TestADryRunIsForAnotherHostToo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.model()
+	config := h.config("model: ./model\nparallel: {tensor: 2}\ngpus: [0, 1]\nworkload: {source: prompts.jsonl, prompts: 1}\n")
+	h.llem("run", "--dry-run", "--image", "vllm:v0.27.1", config).planned(t,
+		"would pull vllm/vllm-openai:v0.27.1", "engine:      vllm", "--tensor-parallel-size 2", "volume:      one of the image's own at", "gpus:        not known yet: ", "no NVIDIA driver")
+}
+
+// A path on the command line is relative to where llem runs, one in a file to the
+// file.
+func TestAModelIsFoundFromWhereItIsNamed(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.model()
+	if err := os.Mkdir(h.path("files"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join("files", "e.yaml")
+	if err := os.WriteFile(h.path(config), []byte("engine: {image: vllm:v0.27.1}\nworkload: {source: ../prompts.jsonl, prompts: 1}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.llem("run", "--dry-run", "--model", "./model", config).planned(t, "mount:       "+h.path("model")+" at /models/model")
+	h.set("LLEM_MODEL", "./model")
+	h.llem("run", "--dry-run", config).planned(t, "mount:       "+h.path("model")+" at /models/model")
+	h.set("LLEM_MODEL", "model")
+	h.llem("run", "--quick", "--gpus", "none", "--image", image, "--engine", "vllm", "-o", h.path("out"), config).refused(t, exitUsage, "write ./model")
+}

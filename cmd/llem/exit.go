@@ -44,7 +44,7 @@ func (a *app) exit(err error) int {
 	}
 	fmt.Fprintf(a.stderr, "llem: %s\n", err)
 	if tail := logTail(err); tail != "" {
-		fmt.Fprintf(a.stderr, "the end of its log:\n    %s\n", strings.ReplaceAll(tail, "\n", "\n    "))
+		fmt.Fprintln(a.stderr, told(tail))
 	}
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "%s\n", hint)
@@ -57,7 +57,7 @@ func codeOf(err error) int {
 	switch {
 	case errors.As(err, &usage), errors.Is(err, docker.ErrImageNotFound), errors.Is(err, docker.ErrImagePlatform), errors.Is(err, docker.ErrImageName):
 		return exitUsage
-	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrElsewhere), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime):
+	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrElsewhere), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime), errors.Is(err, docker.ErrRegistry):
 		return exitHost
 	}
 	switch harness.KindOf(err) {
@@ -81,6 +81,21 @@ func logTail(err error) string {
 		return late.LogTail
 	}
 	return ""
+}
+
+// toldLines is how many lines of a log are printed at most, beside its cause.
+const toldLines = 25
+
+// told is the end of a log for a terminal, after the first line above it that looks
+// like the cause.
+func told(log string) string {
+	lines := strings.Split(log, "\n")
+	from := max(0, len(lines)-toldLines)
+	first := ""
+	if cause := engine.Cause(strings.Join(lines[:from], "\n")); cause != "" {
+		first = "it said first: " + cause + "\n"
+	}
+	return first + "the end of its log:\n    " + strings.Join(lines[from:], "\n    ")
 }
 
 // hintOf is what to do next, where the error itself does not say.

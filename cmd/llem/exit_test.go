@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
 )
 
@@ -33,6 +35,35 @@ func TestExitCodes(t *testing.T) {
 	} {
 		if got := codeOf(c.err); got != c.code {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.code)
+		}
+	}
+}
+
+// A server's cause may stand far above the end of its log.
+func TestADeathIsToldByItsCauseAndTheEndOfItsLog(t *testing.T) {
+	t.Parallel()
+	const cause = "ValueError: Free memory on device cuda:0 is less than desired GPU memory utilization"
+	after := func(n int) string { return cause + strings.Repeat("\n  File x.py", n-1) + "\nRuntimeError: see above" }
+	for name, c := range map[string]struct {
+		log  string
+		want []string // the lines between the error and the hint: how they begin
+	}{
+		"far above":  {"INFO start\n" + after(100), append([]string{"it said first: " + cause, "the end of its log:"}, append(slices.Repeat([]string{"      File x.py"}, 24), "    RuntimeError: see above")...)},
+		"at the end": {after(2), []string{"the end of its log:", "    " + cause, "      File x.py", "    RuntimeError: see above"}},
+	} {
+		for _, err := range []error{&engine.Died{ExitCode: 1, LogTail: c.log}, &engine.NotReady{LogTail: c.log}} {
+			var said strings.Builder
+			a := &app{stderr: &said}
+			if code := a.exit(fmt.Errorf("start: %w", err)); code != exitFailed {
+				t.Errorf("%s: exit code %d", name, code)
+			}
+			lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+			if got := lines[1 : len(lines)-1]; !slices.Equal(got, c.want) {
+				t.Errorf("%s: got %q, want %q", name, got, c.want)
+			}
+			if hint := lines[len(lines)-1]; !strings.Contains(hint, "gpu-memory-utilization") {
+				t.Errorf("%s: hint %q", name, hint)
+			}
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -24,9 +23,9 @@ func readInput(path string, flags []study.Set, quick bool) (input, error) {
 	if err != nil {
 		return input{}, err
 	}
-	env, err := study.Environ(os.Environ())
+	env, err := environ()
 	if err != nil {
-		return input{}, usageError{err}
+		return input{}, err
 	}
 	in := input{opt: study.Options{User: user, Env: env, Flags: flags, Quick: quick}}
 	in.name, in.data, err = study.Read(path)

@@ -12,7 +12,7 @@ import (
 )
 
 type pullCmd struct {
-	Config string `arg:"" predictor:"yaml" help:"Experiment file; see llem config init."`
+	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
 
 	Image  *string `help:"Container image of the engine." placeholder:"IMAGE"`
 	Engine *string `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`

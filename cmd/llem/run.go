@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,7 +56,7 @@ func (c *runCmd) sets() ([]study.Set, error) {
 	add("engine.image", c.Image, "--image")
 	add("engine.endpoint", c.BaseURL, "--base-url")
 	add("engine.name", c.Engine, "--engine")
-	add("model", c.Model, "--model")
+	add("model", fromHere(c.Model), "--model")
 	add("gpus", c.GPUs, "--gpus")
 	add("energy.backend", c.EnergyBackend, "--energy-backend")
 	if c.NumPrompts != nil {
@@ -67,6 +69,33 @@ func (c *runCmd) sets() ([]study.Set, error) {
 		blank = errors.Join(blank, fmt.Errorf("--timeout %s: give a time above 0, or leave the flag out for no limit", *c.Timeout))
 	}
 	return out, blank
+}
+
+// environ is what the environment sets, paths relative to where llem runs.
+func environ() ([]study.Set, error) {
+	env, err := study.Environ(os.Environ())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for i := range env {
+		if env[i].Path == "model" {
+			env[i].Value = *fromHere(&env[i].Value)
+		}
+	}
+	return env, nil
+}
+
+// fromHere makes a path absolute that begins with a dot: one on a command line is
+// relative to where it is written, one in a file to the file.
+func fromHere(path *string) *string {
+	if path == nil || !strings.HasPrefix(*path, ".") {
+		return path
+	}
+	abs, err := filepath.Abs(*path)
+	if err != nil {
+		return path
+	}
+	return &abs
 }
 
 func (c *runCmd) Run(a *app) error {
@@ -118,6 +147,9 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, cl
 	}
 	d.Token, d.Say = token, watch.Say
 	r.Docker = launcher{d}
+	if left, err := d.Orphans(a.ctx, harness.RunHeld); err == nil && len(left) > 0 {
+		watch.Say(fmt.Sprintf("%d left over of runs that were killed, %s among them, may disturb this one: `llem clean` removes what was left", len(left), left[0].Name))
+	}
 	return r, func() { d.Close() }, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,6 +146,15 @@ func follow(body io.Reader, ref string, progress func(done, total int64)) error 
 	}
 }
 
+// ErrRegistry is a registry that cannot be reached.
+var ErrRegistry = errors.New("the image's registry cannot be reached")
+
+// unreached are the words of daemons about a network that does not answer.
+var unreached = []string{"no such host", "connection refused", "i/o timeout", "network is unreachable", "TLS handshake timeout", "Client.Timeout exceeded", "server misbehaving", "no route to host"}
+
 func pullError(ref, why string) error {
+	if slices.ContainsFunc(unreached, func(w string) bool { return strings.Contains(why, w) }) {
+		return fmt.Errorf("%w: pull %s: %s; try again when it can, or bring the image here with docker save and docker load", ErrRegistry, ref, strings.TrimSpace(why))
+	}
 	return fmt.Errorf("%w: %s is not on this host and cannot be pulled: %s; check the name, `docker login`, or build it", ErrImageNotFound, ref, strings.TrimSpace(why))
 }

@@ -37,16 +37,19 @@ func (x *run) findEndpoint(ctx context.Context) error {
 			return err
 		}
 	}
+	told, how, err := engine.Tell(ctx, at)
 	name := x.exp.Engine.Name
 	if name == "" {
-		var err error
-		if name, x.how, err = engine.Tell(ctx, at); err != nil {
+		if err != nil {
 			return fault(ConfigFault, "engine.endpoint: %w", err)
 		}
+		name, x.how = told, how
 	}
-	var err error
 	if x.eng, err = engine.Lookup(name); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	if told != "" && told != x.eng.Name() {
+		return fault(ConfigFault, "the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", x.eng.Name(), told, how, at)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func (nothing) Describe(context.Context) DaemonInfo { return DaemonInfo{} }
 // atEndpoint runs a quick experiment on a server that already runs.
 func atEndpoint(t *testing.T, url, text string) (Outcome, []string, error) {
 	t.Helper()
-	file := fmt.Sprintf("model: reference/tiny\noutput: {dir: %q}\nengine: {endpoint: %q}\n%s%s", t.TempDir(), url, small, text)
+	file := fmt.Sprintf("model: reference/tiny\noutput: {dir: %q}\nengine: {endpoint: \"%s\"}\n%s%s", t.TempDir(), url, small, text)
 	e, err := study.Decode("test.yaml", []byte(file), study.Options{Quick: true})
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +60,9 @@ func TestAServerThatAlreadyRunsIsMeasuredAndLeftAlone(t *testing.T) {
 	if r.Status != result.Completed || r.Requests.Completed != 4 || f.ended != "" {
 		t.Errorf("%s, %+v, the server was %q", r.Status, r.Requests, f.ended)
 	}
+	if again, _, err := study.ReadFile(filepath.Join(out.Dir, result.ConfigFile), study.Options{Quick: true}); err != nil || again.ConfigHash() != r.ConfigHash {
+		t.Errorf("its configuration does not decode to the same again: %v", err)
+	}
 	e := r.Engine
 	if e.Name != "reference" || e.ToldBy != "metrics" || e.Endpoint == nil || *e.Endpoint != f.url || e.Route != "endpoint" || e.StartupSeconds != nil || e.Image != "" {
 		t.Errorf("engine %+v", e)
@@ -80,6 +84,7 @@ func TestAServerThatCannotBeMeasuredIsRefused(t *testing.T) {
 		"on another host": {"http://192.0.2.7:8000", HostFault, "another host"},
 		"nobody there":    {"http://127.0.0.1:1", ConfigFault, "is it up"},
 		"no such name":    {"http://nowhere.invalid", ConfigFault, "nowhere.invalid"},
+		"another engine":  {f.url + `", name: "vllm`, ConfigFault, "vllm by engine.name, and reference by the metrics"},
 	} {
 		_, _, err := atEndpoint(t, c.url, "")
 		if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {

@@ -133,6 +133,9 @@ func TestWarningsOfARun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if got := out.Record.WarningSeverities["output_length_not_controlled"]; got != "" && (got == "doubt") != (c.fake.short > 0) {
+				t.Errorf("answers %d tokens short: a %s", c.fake.short, got)
+			}
 			for _, code := range judged {
 				got := told(out.Record, code)
 				if want := c.want[code]; (want == "") != (got == "") || !strings.Contains(got, want) {

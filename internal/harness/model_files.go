@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // findFiles finds the model's files on this host, or downloads them, and what
@@ -30,6 +29,9 @@ func (x *run) findFiles(ctx context.Context) error {
 	}
 	if !x.planned {
 		x.count(ctx, m)
+	}
+	if err := x.fitsModel(m.Context()); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
 	}
 	if x.model, err = mounted(m.Path); err != nil {
 		return &Fault{Kind: ConfigFault, Err: fmt.Errorf("model: %w", err)}
@@ -54,7 +56,13 @@ func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
 	}
 	if x.planned {
 		o.Pull = "never"
-	} else if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) && o.Pull != "never" {
+	}
+	if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) && !hub.IsPath(o.Model) {
+		if st, err := os.Stat(o.Model); err == nil && st.IsDir() {
+			return hub.Model{}, fault(ConfigFault, "model %s is not in the cache of the hub's models, and there is a folder of that name here: write ./%s for it", o.Model, o.Model)
+		}
+	}
+	if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) && o.Pull != "never" {
 		x.Observer.Say("downloading model " + x.exp.Model)
 	}
 	return hub.Ensure(ctx, o)
@@ -110,12 +118,4 @@ func (x *run) wordsOf() (load.Vocabulary, error) {
 		return load.Vocabulary{}, errors.New("neither the engine nor a file on this host tells the model's vocabulary, which synthetic prompts are drawn from; use a prompts file (workload.source)")
 	}
 	return *x.vocabulary, nil
-}
-
-// fits refuses lengths that the server has no context for.
-func fits(w study.Workload, i engine.Info) error {
-	if n := w.MaxInputTokens + w.MaxOutputTokens; w.Source == "synthetic" && i.ContextLength > 0 && n > i.ContextLength {
-		return fmt.Errorf("workload.max_input_tokens %d and max_output_tokens %d do not fit the engine's context of %d", w.MaxInputTokens, w.MaxOutputTokens, i.ContextLength)
-	}
-	return nil
 }

@@ -1,8 +1,10 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -13,6 +15,7 @@ import (
 type Plan struct {
 	Spec     engine.Spec // without an engine's name: what it is shows when the image is here
 	Pull     bool        // the image would be pulled
+	Image    string      // what would be pulled for a bare engine name; empty: the image as it is named
 	Fetch    bool        // the model would be downloaded, and its path is not known
 	Endpoint string      // of a server that already runs, in place of a container
 	Busy     string      // why no GPUs are named, though some are asked for; empty: they are
@@ -46,7 +49,7 @@ func (x *run) planHost(ctx context.Context, p *Plan) error {
 		return err
 	}
 	err := x.findGPUs(ctx)
-	if errors.Is(err, errBusy) {
+	if errors.Is(err, errBusy) || noGPU(err) {
 		p.Busy, err = err.Error(), nil
 	}
 	return err
@@ -67,10 +70,15 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 	err := x.findEngine(ctx)
 	if errors.Is(err, ErrNoImage) && asked != "never" {
 		p.Pull, err = true, nil
-		if x.exp.Engine.Name == "" {
+		name := x.exp.Engine.Name
+		if upstream, bare := engine.Upstream(x.exp.Engine.Image, x.onGPUs()); bare {
+			p.Image = upstream
+			name = cmp.Or(name, strings.SplitN(x.exp.Engine.Image, ":", 2)[0])
+		}
+		if name == "" {
 			return nil
 		}
-		if x.eng, err = engine.Lookup(x.exp.Engine.Name); err != nil {
+		if x.eng, err = engine.Lookup(name); err != nil {
 			err = &Fault{Kind: ConfigFault, Err: err}
 		}
 	}

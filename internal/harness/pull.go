@@ -80,8 +80,9 @@ func (x *run) glance(ctx context.Context) {
 
 // hubFault gives an error of a download its kind.
 func hubFault(err error) error {
+	var has *Fault
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &has):
 		return err
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, hub.ErrDenied):
 		return &Fault{Kind: ConfigFault, Err: err}

@@ -98,8 +98,18 @@ func (x *run) lengthWarnings() {
 		x.warn("output_length_not_controlled", "the engine may end an answer early")
 	case !x.eng.Traits().IgnoreEOS:
 		x.warn("output_length_not_controlled", "%s cannot be told to ignore the model's end of answer: %d of %d answers had another length than asked for", x.eng.Name(), answers.n, counted)
+		x.doubted(answers.n > 0)
 	case answers.n > 0:
 		x.warn("output_length_not_controlled", "%d of %d answers had another length than asked for: the first %d tokens, asked for were %d", answers.n, counted, answers.first, answers.want)
+		x.doubted(true)
+	}
+}
+
+// doubted makes a doubt of the last warning, where it is one: equal work was asked
+// for and not done.
+func (x *run) doubted(is bool) {
+	if is {
+		x.warnings[len(x.warnings)-1].Severity = measure.Doubt
 	}
 }
 

@@ -37,16 +37,28 @@ func (x *run) findEngine(ctx context.Context) error {
 	if x.image, err = x.findImage(ctx); err != nil {
 		return err
 	}
+	told, how, err := engine.Detect(x.image)
 	name := x.exp.Engine.Name
 	if name == "" {
-		if name, x.how, err = engine.Detect(x.image); err != nil {
+		if err != nil {
 			return &Fault{Kind: ConfigFault, Err: err}
 		}
+		name, x.how = told, how
 	}
 	if x.eng, err = engine.Lookup(name); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
 	}
+	if told != "" && told != x.eng.Name() {
+		x.how = fmt.Sprintf("engine.name, against the image's %s, which says %s", how, told)
+		x.Observer.Say(fmt.Sprintf("image %s is %s by its %s; it is taken for %s, as engine.name says", x.image.Ref, told, how, x.eng.Name()))
+	}
 	return nil
+}
+
+// onGPUs says whether the engine is to have GPUs; a plan may be for those of
+// another host.
+func (x *run) onGPUs() bool {
+	return len(x.devices) > 0 || x.exp.GPUs.Mode == "list" || x.exp.Parallel.Size() > 1
 }
 
 // findImage finds the image that is asked for. A bare engine name that is no
@@ -56,7 +68,7 @@ func (x *run) findImage(ctx context.Context) (engine.Image, error) {
 		return x.sameImage(ctx)
 	}
 	ref, pull := x.exp.Engine.Image, x.exp.Engine.Pull
-	upstream, bare := engine.Upstream(ref, len(x.devices) > 0)
+	upstream, bare := engine.Upstream(ref, x.onGPUs())
 	if !bare {
 		return x.Docker.Resolve(ctx, ref, pull, x.Observer.Progress)
 	}

@@ -83,6 +83,7 @@ func tree(e Experiment) *yaml.Node {
 		switch {
 		case k.path == "workload.load.concurrency" && constant,
 			k.path == "workload.load.rate_per_second" && !constant,
+			e.Engine.Endpoint != "" && ofContainer(k.path),
 			k.kind != gpuList && f.IsZero() && k.def == nil && k.kind != boolean,
 			(k.kind == list || k.kind == strs || k.kind == anys) && f.Len() == 0:
 			continue

@@ -142,13 +142,22 @@ func (d *decoder) checkEndpoint() {
 		d.wrong("engine.endpoint", "%q: %v", at, err)
 	}
 	for _, p := range Paths() {
-		container := p == "engine.image" || p == "engine.pull" || p == "engine.startup_timeout_seconds" || p == "baseline.after" ||
-			strings.HasPrefix(p, "engine.args") || strings.HasPrefix(p, "engine.env") || strings.HasPrefix(p, "engine.container.")
-		if _, set := d.set[p]; set && container {
+		if _, set := d.set[p]; set && ofContainer(p) {
 			d.wrong(p, "belongs to a container that llem starts, and engine.endpoint names a server that already runs: leave one of them out")
 		}
 	}
-	d.e.Engine.Endpoint = strings.TrimRight(at, "/")
+	// Clients of OpenAI's API write the address with its version.
+	d.e.Engine.Endpoint = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(at, "/"), "/v1"), "/")
+}
+
+// ofContainer says whether a key means nothing without a container that llem
+// starts.
+func ofContainer(path string) bool {
+	switch path {
+	case "engine.image", "engine.pull", "engine.startup_timeout_seconds", "engine.args", "engine.env", "baseline.after":
+		return true
+	}
+	return strings.HasPrefix(path, "engine.container.")
 }
 
 func (d *decoder) checkGPUs() {

@@ -50,7 +50,7 @@ var re = regexp.MustCompile
 // keys is the experiment file, in the order in which it is documented.
 var keys = []key{
 	{path: "name", kind: text, note: "from the model and the engine", match: re(`^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`), hint: "is no name: use letters, digits, dot, dash and underscore, at most 100", doc: "Names the result's folder. Letters, digits, dot, dash and underscore."},
-	{path: "model", kind: text, note: "required", doc: "Hugging Face id, `owner/name/FILE.gguf` of one, local directory, .gguf file, or reference/PRESET for the bundled engine."},
+	{path: "model", kind: text, note: "required", doc: "Hugging Face id, `owner/name/FILE.gguf` of one, local directory, .gguf file, or reference/PRESET for the bundled engine. A path that begins with a dot is relative to this file; in a flag or a variable, to the working directory."},
 	{path: "revision", kind: text, def: "main", digits: true, match: re(`^[^-\s]\S*$`), hint: "is no revision", doc: "Of a model on the hub; a local model has none."},
 	{path: "engine.image", kind: text, note: "or --image", doc: "Container image of the engine."},
 	{path: "engine.name", kind: text, note: "told from the image", doc: "The engine's name, where it cannot be told from the image; see `llem engines`."},
