@@ -51,8 +51,12 @@ func (x *run) differences() []string {
 	add("config_hash", short(was.ConfigHash), short(x.exp.ConfigHash()))
 	add("workload_hash (what is sent)", short(was.WorkloadHash), short(x.exp.WorkloadHash(x.prompts.digest)))
 	add("image id", short(was.Engine.ImageID), short(x.image.ID))
-	if r := x.modelRecord().Revision; was.Model.Revision != nil && r != nil {
+	model := x.modelRecord()
+	if r := model.Revision; was.Model.Revision != nil && r != nil {
 		add("model revision", *was.Model.Revision, *r)
+	}
+	if f := model.Fingerprint; was.Model.Fingerprint != nil && f != nil {
+		add("model files (fingerprint)", short(*was.Model.Fingerprint), short(*f))
 	}
 	e := was.Environment
 	add("host", e.Host.Hostname, now.Host.Hostname)

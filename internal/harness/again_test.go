@@ -74,3 +74,19 @@ type broken struct{ *fake }
 func (broken) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
 	return engine.Image{}, errBroken
 }
+
+func TestReplacedFilesOfALocalModelDiffer(t *testing.T) {
+	t.Parallel()
+	now, then := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)
+	for name, c := range map[string]struct {
+		was  *string
+		want bool
+	}{"replaced": {&then, true}, "the same": {&now, false}, "of a record that did not keep it": {nil, false}} {
+		from := &result.Record{Model: result.Model{ID: "/m", Fingerprint: c.was}}
+		x := &run{Runner: &Runner{From: from}, exp: study.Experiment{Model: "/m"}, sized: &sized{fingerprint: now}}
+		list := x.differences()
+		if got := slices.Contains(list, "model files (fingerprint): then 222222222222, now 111111111111"); got != c.want {
+			t.Errorf("%s: %v in %q, want %v", name, got, list, c.want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (x *run) parameters() (p hub.Parameters, commit, why string) {
 	}
 	if i := x.info; i.ParametersNonEmbedding > 0 {
 		return hub.Parameters{
-			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, Active: i.ParametersActive, DType: i.DType,
+			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, Active: i.ParametersActive, DType: hub.Precision(i.DType),
 			Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
 			Source: "engine", Confidence: hub.High,
 		}, c.commit, ""
@@ -37,18 +37,23 @@ func (x *run) parameters() (p hub.Parameters, commit, why string) {
 // sized are a model's parameters, or why they are unknown.
 type sized struct {
 	hub.Parameters
-	commit string
-	err    error
+	commit      string
+	fingerprint string // of a local model's files; empty: none or unknown
+	err         error
 }
 
 // headersLimit bounds how long the hub is asked for them.
 const headersLimit = 20 * time.Second
 
-// count counts the parameters of m: from what is here, else, where that is too
-// little, from the headers of its weights on the hub. A run does so beforehand,
-// when asking the hub costs no energy that is measured.
+// count takes the fingerprint of m, and counts its parameters: from what is here,
+// else, where that is too little, from the headers of its weights on the hub. A run
+// does so beforehand, when asking the hub costs no energy that is measured.
 func (x *run) count(ctx context.Context, m hub.Model) {
 	c := &sized{commit: m.Commit}
+	var err error
+	if c.fingerprint, err = hub.Fingerprint(m); err != nil {
+		x.Log.Warn("the record will not tell the model's files from others", "error", err)
+	}
 	if c.Parameters, c.err = hub.Inspect(m); errors.Is(c.err, hub.ErrUnsupported) && m.Commit != "" && x.exp.Engine.Pull != "never" {
 		ctx, cancel := context.WithTimeout(ctx, headersLimit) // they are for FLOPs alone
 		defer cancel()
@@ -69,8 +74,12 @@ func (x *run) modelRecord() result.Model {
 	if p.Active == p.Total {
 		p.Active = 0 // which is told of a mixture of experts
 	}
+	var fingerprint *string
+	if x.sized != nil {
+		fingerprint = textOrNil(x.sized.fingerprint)
+	}
 	return result.Model{
-		ID: x.exp.Model, Revision: textOrNil(commit), DType: orText(p.DType, x.exp.DType), Source: p.Source,
+		ID: x.exp.Model, Revision: textOrNil(commit), Fingerprint: fingerprint, DType: hub.Precision(orText(p.DType, x.exp.DType)), Source: p.Source,
 		ParametersTotal:        countOrNil(p.Total),
 		ParametersNonEmbedding: countOrNil(p.NonEmbedding),
 		ParametersActive:       countOrNil(p.Active),

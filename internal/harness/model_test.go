@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/hub/standin"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -50,5 +52,29 @@ func TestParametersFromTheNameWhereNothingElseTells(t *testing.T) {
 	}
 	if r := x.modelRecord(); *r.ParametersTotal != 8e9 || r.ParametersNonEmbedding != nil || r.ParametersActive != nil || r.Source != "name" {
 		t.Errorf("record %+v", r)
+	}
+}
+
+func TestTheFilesOfALocalModelHaveAFingerprint(t *testing.T) {
+	dir := t.TempDir()
+	x := &run{Runner: &Runner{Log: slog.New(slog.DiscardHandler)}, exp: study.Experiment{Model: dir, Engine: study.Engine{Pull: "never"}}}
+	if r := x.modelRecord(); r.Fingerprint != nil {
+		t.Errorf("%s before any file was looked at", *r.Fingerprint)
+	}
+	x.count(t.Context(), hub.Model{ID: dir, Path: dir})
+	if r := x.modelRecord(); r.Fingerprint == nil || !strings.HasPrefix(*r.Fingerprint, "sha256:") {
+		t.Errorf("record %+v", r)
+	}
+	x.count(t.Context(), hub.Model{ID: "owner/name", Path: dir, Commit: standin.Commit})
+	if r := x.modelRecord(); r.Fingerprint != nil {
+		t.Errorf("%s of a model of the hub", *r.Fingerprint)
+	}
+}
+
+func TestTheEnginesDataTypeIsNamedAsFilesNameIt(t *testing.T) {
+	t.Parallel()
+	x := &run{Runner: &Runner{}, info: engine.Info{ParametersTotal: 2, ParametersNonEmbedding: 1, DType: "bfloat16"}}
+	if r := x.modelRecord(); r.DType != "bf16" {
+		t.Errorf("%s, want bf16", r.DType)
 	}
 }

@@ -116,7 +116,7 @@ func (x *run) draw() error {
 	if x.exp.Workload.Source != "synthetic" {
 		return nil
 	}
-	if err := fits(x.exp.Workload, x.info); err != nil {
+	if err := x.fitsServer(); err != nil {
 		return err
 	}
 	v, err := x.wordsOf()

@@ -78,7 +78,8 @@ type Phase struct {
 type Model struct {
 	ID                     string  `json:"id"`
 	Revision               *string `json:"revision"`
-	DType                  string  `json:"dtype"` // of the weights
+	Fingerprint            *string `json:"fingerprint"` // of the local files that were run: SHA-256 over names, sizes and samples (3 MiB of a file) of weights, configuration and tokenizer; null of a model from the hub
+	DType                  string  `json:"dtype"`       // of the weights, in lower case: f32, f16, bf16, q4_k_m, …
 	ParametersTotal        *int64  `json:"parameters_total"`
 	ParametersNonEmbedding *int64  `json:"parameters_non_embedding"` // without input embeddings and lm_head: N
 	ParametersActive       *int64  `json:"parameters_active"`        // of a mixture of experts
