@@ -25,7 +25,7 @@ const (
 	stopGrace     = 10 * time.Second
 	createTimeout = 60 * time.Second
 	removeTimeout = 60 * time.Second
-	tailLines     = "25"
+	tailLines     = "400"    // vLLM's cause was seen 120 lines above its end
 	maxTail       = 64 << 10 // bytes of those lines
 )
 

@@ -41,7 +41,9 @@ func (s *server) logs(ctx context.Context, tail string, w io.Writer) error {
 	return nil
 }
 
-// tail is the end of the log, for a message; of endless lines it is their end too.
+// tail is the end of the log, for a message; of an endless line it is its end too.
+// A line whose beginning did not fit is left out: a secret in it would not be told
+// by its end.
 func (s *server) tail(ctx context.Context) string {
 	kept := ending{max: maxTail}
 	if err := s.logs(ctx, tailLines, &kept); err != nil {
@@ -49,7 +51,11 @@ func (s *server) tail(ctx context.Context) string {
 	}
 	var b strings.Builder
 	_ = kept.copyTo(&b) // never fails
-	return strings.TrimSpace(b.String())
+	text := strings.TrimSpace(b.String())
+	if _, whole, ok := strings.Cut(text, "\n"); ok && kept.dropped > 0 {
+		return whole
+	}
+	return text
 }
 
 // ending keeps the last max bytes of what is written to it.

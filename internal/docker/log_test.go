@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,7 +64,26 @@ func TestALogOverItsLimitKeepsItsEnd(t *testing.T) {
 	if !strings.HasSuffix(rest, "\nCUDA error: an illegal memory access\n") || len(rest) != maxLog || strings.Contains(rest, "line 05") {
 		t.Errorf("%d bytes kept, which end with %q", len(rest), rest[max(0, len(rest)-100):])
 	}
-	if tail := s.tail(t.Context()); len(tail) > maxTail || !strings.HasSuffix(tail, "illegal memory access") {
+	if tail := s.tail(t.Context()); tail != "CUDA error: an illegal memory access" {
 		t.Errorf("the message's end of the log has %d bytes", len(tail))
+	}
+}
+
+// A cause stands a hundred lines above a log's end, or more.
+func TestTheEndOfALogForAMessage(t *testing.T) {
+	fake(t, map[string]http.HandlerFunc{"GET /containers/c1/logs": func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.URL.Query().Get("tail"))
+		if err != nil {
+			t.Error(err)
+		}
+		stderr := stdcopy.NewStdWriter(w, stdcopy.Stderr)
+		for i := range n {
+			fmt.Fprintf(stderr, "line %d\n", n-i)
+		}
+	}})
+	s := &server{d: openFake(t), id: "c1"}
+	lines := strings.Split(s.tail(t.Context()), "\n")
+	if len(lines) != 400 || lines[0] != "line 400" || lines[399] != "line 1" {
+		t.Errorf("%d lines, from %q to %q; want the last 400", len(lines), lines[0], lines[len(lines)-1])
 	}
 }

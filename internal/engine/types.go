@@ -202,7 +202,7 @@ type Info struct {
 type Died struct {
 	ExitCode  int
 	OOMKilled bool
-	LogTail   string
+	LogTail   string // the end of what it wrote, long enough to hold the cause, which may stand far above the last line
 }
 
 func (d *Died) Error() string {
@@ -217,7 +217,7 @@ func (d *Died) Error() string {
 type NotReady struct {
 	After   time.Duration
 	Last    string // the last answer
-	LogTail string
+	LogTail string // as that of Died
 }
 
 func (e *NotReady) Error() string {
