@@ -35,7 +35,7 @@ func ggufVocabulary(path string) (Vocabulary, error) {
 	t := &tokenizer{tokens: map[string]int{}, result: Vocabulary{BOS: -1, Source: path}}
 	texts, types, scores := m.texts("tokenizer.ggml.tokens"), m.numbers("tokenizer.ggml.token_type"), m.numbers("tokenizer.ggml.scores")
 	if len(texts) == 0 {
-		return Vocabulary{}, fmt.Errorf("%w: %w: %s holds no tokens", ErrVocabulary, ErrNotFound, path)
+		return Vocabulary{}, fmt.Errorf("%w: %s holds no tokens", ErrVocabulary, path)
 	}
 	t.result.Size = len(texts)
 	score := make(map[string]float64, len(texts))

@@ -54,8 +54,7 @@ type tokenizer struct {
 }
 
 // Vocabulary reads the tokenizer of m: tokenizer.json of a folder, or the
-// metadata of a GGUF file. Its errors are ErrVocabulary, with ErrNotFound where
-// there is no tokenizer.
+// metadata of a GGUF file. Its errors are ErrVocabulary.
 func (m Model) Vocabulary() (Vocabulary, error) {
 	path := filepath.Join(m.Path, "tokenizer.json")
 	if !strings.HasSuffix(m.Path, ".gguf") {
@@ -85,12 +84,12 @@ func (m Model) noTokenizer(path string) error {
 		}
 	}
 	if len(others) > 0 {
-		return fmt.Errorf("%w: %w: there is no %s, and %s is not read: save the tokenizer with transformers (AutoTokenizer, use_fast), or take prompts from a file", ErrVocabulary, ErrNotFound, path, strings.Join(others, ", "))
+		return fmt.Errorf("%w: there is no %s, and %s is not read: save the tokenizer with transformers (AutoTokenizer, use_fast)", ErrVocabulary, path, strings.Join(others, ", "))
 	}
 	if m.Commit == "" { // a folder of the user's, which nothing downloads into
-		return fmt.Errorf("%w: %w: the model %s was found, and there is no %s: put the tokenizer.json of the model that it was made from there (AutoTokenizer.from_pretrained(NAME).save_pretrained(%q) in Python), or take prompts from a file (workload.source)", ErrVocabulary, ErrNotFound, m.Path, path, m.Path)
+		return fmt.Errorf("%w: the model was found, and there is no %s: put that of the model it was made from there (in Python AutoTokenizer.from_pretrained(NAME).save_pretrained(%q))", ErrVocabulary, path, m.Path)
 	}
-	return fmt.Errorf("%w: %w: there is no %s: `llem pull CONFIG` fetches it", ErrVocabulary, ErrNotFound, path)
+	return fmt.Errorf("%w: there is no %s: `llem pull CONFIG` fetches it", ErrVocabulary, path)
 }
 
 // vocabulary picks the words of t.
@@ -106,7 +105,7 @@ func (t *tokenizer) vocabulary() (Vocabulary, error) {
 	}
 	slices.SortFunc(v.Words, func(a, b Word) int { return cmp.Compare(a.ID, b.ID) })
 	if len(v.Words) < minWords {
-		return Vocabulary{}, fmt.Errorf("%w: %s has %d tokens that are a word each, and %d are needed: take prompts from a file (workload.source)", ErrVocabulary, v.Source, len(v.Words), minWords)
+		return Vocabulary{}, fmt.Errorf("%w: %s has %d tokens that are a word each, and %d are needed", ErrVocabulary, v.Source, len(v.Words), minWords)
 	}
 	return v, nil
 }

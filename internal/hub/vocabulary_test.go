@@ -204,7 +204,7 @@ func TestMissingTokenizerSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	for commit, says := range map[string]string{"": "was found, and there is no " + filepath.Join(dir, "tokenizer.json"), strings.Repeat("a", 40): "llem pull"} {
 		_, err := Model{Path: dir, Commit: commit}.Vocabulary()
-		if !errors.Is(err, ErrVocabulary) || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "llem pull") != (commit != "") {
+		if !errors.Is(err, ErrVocabulary) || errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "llem pull") != (commit != "") {
 			t.Errorf("err = %v, want %q in it", err, says)
 		}
 	}
