@@ -17,7 +17,7 @@ type Record struct {
 	SchemaVersion string     `json:"schema_version"` // of this layout; an older one is still read
 	ExperimentID  string     `json:"experiment_id"`  // of this run, unique on any host
 	ConfigHash    string     `json:"config_hash"`    // of the canonical configuration: what is run and how it is measured
-	WorkloadHash  string     `json:"workload_hash"` // of only what is sent: seed, prompts, lengths, sampling, and the model by its name or path
+	WorkloadHash  string     `json:"workload_hash"`  // of only what is sent: seed, prompts, lengths, sampling, and the model by its name or path
 	Name          string     `json:"name"`
 	LlemVersion   string     `json:"llem_version"`
 	Status        string     `json:"status"`          // completed | failed | interrupted
