@@ -102,6 +102,11 @@ func TestConstantPowerGivesPowerTimesWindow(t *testing.T) {
 	}
 }
 
+// stall is what the step from 60 to 300 W comes to in ten milliseconds, in joules:
+// by so much a starved host's processes may see the edge of a window apart. These
+// tests run four at a time on two cores.
+const stall = 240 * 0.010
+
 // The power follows the requests, as a GPU's does.
 func TestSwitchedPowerGivesTheAdjustedTruth(t *testing.T) {
 	t.Parallel()
@@ -121,11 +126,11 @@ func TestSwitchedPowerGivesTheAdjustedTruth(t *testing.T) {
 	if u == nil || *u <= 0 || *u > truth/100 {
 		t.Fatalf("the uncertainty of %g J is %v", truth, u)
 	}
-	within(t, "energy_total_j", r.EnergyTotalJ, truth, 3**u)
+	within(t, "energy_total_j", r.EnergyTotalJ, truth, 3**u+stall)
 	within(t, "energy_total_j", r.EnergyTotalJ, truth, truth/200)
 	adjusted := truth - 60**r.WindowSeconds
 	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, adjusted, adjusted/50)
-	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, adjusted, 3**r.Energy.UAdjustedJ)
+	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, adjusted, 3**r.Energy.UAdjustedJ+stall)
 	if !strings.Contains(o.stdout, " ± ") {
 		t.Errorf("the table states no uncertainty:\n%s", o.stdout)
 	}

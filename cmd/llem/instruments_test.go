@@ -83,14 +83,14 @@ func (h *host) zeusd() {
 }
 
 // checkAgree holds the figure and every cross-check to the truth and to each
-// other, each within three times its own uncertainty.
+// other, each within three times its own uncertainty and a stall.
 func checkAgree(t *testing.T, r *result.Record, truth float64, methods ...string) {
 	t.Helper()
 	if r.EnergyTotalJ == nil || r.Energy.URepeatabilityJ == nil {
 		t.Fatalf("no figure: %+v", r.Energy)
 	}
 	u := *r.Energy.URepeatabilityJ
-	within(t, r.Energy.Method, r.EnergyTotalJ, truth, 3*u)
+	within(t, r.Energy.Method, r.EnergyTotalJ, truth, 3*u+stall)
 	seen := map[string]bool{}
 	for _, c := range r.Energy.CrossChecks {
 		seen[c.Method] = true
@@ -102,8 +102,8 @@ func checkAgree(t *testing.T, r *result.Record, truth float64, methods ...string
 		if c.Method == "power_integral" { // a busy host lets requests and readings wait at once: pauses of the load go unread
 			unread = truth * 3e-3
 		}
-		within(t, c.Method, &c.EnergyJ, truth, 3**c.UJ+unread)
-		within(t, c.Method+"'s difference", c.DifferenceJ, 0, 3*math.Hypot(u, *c.UJ)+unread)
+		within(t, c.Method, &c.EnergyJ, truth, 3**c.UJ+unread+stall)
+		within(t, c.Method+"'s difference", c.DifferenceJ, 0, 3*math.Hypot(u, *c.UJ)+unread+stall)
 	}
 	for _, m := range methods {
 		if !seen[m] {
@@ -141,7 +141,7 @@ func TestZeusAgreesWithNVML(t *testing.T) {
 		t.Errorf("components %v, per GPU %+v", r.Energy.Components, r.Energy.PerGPU)
 	}
 	adjusted := truth - 60**r.WindowSeconds
-	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, adjusted, 3**r.Energy.UAdjustedJ)
+	within(t, "energy_adjusted_j", r.EnergyAdjustedJ, adjusted, 3**r.Energy.UAdjustedJ+stall)
 	v := h.llem("verify", o.dirs[0])
 	if v.code != 0 || !strings.Contains(v.stdout, "counter_edge_aligned") || !strings.Contains(v.stdout, "energy_adjusted_j") {
 		t.Errorf("verify: exit %d\n%s", v.code, v.stdout)
