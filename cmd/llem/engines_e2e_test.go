@@ -26,7 +26,9 @@ var reals = []real{
 	{"llamacpp", "llem/llamacpp", "tiny.gguf", ""},
 	{"transformers", "llem/transformers", "tiny", ", args: {device: cpu}"},
 	{"vllm", "llem/vllm-cpu", "tiny", `, env: {VLLM_CPU_KVCACHE_SPACE: "1"}, args: {max-model-len: 2048}`},
-	{"ollama", "llem/ollama", "tiny.gguf", ""},
+	// Ollama gives up an answer that says one word some 30 times on end, which a
+	// random model does unless it is kept from it.
+	{"ollama", "llem/ollama", "tiny.gguf", ", args: {repeat_penalty: 1.1}"},
 }
 
 // wanted are the engines to run.
