@@ -42,9 +42,7 @@ func configure(s engine.Spec, token bool) (*container.Config, *container.HostCon
 		SecurityOpt:  []string{"no-new-privileges"},
 		LogConfig:    container.LogConfig{Type: "json-file", Config: logLimits},
 		Init:         &init,
-	}
-	if !s.KeepCaps {
-		host.CapDrop = []string{"ALL"}
+		CapDrop:      []string{"ALL"},
 	}
 	for _, m := range s.Mounts {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})

@@ -24,7 +24,7 @@ func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 	}{
 		"plain": {engine.Spec{ImageID: "sha256:1", Cmd: []string{"--port", "8000"}, Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r"}, false},
 		"everything": {engine.Spec{
-			ImageID: "sha256:1", Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r", GPUs: []string{"GPU-1", "GPU-2"}, KeepCaps: true,
+			ImageID: "sha256:1", Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r", GPUs: []string{"GPU-1", "GPU-2"},
 			Env: map[string]string{"B": "2", "A": "1"}, Mounts: []engine.Mount{{Source: "/models", Target: "/m", ReadOnly: true}}, HFTokenFile: "/run/secrets/llem/hf_token",
 			Engine: "vllm", Caches: []engine.Cache{{Name: "llem-cache-vllm-1-0", Target: "/root/.cache/vllm"}},
 			Container: study.Container{

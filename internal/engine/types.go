@@ -135,7 +135,6 @@ type Spec struct {
 	ReadyPath    string   // answers 200 once requests are taken
 	ReadyTimeout time.Duration
 	GPUs         []string // UUIDs; empty: no GPU request
-	KeepCaps     bool     // true: the engine does not run with all capabilities dropped
 	// HFTokenFile is where the Hugging Face token is mounted; empty: not given.
 	HFTokenFile string
 	Container   study.Container

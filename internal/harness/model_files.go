@@ -57,13 +57,13 @@ func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
 	if x.planned {
 		o.Pull = "never"
 	}
-	if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) && !hub.IsPath(o.Model) {
-		if st, err := os.Stat(o.Model); err == nil && st.IsDir() {
+	if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) {
+		if st, err := os.Stat(o.Model); err == nil && st.IsDir() && !hub.IsPath(o.Model) {
 			return hub.Model{}, fault(ConfigFault, "model %s is not in the cache of the hub's models, and there is a folder of that name here: write ./%s for it", o.Model, o.Model)
 		}
-	}
-	if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) && o.Pull != "never" {
-		x.Observer.Say("downloading model " + x.exp.Model)
+		if o.Pull != "never" {
+			x.Observer.Say("downloading model " + x.exp.Model)
+		}
 	}
 	return hub.Ensure(ctx, o)
 }

@@ -10,13 +10,12 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/hub"
 )
 
 // modelRoot is where models are mounted in containers. It is short of special
 // characters: some images' entrypoints split their arguments at spaces.
 const modelRoot = "/models"
-
-var part = regexp.MustCompile(`-\d{5}-of-\d{5}\.gguf$`)
 
 // mounted says how a model is given to a container. A snapshot of the hub's
 // cache is links into the folder beside it, so that the whole repository is
@@ -32,7 +31,7 @@ func mounted(at string) (engine.Model, error) {
 			return mountAt(at[:i], path.Join("snapshots", filepath.ToSlash(at[i+len(snapshots):])), at)
 		}
 	}
-	if part.MatchString(at) {
+	if hub.IsPart(at) {
 		return mountAt(filepath.Dir(at), filepath.Base(at), at)
 	}
 	return mountAt(at, "", at)

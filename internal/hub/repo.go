@@ -158,6 +158,9 @@ func weightsOf(files []remoteFile, ext string) []remoteFile {
 // part is the number of a split GGUF file.
 var part = regexp.MustCompile(`-\d{5}-of-(\d{5})\.gguf$`)
 
+// IsPart says that a name is of a GGUF file in parts.
+func IsPart(name string) bool { return part.MatchString(name) }
+
 func pickGGUF(files []remoteFile, file string) ([]remoteFile, error) {
 	var out, all []remoteFile
 	m := part.FindStringSubmatchIndex(file)
