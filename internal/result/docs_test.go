@@ -47,7 +47,7 @@ func fields(t *testing.T) string {
 	t.Helper()
 	structs := map[string]*ast.TypeSpec{}
 	docs := map[string]string{}
-	for _, file := range []string{"record.go", "record_engine.go", "environment.go", "parquet.go", "command.go", "export.go"} {
+	for _, file := range []string{"record.go", "record_engine.go", "environment.go", "parquet.go", "command.go", "export.go", "study.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +66,7 @@ func fields(t *testing.T) string {
 	for _, part := range []struct{ title, root, tag string }{
 		{"result.json", "Record", "json"}, {TimeseriesFile, "TimeseriesRow", "parquet"}, {RequestsFile, "RequestRow", "parquet"},
 		{SamplesFile, "SampleRow", "parquet"}, {"llem measure --json", "Command", "json"}, {"llem export", "ExportRow", "parquet"},
+		{"plan.json of a study", "StudyPlan", "json"},
 	} {
 		fmt.Fprintf(&w.b, "\n## %s\n", part.title)
 		w.write(part.root, "", part.tag)

@@ -26,7 +26,8 @@ type Record struct {
 	EndedAt       time.Time  `json:"ended_at"`
 	WindowStart   *time.Time `json:"window_started_at"` // t0, UTC
 	Phases        []Phase    `json:"phases"`            // in the order in which they ran
-	Gap           string     `json:"gap"`               // why no gap_seconds were waited
+	Gap           string     `json:"gap"`               // whether gap_seconds or cycle_gap_seconds were waited before it, and why
+	Study         *StudyRun  `json:"study"`             // of which it is a run; null of one by itself
 
 	Engine      Engine      `json:"engine"`
 	Model       Model       `json:"model"`

@@ -17,6 +17,9 @@ type Engine struct {
 	CompileCache   *string  `json:"compile_cache"`    // cold | warm: whether an earlier container of the image had left what it compiled; null where none is kept
 	// Counters of the server itself over the window; null where it has none.
 	Counters *EngineCounters `json:"counters"`
+	// Kept is of a server that was kept from an earlier run of the study; null where
+	// it was started for this run.
+	Kept *Kept `json:"kept"`
 }
 
 // EngineCounters is the server's own account of the window.

@@ -1,0 +1,137 @@
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Names of the files of a study, beside the folders of its runs.
+const (
+	StudyFile        = "study.yaml"
+	PlanFile         = "plan.json"
+	JournalFile      = "journal.jsonl"
+	SummaryFile      = "summary.json"
+	SummaryTableFile = "summary.parquet"
+	// SupersededDir holds what attempts left that were cut off and run again.
+	SupersededDir = "superseded"
+)
+
+// StudyRun is where a run stands in its study.
+type StudyRun struct {
+	ID      string `json:"id"`         // of this carrying-out of the study, unique on any host
+	Name    string `json:"name"`       // of the study
+	Hash    string `json:"study_hash"` // over what the study runs and how it is measured
+	Run     int    `json:"run"`        // place in the plan's order, from 1
+	Cycle   int    `json:"cycle"`      // from 1
+	Point   string `json:"point"`      // name of the point
+	Attempt int    `json:"attempt"`    // from 1; earlier ones were cut off, or failed for a reason that passes
+	// GapSeconds were waited before it; why, or why none were, is in gap.
+	GapSeconds float64 `json:"gap_seconds"`
+}
+
+// Kept says that a run's server was started for an earlier run of its study.
+type Kept struct {
+	StartedFor string `json:"started_for"` // experiment_id of that run
+	Runs       int    `json:"runs"`        // of the study that it served before this one
+	CacheReset string `json:"cache_reset"` // how its prefix cache was emptied: a route, or none where it keeps none
+	// CachedBefore and CachedAfter are the tokens of a prompt sent again that were
+	// found in the prefix cache, before the reset and after it: after it none are.
+	CachedBefore int64  `json:"cached_tokens_before_reset"`
+	CachedAfter  int64  `json:"cached_tokens_after_reset"`
+	CachedBy     string `json:"cached_tokens_by"` // who counted them: usage | metrics
+}
+
+// StudyPlan is plan.json: a study as it was expanded, and the order of its runs.
+type StudyPlan struct {
+	SchemaVersion string       `json:"schema_version"`
+	ID            string       `json:"id"` // of this carrying-out, unique on any host
+	Name          string       `json:"name"`
+	Hash          string       `json:"study_hash"`
+	LlemVersion   string       `json:"llem_version"`
+	CreatedAt     time.Time    `json:"created_at"`
+	Source        string       `json:"source"` // absolute path of the study's file
+	Sets          []StudySet   `json:"sets"`   // values of flags and the environment, which stand above the file
+	Quick         bool         `json:"quick"`
+	Execution     any          `json:"execution"`     // as it is carried out: cycles rounded, seed filled in
+	CyclesAsked   int          `json:"cycles_asked"`  // by the file
+	Swept         []string     `json:"swept"`         // keys in which the points differ
+	Points        []StudyPoint `json:"points"`        // in the file's order
+	Runs          [][2]int     `json:"runs"`          // cycle and point, both from 1, in the order of the runs
+	Host          StudyHost    `json:"host"`          // on which it was begun
+	Images        []StudyImage `json:"images"`        // that its runs use
+	LeastSeconds  float64      `json:"least_seconds"` // by the protocol's own waits
+}
+
+// StudySet is one value from a flag or the environment.
+type StudySet struct {
+	Path   string `json:"path"`
+	Value  string `json:"value"`  // as YAML, secrets redacted
+	Source string `json:"source"` // --image, LLEM_GPUS …
+}
+
+// StudyPoint is one experiment of a study.
+type StudyPoint struct {
+	Name       string            `json:"name"`
+	ConfigHash string            `json:"config_hash"` // empty where it is not valid
+	Invalid    string            `json:"invalid"`     // why it is not run; empty: it is
+	SameAs     *int              `json:"same_as"`     // the point, from 1, that is run in its place
+	Settings   map[string]string `json:"settings"`    // in which it differs from what all share, secrets redacted
+}
+
+// StudyHost is what a study must find again to go on with like measurements.
+type StudyHost struct {
+	Hostname string   `json:"hostname"`
+	Kernel   string   `json:"kernel"`
+	Docker   string   `json:"docker"`
+	Driver   string   `json:"driver"` // of the GPUs; empty: there are none
+	GPUs     []string `json:"gpus"`   // UUIDs
+}
+
+// StudyImage is an image as it was when the study began.
+type StudyImage struct {
+	Ref    string `json:"ref"`
+	ID     string `json:"id"`
+	Digest string `json:"digest"` // empty for one that was built here
+}
+
+// Folder is that of a run of the study, in the study's own.
+func (p *StudyPlan) Folder(run int) string {
+	r := p.Runs[run-1]
+	return fmt.Sprintf("%03d_c%d_%s", run, r[0], p.Points[r[1]-1].Name)
+}
+
+// IsStudyDir says whether dir is a study's.
+func IsStudyDir(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, PlanFile))
+	return err == nil
+}
+
+// ReadStudyPlan reads the plan of the study in dir.
+func ReadStudyPlan(dir string) (*StudyPlan, error) {
+	path := filepath.Join(dir, PlanFile)
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s holds no study: there is no %s in it", dir, PlanFile)
+	case err != nil:
+		return nil, err
+	}
+	var p StudyPlan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w): restore it from a copy; the results beside it are whole without it: llem compare %s", path, err, dir)
+	}
+	if major(p.SchemaVersion) != major(SchemaVersion) {
+		return nil, fmt.Errorf("%s has schema_version %q and this llem reads %s: use the llem that wrote it", path, p.SchemaVersion, SchemaVersion)
+	}
+	for i, r := range p.Runs {
+		if r[0] < 1 || r[1] < 1 || r[1] > len(p.Points) {
+			return nil, fmt.Errorf("%s is damaged: run %d is of point %d in cycle %d, and there are %d points", path, i+1, r[1], r[0], len(p.Points))
+		}
+	}
+	return &p, nil
+}
