@@ -160,7 +160,7 @@ func TestAServerIsReadyThenStopped(t *testing.T) {
 		t.Errorf("%+v", info)
 	}
 	var log bytes.Buffer
-	if err := s.Log(t.Context(), &log); err != nil || !strings.Contains(log.String(), "hello from stdout") || !strings.Contains(log.String(), "hello from stderr") {
+	if err := s.Log(t.Context(), &log, time.Time{}); err != nil || !strings.Contains(log.String(), "hello from stdout") || !strings.Contains(log.String(), "hello from stderr") {
 		t.Errorf("log %q, %v", log.String(), err)
 	}
 	begun := time.Now()
@@ -304,7 +304,7 @@ func TestALongLogIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	if err := s.Log(t.Context(), &log); err != nil || strings.Count(log.String(), "\n") != 2002 {
+	if err := s.Log(t.Context(), &log, time.Time{}); err != nil || strings.Count(log.String(), "\n") != 2002 {
 		t.Errorf("%d lines, %v", strings.Count(log.String(), "\n"), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -16,9 +17,9 @@ const maxLog = 64 << 20
 // Log copies what the container wrote, standard output and error as they came.
 // Of a longer log it keeps the last 64 MiB, where a failure is told, and says so
 // in the first line.
-func (s *server) Log(ctx context.Context, w io.Writer) error {
+func (s *server) Log(ctx context.Context, w io.Writer, since time.Time) error {
 	kept := ending{max: maxLog}
-	if err := s.logs(ctx, "all", &kept); err != nil {
+	if err := s.logs(ctx, container.LogsOptions{Tail: "all", Since: stamp(since)}, &kept); err != nil {
 		return err
 	}
 	if kept.dropped > 0 {
@@ -29,8 +30,17 @@ func (s *server) Log(ctx context.Context, w io.Writer) error {
 	return kept.copyTo(w)
 }
 
-func (s *server) logs(ctx context.Context, tail string, w io.Writer) error {
-	body, err := s.d.c.ContainerLogs(ctx, s.id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: tail})
+// stamp is a time as the daemon takes it; empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
+}
+
+func (s *server) logs(ctx context.Context, of container.LogsOptions, w io.Writer) error {
+	of.ShowStdout, of.ShowStderr = true, true
+	body, err := s.d.c.ContainerLogs(ctx, s.id, of)
 	if err != nil {
 		return fmt.Errorf("read the container's log: %w", err)
 	}
@@ -46,7 +56,7 @@ func (s *server) logs(ctx context.Context, tail string, w io.Writer) error {
 // by its end.
 func (s *server) tail(ctx context.Context) string {
 	kept := ending{max: maxTail}
-	if err := s.logs(ctx, tailLines, &kept); err != nil {
+	if err := s.logs(ctx, container.LogsOptions{Tail: tailLines}, &kept); err != nil {
 		return ""
 	}
 	var b strings.Builder

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -53,7 +54,7 @@ func TestALogOverItsLimitKeepsItsEnd(t *testing.T) {
 	}})
 	s := &server{d: openFake(t), id: "c1"}
 	var got bytes.Buffer
-	if err := s.Log(t.Context(), &got); err != nil {
+	if err := s.Log(t.Context(), &got, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	first, rest, _ := strings.Cut(got.String(), "\n")

@@ -56,7 +56,7 @@ func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string) 
 		return 0, fmt.Errorf("wait for a container of %s: %w", img.Ref, err)
 	}
 	var said strings.Builder
-	if err := s.logs(ctx, "all", &said); err != nil {
+	if err := s.logs(ctx, container.LogsOptions{}, &said); err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(said.String()) {

@@ -54,6 +54,17 @@ type Syncer interface {
 	Sync(ctx context.Context, baseURL string) error
 }
 
+// CacheResetter is an engine whose server can forget the prompts that it has seen,
+// or never keeps them. By assertion.
+type CacheResetter interface {
+	// CanReset says whether ResetCache is to be had: that is known before a server is
+	// kept for it.
+	CanReset() bool
+	// ResetCache empties the server's prefix cache, and says how: the route that was
+	// called, or none and why.
+	ResetCache(ctx context.Context, baseURL string) (how string, err error)
+}
+
 // Counter is an engine that counts its own work. By assertion.
 type Counter interface {
 	Counters(ctx context.Context, baseURL string) (Counters, error)
@@ -82,6 +93,9 @@ type Host struct {
 	// LongestPrompt is the most tokens that a prompt of a file may have, which are
 	// sent whole; 0: synthetic prompts, of workload.max_input_tokens.
 	LongestPrompt int
+	// Kept says that the container serves several experiments, between which its
+	// caches are emptied.
+	Kept bool
 }
 
 // Model is where a model lies. The zero value is one that the engine finds by
@@ -150,7 +164,8 @@ type Server interface {
 	Info() ContainerInfo
 	Done() <-chan struct{} // closed when the server has died or was stopped
 	Err() error            // after Done: nil when it was stopped, else *Died
-	Log(ctx context.Context, w io.Writer) error
+	// Log copies what the server wrote since a time; the zero time is its start.
+	Log(ctx context.Context, w io.Writer, since time.Time) error
 	// Stop ends and removes the container; safe to call twice. Its context's
 	// deadline bounds the graceful part; the kill that follows has its own.
 	Stop(context.Context) error

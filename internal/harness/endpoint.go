@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -21,7 +22,7 @@ func (endpoint) Info() engine.ContainerInfo {
 }
 func (endpoint) Done() <-chan struct{}                { return nil } // never: its life is not ours to see
 func (endpoint) Err() error                           { return nil }
-func (endpoint) Log(context.Context, io.Writer) error { return nil }
+func (endpoint) Log(context.Context, io.Writer, time.Time) error { return nil }
 func (endpoint) Stop(context.Context) error           { return nil }
 func (endpoint) Kill(context.Context) error           { return nil }
 

@@ -136,7 +136,7 @@ func (f *fake) Info() engine.ContainerInfo {
 	return engine.ContainerInfo{ID: "c1", Command: append([]string{"/reference"}, f.tells...)}
 }
 func (f *fake) Done() <-chan struct{} { return f.done }
-func (f *fake) Log(_ context.Context, w io.Writer) error {
+func (f *fake) Log(_ context.Context, w io.Writer, _ time.Time) error {
 	_, err := io.WriteString(w, "its log\n"+strings.Join(f.tells, "\n"))
 	return err
 }

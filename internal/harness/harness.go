@@ -54,7 +54,11 @@ type run struct {
 	*Runner
 	id      string
 	exp     study.Experiment
-	planned bool // looked at, and never started: nothing is locked
+	planned bool   // looked at, and never started: nothing is locked
+	place   *place // in a study; nil of one by itself
+	kept    *kept  // the server of an earlier run of the study, which serves this one too
+	anew    string // why a server that was kept is not used any more; empty: there was none
+	gap     string // whether there was a pause before it, and why
 
 	gpus     GPUs
 	devices  []measure.Device
@@ -121,26 +125,32 @@ type work struct {
 // Execute runs one experiment. The error says why it did not complete; the
 // outcome stands beside it.
 func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, error) {
-	x := &run{Runner: r, id: newID(), exp: e, started: time.Now().UTC()}
+	return r.execute(ctx, e, nil)
+}
+
+// execute runs one experiment at its place in a study, or by itself.
+func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
+	x := &run{Runner: r, id: newID(), exp: e, place: at, started: time.Now().UTC()}
 	defer x.release()
-	if err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) }); err != nil {
-		if x.store != nil {
-			os.Remove(x.store.Dir()) // empty: nothing was measured
-		}
-		return Outcome{}, err
+	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
+	if err == nil {
+		err = x.pause(ctx)
+	}
+	if err != nil {
+		return x.unmeasured(ctx, err)
 	}
 	if x.recorder != nil {
 		x.recorder.Start()
 	}
-	err := x.hidden(x.measured(ctx))
+	err = x.hidden(x.measured(ctx))
 	rec := x.record(err)
 	keep := x.phase(measure.Record, "", func() (string, error) {
 		err := x.keep(rec)
 		return x.store.Dir(), err
 	})
-	after := x.after(ctx)
+	after := x.after(ctx, rec)
 	x.mapWarnings(rec)
-	if x.exp.Baseline.After && x.baseline != nil {
+	if x.exp.Baseline.After && x.baseline != nil && !x.resident() {
 		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
 			x.idleAgain(ctx, rec)
 			return "", nil
@@ -188,17 +198,43 @@ func (x *run) measured(ctx context.Context) error {
 			defer timer.Stop()
 		}
 	}
-	return x.judge(ctx)
+	return x.away(ctx, x.judge(ctx))
 }
 
-var errTimeout = errors.New("the experiment took longer than --timeout allows")
+// away blames the daemon, where it does not answer any more, for what its
+// containers did.
+func (x *run) away(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || x.running() || x.Docker.Describe(ctx).Version != "" {
+		return err
+	}
+	return fault(HostFault, "%w, and took the container with it (%w); start it, then go on", ErrAway, err)
+}
+
+var errTimeout = errors.New("the experiment took longer after its server was ready than --timeout or execution.experiment_timeout_seconds allows")
+
+// unmeasured ends a run of which nothing was measured. What only this experiment
+// is to blame for is a record in a study, since the study goes on.
+func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
+	err = x.hidden(err)
+	kind := KindOf(err)
+	if x.store == nil {
+		return Outcome{}, err
+	}
+	if x.place == nil || ctx.Err() != nil || kind == HostFault || kind == InterruptFault || errors.Is(err, ErrAway) {
+		os.Remove(x.store.Dir()) // empty
+		return Outcome{}, err
+	}
+	rec := x.record(err)
+	keep := x.keep(rec)
+	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec))
+}
 
 // explain turns what a phase saw, a broken connection or the end of a context,
 // into what caused it.
 func (x *run) explain(ctx context.Context, err error) error {
 	if x.server != nil {
 		if died := x.death(ctx, KindOf(err) != ConfigFault); died != nil {
-			return died
+			return x.away(ctx, died)
 		}
 	}
 	if ctx.Err() == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -87,7 +88,7 @@ func (x *run) rewrite(r *result.Record) error {
 // after fetches the log, removes the container and sees the GPU's memory
 // released. It runs whether or not the experiment did, and when it was
 // interrupted; a second interrupt kills the container.
-func (x *run) after(ctx context.Context) error {
+func (x *run) after(ctx context.Context, r *result.Record) error {
 	if x.server == nil || x.running() {
 		return nil
 	}
@@ -97,13 +98,16 @@ func (x *run) after(ctx context.Context) error {
 		logCtx, done := context.WithTimeout(ctx, logDeadline)
 		err := x.store.Put(result.LogFile, func(w io.Writer) error {
 			h := &hiding{to: w, hide: x.exp.Hide}
-			return errors.Join(x.server.Log(logCtx, h), h.flush())
+			return errors.Join(x.server.Log(logCtx, h, x.logFrom()), h.flush())
 		})
 		done()
 		if err != nil {
 			x.Log.Warn("fetch the engine's log", "error", err)
 		}
-		if err := x.stop(ctx); err != nil {
+		if x.handOver(ctx, r) {
+			return "container kept for the next run", nil
+		}
+		if err := stop(ctx, x.server); err != nil {
 			return "", fault(HostFault, "stop container: %w; `llem clean` removes it", err)
 		}
 		return x.released(ctx), nil
@@ -156,16 +160,17 @@ func (x *run) unhurried(ctx context.Context) (context.Context, context.CancelFun
 	return ctx, func() { cancel(); <-gone }
 }
 
-func (x *run) stop(ctx context.Context) error {
+// stop ends and removes a server's container, by force where it does not go.
+func stop(ctx context.Context, s engine.Server) error {
 	stopCtx, cancel := context.WithTimeout(ctx, stopDeadline)
 	defer cancel()
-	err := x.server.Stop(stopCtx)
+	err := s.Stop(stopCtx)
 	if err == nil {
 		return nil
 	}
 	killCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeDeadline)
 	defer cancel()
-	return x.server.Kill(killCtx)
+	return s.Kill(killCtx)
 }
 
 // released waits until the GPUs hold no more memory than before the launch,

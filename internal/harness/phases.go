@@ -31,6 +31,8 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		return "skipped: the server is on the GPUs already", nil
 	case !x.exp.Baseline.Enabled:
 		return "skipped: baseline.enabled is false", nil
+	case x.kept != nil:
+		return x.keptBaseline(), nil
 	}
 	length := study.Seconds(x.exp.Baseline.DurationSeconds)
 	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.exp.Baseline.CacheTTLSeconds), Least: length}
@@ -64,6 +66,9 @@ func (x *run) launch(ctx context.Context) (string, error) {
 		err := x.identify(ctx, "")
 		return fmt.Sprintf("skipped: %s %s already runs at %s", x.eng.Name(), x.info.Version, x.server.URL()), err
 	}
+	if x.kept != nil {
+		return fmt.Sprintf("skipped: %s %s is kept from an earlier run, %s", x.eng.Name(), x.info.Version, x.kept.proof()), nil
+	}
 	spec, err := x.spec()
 	if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
@@ -92,13 +97,18 @@ func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err e
 	if x.server, err = x.Docker.Launch(ctx, spec); err != nil {
 		return "", err
 	}
+	return x.load(ctx, spec.ReadyTimeout)
+}
+
+// load has a server take its model that is up before it has it.
+func (x *run) load(ctx context.Context, limit time.Duration) (served string, err error) {
 	l, ok := x.eng.(engine.Loader)
 	if !ok {
 		return "", nil
 	}
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
-	ctx, done := context.WithTimeout(ctx, spec.ReadyTimeout)
+	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
 	if served, err = l.Load(ctx, x.server.URL(), x.exp, x.engineHost()); err != nil {
 		return "", fmt.Errorf("have the server load %s: %w", x.exp.Model, err)

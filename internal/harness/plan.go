@@ -101,5 +101,8 @@ func (x *run) lock(uuids []string) (*Locks, error) {
 	if x.planned {
 		return nil, nil
 	}
+	if x.place != nil {
+		return nil, x.place.session.lock(uuids)
+	}
 	return LockGPUs(uuids, x.id)
 }

@@ -23,13 +23,13 @@ const minSpace = 128 << 20
 // measured: output folder, prompts, GPUs and their locks, image, engine.
 func (x *run) preflight(ctx context.Context) (string, error) {
 	var err error
-	if x.store, err = result.Create(x.exp.Output.Dir, x.exp.Name, x.started); err != nil {
+	if x.store, err = x.create(); err != nil {
 		return "", fault(HostFault, "%w", err)
 	}
 	if free, ok := freeSpace(x.store.Dir()); ok && free < minSpace {
 		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
-	if x.runLock, err = LockRun(x.id, x.store.Dir()); err != nil {
+	if err := x.mark(); err != nil {
 		return "", fault(HostFault, "%w", err)
 	}
 	if err := x.prompts.open(x.exp); err != nil {
@@ -56,11 +56,31 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.findServer(ctx); err != nil {
 		return "", err
 	}
+	if err := x.takeKept(ctx); err != nil {
+		return "", err
+	}
 	if err := x.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
 		return "", err
 	}
 	x.sayDifferences()
 	return x.preflightNote(), nil
+}
+
+// create makes the folder of the result.
+func (x *run) create() (*result.Store, error) {
+	if x.place != nil {
+		return result.CreateAt(x.place.folder)
+	}
+	return result.Create(x.exp.Output.Dir, x.exp.Name, x.started)
+}
+
+// mark shows others that the run is alive; in a study that is the study's mark.
+func (x *run) mark() (err error) {
+	if x.place != nil {
+		return nil
+	}
+	x.runLock, err = LockRun(x.id, x.store.Dir())
+	return err
 }
 
 func (x *run) preflightNote() string {
@@ -142,8 +162,8 @@ const waitEvery = 2 * time.Second
 // claim takes the experiment's GPUs. Where they are awaited, another's process on
 // them is a reason to wait too.
 func (x *run) claim(ctx context.Context) (err error) {
-	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.exp, x.lock)
-	if err != nil || !x.WaitGPU || x.running() || len(x.devices) == 0 {
+	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.onHeld(), x.lock)
+	if err != nil || !x.WaitGPU || x.running() || len(x.devices) == 0 || x.holds() {
 		return err
 	}
 	busy := busyGPUs(ctx, x.gpus, x.devices)
@@ -172,6 +192,7 @@ func (x *run) watch(ctx context.Context) error {
 	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)
 	}
+	x.foreign = x.notKept(x.foreign)
 	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 && !x.running() { // those of a server that was there are its own
 		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -22,17 +23,17 @@ func (x *run) record(cause error) *result.Record {
 		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.prompts.digest),
 		Name: e.Name, LlemVersion: x.Version, Status: result.Completed,
 		StartedAt: x.started, EndedAt: time.Now().UTC(), Phases: x.phases,
-		Gap:    "skipped: starting a container is the gap, and the thermal floor stands inside the experiment",
+		Gap:    x.gap,
 		Config: e.Redacted(),
 	}
 	if cause != nil {
 		r.Status, r.Error = result.Failed, cause.Error()
-		if KindOf(cause) == InterruptFault {
+		if KindOf(cause) == InterruptFault || errors.Is(cause, ErrAway) {
 			r.Status = result.Interrupted
 		}
 	}
-	if x.running() {
-		r.Gap = "none: the server was already running, and nothing ran before on its behalf"
+	if x.place != nil {
+		r.Study = ptr(x.place.StudyRun)
 	}
 	r.Engine, r.Model = x.engineRecord(), x.modelRecord()
 	r.Environment = x.environment()
@@ -51,8 +52,11 @@ func (x *run) record(cause error) *result.Record {
 
 func (x *run) engineRecord() result.Engine {
 	out := result.Engine{
-		Name: x.eng.Name(), ToldBy: x.toldBy(), Version: x.info.Version, Image: x.image.Ref,
-		ImageDigest: textOrNil(x.image.Digest), ImageID: x.image.ID, Command: []string{},
+		Version: x.info.Version, Image: orText(x.image.Ref, x.exp.Engine.Image),
+		ImageDigest: textOrNil(x.image.Digest), ImageID: x.image.ID, Command: []string{}, Kept: x.keptRecord(),
+	}
+	if x.eng != nil {
+		out.Name, out.ToldBy = x.eng.Name(), x.toldBy()
 	}
 	if x.server != nil {
 		info := x.server.Info()

@@ -20,7 +20,9 @@ func (x *run) runWarnings(fig load.Figures) {
 	if x.work == nil {
 		return
 	}
-	x.warn("single_run", "one run has no spread of its own")
+	if x.place == nil || x.place.cycles < 2 {
+		x.warn("single_run", "one run has no spread of its own")
+	}
 	if w, ok := measure.ShortWindow(x.work.window); ok {
 		x.warnings = append(x.warnings, w)
 	}

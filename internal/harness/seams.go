@@ -119,5 +119,8 @@ func KindOf(err error) Kind {
 // ErrNoImage is an image that is not on this host and is not, or cannot be, pulled.
 var ErrNoImage = errors.New("no such image")
 
+// ErrAway is a daemon or a registry that does not answer, and may again.
+var ErrAway = errors.New("the Docker daemon does not answer")
+
 // ErrNoGPU is returned by an opener of GPUs on a host that has none.
 var ErrNoGPU = errors.New("no NVIDIA GPU on this host")

@@ -67,6 +67,9 @@ func (x *run) findImage(ctx context.Context) (engine.Image, error) {
 	if x.SameImage {
 		return x.sameImage(ctx)
 	}
+	if img, ok := x.pinned(); ok {
+		return x.samePinned(ctx, img)
+	}
 	ref, pull := x.exp.Engine.Image, x.exp.Engine.Pull
 	upstream, bare := engine.Upstream(ref, x.onGPUs())
 	if !bare {
@@ -97,7 +100,7 @@ const tokenFile = "/run/secrets/llem/hf_token"
 
 // engineHost is what the engine needs to know to start, and to load its model.
 func (x *run) engineHost() engine.Host {
-	h := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model, LongestPrompt: x.prompts.longest()}
+	h := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model, LongestPrompt: x.prompts.longest(), Kept: x.keeping()}
 	if x.HFToken && x.online() {
 		h.TokenFile = tokenFile
 	}
@@ -122,7 +125,7 @@ func (x *run) spec() (engine.Spec, error) {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
 	}
 	x.overridden = s.Overridden
-	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.runLock.Path(), x.exp.ConfigHash(), os.Getpid()
+	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.lockFile(), x.exp.ConfigHash(), os.Getpid()
 	s.Name = "llem-" + x.id
 	return s, nil
 }

@@ -42,6 +42,7 @@ type Phase uint8
 // The phases of the protocol, section 1.
 const (
 	Preflight Phase = iota
+	Gap // of a study, where no container is started
 	BaselinePhase
 	Launch
 	WarmupPhase
@@ -51,7 +52,7 @@ const (
 	After
 )
 
-var phaseNames = [...]string{"preflight", "baseline", "launch", "warmup", "thermal_floor", "window", "record", "after"}
+var phaseNames = [...]string{"preflight", "gap", "baseline", "launch", "warmup", "thermal_floor", "window", "record", "after"}
 
 func (p Phase) String() string { return phaseNames[p] }
 

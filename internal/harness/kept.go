@@ -1,0 +1,255 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// kept is a container that serves more than one run of a study.
+type kept struct {
+	server    engine.Server
+	spec      engine.Spec
+	served    string // the model's name there, where the engine was told it
+	by        string // the run that it was started for
+	runs      int    // that it has served
+	memBefore []uint64
+	baseline  *measure.Baseline // of the GPUs before it existed
+	result.Kept
+}
+
+// keeping says that the study keeps containers, and that the engine's can be: its
+// caches can be emptied.
+func (x *run) keeping() bool {
+	if x.place == nil || !x.place.session.keeps || x.running() {
+		return false
+	}
+	r, ok := x.eng.(engine.CacheResetter)
+	return ok && r.CanReset()
+}
+
+// same compares what two containers are started with; their names are each run's
+// own.
+func same(a, b engine.Spec) bool {
+	for _, s := range []*engine.Spec{&a, &b} {
+		s.Run, s.Lock, s.Experiment, s.Name, s.PID = "", "", "", "", 0
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// takeKept takes the server of the run before, where this one's container would be
+// the same and its caches are proven empty; else that container is removed, so that
+// the GPUs are bare.
+func (x *run) takeKept(ctx context.Context) error {
+	if x.place == nil || x.place.session.kept == nil {
+		if x.place != nil && x.place.session.keeps && !x.running() && !x.keeping() {
+			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied", x.eng.Name())
+		}
+		return nil
+	}
+	s := x.place.session
+	why, err := x.unlike(s.kept)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		why = x.prove(ctx, s.kept)
+	}
+	if why == "" {
+		x.kept, x.memBefore = s.kept, s.kept.memBefore
+		return nil
+	}
+	x.server, x.info, x.anew = nil, engine.Info{}, why
+	x.Observer.Say("the container is not kept: " + why)
+	x.memBefore = s.kept.memBefore
+	if err := s.drop(ctx); err != nil {
+		return fault(HostFault, "stop container: %w; `llem clean` removes it", err)
+	}
+	x.released(ctx)
+	x.memBefore = nil
+	return ctx.Err()
+}
+
+// unlike says why the kept server is not this run's; empty: it is.
+func (x *run) unlike(k *kept) (why string, err error) {
+	if x.running() {
+		return "the next run is of a server that already runs", nil
+	}
+	spec, err := x.spec()
+	if err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	switch {
+	case k.server.Err() != nil:
+		return "it died: " + k.server.Err().Error(), nil
+	case !same(spec, k.spec):
+		return "the next run's container is started with something else", nil
+	}
+	return "", nil
+}
+
+// coldTimeout bounds the requests that prove a cache empty.
+const coldTimeout = 2 * time.Minute
+
+// proofBatch numbers the prompt of the proof among those of warmups, of which no
+// experiment has so many.
+const proofBatch = 1 << 20
+
+// prove empties the server's prefix cache and proves it: a prompt of its own is sent
+// twice, and again after the reset, when nothing of it may be found. It says why the
+// server is not fit; empty: it is.
+func (x *run) prove(ctx context.Context, k *kept) (why string) {
+	x.server = k.server
+	ctx, cancel := x.alive(ctx)
+	defer cancel()
+	ctx, done := context.WithTimeout(ctx, coldTimeout)
+	defer done()
+	err := x.identify(ctx, k.served)
+	if err == nil {
+		err = x.draw()
+	}
+	if err != nil {
+		return err.Error()
+	}
+	before, _, err := x.found(ctx, 2)
+	if err != nil {
+		return err.Error()
+	}
+	how, err := x.eng.(engine.CacheResetter).ResetCache(ctx, x.server.URL())
+	if err != nil {
+		return "its prefix cache could not be emptied: " + err.Error()
+	}
+	if k.served, err = x.load(ctx, coldTimeout); err != nil {
+		return err.Error()
+	}
+	after, by, err := x.found(ctx, 1)
+	switch {
+	case err != nil:
+		return err.Error()
+	case by == "":
+		return "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
+	case after > 0:
+		return fmt.Sprintf("after its prefix cache was emptied (%s) it still found %d tokens of a prompt in it", how, after)
+	}
+	k.Kept = result.Kept{StartedFor: k.by, Runs: k.runs, CacheReset: how, CachedBefore: before, CachedAfter: after, CachedBy: by}
+	return ""
+}
+
+// found sends the proof's prompt n times and says how many of its tokens were found
+// in the prefix cache the last time, and who counted them: empty where nobody does.
+func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err error) {
+	reqs, err := x.prompts.warmup(x.exp, proofBatch, 1)
+	if err != nil {
+		return 0, "", err
+	}
+	reqs[0].MaxOutputTokens = 1
+	client := x.client()
+	defer closeClient(client)
+	for range n {
+		before := x.counters(ctx)
+		done, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(1)})
+		if err != nil {
+			return 0, "", err
+		}
+		t := done.Traces[0]
+		if t.Status != load.StatusOK {
+			return 0, "", errors.New(t.Error)
+		}
+		tokens, by = 0, ""
+		if t.CachedTokens != nil {
+			tokens, by = int64(*t.CachedTokens), "usage"
+		} else if after, ok := x.counters(ctx)[engine.CachedTokens]; ok {
+			tokens, by = int64(after-before[engine.CachedTokens]), "metrics"
+		}
+	}
+	return tokens, by, nil
+}
+
+// notKept leaves out the processes of the kept container, which are the study's own.
+func (x *run) notKept(list []measure.Process) (out []measure.Process) {
+	if x.place == nil || x.place.session.kept == nil {
+		return list
+	}
+	own := inside(x.place.session.kept.server.Info().ID)
+	for _, p := range list {
+		if mine, err := own(p.PID); err != nil || !mine {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// resident says that the container stays on the GPUs after the run.
+func (x *run) resident() bool { return x.place != nil && x.place.session.kept != nil }
+
+// handOver keeps the container for the runs to come, where it has served this one
+// well.
+func (x *run) handOver(ctx context.Context, r *result.Record) bool {
+	if x.place == nil {
+		return false
+	}
+	s := x.place.session
+	s.kept = nil
+	if !x.keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
+		return false
+	}
+	k := x.kept
+	if k == nil {
+		spec, err := x.spec()
+		if err != nil {
+			return false
+		}
+		k = &kept{server: x.server, spec: spec, served: x.info.Model, by: x.id, memBefore: x.memBefore, baseline: x.baseline}
+	}
+	k.runs++
+	s.kept = k
+	return true
+}
+
+// drop stops the kept container; there may be none.
+func (s *session) drop(ctx context.Context) error {
+	k := s.kept
+	if k == nil {
+		return nil
+	}
+	s.kept = nil
+	return stop(context.WithoutCancel(ctx), k.server)
+}
+
+// keptBaseline is the one that was measured before the container existed. It is
+// older by now, and less well known.
+func (x *run) keptBaseline() string {
+	if x.kept.baseline == nil {
+		return "skipped: the container is kept, and there is no baseline from before it"
+	}
+	b := *x.kept.baseline
+	b.Aged(time.Since(b.MeasuredAt))
+	x.baseline = &b
+	return fmt.Sprintf("%.1f W, from before the container was started, %s ago", float64(b.Power), b.Age.Round(time.Second))
+}
+
+// logFrom is when the run's own part of the container's log begins.
+func (x *run) logFrom() time.Time {
+	if x.kept == nil {
+		return time.Time{}
+	}
+	return x.started
+}
+
+func (x *run) keptRecord() *result.Kept {
+	if x.kept == nil {
+		return nil
+	}
+	return ptr(x.kept.Kept)
+}
+
+func (k *kept) proof() string {
+	return fmt.Sprintf("its prefix cache proven empty (%s: %d tokens found before, %d after)", k.CacheReset, k.CachedBefore, k.CachedAfter)
+}
