@@ -20,11 +20,11 @@ func (e endpoint) URL() string { return string(e) }
 func (endpoint) Info() engine.ContainerInfo {
 	return engine.ContainerInfo{Command: []string{}, Route: "endpoint"}
 }
-func (endpoint) Done() <-chan struct{}                { return nil } // never: its life is not ours to see
-func (endpoint) Err() error                           { return nil }
+func (endpoint) Done() <-chan struct{}                           { return nil } // never: its life is not ours to see
+func (endpoint) Err() error                                      { return nil }
 func (endpoint) Log(context.Context, io.Writer, time.Time) error { return nil }
-func (endpoint) Stop(context.Context) error           { return nil }
-func (endpoint) Kill(context.Context) error           { return nil }
+func (endpoint) Stop(context.Context) error                      { return nil }
+func (endpoint) Kill(context.Context) error                      { return nil }
 
 // running says that the server of this run was already there.
 func (x *run) running() bool { return x.exp.Engine.Endpoint != "" }

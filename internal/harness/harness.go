@@ -132,6 +132,9 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
 	x := &run{Runner: r, id: newID(), exp: e, place: at, started: time.Now().UTC()}
 	defer x.release()
+	if at != nil {
+		x.warnings = append(x.warnings, at.doubts...)
+	}
 	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
 	if err == nil {
 		err = x.pause(ctx)

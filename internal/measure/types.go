@@ -42,7 +42,7 @@ type Phase uint8
 // The phases of the protocol, section 1.
 const (
 	Preflight Phase = iota
-	Gap // of a study, where no container is started
+	Gap             // of a study, where no container is started
 	BaselinePhase
 	Launch
 	WarmupPhase

@@ -124,3 +124,6 @@ func advise(name string, err error) error {
 	}
 	return fmt.Errorf("write %s: %w", name, err)
 }
+
+// Open is the directory of a run that is there.
+func Open(dir string) *Store { return &Store{dir: dir} }

@@ -1,0 +1,252 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// need is what points share that need the same of the host.
+type need struct {
+	exp  study.Experiment // the first of them
+	name string
+}
+
+// OpenStudy fetches the images and models of a plan's runs, sees that their engines
+// can do them, and takes their GPUs for as long as the study lasts, all before
+// anything is measured. restore puts the secrets of an experiment back.
+func (r *Runner) OpenStudy(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (*Study, error) {
+	s := &Study{
+		Plan: p, Refused: map[int]string{}, runner: r, restore: restore, backoff: patience,
+		session: &session{id: newID(), keeps: p.Execution.Restart == study.EngineChange, images: map[string]engine.Image{}},
+	}
+	err := s.open(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.session.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Study) open(ctx context.Context) error {
+	if n := s.Plan.Nameless(); n > 0 {
+		return fault(ConfigFault, "%d points name neither an image nor a server: give engine.image in the study, or --image", n)
+	}
+	if err := s.fetch(ctx); err != nil {
+		return err
+	}
+	if err := s.claim(ctx); err != nil {
+		return err
+	}
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	s.host = s.lookAround(ctx)
+	return nil
+}
+
+// each calls do with the experiment of every point that is run.
+func (s *Study) each(do func(point int, e study.Experiment) error) error {
+	for _, i := range s.Plan.Runnable() {
+		e, err := s.Plan.Experiment(i)
+		if err == nil {
+			e, err = s.restore(e)
+		}
+		if err != nil {
+			return &Fault{Kind: ConfigFault, Err: err}
+		}
+		if err := do(i, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// distinct are the experiments that differ in what key says of them.
+func (s *Study) distinct(key func(study.Experiment) string) ([]need, error) {
+	var out []need
+	seen := map[string]bool{}
+	return out, s.each(func(_ int, e study.Experiment) error {
+		if k := key(e); !seen[k] {
+			seen[k] = true
+			out = append(out, need{e, k})
+		}
+		return nil
+	})
+}
+
+// fetch pulls images and downloads models, so that no run waits for them and all
+// runs use the same. Whatever is not to be had is told at once.
+func (s *Study) fetch(ctx context.Context) error {
+	list, err := s.distinct(func(e study.Experiment) string {
+		g := e.Engine
+		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode)
+	})
+	if err != nil {
+		return err
+	}
+	var lacking error
+	for _, n := range list {
+		err := s.patiently(ctx, func() error {
+			got, err := s.runner.Pull(ctx, n.exp)
+			if err == nil && got.Image.ID != "" {
+				s.session.images[n.exp.Engine.Image] = got.Image
+			}
+			return err
+		})
+		if KindOf(err) == InterruptFault || err != nil && KindOf(err) == HostFault {
+			return err
+		}
+		lacking = errors.Join(lacking, err)
+	}
+	if lacking != nil {
+		return fault(ConfigFault, "nothing was measured yet, since runs of the study lack what they need:\n%w", lacking)
+	}
+	return nil
+}
+
+// patiently tries again where a daemon or a registry does not answer.
+func (s *Study) patiently(ctx context.Context, do func() error) error {
+	for try := 0; ; try++ {
+		err := do()
+		if err == nil || !transient(err) || try >= len(s.backoff)-1 { // the longest wait is for a study that has begun
+			return err
+		}
+		s.runner.Observer.Say(fmt.Sprintf("%v: trying again in %s (%d of %d)", err, s.backoff[try], try+1, len(s.backoff)-1))
+		if measure.Sleep(ctx, s.backoff[try]) != nil {
+			return fault(InterruptFault, "interrupted before anything was measured")
+		}
+	}
+}
+
+// transient says that an error may pass by itself.
+func transient(err error) bool { return errors.Is(err, ErrAway) || errors.Is(err, hub.ErrUnreachable) }
+
+// claim takes the GPUs of all runs, those of the largest first, so that runs on
+// fewer are on some of them.
+func (s *Study) claim(ctx context.Context) error {
+	list, err := s.distinct(func(e study.Experiment) string {
+		return fmt.Sprint(e.GPUs, "\x00", e.Parallel.Size(), "\x00", e.Engine.Endpoint, "\x00", e.Energy.Backend)
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(a, b need) int { return cmp.Compare(b.exp.Parallel.Size(), a.exp.Parallel.Size()) })
+	for _, n := range list {
+		if n.exp.GPUs.Mode == "none" {
+			continue
+		}
+		x := &run{Runner: s.runner, exp: n.exp, place: &place{session: s.session}}
+		err := x.openGPUs(ctx)
+		s.session.hold(x.devices)
+		x.release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check asks every point's engine whether it can do it. A point that it cannot is
+// kept with the reason and not run.
+func (s *Study) check(ctx context.Context) error {
+	var reasons error
+	err := s.each(func(i int, e study.Experiment) error {
+		if e.Engine.Endpoint != "" {
+			return nil
+		}
+		x := &run{Runner: s.runner, exp: e, planned: true, place: &place{session: s.session}}
+		if e.GPUs.Mode != "none" {
+			x.devices = s.session.held[:min(e.Parallel.Size(), len(s.session.held))]
+		}
+		err := x.prompts.open(e)
+		if err == nil {
+			err = x.findServer(ctx)
+		}
+		switch {
+		case err == nil:
+		case KindOf(err) == HostFault || KindOf(err) == InterruptFault || transient(err):
+			return err
+		default:
+			s.Refused[i] = e.Hide(err.Error())
+			reasons = errors.Join(reasons, fmt.Errorf("%s: %s", s.Plan.Points[i].Name, s.Refused[i]))
+		}
+		return nil
+	})
+	if err == nil && len(s.Refused) == len(s.Plan.Runnable()) {
+		err = fault(ConfigFault, "none of the study's points can be run:\n%w", reasons)
+	}
+	return err
+}
+
+// lookAround describes the host for the study's plan.
+func (s *Study) lookAround(ctx context.Context) result.StudyHost {
+	h := describeHost()
+	out := result.StudyHost{Hostname: h.Hostname, Kernel: h.Kernel, GPUs: []string{}}
+	if s.runner.Docker != nil {
+		out.Docker = s.runner.Docker.Describe(ctx).Version
+	}
+	for _, d := range s.session.held {
+		out.Driver = d.Driver
+		out.GPUs = append(out.GPUs, d.UUID)
+	}
+	return out
+}
+
+// changed warns of what is not as it was when the study began.
+func (s *Study) changed() (out []measure.Warning) {
+	was, now := s.record.Host, s.host
+	add := func(what, then, now string) {
+		if then != now {
+			w := measure.Warn("study_host_changed", "%s: as the study began %s, now %s", what, orText(then, "unknown"), orText(now, "unknown"))
+			out = append(out, w)
+			s.runner.Observer.Say("differs: " + w.Message)
+		}
+	}
+	add("host", was.Hostname, now.Hostname)
+	add("kernel", was.Kernel, now.Kernel)
+	add("Docker", was.Docker, now.Docker)
+	add("driver", was.Driver, now.Driver)
+	add("GPUs", fmt.Sprint(was.GPUs), fmt.Sprint(now.GPUs))
+	for _, i := range s.record.Images {
+		img, used := s.session.images[i.Ref]
+		if used {
+			add("image "+i.Ref, short(i.ID), short(img.ID))
+		}
+	}
+	return out
+}
+
+// clock tells whether the host's clock was set back while a study runs.
+type clock struct {
+	begun time.Time
+	ahead time.Duration // of the journal's last line to the clock, as this llem began
+}
+
+// setBack is from where on that is told.
+const setBack = 2 * time.Second
+
+func newClock(journal []result.JournalEntry) clock {
+	c := clock{begun: time.Now()}
+	for _, e := range journal {
+		c.ahead = max(c.ahead, e.At.Sub(c.begun))
+	}
+	return c
+}
+
+func (c clock) doubts() []measure.Warning {
+	now := time.Now()
+	back := max(c.ahead, now.Sub(c.begun)-now.Round(0).Sub(c.begun.Round(0))) // monotonic less wall
+	if back < setBack {
+		return nil
+	}
+	return []measure.Warning{measure.Warn("clock_changed", "the host's clock was set back by %s while the study ran", back.Round(time.Second))}
+}

@@ -1,0 +1,151 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// left lists the runs that have no whole record, in the plan's order. The records
+// themselves tell, whatever the journal's last words were: one that is whole is not
+// run again, what was cut off is set aside.
+func (s *Study) left() (todo []int, err error) {
+	for run := 1; run <= len(s.record.Runs); run++ {
+		rec, why := s.whole(run)
+		if rec != nil {
+			s.tally.had(rec)
+			continue
+		}
+		if why != "" {
+			s.runner.Observer.Say(fmt.Sprintf("run %d is run again: %s", run, why))
+			if err := s.aside(run, why); err != nil {
+				return nil, err
+			}
+		}
+		todo = append(todo, run)
+	}
+	return todo, nil
+}
+
+// whole is a run's record where it is complete; why it is not, where it left
+// something.
+func (s *Study) whole(run int) (rec *result.Record, why string) {
+	dir := folderOf(s.dir, s.record, run)
+	point := s.record.Points[s.record.Runs[run-1][1]-1]
+	if list, err := os.ReadDir(dir); err != nil || len(list) == 0 {
+		if s.ended(run) {
+			return nil, "the journal says that it ended, and its record is missing"
+		}
+		return nil, ""
+	}
+	rec, _, err := result.Read(dir)
+	if err != nil {
+		return nil, "it was cut off before its record was written"
+	}
+	seen, ok := result.CheckRecord(dir)
+	switch {
+	case !ok:
+		return nil, "its record is damaged: " + seen
+	case rec.Status == result.Interrupted:
+		return nil, "it was interrupted: " + rec.Error
+	case rec.Study == nil || rec.Study.ID != s.record.ID || rec.Study.Cycle != s.record.Runs[run-1][0] || rec.ConfigHash != point.ConfigHash:
+		return nil, "its folder holds the record of something else"
+	}
+	if len(rec.Files) == 0 {
+		if err := finish(dir, rec); err != nil {
+			return nil, "its record could not be finished: " + err.Error()
+		}
+	}
+	return rec, ""
+}
+
+// ended says whether the journal knows of the run's end.
+func (s *Study) ended(run int) bool {
+	last := ""
+	for _, e := range s.journal.Entries() {
+		if e.Folder == s.record.Folder(run) {
+			last = e.Event + " " + e.Status
+		}
+	}
+	return last == result.RunEnded+" "+result.Completed || last == result.RunEnded+" "+result.Failed
+}
+
+// finish completes a record that was written as the window ended, and not again
+// after it: its measurement is whole.
+func finish(dir string, r *result.Record) error {
+	half, err := filepath.Glob(filepath.Join(dir, ".*")) // what was being written
+	if err != nil {
+		return err
+	}
+	for _, f := range half {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
+	w := measure.Warn("record_unfinished", "llem was killed after the window, before the run's end was written")
+	r.MeasurementWarnings = append(r.MeasurementWarnings, w.String())
+	r.WarningSeverities[w.Code] = string(w.Severity)
+	if r.Files, err = result.Files(dir); err != nil {
+		return err
+	}
+	return result.Open(dir).PutRecord(r)
+}
+
+// tally is how far a study has come.
+type tally struct {
+	planned, completed, failed int
+	now                        int // of this llem
+	spent                      time.Duration
+	energy                     string // of the last run
+}
+
+func (t *tally) had(r *result.Record) {
+	if r.Status == result.Completed {
+		t.completed++
+	} else {
+		t.failed++
+	}
+}
+
+func (t *tally) ended(status string) {
+	t.now++
+	if status == result.Completed {
+		t.completed++
+	} else {
+		t.failed++
+	}
+}
+
+func (t *tally) took(d time.Duration) { t.spent += d }
+
+// last keeps what the last run came to.
+func (t *tally) last(r *result.Record) {
+	switch {
+	case r.Status != result.Completed:
+		t.energy = ""
+	case r.EnergyPerOutputToken != nil:
+		t.energy = fmt.Sprintf("last %.4g J/token", *r.EnergyPerOutputToken)
+	case r.TokensPerSecond != nil:
+		t.energy = fmt.Sprintf("last %.4g tokens/s, no energy figure", *r.TokensPerSecond)
+	}
+}
+
+// line is the status of the study in one line; todo are the runs of this llem.
+func (t *tally) line(todo int) string {
+	parts := []string{
+		fmt.Sprintf("%d of %d done", t.completed+t.failed, t.planned), fmt.Sprintf("%d failed", t.failed),
+		fmt.Sprintf("%d left", t.planned-t.completed-t.failed),
+	}
+	if left := todo - t.now; t.now > 0 && left > 0 {
+		parts = append(parts, fmt.Sprintf("about %s to go", (t.spent/time.Duration(t.now)*time.Duration(left)).Round(time.Second)))
+	}
+	if t.energy != "" {
+		parts = append(parts, t.energy)
+	}
+	return "study          " + strings.Join(parts, ", ")
+}
