@@ -46,6 +46,9 @@ type fake struct {
 	dies     string
 	after    int // of the requests of the path dies
 	silent   bool
+	away     int      // how often the daemon does not answer, once it was asked for an image three times
+	launched int      // containers
+	asked    int      // for an image
 	tells    []string // stand in its command line, its log and its refusals
 
 	url   string
@@ -156,10 +159,17 @@ func (f *fake) Err() error {
 // The daemon.
 
 func (f *fake) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
+	if f.asked++; f.asked > 3 && f.away > 0 {
+		f.away--
+		return engine.Image{}, ErrAway
+	}
 	return engine.Image{Ref: "i", ID: "sha256:1"}, nil
 }
 
-func (f *fake) Launch(context.Context, engine.Spec) (engine.Server, error) { return f, nil }
+func (f *fake) Launch(context.Context, engine.Spec) (engine.Server, error) {
+	f.launched++
+	return f, nil
+}
 
 // watching keeps the phases that began; at is called as one begins.
 type watching struct {

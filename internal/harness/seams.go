@@ -112,6 +112,8 @@ func KindOf(err error) Kind {
 		return f.Kind
 	case errors.Is(err, context.Canceled):
 		return InterruptFault
+	case errors.Is(err, ErrAway):
+		return HostFault
 	}
 	return ExperimentFault
 }

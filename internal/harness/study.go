@@ -269,4 +269,3 @@ func (s *Study) Settle(p *result.StudyPlan) {
 	}
 	p.Runs = slices.DeleteFunc(p.Runs, func(r [2]int) bool { return p.Points[r[1]-1].Invalid != "" })
 }
-

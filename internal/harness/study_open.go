@@ -169,7 +169,7 @@ func (s *Study) check(ctx context.Context) error {
 		}
 		err := x.prompts.open(e)
 		if err == nil {
-			err = x.findServer(ctx)
+			err = s.patiently(ctx, func() error { return x.findServer(ctx) })
 		}
 		switch {
 		case err == nil:
