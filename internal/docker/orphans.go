@@ -21,6 +21,7 @@ func portOf(port int) nat.Port { return nat.Port(fmt.Sprintf("%d/tcp", port)) }
 // Orphan is a container of llem's whose run is gone.
 type Orphan struct {
 	ID, Name, Run, State string
+	Lock                 string // the file that its owner held
 	Created              time.Time
 }
 
@@ -38,7 +39,7 @@ func (d *Daemon) Orphans(ctx context.Context, held func(lock string) bool) ([]Or
 		if run == "" || lock == "" || held(lock) {
 			continue
 		}
-		o := Orphan{ID: c.ID, Run: run, State: c.State, Created: time.Unix(c.Created, 0)}
+		o := Orphan{ID: c.ID, Run: run, Lock: lock, State: c.State, Created: time.Unix(c.Created, 0)}
 		if len(c.Names) > 0 {
 			o.Name = strings.TrimPrefix(c.Names[0], "/")
 		}

@@ -62,6 +62,11 @@ func (l *RunLock) Path() string {
 	return l.file.Name()
 }
 
+// RunOf is the run, or the study, whose lock is at path.
+func RunOf(path string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), runPrefix), ".lock")
+}
+
 // RunHeld says whether a living process holds the run whose lock is at path. A
 // lock that cannot be looked at counts as held, so that nothing of a living run
 // is cleaned away.
@@ -115,7 +120,7 @@ func cleanRun(path string, dry bool) (*DeadRun, error) {
 	if flock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil || !names(path, f) {
 		return nil, nil
 	}
-	d := &DeadRun{Name: strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), runPrefix), ".lock")}
+	d := &DeadRun{Name: RunOf(path)}
 	if dir := resultDir(f); dir != "" && isEmpty(dir) {
 		d.Dir = dir
 	}

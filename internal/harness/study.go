@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -241,11 +240,7 @@ func (s *Study) attempts(run int) (n int) {
 // aside sets what an attempt left aside; an empty folder is no loss.
 func (s *Study) aside(run int, why string) error {
 	folder := s.record.Folder(run)
-	path := folderOf(s.dir, s.record, run)
-	if _, err := os.Lstat(path); err != nil || os.Remove(path) == nil {
-		return nil
-	}
-	if err := result.Supersede(s.dir, folder); err != nil {
+	if err := setAside(s.dir, folder); err != nil {
 		return fault(HostFault, "%w", err)
 	}
 	return s.journal.Add(result.JournalEntry{Event: result.RunAgain, Run: run, Folder: folder, Reason: why})

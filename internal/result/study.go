@@ -65,6 +65,9 @@ type StudyPlan struct {
 	Host          StudyHost    `json:"host"`          // on which it was begun
 	Images        []StudyImage `json:"images"`        // that its runs use
 	LeastSeconds  float64      `json:"least_seconds"` // by the protocol's own waits
+	// Folders of runs, by their numbers, that are not named by their place in the
+	// plan: those from before the study was changed.
+	Folders map[int]string `json:"folders,omitempty"`
 }
 
 // StudySet is one value from a flag or the environment.
@@ -101,6 +104,9 @@ type StudyImage struct {
 
 // Folder is that of a run of the study, in the study's own.
 func (p *StudyPlan) Folder(run int) string {
+	if f, ok := p.Folders[run]; ok {
+		return f
+	}
 	r := p.Runs[run-1]
 	return fmt.Sprintf("%03d_c%d_%s", run, r[0], p.Points[r[1]-1].Name)
 }
