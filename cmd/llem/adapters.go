@@ -23,8 +23,28 @@ func (l launcher) Resolve(ctx context.Context, ref, pull string, progress func(d
 	if errors.Is(err, docker.ErrImageNotFound) {
 		err = noImage{err}
 	}
-	return img, err
+	return img, away(err)
 }
+
+// Launch says in the harness's words that the daemon does not answer.
+func (l launcher) Launch(ctx context.Context, spec engine.Spec) (engine.Server, error) {
+	s, err := l.Daemon.Launch(ctx, spec)
+	return s, away(err)
+}
+
+// away marks what may pass by itself.
+func away(err error) error {
+	if errors.Is(err, docker.ErrUnavailable) || errors.Is(err, docker.ErrRegistry) {
+		return gone{err}
+	}
+	return err
+}
+
+// gone is harness.ErrAway in the daemon's words.
+type gone struct{ error }
+
+func (gone) Is(target error) bool { return target == harness.ErrAway }
+func (g gone) Unwrap() error      { return g.error }
 
 // noImage is harness.ErrNoImage in the daemon's words.
 type noImage struct{ error }

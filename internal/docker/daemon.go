@@ -78,6 +78,14 @@ func unreachable(host string, err error) error {
 	return fmt.Errorf("%w at %s (%v); start it (sudo systemctl start docker), or install it: https://docs.docker.com/engine/install/", ErrUnavailable, host, err)
 }
 
+// lost is err, said as ErrUnavailable where the daemon has gone.
+func (d *Daemon) lost(err error) error {
+	if client.IsErrConnectionFailed(err) {
+		return unreachable(d.c.DaemonHost(), err)
+	}
+	return err
+}
+
 // Close ends the session with the daemon.
 func (d *Daemon) Close() error { return d.c.Close() }
 

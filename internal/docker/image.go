@@ -28,6 +28,11 @@ var (
 // never), and refuses one that this host cannot run. progress is told bytes
 // done and expected.
 func (d *Daemon) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
+	img, err := d.resolve(ctx, ref, pull, progress)
+	return img, d.lost(err)
+}
+
+func (d *Daemon) resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
 	named, err := reference.ParseDockerRef(ref)
 	byID := strings.HasPrefix(ref, "sha256:")
 	if err != nil && !byID {
@@ -130,7 +135,7 @@ func follow(body io.Reader, ref string, progress func(done, total int64)) error 
 		if err := dec.Decode(&m); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("pull %s: the daemon's answer broke off: %w", ref, err)
+			return fmt.Errorf("%w: pull %s: the daemon's answer broke off: %w", ErrRegistry, ref, err)
 		}
 		if m.Error != "" {
 			return pullError(ref, m.Error)
@@ -150,7 +155,7 @@ func follow(body io.Reader, ref string, progress func(done, total int64)) error 
 var ErrRegistry = errors.New("the image's registry cannot be reached")
 
 // unreached are the words of daemons about a network that does not answer.
-var unreached = []string{"no such host", "connection refused", "i/o timeout", "network is unreachable", "TLS handshake timeout", "Client.Timeout exceeded", "server misbehaving", "no route to host"}
+var unreached = []string{"no such host", "connection refused", "i/o timeout", "network is unreachable", "TLS handshake timeout", "Client.Timeout exceeded", "server misbehaving", "no route to host", "unexpected EOF", "connection reset by peer"}
 
 func pullError(ref, why string) error {
 	if slices.ContainsFunc(unreached, func(w string) bool { return strings.Contains(why, w) }) {

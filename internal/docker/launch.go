@@ -54,14 +54,14 @@ type server struct {
 func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, error) {
 	s := &server{d: d, spec: spec, done: make(chan struct{})}
 	if err := s.create(ctx); err != nil {
-		return nil, err
+		return nil, d.lost(err)
 	}
 	if err := s.prepare(ctx); err != nil {
 		close(s.done)
-		return s, err
+		return s, d.lost(err)
 	}
 	if err := s.start(ctx); err != nil {
-		return s, err
+		return s, d.lost(err)
 	}
 	return s, s.ready(ctx)
 }

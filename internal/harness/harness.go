@@ -210,7 +210,7 @@ func (x *run) away(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || x.running() || x.Docker.Describe(ctx).Version != "" {
 		return err
 	}
-	return fault(HostFault, "%w, and took the container with it (%w); start it, then go on", ErrAway, err)
+	return fault(HostFault, "%w any more (%w); start it, then run this again", ErrAway, err)
 }
 
 var errTimeout = errors.New("the experiment took longer after its server was ready than --timeout or execution.experiment_timeout_seconds allows")
@@ -241,7 +241,7 @@ func (x *run) explain(ctx context.Context, err error) error {
 		}
 	}
 	if ctx.Err() == nil {
-		return err
+		return x.away(ctx, err)
 	}
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		return &Fault{Kind: ExperimentFault, Err: errTimeout}

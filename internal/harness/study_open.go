@@ -117,10 +117,10 @@ func (s *Study) fetch(ctx context.Context) error {
 func (s *Study) patiently(ctx context.Context, do func() error) error {
 	for try := 0; ; try++ {
 		err := do()
-		if err == nil || !transient(err) || try >= len(s.backoff)-1 { // the longest wait is for a study that has begun
+		if err == nil || !transient(err) || try >= len(s.backoff)-2 { // the long waits are for a study that has begun
 			return err
 		}
-		s.runner.Observer.Say(fmt.Sprintf("%v: trying again in %s (%d of %d)", err, s.backoff[try], try+1, len(s.backoff)-1))
+		s.runner.Observer.Say(fmt.Sprintf("%v: trying again in %s (%d of %d)", err, s.backoff[try], try+1, len(s.backoff)-2))
 		if measure.Sleep(ctx, s.backoff[try]) != nil {
 			return fault(InterruptFault, "interrupted before anything was measured")
 		}
