@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
@@ -225,6 +226,12 @@ func (d *Died) Error() string {
 		why += ", killed for want of memory"
 	}
 	return "container died: " + why
+}
+
+// Stopped says that the container ended as one does that is told to: by a signal
+// for that, or well.
+func (d *Died) Stopped() bool {
+	return !d.OOMKilled && slices.Contains([]int{-1, 0, 128 + 2, 128 + 9, 128 + 15}, d.ExitCode)
 }
 
 // NotReady says that a container lived but never answered.

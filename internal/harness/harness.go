@@ -204,13 +204,38 @@ func (x *run) measured(ctx context.Context) error {
 	return x.away(ctx, x.judge(ctx))
 }
 
+// Times in which a daemon that ends goes after its containers have: it stops them
+// first, one that was told to within seconds.
+const (
+	daemonGoes  = 3 * time.Second
+	daemonStops = 10 * time.Second // after a container was stopped, and nobody here did
+	daemonPoll  = 200 * time.Millisecond
+)
+
 // away blames the daemon, where it does not answer any more, for what its
-// containers did.
+// containers did. A study gives it time to go, since it would run into the same
+// again.
 func (x *run) away(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || x.running() || x.Docker.Describe(ctx).Version != "" {
+	if err == nil || ctx.Err() != nil || x.running() {
 		return err
 	}
-	return fault(HostFault, "%w any more (%w); start it, then run this again", ErrAway, err)
+	patience := time.Duration(0)
+	var died *engine.Died
+	switch {
+	case x.place == nil:
+	case errors.As(err, &died) && died.Stopped():
+		patience = daemonStops
+	case died != nil || x.startup == nil && x.kept == nil && KindOf(err) != ConfigFault: // it never came up
+		patience = daemonGoes
+	}
+	for end := time.Now().Add(patience); ; {
+		if x.Docker.Describe(ctx).Version == "" {
+			return fault(HostFault, "%w any more (%w); start it, then run this again", ErrAway, err)
+		}
+		if time.Now().After(end) || measure.Sleep(ctx, daemonPoll) != nil {
+			return err
+		}
+	}
 }
 
 var errTimeout = errors.New("the experiment took longer after its server was ready than --timeout or execution.experiment_timeout_seconds allows")

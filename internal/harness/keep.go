@@ -108,7 +108,8 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 			return "container kept for the next run", nil
 		}
 		if err := stop(ctx, x.server); err != nil {
-			return "", fault(HostFault, "stop container: %w; `llem clean` removes it", err)
+			x.leave(x.server)
+			return "", x.away(ctx, fault(HostFault, "stop container: %w; `llem clean` removes it", err))
 		}
 		return x.released(ctx), nil
 	})

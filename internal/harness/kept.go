@@ -220,7 +220,11 @@ func (s *session) drop(ctx context.Context) error {
 		return nil
 	}
 	s.kept = nil
-	return stop(context.WithoutCancel(ctx), k.server)
+	err := stop(context.WithoutCancel(ctx), k.server)
+	if err != nil {
+		s.left = append(s.left, k.server)
+	}
+	return err
 }
 
 // keptBaseline is the one that was measured before the container existed. It is

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,8 @@ type session struct {
 	held   []measure.Device // in the order in which they were claimed
 	images map[string]engine.Image
 	kept   *kept
-	ended  time.Time // of the run before; zero: there was none
+	left   []engine.Server // that could not be removed yet
+	ended  time.Time       // of the run before; zero: there was none
 }
 
 // place is where a run stands in a study.
@@ -66,10 +68,31 @@ func (s *session) hold(devices []measure.Device) {
 
 // close ends what the study holds on the host.
 func (s *session) close(ctx context.Context) error {
-	err := s.drop(ctx)
+	err := errors.Join(s.drop(ctx), s.sweep(ctx))
 	s.locks.Release()
 	s.mark.Release()
 	return err
+}
+
+// leave remembers a container that could not be removed.
+func (x *run) leave(s engine.Server) {
+	if x.place != nil {
+		x.place.session.left = append(x.place.session.left, s)
+	}
+}
+
+// sweep removes the containers that could not be removed before.
+func (s *session) sweep(ctx context.Context) error {
+	for len(s.left) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeDeadline)
+		err := s.left[0].Kill(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
+		s.left = s.left[1:]
+	}
+	return nil
 }
 
 // onHeld is the experiment with the GPUs that its study holds in place of auto: all

@@ -134,7 +134,7 @@ func (s *Study) run(ctx context.Context, run int) (status string, err error) {
 		out, err := s.attempt(ctx, at, e)
 		switch {
 		case out.Record != nil && out.Record.Status != result.Interrupted:
-			if KindOf(err) == HostFault || KindOf(err) == InterruptFault {
+			if k := KindOf(err); (k == HostFault || k == InterruptFault) && !transient(err) {
 				return "", err // the record is written; what comes after it would fail too
 			}
 			s.tally.last(out.Record)
@@ -147,7 +147,7 @@ func (s *Study) run(ctx context.Context, run int) (status string, err error) {
 		if err := s.aside(run, err.Error()); err != nil {
 			return "", err
 		}
-		s.runner.Observer.Say(fmt.Sprintf("%v: trying again in %s (%d of %d)", err, s.backoff[try], try+1, len(s.backoff)))
+		s.runner.Observer.Say(fmt.Sprintf("the daemon does not answer: trying again in %s (%d of %d)", s.backoff[try], try+1, len(s.backoff)))
 		if measure.Sleep(ctx, s.backoff[try]) != nil {
 			return "", s.stopped(ctx, run)
 		}
@@ -175,7 +175,13 @@ func (s *Study) attempt(ctx context.Context, at *place, e study.Experiment) (Out
 	}
 	s.runner.Observer.Say(fmt.Sprintf("run %d of %d     cycle %d, %s", at.Run, len(s.record.Runs), at.Cycle, at.Point))
 	begun := time.Now()
-	out, err := s.runner.execute(ctx, e, at)
+	var out Outcome
+	err := s.session.sweep(ctx)
+	if err != nil {
+		err = fault(HostFault, "%w, or does not remove a container: %w", ErrAway, err)
+	} else {
+		out, err = s.runner.execute(ctx, e, at)
+	}
 	s.session.ended = time.Now()
 	s.tally.took(time.Since(begun))
 	line.Event, line.Status = result.RunEnded, result.Interrupted
