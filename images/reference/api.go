@@ -90,6 +90,7 @@ func metrics(w http.ResponseWriter, _ *http.Request, e *engine) {
 	one("requests_waiting", "gauge", "Requests not yet let in.", waiting)
 	one("prompt_tokens_total", "counter", "Tokens prefilled.", prompts)
 	one("generation_tokens_total", "counter", "Tokens generated.", generated)
+	one("cached_tokens_total", "counter", "Prompt tokens found in a prefix cache, of which there is none.", 0)
 	fmt.Fprintf(w, "# HELP llem_reference_multiply_adds_total Multiply-adds done in matrix products.\n# TYPE llem_reference_multiply_adds_total counter\n")
 	wk := &e.m.work
 	fmt.Fprintf(w, "llem_reference_multiply_adds_total{part=\"layers\"} %d\n", wk.layers.Load())

@@ -344,7 +344,7 @@ func TestMetricsCountWhatWasDone(t *testing.T) {
 	url, ready := web(t)
 	e := ready()
 	if diff := cmp.Diff(map[string]int64{
-		"requests_running": 0, "requests_waiting": 0, "prompt_tokens_total": 0, "generation_tokens_total": 0,
+		"requests_running": 0, "requests_waiting": 0, "prompt_tokens_total": 0, "generation_tokens_total": 0, "cached_tokens_total": 0,
 		`multiply_adds_total{part="layers"}`: 0, `multiply_adds_total{part="attention"}`: 0, `multiply_adds_total{part="lm_head"}`: 0,
 	}, scrape(t, url)); diff != "" {
 		t.Errorf("at first, -want +got:\n%s", diff)
@@ -362,7 +362,7 @@ func TestMetricsCountWhatWasDone(t *testing.T) {
 	}
 	wait.Wait()
 	if diff := cmp.Diff(map[string]int64{
-		"requests_running": 0, "requests_waiting": 0, "prompt_tokens_total": in, "generation_tokens_total": out,
+		"requests_running": 0, "requests_waiting": 0, "prompt_tokens_total": in, "generation_tokens_total": out, "cached_tokens_total": 0,
 		`multiply_adds_total{part="layers"}`:    matrices * positions,
 		`multiply_adds_total{part="attention"}`: 2 * int64(s.layers*s.hidden) * pairs, // scores and values
 		`multiply_adds_total{part="lm_head"}`:   out * vocabulary * int64(s.hidden),

@@ -72,6 +72,7 @@ class Engine(threading.Thread):
                 "requests_waiting": len(self.waiting),
                 "prompt_tokens_total": self.prompt_tokens,
                 "generation_tokens_total": self.generation_tokens,
+                "cached_tokens_total": 0,  # no prompt is kept from one request to the next
             }
 
     def sync(self) -> None:

@@ -180,6 +180,7 @@ class Account(Case):
         self.assertEqual(await self.metrics(), {
             "llem_transformers_requests_running": 0, "llem_transformers_requests_waiting": 0,
             "llem_transformers_prompt_tokens_total": 34, "llem_transformers_generation_tokens_total": 10,
+            "llem_transformers_cached_tokens_total": 0,
         })
 
     async def test_sync_waits_for_what_runs(self):

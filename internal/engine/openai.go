@@ -30,7 +30,8 @@ type openai struct {
 	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell
 	metrics string   // route; empty: it has none in Prometheus' format
 	counts  []metric
-	more    func(ctx context.Context, baseURL string, i *Info) error // what only this server tells; nil: nothing
+	reset   func(ctx context.Context, baseURL string) (how string, err error) // empties the prefix cache; nil: it cannot be
+	more    func(ctx context.Context, baseURL string, i *Info) error          // what only this server tells; nil: nothing
 }
 
 func (o *openai) Name() string   { return o.name }
@@ -117,6 +118,14 @@ func (o *openai) Counters(ctx context.Context, baseURL string) (Counters, error)
 		return nil, nil
 	}
 	return counters(ctx, baseURL+o.metrics, o.counts)
+}
+
+// CanReset says whether the server's prefix cache can be emptied.
+func (o *openai) CanReset() bool { return o.reset != nil }
+
+// ResetCache empties it, and says how.
+func (o *openai) ResetCache(ctx context.Context, baseURL string) (string, error) {
+	return o.reset(ctx, baseURL)
 }
 
 // owner is the engine whose servers say that they own their models by this name.

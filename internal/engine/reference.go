@@ -96,6 +96,12 @@ func (reference) Sync(ctx context.Context, baseURL string) error {
 	return err
 }
 
+// CanReset is true: there is nothing to reset.
+func (reference) CanReset() bool { return true }
+
+// ResetCache has nothing to do.
+func (reference) ResetCache(context.Context, string) (string, error) { return keepsNone, nil }
+
 // Counters reads /metrics.
 func (reference) Counters(ctx context.Context, baseURL string) (Counters, error) {
 	return counters(ctx, baseURL+"/metrics", referenceCounts)
@@ -106,5 +112,6 @@ var referenceCounts = []metric{
 	{of: Waiting, names: []string{"llem_reference_requests_waiting"}},
 	{of: PromptTokens, names: []string{"llem_reference_prompt_tokens_total"}},
 	{of: OutputTokens, names: []string{"llem_reference_generation_tokens_total"}},
+	{of: CachedTokens, names: []string{"llem_reference_cached_tokens_total"}},
 	{of: MultiplyAdds, names: []string{"llem_reference_multiply_adds_total"}},
 }

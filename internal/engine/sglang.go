@@ -24,6 +24,7 @@ var sglang = &openai{
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would add a penalty to the logits of every step.
 	continuous: true,
+	reset:      resetBy("/flush_cache"),
 	owners:     []string{"sglang"},
 	version:    []string{"/server_info", "/get_server_info"}, // the second is the first's name in older servers
 	// Its gauges of running and waiting requests keep what the last batch had for up

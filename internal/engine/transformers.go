@@ -23,8 +23,10 @@ var transformers = transformersEngine{&openai{
 		{of: Waiting, names: []string{"llem_transformers_requests_waiting"}},
 		{of: PromptTokens, names: []string{"llem_transformers_prompt_tokens_total"}},
 		{of: OutputTokens, names: []string{"llem_transformers_generation_tokens_total"}},
+		{of: CachedTokens, names: []string{"llem_transformers_cached_tokens_total"}},
 	},
-	more: transformersVersions,
+	reset: noCache,
+	more:  transformersVersions,
 }}
 
 type transformersEngine struct{ *openai }

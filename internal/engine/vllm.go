@@ -24,6 +24,7 @@ var vllm = &openai{
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would mask logits in every step.
 	continuous: true,
+	reset:      resetBy("/reset_prefix_cache"),
 	owners:     []string{"vllm"},
 	version:    []string{"/version"},
 	metrics:    "/metrics",
@@ -70,6 +71,9 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 	s.Port, s.ReadyPath = vllmPort, "/health"
 	own := offline(e, h.Model)
 	own["VLLM_NO_USAGE_STATS"] = "1"
+	if h.Kept {
+		own["VLLM_SERVER_DEV_MODE"] = "1" // without it there is no /reset_prefix_cache
+	}
 	s.env(e, own)
 	s.shared("16GiB")
 	s.caches(h, "vllm", "/root/.cache/vllm", "/root/.cache/flashinfer", "/root/.triton")

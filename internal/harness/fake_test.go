@@ -42,6 +42,7 @@ type fake struct {
 	cached   int  // prompt tokens of each request that it says it found in its cache
 	running  int  // requests that it says still run
 	fails    int  // completions from this one on, counted from 1, are refused; 0: none
+	mute     bool // it says nothing of its cache
 	swings   bool // every other answer takes longer
 	dies     string
 	after    int // of the requests of the path dies
@@ -129,7 +130,11 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 	for range out {
 		fmt.Fprint(w, "data: {\"choices\":[{\"text\":\"x\"}]}\n\n")
 	}
-	fmt.Fprintf(w, "data: {\"choices\":[{\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d,\"prompt_tokens_details\":{\"cached_tokens\":%d}}}\n\ndata: [DONE]\n\n", in, out, f.cached)
+	cached := fmt.Sprintf(`,"prompt_tokens_details":{"cached_tokens":%d}`, f.cached)
+	if f.mute {
+		cached = ""
+	}
+	fmt.Fprintf(w, "data: {\"choices\":[{\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d%s}}\n\ndata: [DONE]\n\n", in, out, cached)
 }
 
 // The container.

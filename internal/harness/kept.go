@@ -50,7 +50,7 @@ func same(a, b engine.Spec) bool {
 func (x *run) takeKept(ctx context.Context) error {
 	if x.place == nil || x.place.session.kept == nil {
 		if x.place != nil && x.place.session.keeps && !x.running() && !x.keeping() {
-			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied", x.eng.Name())
+			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied and proven empty", x.eng.Name())
 		}
 		return nil
 	}

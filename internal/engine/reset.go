@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// keepsNone is how the cache of an engine is emptied whose requests leave nothing
+// to find.
+const keepsNone = "none: it keeps no prompt for later requests"
+
+func noCache(context.Context, string) (string, error) { return keepsNone, nil }
+
+// A server that has just answered may take a moment until nothing of the request is
+// held any more, and refuses until then.
+const (
+	resetTries = 20
+	resetPause = 250 * time.Millisecond
+)
+
+// resetBy empties the prefix cache by a route. Servers that have it answer 200, and
+// some of them false in a 200 while a request still holds a part of the cache.
+func resetBy(route string) func(ctx context.Context, baseURL string) (string, error) {
+	return func(ctx context.Context, baseURL string) (string, error) {
+		for try := 1; ; try++ {
+			body, err := fetch(ctx, http.MethodPost, baseURL+route)
+			var said struct{ Success *bool }
+			if err == nil && json.Unmarshal(body, &said) == nil && said.Success != nil && !*said.Success {
+				err = fmt.Errorf("%s%s answered success: false", baseURL, route)
+			}
+			var no *refusal
+			if err == nil {
+				return "POST " + route, nil
+			}
+			if errors.As(err, &no) && no.code == http.StatusNotFound {
+				return "", fmt.Errorf("the server has no %s: %w", route, err)
+			}
+			if try == resetTries {
+				return "", err
+			}
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case <-time.After(resetPause):
+			}
+		}
+	}
+}

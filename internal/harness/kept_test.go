@@ -1,0 +1,85 @@
+package harness
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+const keeps = ", restart: engine_change, gap_seconds: 0, cycle_gap_seconds: 0"
+
+// kinds are how many records of a study are of a kept server, and why not.
+func (b *bench) kinds(t *testing.T, plan *result.StudyPlan) (kept int, gaps string) {
+	t.Helper()
+	for n := range plan.Runs {
+		r, _, err := result.Read(folderOf(b.dir, plan, n+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gaps += r.Gap + "\n"; r.Engine.Kept != nil {
+			kept++
+			if k := r.Engine.Kept; k.CachedAfter != 0 || k.CacheReset == "" || k.CachedBy == "" || k.StartedFor == "" || k.Runs != n || r.Engine.StartupSeconds != nil {
+				t.Errorf("run %d: %+v", n+1, k)
+			}
+		}
+	}
+	return kept, gaps
+}
+
+// One container serves all runs of one spec.
+func TestAServerIsKeptWhileItsSpecIsTheSame(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{}, keeps)
+	plan := b.plan()
+	if err := b.run(t, t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if kept, gaps := b.kinds(t, plan); kept != 3 || b.f.launched != 1 || strings.Count(gaps, "waited") != 3 || b.f.ended != "stopped" {
+		t.Errorf("%d kept, %d containers, the last was %q:\n%s", kept, b.f.launched, b.f.ended, gaps)
+	}
+}
+
+// What is not proven cold is not kept, and the record says why.
+func TestAServerThatIsNotProvenColdIsStartedAnew(t *testing.T) {
+	t.Parallel()
+	for want, f := range map[string]*fake{
+		"it still found 5 tokens": {cached: 5},
+		"nobody tells":            {mute: true},
+	} {
+		b := newBench(t, f, keeps)
+		plan := b.plan()
+		if err := b.run(t, t.Context(), plan); err != nil {
+			t.Fatal(err)
+		}
+		if kept, gaps := b.kinds(t, plan); kept != 0 || f.launched != 4 || strings.Count(gaps, want) != 3 {
+			t.Errorf("%s: %d kept, %d containers:\n%s", want, kept, f.launched, gaps)
+		}
+	}
+}
+
+// A server that has failed a run is not trusted with another.
+func TestAServerThatFailedIsNotKept(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{fails: 1}, keeps+", max_consecutive_failures: 0")
+	plan := b.plan()
+	if err := b.run(t, t.Context(), plan); KindOf(err) != ExperimentFault {
+		t.Fatal(err)
+	}
+	if kept, _ := b.kinds(t, plan); kept != 0 || b.f.launched != 4 {
+		t.Errorf("%d kept, %d containers", kept, b.f.launched)
+	}
+}
+
+func TestSpecsAreTheSameButForTheRunsNames(t *testing.T) {
+	t.Parallel()
+	a := engine.Spec{Cmd: []string{"x"}, Env: map[string]string{"A": "1"}, Name: "llem-1", Run: "1"}
+	b := engine.Spec{Cmd: []string{"x"}, Env: map[string]string{"A": "1"}, Name: "llem-2", Run: "2", PID: 3}
+	if !same(a, b) {
+		t.Error("names alone differ")
+	}
+	if b.Cmd = []string{"y"}; same(a, b) {
+		t.Error("the command differs")
+	}
+}
