@@ -20,6 +20,7 @@ type asked struct {
 	sameImage bool           // that run's very image is asked for
 	notes     []string       // for people
 	plan      *study.Plan    // of a study, in place of all else; or nil
+	study     *input         // a study's file, in place of all else; or nil
 }
 
 // experiment reads what is asked for: a file, or a result whose run is done again.
@@ -36,8 +37,11 @@ func (c *runCmd) experiment() (asked, error) {
 		return asked{}, err
 	}
 	if c.DryRun && study.IsStudy(in.data) {
-		p, err := in.plan()
+		_, p, err := in.study()
 		return asked{plan: p}, err
+	}
+	if study.IsStudy(in.data) {
+		return asked{study: &in}, nil
 	}
 	e, err := in.experiment()
 	return asked{e: e, input: in.data}, err

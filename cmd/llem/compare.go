@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/report"
@@ -25,6 +23,9 @@ func (c *compareCmd) Run(a *app) error {
 		if versus = *c.Versus; versus == "" {
 			return usageError{errors.New("--versus: blank: name a point or leave the flag out")}
 		}
+	}
+	if len(c.Results) == 1 && result.IsStudyDir(c.Results[0]) {
+		return a.showStudy(c.Results[0], versus, c.JSON)
 	}
 	list, good, err := a.entries(c.Results)
 	if err != nil {
@@ -49,10 +50,7 @@ func (c *compareCmd) print(a *app, compared *report.Comparison) error {
 	if !c.JSON {
 		return compared.Text(a.stdout, report.Options{Width: width(a.stdout)})
 	}
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(compared)
+	return printJSON(a.stdout, compared)
 }
 
 // entries reads results, each run once; a folder of results, such as a study's,
@@ -65,7 +63,7 @@ func (a *app) entries(paths []string) (list []report.Entry, good bool, err error
 			return nil
 		}
 		seen[r.ExperimentID] = dir
-		list = append(list, report.Entry{Record: r, Dir: dir, Cycle: cycle(dir)})
+		list = append(list, report.Entry{Record: r, Dir: dir, Cycle: cycle(r)})
 		return nil
 	})
 	return list, good, err
@@ -89,18 +87,10 @@ func runs(paths []string) (out []string) {
 // literal keeps a path from being read as a pattern.
 var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
 
-// inStudy is how a study names the folder of a run: its number, cycle and name.
-var inStudy = regexp.MustCompile(`^[0-9]+_c([0-9]+)_`)
-
-// cycle is that of a study's run, told from its folder; else empty.
-func cycle(dir string) string {
-	path, err := filepath.Abs(dir)
-	if err != nil {
+// cycle is that of a study's run; empty for one by itself.
+func cycle(r *result.Record) string {
+	if r.Study == nil {
 		return ""
 	}
-	m := inStudy.FindStringSubmatch(filepath.Base(path))
-	if m == nil {
-		return ""
-	}
-	return filepath.Join(filepath.Dir(path), m[1])
+	return fmt.Sprintf("%s/%d", r.Study.ID, r.Study.Cycle)
 }

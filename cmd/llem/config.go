@@ -42,7 +42,7 @@ func (c *configValidateCmd) Run(a *app) error {
 		return err
 	}
 	if study.IsStudy(in.data) {
-		p, err := in.plan()
+		_, p, err := in.study()
 		if err != nil {
 			return err
 		}

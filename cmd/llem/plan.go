@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -41,26 +42,13 @@ func readInput(path string, flags []study.Set, quick bool) (input, error) {
 // experiment decodes the file of one experiment, and refuses a study.
 func (in input) experiment() (study.Experiment, error) {
 	if study.IsStudy(in.data) {
-		return study.Experiment{}, usageError{fmt.Errorf("%s is a study: this version plans studies (llem run --dry-run, llem config validate) and does not run them yet", in.name)}
+		return study.Experiment{}, usageError{fmt.Errorf("%s is a study, and one experiment is wanted here", in.name)}
 	}
 	e, err := study.Decode(in.name, in.data, in.opt)
 	if err != nil {
 		return e, usageError{err}
 	}
 	return e, nil
-}
-
-// plan decodes and expands a study.
-func (in input) plan() (*study.Plan, error) {
-	s, err := study.DecodeStudy(in.name, in.data, in.opt)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	p, err := s.Plan()
-	if err != nil {
-		return nil, usageError{fmt.Errorf("%s: %w", in.name, err)}
-	}
-	return p, nil
 }
 
 // What of a long plan is printed, and from where on running one is not begun
@@ -78,6 +66,7 @@ func dryRunStudy(a *app, p *study.Plan) error {
 	said := planSaid(a)
 	planSummary(p, said)
 	imagesSaid(a, p, said)
+	diskSaid(p, said)
 	planPoints(a, p)
 	planOrder(a, p)
 	return nil
@@ -108,13 +97,14 @@ func planSummary(p *study.Plan, said func(what, seen string)) {
 	said("order", order)
 	said("restart", x.Restart)
 	said("runs", fmt.Sprint(p.Len()))
+	said("containers", fmt.Sprintf("%d starts, at least", p.Starts()))
 	least := p.AtLeast()
 	said("time", fmt.Sprintf("at least %s, by baselines, thermal floors, gaps and constant rates; the engines' starts, warmups and windows come on top, and are not known before", rough(least)))
 	if limit := time.Duration(x.TimeoutHours * float64(time.Hour)); limit > 0 && limit < least {
 		said("note", fmt.Sprintf("execution.timeout_hours ends it after %g h, before it is done", x.TimeoutHours))
 	}
-	if p.Len() > manyRuns || least > longStudy {
-		said("note", fmt.Sprintf("over %d runs or %.0f h: is it what you mean? A version that runs studies will ask first, or want --yes", manyRuns, longStudy.Hours()))
+	if isLong(p) {
+		said("note", fmt.Sprintf("over %d runs or %.0f h: llem run asks before it begins, or wants --yes", manyRuns, longStudy.Hours()))
 	}
 }
 
@@ -188,6 +178,19 @@ func imagesSaid(a *app, p *study.Plan, said func(what, seen string)) {
 			said("image", i.Ref+": "+imageState(a, d, i))
 		}
 	}
+}
+
+// diskSaid says what the results take, and what is free.
+func diskSaid(p *study.Plan, said func(what, seen string)) {
+	first, err := p.Experiment(p.Runnable()[0])
+	if err != nil {
+		return
+	}
+	text := fmt.Sprintf("about %s of results, and at most 64 MiB of log for each run", sizeOf(p.Bytes()))
+	if free, ok := harness.FreeSpace(first.Output.Dir); ok {
+		text += fmt.Sprintf("; %s are free at %s", sizeOf(int64(free)), first.Output.Dir)
+	}
+	said("disk", text)
 }
 
 func imageState(a *app, d *docker.Daemon, i study.Image) string {

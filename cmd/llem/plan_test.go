@@ -4,8 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // study writes a study file.
@@ -57,16 +60,49 @@ func TestAPlanIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-func TestRunningAStudyIsRefused(t *testing.T) {
+// What a study's runs lack is told before anything is measured, all of it, and
+// leaves no folder.
+func TestAStudyThatLacksImagesIsNotBegun(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	config := h.study(aStudy)
-	for _, command := range [][]string{{"run", config}, {"run", "--quick", "--model", "x/y", config}, {"pull", config}} {
-		o := h.llem(command...)
-		o.refused(t, exitUsage, "this version plans studies (llem run --dry-run, llem config validate) and does not run them yet")
-		if n := strings.Count(strings.TrimSpace(o.stderr), "\n"); n > 0 || len(o.records) > 0 {
-			t.Errorf("%v says\n%s", command, o.stderr)
-		}
+	config := h.study("model: reference/tiny\nengine: {pull: never}\noutput: {dir: out}\nsweep: {engine.image: [llem-test/none:1, " + image + ", llem-test/none:2]}\n")
+	h.llem("run", config).refused(t, exitUsage, "nothing was measured yet", "llem-test/none:1", "llem-test/none:2")
+	if left, err := os.ReadDir(h.path("out")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	h.llem("run", h.study("model: reference/tiny\nsweep: {seed: [1, 2]}\n")).refused(t, exitUsage, "2 points name neither an image nor a server")
+	h.llem("run", "--from", h.path("study.yaml"), "--yes", config).refused(t, exitUsage, "--from")
+}
+
+// Over 100 runs somebody has to mean it.
+func TestALongStudyIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	config := h.study("model: reference/tiny\nengine: {image: " + image + "}\nsweep: {seed: [1, 2]}\nexecution: {cycles: 60}\n")
+	h.llem("run", config).refused(t, exitUsage, "study has 120 runs", "--yes")
+	h.llem("run", "--yes", h.config("model: reference/tiny\nengine: {image: "+image+"}\n")).refused(t, exitUsage, "--yes is of studies")
+}
+
+func TestAPlanAsJSON(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	o := h.llem("run", "--dry-run", "--json", h.study(aStudy))
+	var p result.StudyPlan
+	decodeJSON(t, o.stdout, &p)
+	if o.code != exitDone || len(p.Points) != 9 || len(p.Runs) != 18 || p.Points[1].Invalid == "" || p.Points[2].SameAs == nil || !slices.Contains(p.Swept, "engine.args.api-key") {
+		t.Errorf("exit %d: %+v", o.code, p)
+	}
+	if strings.Contains(o.stdout, "lanted") {
+		t.Errorf("it printed a secret:\n%s", o.stdout)
+	}
+}
+
+func TestAStudysImagesAndModelsArePulled(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	o := h.llem("pull", h.study("model: reference/tiny\nengine: {image: "+image+"}\nsweep: {seed: [1, 2], model: [reference/tiny, reference/small]}\n"))
+	if o.code != exitDone || strings.Count(o.stdout, "image   "+image) != 2 {
+		t.Errorf("exit %d, want the image for each of two models\n%s%s", o.code, o.stdout, o.stderr)
 	}
 }
 

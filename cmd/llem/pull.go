@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/docker"
@@ -12,12 +13,12 @@ import (
 )
 
 type pullCmd struct {
-	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file; see llem config init."`
+	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment or study file; see llem config init."`
 
 	Image  *string `help:"Container image of the engine." placeholder:"IMAGE"`
 	Engine *string `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
 	Model  *string `help:"Model to pull." placeholder:"MODEL"`
-	JSON   bool    `name:"json" help:"Print what is here now as JSON."`
+	JSON   bool    `name:"json" help:"Print what is here now as JSON; of a study one object for each."`
 }
 
 // pulled is what --json prints.
@@ -48,13 +49,13 @@ func (c *pullCmd) Run(a *app) error {
 	if err != nil {
 		return usageError{err}
 	}
-	e, _, err := readExperiment(c.Config, flags, false)
+	list, err := c.needs(flags)
 	if err != nil {
 		return err
 	}
 	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr), phase: measure.Preflight.String()}
 	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: watch}
-	if e.Engine.Endpoint == "" {
+	if slices.ContainsFunc(list, func(e study.Experiment) bool { return e.Engine.Endpoint == "" }) {
 		d, err := docker.Open(a.ctx, a.log)
 		if err != nil {
 			return err
@@ -63,12 +64,38 @@ func (c *pullCmd) Run(a *app) error {
 		d.Say = watch.Say
 		r.Docker = launcher{d}
 	}
-	p, err := r.Pull(a.ctx, e)
-	watch.clear()
-	if err != nil {
-		return err
+	for _, e := range list {
+		p, err := r.Pull(a.ctx, e)
+		watch.clear()
+		if err != nil {
+			return err
+		}
+		if err := c.print(a, pulledOf(e, p)); err != nil {
+			return err
+		}
 	}
-	return c.print(a, pulledOf(e, p))
+	return nil
+}
+
+// needs are the experiments whose images and models are pulled: one, or of a study
+// those that differ in them.
+func (c *pullCmd) needs(flags []study.Set) ([]study.Experiment, error) {
+	in, err := readInput(c.Config, flags, false)
+	if err != nil {
+		return nil, err
+	}
+	if !study.IsStudy(in.data) {
+		e, err := in.experiment()
+		return []study.Experiment{e}, err
+	}
+	_, p, err := in.study()
+	if err != nil {
+		return nil, err
+	}
+	if p.Nameless() > 0 {
+		return nil, usageError{fmt.Errorf("%s: %d points name no image: give engine.image, or --image", in.name, p.Nameless())}
+	}
+	return harness.Needs(p, func(e study.Experiment) (study.Experiment, error) { return e, nil })
 }
 
 func pulledOf(e study.Experiment, p harness.Pulled) pulled {

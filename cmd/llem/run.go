@@ -19,7 +19,13 @@ import (
 )
 
 type runCmd struct {
-	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment file, or with --dry-run a study; see llem config init."`
+	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment or study file, see llem config init; with --resume a study's folder of results."`
+
+	Resume        bool    `help:"Go on with a study that was stopped: of the folder that is given, else the newest."`
+	AcceptChanges bool    `help:"Go on with a study whose file was changed."`
+	FailFast      bool    `help:"End a study at its first failed run."`
+	Versus        *string `placeholder:"NAME|A" help:"The point of a study that the others are compared with."`
+	Yes           bool    `help:"Begin a long study without asking."`
 
 	From          *string        `predictor:"result" help:"Run a result's experiment again: the same image, by digest, and configuration. Flags stand above it." placeholder:"RESULT"`
 	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
@@ -100,12 +106,23 @@ func fromHere(path *string) *string {
 
 func (c *runCmd) Run(a *app) error {
 	outlivePipes()
-	q, err := c.experiment()
-	if err != nil {
-		return err
+	if c.Resume {
+		return c.resumeStudy(a)
 	}
-	if q.plan != nil {
+	q, err := c.experiment()
+	switch {
+	case err != nil:
+		return err
+	case q.plan != nil:
+		if c.JSON {
+			return printJSON(a.stdout, planRecord(q.plan))
+		}
 		return dryRunStudy(a, q.plan)
+	case q.study != nil:
+		return c.beginStudy(a, *q.study)
+	}
+	if err := c.onlyStudies(); err != nil {
+		return err
 	}
 	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
 	r, closed, err := c.runner(a, q, watch)
@@ -124,6 +141,16 @@ func (c *runCmd) Run(a *app) error {
 		err = errors.Join(err, a.printed(c.print(a, out.Record, out.Dir), out.Dir))
 	}
 	return err
+}
+
+// onlyStudies refuses the flags of studies for one experiment.
+func (c *runCmd) onlyStudies() error {
+	for name, set := range map[string]bool{"--accept-changes": c.AcceptChanges, "--fail-fast": c.FailFast, "--versus": c.Versus != nil, "--yes": c.Yes} {
+		if set {
+			return usageError{fmt.Errorf("%s is of studies, and this is one experiment: leave it out", name)}
+		}
+	}
+	return nil
 }
 
 // runner is what runs q; closed ends its session with the daemon. A server that

@@ -9,11 +9,14 @@ import (
 )
 
 type showCmd struct {
-	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json."`
+	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json, or the directory of a study."`
 	JSON    bool     `name:"json" help:"Print the records."`
 }
 
 func (c *showCmd) Run(a *app) error {
+	if len(c.Results) == 1 && result.IsStudyDir(c.Results[0]) {
+		return a.showStudy(c.Results[0], "", c.JSON)
+	}
 	var list []report.Entry
 	good, err := a.each(c.Results, func(r *result.Record, dir string) error {
 		if c.JSON {

@@ -3,6 +3,7 @@ package harness
 import (
 	"bufio"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -62,10 +63,14 @@ func firstLine(path string) string {
 	return line
 }
 
-// freeSpace is what this user may still write where path lies.
-func freeSpace(path string) (int64, bool) {
+// FreeSpace is what this user may still write where path lies.
+func FreeSpace(path string) (int64, bool) {
 	var s unix.Statfs_t
-	if unix.Statfs(path, &s) != nil {
+	for unix.Statfs(path, &s) != nil {
+		if up := filepath.Dir(path); up != path { // what is not there yet will be made in it
+			path = up
+			continue
+		}
 		return 0, false
 	}
 	return int64(s.Bavail) * s.Bsize, true

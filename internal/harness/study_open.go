@@ -15,12 +15,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// need is what points share that need the same of the host.
-type need struct {
-	exp  study.Experiment // the first of them
-	name string
-}
-
 // OpenStudy fetches the images and models of a plan's runs, sees that their engines
 // can do them, and takes their GPUs for as long as the study lasts, all before
 // anything is measured. restore puts the secrets of an experiment back.
@@ -53,12 +47,21 @@ func (s *Study) open(ctx context.Context) error {
 	return nil
 }
 
+// Needs are a plan's experiments, one for all that need the same image and model.
+// restore puts the secrets of an experiment back.
+func Needs(p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) ([]study.Experiment, error) {
+	return distinct(p, restore, func(e study.Experiment) string {
+		g := e.Engine
+		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode)
+	})
+}
+
 // each calls do with the experiment of every point that is run.
-func (s *Study) each(do func(point int, e study.Experiment) error) error {
-	for _, i := range s.Plan.Runnable() {
-		e, err := s.Plan.Experiment(i)
+func each(p *study.Plan, restore func(study.Experiment) (study.Experiment, error), do func(point int, e study.Experiment) error) error {
+	for _, i := range p.Runnable() {
+		e, err := p.Experiment(i)
 		if err == nil {
-			e, err = s.restore(e)
+			e, err = restore(e)
 		}
 		if err != nil {
 			return &Fault{Kind: ConfigFault, Err: err}
@@ -71,34 +74,32 @@ func (s *Study) each(do func(point int, e study.Experiment) error) error {
 }
 
 // distinct are the experiments that differ in what key says of them.
-func (s *Study) distinct(key func(study.Experiment) string) ([]need, error) {
-	var out []need
+func distinct(p *study.Plan, restore func(study.Experiment) (study.Experiment, error), key func(study.Experiment) string) ([]study.Experiment, error) {
+	var out []study.Experiment
 	seen := map[string]bool{}
-	return out, s.each(func(_ int, e study.Experiment) error {
+	err := each(p, restore, func(_ int, e study.Experiment) error {
 		if k := key(e); !seen[k] {
 			seen[k] = true
-			out = append(out, need{e, k})
+			out = append(out, e)
 		}
 		return nil
 	})
+	return out, err
 }
 
 // fetch pulls images and downloads models, so that no run waits for them and all
 // runs use the same. Whatever is not to be had is told at once.
 func (s *Study) fetch(ctx context.Context) error {
-	list, err := s.distinct(func(e study.Experiment) string {
-		g := e.Engine
-		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode)
-	})
+	list, err := Needs(s.Plan, s.restore)
 	if err != nil {
 		return err
 	}
 	var lacking error
-	for _, n := range list {
+	for _, e := range list {
 		err := s.patiently(ctx, func() error {
-			got, err := s.runner.Pull(ctx, n.exp)
+			got, err := s.runner.Pull(ctx, e)
 			if err == nil && got.Image.ID != "" {
-				s.session.images[n.exp.Engine.Image] = got.Image
+				s.session.images[e.Engine.Image] = got.Image
 			}
 			return err
 		})
@@ -120,7 +121,10 @@ func (s *Study) patiently(ctx context.Context, do func() error) error {
 		if err == nil || !transient(err) || try >= len(s.backoff)-2 { // the long waits are for a study that has begun
 			return err
 		}
-		s.runner.Observer.Say(fmt.Sprintf("%v: trying again in %s (%d of %d)", err, s.backoff[try], try+1, len(s.backoff)-2))
+		if try == 0 {
+			s.runner.Observer.Say(err.Error())
+		}
+		s.runner.Observer.Say(fmt.Sprintf("trying again in %s (%d of %d)", s.backoff[try], try+1, len(s.backoff)-2))
 		if measure.Sleep(ctx, s.backoff[try]) != nil {
 			return fault(InterruptFault, "interrupted before anything was measured")
 		}
@@ -133,18 +137,18 @@ func transient(err error) bool { return errors.Is(err, ErrAway) || errors.Is(err
 // claim takes the GPUs of all runs, those of the largest first, so that runs on
 // fewer are on some of them.
 func (s *Study) claim(ctx context.Context) error {
-	list, err := s.distinct(func(e study.Experiment) string {
+	list, err := distinct(s.Plan, s.restore, func(e study.Experiment) string {
 		return fmt.Sprint(e.GPUs, "\x00", e.Parallel.Size(), "\x00", e.Engine.Endpoint, "\x00", e.Energy.Backend)
 	})
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(list, func(a, b need) int { return cmp.Compare(b.exp.Parallel.Size(), a.exp.Parallel.Size()) })
-	for _, n := range list {
-		if n.exp.GPUs.Mode == "none" {
+	slices.SortStableFunc(list, func(a, b study.Experiment) int { return cmp.Compare(b.Parallel.Size(), a.Parallel.Size()) })
+	for _, e := range list {
+		if e.GPUs.Mode == "none" {
 			continue
 		}
-		x := &run{Runner: s.runner, exp: n.exp, place: &place{session: s.session}}
+		x := &run{Runner: s.runner, exp: e, place: &place{session: s.session}}
 		err := x.openGPUs(ctx)
 		s.session.hold(x.devices)
 		x.release()
@@ -159,7 +163,7 @@ func (s *Study) claim(ctx context.Context) error {
 // kept with the reason and not run.
 func (s *Study) check(ctx context.Context) error {
 	var reasons error
-	err := s.each(func(i int, e study.Experiment) error {
+	err := each(s.Plan, s.restore, func(i int, e study.Experiment) error {
 		if e.Engine.Endpoint != "" {
 			return nil
 		}

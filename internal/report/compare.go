@@ -40,6 +40,7 @@ type Point struct {
 	LeftOut               []Left         `json:"left_out"`
 	Apart                 []string       `json:"apart"` // why it may not be compared with versus
 	EnergyPerOutputTokenJ *Mean          `json:"energy_per_output_token_j"`
+	Completed             int            `json:"completed"` // runs that the figures below are of
 	UMeterJ               *float64       `json:"u_meter_j"` // the meter's own, of one run: root mean square over the repeats, k = 1
 	TokensPerSecond       *Mean          `json:"output_tokens_per_second"`
 	TTFTP50MS             *Mean          `json:"ttft_p50_ms"`

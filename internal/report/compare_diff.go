@@ -66,7 +66,7 @@ func repeated(a, b *Point) (d stats.Difference, method string, ok bool) {
 		return d, "paired", ok
 	}
 	of := func(r *result.Record) *float64 { return r.EnergyPerOutputToken }
-	d, ok = stats.Welch(a.values(of), b.values(of))
+	d, ok = stats.Welch(values(a.runs, of), values(b.runs, of))
 	return d, "welch", ok
 }
 
@@ -87,7 +87,7 @@ func uuidsOf(p *Point) string { return p.fact(uuids) }
 // gain is the relative standard uncertainty of the sensor's gain, which is one on one
 // card and another on the next.
 func (p *Point) gain() float64 {
-	absolute := rootMeanSquare(p.values(absoluteU))
+	absolute := rootMeanSquare(values(p.runs, absoluteU))
 	if absolute == nil || p.UMeterJ == nil {
 		return 0
 	}

@@ -101,21 +101,37 @@ func (p *Point) fill() {
 		}
 	}
 	p.Devices = len(devices)
-	p.EnergyPerOutputTokenJ = p.mean(func(r *result.Record) *float64 { return r.EnergyPerOutputToken })
-	p.TokensPerSecond = p.mean(func(r *result.Record) *float64 { return r.TokensPerSecond })
-	p.MeanPowerW = p.mean(func(r *result.Record) *float64 { return r.Energy.MeanPowerW })
-	p.TTFTP50MS = p.mean(func(r *result.Record) *float64 {
+	p.Completed = len(p.runs)
+	p.EnergyPerOutputTokenJ = mean(p.runs, func(r *result.Record) *float64 { return r.EnergyPerOutputToken })
+	speed := p.runs
+	if len(speed) == 0 { // without an energy figure it was still this fast
+		speed = p.completed()
+		p.Completed = len(speed)
+	}
+	p.TokensPerSecond = mean(speed, func(r *result.Record) *float64 { return r.TokensPerSecond })
+	p.MeanPowerW = mean(p.runs, func(r *result.Record) *float64 { return r.Energy.MeanPowerW })
+	p.TTFTP50MS = mean(speed, func(r *result.Record) *float64 {
 		if r.Latency.TTFT == nil {
 			return nil
 		}
 		return &r.Latency.TTFT.P50
 	})
-	p.UMeterJ = rootMeanSquare(p.values(meterU))
+	p.UMeterJ = rootMeanSquare(values(p.runs, meterU))
 }
 
-// values are a figure's of the repeats that have it.
-func (p *Point) values(of func(*result.Record) *float64) (out []float64) {
-	for _, e := range p.runs {
+// completed are the runs that did their work, whatever became of their energy.
+func (p *Point) completed() (out []Entry) {
+	for _, r := range p.all {
+		if r.Status == result.Completed {
+			out = append(out, Entry{Record: r})
+		}
+	}
+	return out
+}
+
+// values are a figure's of the runs that have it.
+func values(runs []Entry, of func(*result.Record) *float64) (out []float64) {
+	for _, e := range runs {
 		if v := of(e.Record); v != nil {
 			out = append(out, *v)
 		}
@@ -123,9 +139,9 @@ func (p *Point) values(of func(*result.Record) *float64) (out []float64) {
 	return out
 }
 
-// mean is nil where no repeat has the figure.
-func (p *Point) mean(of func(*result.Record) *float64) *Mean {
-	v := p.values(of)
+// mean is nil where no run has the figure.
+func mean(runs []Entry, of func(*result.Record) *float64) *Mean {
+	v := values(runs, of)
 	s := stats.Summarise(v)
 	if s == nil {
 		return nil

@@ -103,9 +103,35 @@ func byLabel(a, b string) int {
 // pointTables are the points that may be ranked: energy, then the rest.
 func (p *printer) pointTables(c *Comparison) {
 	list := c.comparable()
-	if len(list) == 0 {
-		return
+	var speed []*Point // what is known of points without an energy figure
+	for i := range c.Points {
+		if q := &c.Points[i]; len(q.runs) == 0 && q.TokensPerSecond != nil {
+			speed = append(speed, q)
+		}
 	}
+	if len(list) > 0 {
+		p.energyTable(list)
+		p.speedTable(list)
+		fmt.Fprintln(&p.b)
+		p.wrap("  ", "  ", "± is the 95"+hard+"% t-interval of the mean over runs; spread is one run's standard deviation, meter its own standard uncertainty. * no other point has both less J/token and more tokens/s, by the means.")
+	}
+	if len(speed) > 0 {
+		p.unmetered(speed)
+	}
+}
+
+// unmetered are points without an energy figure, with how fast they were.
+func (p *printer) unmetered(list []*Point) {
+	name := p.width - 54
+	fmt.Fprintf(&p.b, "\n%-*s %4s %20s %20s\n", name+6, "Without energy", "runs", "tokens/s", "TTFT p50 ms")
+	for _, point := range list {
+		fmt.Fprintf(&p.b, "  %-3s %s %4d %20s %20s\n", point.Label, pad(clean(dash(point.Name)), name), point.Completed, meanText(point.TokensPerSecond), meanText(point.TTFTP50MS))
+	}
+	fmt.Fprintln(&p.b)
+	p.wrap("  ", "  ", "± is the 95"+hard+"% t-interval of the mean over runs.")
+}
+
+func (p *printer) energyTable(list []*Point) {
 	name := p.width - 54
 	fmt.Fprintf(&p.b, "\n%-*s %4s %19s %8s %8s\n", name+6, "Point", "runs", "J/token", "spread", "meter")
 	for _, point := range list {
@@ -116,13 +142,14 @@ func (p *printer) pointTables(c *Comparison) {
 		e := point.EnergyPerOutputTokenJ
 		fmt.Fprintf(&p.b, "%s %-3s %s %4d %19s %8s %8s\n", mark, point.Label, pad(clean(dash(point.Name)), name), len(point.runs), meanText(e), share(e.SD, e.Mean), share(point.UMeterJ, e.Mean))
 	}
+}
+
+func (p *printer) speedTable(list []*Point) {
 	wide := (p.width-6)/3 - 1
 	fmt.Fprintf(&p.b, "\n%-5s %*s %*s %*s\n", "", wide, "tokens/s", wide, "TTFT p50 ms", wide, "mean W")
 	for _, point := range list {
 		fmt.Fprintf(&p.b, "  %-3s %*s %*s %*s\n", point.Label, wide, meanText(point.TokensPerSecond), wide, meanText(point.TTFTP50MS), wide, meanText(point.MeanPowerW))
 	}
-	fmt.Fprintln(&p.b)
-	p.wrap("  ", "  ", "± is the 95"+hard+"% t-interval of the mean over runs; spread is one run's standard deviation, meter its own standard uncertainty. * no other point has both less J/token and more tokens/s, by the means.")
 }
 
 // pad cuts or fills text to so many columns.

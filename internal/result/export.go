@@ -16,6 +16,11 @@ type ExportRow struct {
 	Status         string    `parquet:"status"` // completed | failed | interrupted
 	Error          string    `parquet:"error"`
 	StartedAt      time.Time `parquet:"started_at,timestamp(microsecond)"` // UTC
+	StudyID        *string   `parquet:"study_id,optional"`
+	StudyRun       *int64    `parquet:"run,optional"`     // place in the study's order, from 1
+	StudyCycle     *int64    `parquet:"cycle,optional"`   // from 1
+	StudyPoint     *string   `parquet:"point,optional"`   // its name
+	StudyAttempt   *int64    `parquet:"attempt,optional"` // from 1; earlier ones were cut off
 	LlemVersion    string    `parquet:"llem_version"`
 	ConfigHash     string    `parquet:"config_hash"`
 	WorkloadHash   string    `parquet:"workload_hash"`
@@ -99,6 +104,10 @@ func exportRow(r *Record, dir string) ExportRow {
 	row.E2EP50MS, row.E2EP99MS = ends(l.E2E)
 	if f := r.FLOPs; f != nil {
 		row.FLOPs, row.FLOPsPerJoule = f.Value, f.FLOPsPerJoule
+	}
+	if s := r.Study; s != nil {
+		run, cycle, attempt := int64(s.Run), int64(s.Cycle), int64(s.Attempt)
+		row.StudyID, row.StudyRun, row.StudyCycle, row.StudyPoint, row.StudyAttempt = &s.ID, &run, &cycle, &s.Point, &attempt
 	}
 	row.gpus(r.Environment.GPUs)
 	return row

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,15 +23,17 @@ type Table struct {
 	kind    reflect.Type
 }
 
-// NewTable makes a row of each record; dirs says where each lies.
-func NewTable(records []*Record, dirs []string) *Table {
+// NewTable makes a row of each record; dirs says where each lies. Keys of the
+// configuration that are named have a column whether or not the records differ in
+// them.
+func NewTable(records []*Record, dirs []string, named ...string) *Table {
 	fields := reflect.VisibleFields(reflect.TypeFor[ExportRow]())
 	fixed := len(fields)
 	configs := make([]map[string]any, len(records))
 	for i, r := range records {
 		configs[i] = r.ConfigValues()
 	}
-	keys := Differing(configs)
+	keys := slices.Compact(slices.Sorted(slices.Values(append(Differing(configs), named...))))
 	for i, key := range keys {
 		tag := strconv.Quote("config." + strings.ReplaceAll(key, ",", "%2C") + ",optional") // a comma ends a name
 		fields = append(fields, reflect.StructField{Name: fmt.Sprint("Config", i), Type: reflect.PointerTo(columnType(configs, key)), Tag: reflect.StructTag("parquet:" + tag)})
@@ -71,6 +74,9 @@ func columnType(configs []map[string]any, key string) reflect.Type {
 		case kind != reflect.TypeOf(v):
 			return reflect.TypeFor[string]()
 		}
+	}
+	if kind == nil { // no record has it
+		return reflect.TypeFor[string]()
 	}
 	return kind
 }

@@ -1,6 +1,10 @@
 package study
 
-import "time"
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+)
 
 // waits are what the protocol makes an experiment wait, whatever is measured,
 // in seconds.
@@ -8,10 +12,13 @@ type waits struct {
 	image, endpoint, pull string
 	baseline, ttl         float64 // 0: no baseline
 	fixed                 float64 // thermal floor, baseline after, the schedule of a constant rate
+	server                uint64  // the same for points whose containers are started alike, as far as the file tells
+	bytes                 float64 // that its result takes on disk, about
 }
 
-func waitsOf(e Experiment) waits {
-	w := waits{image: e.Engine.Image, endpoint: e.Engine.Endpoint, pull: e.Engine.Pull, fixed: e.Warmup.ThermalFloorSeconds}
+func waitsOf(e Experiment) (w waits) {
+	w = waits{image: e.Engine.Image, endpoint: e.Engine.Endpoint, pull: e.Engine.Pull, fixed: e.Warmup.ThermalFloorSeconds, server: serverOf(e)}
+	defer func() { w.bytes = bytesOf(e, w) }()
 	if l := e.Workload.Load; l.Pattern == "constant" {
 		w.fixed += float64(e.Workload.Prompts-1) / l.RatePerSecond
 	}
@@ -37,7 +44,7 @@ func (p *Plan) AtLeast() time.Duration {
 	at, long := 0.0, 0.0 // when the last baseline ended, and how long it took
 	for r := range p.Runs() {
 		w := &p.waits[r.Point]
-		if last.Cycle > 0 && w.endpoint != "" {
+		if last.Cycle > 0 && (w.endpoint != "" || p.keeps(last, r)) {
 			clock += p.Gap(last, r).Seconds()
 		}
 		if w.baseline > 0 && (clock-at >= w.ttl || long < w.baseline) {
@@ -48,6 +55,63 @@ func (p *Plan) AtLeast() time.Duration {
 		last = r
 	}
 	return Seconds(clock)
+}
+
+// serverOf is a hash over what an engine's container is started with.
+func serverOf(e Experiment) uint64 {
+	r := e.Redacted()
+	r.Engine.Pull = ""
+	h := fnv.New64a()
+	fmt.Fprintln(h, digest(r.Engine), r.Model, r.Revision, r.DType, r.Seed, r.Parallel, r.GPUs)
+	return h.Sum64()
+}
+
+// keeps says that the study may keep the container of one run for the next, as far
+// as its file tells: engines may start theirs by the workload too.
+func (p *Plan) keeps(before, after Run) bool {
+	return p.Execution.Restart == EngineChange && p.waits[before.Point].server == p.waits[after.Point].server
+}
+
+// Starts is how many containers are started, at least.
+func (p *Plan) Starts() int {
+	n, last := 0, Run{}
+	for r := range p.Runs() {
+		if p.waits[r.Point].endpoint == "" && (last.Cycle == 0 || !p.keeps(last, r)) {
+			n++
+		}
+		last = r
+	}
+	return n
+}
+
+// Sizes of what a run writes, in bytes, as runs on stand-in GPUs had them: a reading
+// of a GPU in samples.parquet, and a request and its tokens in requests.parquet.
+const (
+	bytesPerReading = 40
+	bytesPerRequest = 120
+	bytesPerToken   = 1.5
+	bytesPerRun     = 64 << 10 // the record and the smaller files
+)
+
+// bytesOf is about what a run's result takes on disk, the engine's log aside.
+func bytesOf(e Experiment, w waits) float64 {
+	const start = 60 // seconds of an engine's start, about
+	size := float64(bytesPerRun + e.Workload.Prompts*bytesPerRequest)
+	size += float64(e.Workload.Prompts) * float64(e.Workload.MaxOutputTokens) * bytesPerToken
+	if e.GPUs.Mode != "none" && e.Output.RawSamples {
+		size += (w.baseline + w.fixed + start) * 1000 / float64(e.Measurement.SampleIntervalMS) * float64(e.Parallel.Size()) * bytesPerReading
+	}
+	return size
+}
+
+// Bytes is about what the results take on disk, the engines' logs aside, which may
+// be 64 MiB each.
+func (p *Plan) Bytes() int64 {
+	sum := 0.0
+	for _, i := range p.runs {
+		sum += p.waits[i].bytes * float64(p.Execution.Cycles)
+	}
+	return int64(sum)
 }
 
 // Gap is the pause that the file asks for between two runs, one after the other.

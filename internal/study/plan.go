@@ -166,6 +166,21 @@ func (p *Plan) Settings(point int) []Setting {
 	return out
 }
 
+// Swept are the keys that points change, in the file's order.
+func (p *Plan) Swept() []string {
+	out := []string{}
+	seen := map[string]bool{}
+	for _, o := range p.study.options() {
+		for _, c := range o.changes {
+			if !seen[c.path] {
+				seen[c.path] = true
+				out = append(out, c.path)
+			}
+		}
+	}
+	return out
+}
+
 // Axes are the sweep's axes and alternatives with their number of values.
 func (p *Plan) Axes() (names []string, sizes []int) {
 	for _, a := range p.study.axes {

@@ -250,5 +250,6 @@ func FuzzDecodeStudy(f *testing.F) {
 				t.Errorf("point %+v is another experiment: %v", point, err)
 			}
 		}
+		sameStudy(t, s)
 	})
 }

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// studyInput is a study's file as it was given, in the folder of its results.
+const studyInput = "study.input.yaml"
+
+// sitting is one llem that carries a study out, from its beginning or from where
+// another was stopped.
+type sitting struct {
+	study   *study.Study
+	plan    *study.Plan
+	record  *result.StudyPlan // nil: the study begins
+	dir     string            // empty: the study begins
+	journal *result.Journal   // nil: the study begins
+	changed bool              // its file, and the user accepts it
+	input   input
+}
+
+// beginStudy runs a study from its beginning.
+func (c *runCmd) beginStudy(a *app, in input) error {
+	s, p, err := in.study()
+	if err != nil {
+		return err
+	}
+	if err := a.confirm(p, c.Yes); err != nil {
+		return err
+	}
+	return c.carryOut(a, &sitting{study: s, plan: p, input: in})
+}
+
+// study decodes and expands a study's file.
+func (in input) study() (*study.Study, *study.Plan, error) {
+	s, err := study.DecodeStudy(in.name, in.data, in.opt)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	p, err := s.Plan()
+	if err != nil {
+		return nil, nil, usageError{fmt.Errorf("%s: %w", in.name, err)}
+	}
+	return s, p, nil
+}
+
+// carryOut fetches what a study needs, runs what is left of it, and tells the
+// answer, however far it came.
+func (c *runCmd) carryOut(a *app, s *sitting) (err error) {
+	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
+	r, closed, err := c.studyRunner(a, s.plan, watch)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	if s.record != nil {
+		if err := tidy(a, r, s.record, watch); err != nil {
+			return err
+		}
+	}
+	open, err := r.OpenStudy(a.ctx, s.plan, restored)
+	if err != nil {
+		return err
+	}
+	if err := s.settle(open, r); err != nil {
+		return errors.Join(err, open.Close(a.ctx))
+	}
+	defer func() { err = errors.Join(err, s.journal.Close()) }()
+	err = open.Run(a.ctx, harness.StudyOptions{Dir: s.dir, Record: s.record, Journal: s.journal, FailFast: c.FailFast})
+	if err = errors.Join(err, open.Close(a.ctx)); unfinished(s.journal) {
+		fmt.Fprintf(a.stderr, "llem run --resume %s goes on with the study\n", s.dir)
+	}
+	return errors.Join(err, c.answer(a, s.dir))
+}
+
+// unfinished says that the study was stopped before it was complete.
+func unfinished(j *result.Journal) bool {
+	list := j.Entries()
+	return len(list) > 0 && list[len(list)-1].Status != "complete"
+}
+
+// settle makes the study's folder, or notes that another llem goes on in it.
+func (s *sitting) settle(open *harness.Study, r *harness.Runner) (err error) {
+	line := result.JournalEntry{Event: result.StudyResumed, PID: os.Getpid(), LlemVersion: r.Version}
+	line.Host, _ = os.Hostname() // it is for people
+	switch {
+	case s.record == nil:
+		line.Event = result.StudyBegun
+		err = s.begin(open)
+	case s.changed:
+		line.Event = result.StudyChanged
+		err = s.rebase(open)
+	}
+	if err != nil {
+		return err
+	}
+	line.StudyHash = s.record.Hash
+	return s.journal.Add(line)
+}
+
+// begin writes what the study is, before anything is measured.
+func (s *sitting) begin(open *harness.Study) error {
+	plan := planRecord(s.plan)
+	open.Settle(&plan)
+	plan.Sets = setsOf(s.input.opt)
+	var err error
+	if s.input.name != "" {
+		if plan.Source, err = filepath.Abs(s.input.name); err != nil {
+			return err
+		}
+	}
+	first, err := s.plan.Experiment(s.plan.Runnable()[0])
+	if err != nil {
+		return err
+	}
+	store, err := result.Create(first.Output.Dir, s.plan.Name, time.Now())
+	if err != nil {
+		return &harness.Fault{Kind: harness.HostFault, Err: err}
+	}
+	s.dir, s.record = store.Dir(), &plan
+	if err := errors.Join(store.PutFile(studyInput, study.Redact(s.input.data)), s.write(store)); err != nil {
+		return &harness.Fault{Kind: harness.HostFault, Err: err}
+	}
+	s.journal, err = result.OpenJournal(s.dir)
+	return err
+}
+
+// write puts the study and its plan into its folder, the plan last: a folder
+// without one is no study's.
+func (s *sitting) write(store *result.Store) error {
+	return errors.Join(store.PutFile(result.StudyFile, s.study.EffectiveYAML()), store.Put(result.PlanFile, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(s.record)
+	}))
+}
+
+// studyRunner is what runs the experiments of p.
+func (c *runCmd) studyRunner(a *app, p *study.Plan, watch *observer) (*harness.Runner, func(), error) {
+	q := asked{}
+	if len(p.Images()) == 0 {
+		q.e.Engine.Endpoint = "all servers already run"
+	}
+	r, closed, err := c.runner(a, q, watch)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.Timeout == 0 {
+		r.Timeout = study.Seconds(p.Execution.ExperimentTimeoutSeconds)
+	}
+	return r, closed, nil
+}
+
+// restored is an experiment with the secrets that a study's folder does not keep.
+func restored(e study.Experiment) (study.Experiment, error) {
+	e, list := e.Restore(os.LookupEnv)
+	var missing []string
+	for _, s := range list {
+		if !s.Found {
+			missing = append(missing, fmt.Sprintf("%s by the variable %s", s.Path, s.Variable))
+		}
+	}
+	if len(missing) > 0 {
+		return e, fmt.Errorf("a study's folder keeps no secret: give %s", strings.Join(missing, ", "))
+	}
+	return e, nil
+}
+
+// answer writes and prints what the study says so far.
+func (c *runCmd) answer(a *app, dir string) error {
+	versus := ""
+	if c.Versus != nil {
+		versus = *c.Versus
+	}
+	s, err := a.summarise(dir, versus)
+	if err != nil {
+		return err
+	}
+	return a.printed(c.printStudy(a, s, dir), dir)
+}
+
+func (c *runCmd) printStudy(a *app, s *report.StudySummary, dir string) error {
+	if c.JSON {
+		return printJSON(a.stdout, s)
+	}
+	fmt.Fprintln(a.stdout)
+	if err := s.Text(a.stdout, report.Options{Width: width(a.stdout)}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%s\n", dir)
+	return err
+}
+
+// tidy removes what a llem that was killed in this study left on the host: its
+// container, and the settings of GPUs.
+func tidy(a *app, r *harness.Runner, p *result.StudyPlan, watch *observer) error {
+	var failed error
+	if l, ok := r.Docker.(launcher); ok {
+		left, err := l.Orphans(a.ctx, harness.RunHeld)
+		if err != nil {
+			return err
+		}
+		for _, o := range left {
+			if harness.RunOf(o.Lock) != p.ID {
+				continue
+			}
+			watch.Say("removing container " + o.Name + " of a run that was killed")
+			failed = errors.Join(failed, l.Remove(a.ctx, o))
+		}
+	}
+	left, err := harness.LeftSettings()
+	if err != nil || len(left) == 0 {
+		return errors.Join(failed, err)
+	}
+	gpus, err := openGPUs(a.ctx)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	defer gpus.Close() //nolint:errcheck // what was set is set
+	for _, uuid := range left {
+		done, err := harness.RestoreSettings(a.ctx, gpus, uuid)
+		failed = errors.Join(failed, err)
+		watch.Say(done)
+	}
+	return failed
+}
+
+// setsOf are the values that stand above a study's file, without secrets.
+func setsOf(opt study.Options) []result.StudySet {
+	out := []result.StudySet{}
+	for _, list := range [][]study.Set{opt.Env, opt.Flags} {
+		for _, s := range list {
+			line := string(study.Redact([]byte(s.Path + ": " + s.Value)))
+			out = append(out, result.StudySet{Path: s.Path, Value: strings.TrimPrefix(line, s.Path+": "), Source: s.Source})
+		}
+	}
+	return out
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// summarise says what the study in dir came to, and writes it beside its runs.
+func (a *app) summarise(dir, versus string) (*report.StudySummary, error) {
+	plan, runs, err := a.studyRuns(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := report.Study(plan, runs, versus)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	records, dirs := make([]*result.Record, len(runs)), make([]string, len(runs))
+	for i, e := range runs {
+		records[i], dirs[i] = e.Record, filepath.Base(e.Dir)
+	}
+	err = result.WriteTo(filepath.Join(dir, result.SummaryTableFile), result.NewTable(records, dirs, plan.Swept...).Parquet)
+	if err == nil {
+		err = result.WriteTo(filepath.Join(dir, result.SummaryFile), func(w io.Writer) error { return printJSON(w, s) })
+	}
+	return s, err
+}
+
+// studyRuns reads a study's plan and the records of its runs, in the plan's order.
+// One that cannot be read is said, and missing.
+func (a *app) studyRuns(dir string) (*result.StudyPlan, []report.Entry, error) {
+	plan, err := result.ReadStudyPlan(dir)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	var runs []report.Entry
+	for n := range plan.Runs {
+		path := filepath.Join(dir, plan.Folder(n+1))
+		if _, err := os.Stat(filepath.Join(path, result.RecordFile)); err != nil {
+			continue
+		}
+		r, _, err := result.Read(path)
+		switch {
+		case err != nil:
+			fmt.Fprintf(a.stderr, "llem: %v\n", err)
+		case r.Study == nil || r.Study.ID != plan.ID:
+			fmt.Fprintf(a.stderr, "llem: %s is not of this study\n", path)
+		default:
+			r.Study.Run = n + 1 // a changed study has other numbers
+			runs = append(runs, report.Entry{Record: r, Dir: path, Cycle: cycle(r)})
+		}
+	}
+	return plan, runs, nil
+}
+
+// showStudy prints what the study in dir came to, and writes nothing.
+func (a *app) showStudy(dir, versus string, asJSON bool) error {
+	plan, runs, err := a.studyRuns(dir)
+	if err != nil {
+		return err
+	}
+	s, err := report.Study(plan, runs, versus)
+	if err != nil {
+		return usageError{err}
+	}
+	if asJSON {
+		return printJSON(a.stdout, s)
+	}
+	return s.Text(a.stdout, report.Options{Width: width(a.stdout)})
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,105 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// StudySummary is summary.json: what a study says, however far it came.
+type StudySummary struct {
+	SchemaVersion string      `json:"schema_version"`
+	ID            string      `json:"id"` // of the carrying-out
+	Name          string      `json:"name"`
+	Hash          string      `json:"study_hash"`
+	Status        string      `json:"status"` // complete | incomplete
+	Runs          StudyCounts `json:"runs"`
+	NotRun        []NotRun    `json:"not_run"` // points
+	Missing       []string    `json:"missing"` // folders of runs without a whole record
+	Comparison    *Comparison `json:"comparison"`
+}
+
+// StudyCounts are numbers of runs.
+type StudyCounts struct {
+	Planned   int `json:"planned"`
+	Completed int `json:"completed"`
+	Failed    int `json:"failed"`
+	Missing   int `json:"missing"` // not run yet, or interrupted
+}
+
+// NotRun is a point of a study that is not run, and why.
+type NotRun struct {
+	Point  string `json:"point"`
+	Reason string `json:"reason"`
+}
+
+// Study summarises a study from its plan and the records of its runs, in the plan's
+// order. versus is as for [Compare].
+func Study(plan *result.StudyPlan, runs []Entry, versus string) (*StudySummary, error) {
+	s := &StudySummary{
+		SchemaVersion: result.SchemaVersion, ID: plan.ID, Name: plan.Name, Hash: plan.Hash, Status: "complete",
+		Runs: StudyCounts{Planned: len(plan.Runs)}, NotRun: []NotRun{}, Missing: []string{},
+	}
+	for _, p := range plan.Points {
+		switch {
+		case p.Invalid != "":
+			s.NotRun = append(s.NotRun, NotRun{p.Name, p.Invalid})
+		case p.SameAs != nil:
+			s.NotRun = append(s.NotRun, NotRun{p.Name, "the same as " + plan.Points[*p.SameAs-1].Name})
+		}
+	}
+	there := map[int]bool{}
+	for _, e := range runs {
+		switch there[e.Record.Study.Run] = true; e.Record.Status {
+		case result.Completed:
+			s.Runs.Completed++
+		case result.Failed:
+			s.Runs.Failed++
+		default:
+			there[e.Record.Study.Run] = false
+		}
+	}
+	for n := 1; n <= len(plan.Runs); n++ {
+		if !there[n] {
+			s.Missing = append(s.Missing, plan.Folder(n))
+		}
+	}
+	if s.Runs.Missing = len(s.Missing); s.Runs.Missing > 0 {
+		s.Status = "incomplete"
+	}
+	var err error
+	s.Comparison, err = Compare(runs, versus)
+	return s, err
+}
+
+// mostMissing is how many folders of missing runs are printed.
+const mostMissing = 5
+
+// Text writes the summary for people.
+func (s *StudySummary) Text(w io.Writer, opt Options) error {
+	p := newPrinter(nil, opt)
+	fmt.Fprintf(&p.b, "Study %s: %d of %s completed, %d failed, %d missing\n\n", clean(s.Name), s.Runs.Completed, plural(s.Runs.Planned, "run"), s.Runs.Failed, s.Runs.Missing)
+	if err := p.print(w); err != nil {
+		return err
+	}
+	if err := s.Comparison.Text(w, opt); err != nil {
+		return err
+	}
+	p = newPrinter(nil, opt)
+	if len(s.NotRun) > 0 {
+		p.section("Not run")
+		for _, n := range s.NotRun {
+			p.wrap("  ", "    ", clean(n.Point+": "+n.Reason))
+		}
+	}
+	if n := len(s.Missing); n > 0 {
+		p.section("Missing")
+		p.wrap("  ", "  ", clean(strings.Join(s.Missing[:min(n, mostMissing)], ", ")))
+		if n > mostMissing {
+			fmt.Fprintf(&p.b, "  and %d more\n", n-mostMissing)
+		}
+	}
+	return p.print(w)
+}
