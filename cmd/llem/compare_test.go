@@ -60,7 +60,7 @@ func kept(t *testing.T, h *host) (dirs []string) {
 		total, u := e*1000, 1.0
 		r := &result.Record{
 			SchemaVersion: result.SchemaVersion, ExperimentID: fmt.Sprint(i), Name: name, ConfigHash: name, Status: result.Completed,
-			Config:       map[string]any{"seed": i / 3},
+			Config: map[string]any{"seed": i / 3}, Study: &result.StudyRun{ID: "s", Run: i + 1, Cycle: i%3 + 1},
 			EnergyTotalJ: &total, EnergyPerOutputToken: &e, Energy: result.Energy{Valid: true, URepeatabilityJ: &u},
 			Tokens: result.Tokens{Output: 1000},
 		}
