@@ -15,6 +15,13 @@ const mostDiffering = 16
 // Text writes the comparison for people.
 func (c *Comparison) Text(w io.Writer, opt Options) error {
 	p := newPrinter(nil, opt)
+	p.comparison(c)
+	p.repeats(c)
+	return p.print(w)
+}
+
+// comparison is everything but where the results lie.
+func (p *printer) comparison(c *Comparison) {
 	n := 0
 	for _, point := range c.Points {
 		n += len(point.all)
@@ -25,8 +32,6 @@ func (c *Comparison) Text(w io.Writer, opt Options) error {
 	p.differences(c)
 	p.doubts(c)
 	p.apart(c)
-	p.repeats(c)
-	return p.print(w)
 }
 
 // repeats says which results each point is made of.
@@ -237,6 +242,15 @@ func (p *printer) doubts(c *Comparison) {
 	}
 }
 
+// figures are those of a point that stands apart.
+func (point *Point) figures() string {
+	text := strings.ReplaceAll(meanText(point.EnergyPerOutputTokenJ), hard, " ") + " J/token"
+	if point.TokensPerSecond != nil {
+		text += ", " + strings.ReplaceAll(meanText(point.TokensPerSecond), hard, " ") + " tokens/s"
+	}
+	return bind(text)
+}
+
 // apart are the points and results that stand in no order, and why.
 func (p *printer) apart(c *Comparison) {
 	first := true
@@ -249,7 +263,7 @@ func (p *printer) apart(c *Comparison) {
 	}
 	for _, point := range c.Points {
 		if len(point.runs) > 0 && len(point.Apart) > 0 {
-			line(point.Label, dash(point.Name)+": "+strings.Join(point.Apart, "; "))
+			line(point.Label, dash(point.Name)+", "+point.figures()+": "+strings.Join(point.Apart, "; "))
 		}
 		for _, l := range point.LeftOut {
 			line(point.Label, strings.ReplaceAll(l.Result, " ", hard)+": "+l.Reason)

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/result"
@@ -69,6 +70,12 @@ func Study(plan *result.StudyPlan, runs []Entry, versus string) (*StudySummary, 
 	if s.Runs.Missing = len(s.Missing); s.Runs.Missing > 0 {
 		s.Status = "incomplete"
 	}
+	at := map[string]int{}
+	for i, p := range plan.Points {
+		at[p.Name] = i
+	}
+	runs = slices.Clone(runs)
+	slices.SortStableFunc(runs, func(a, b Entry) int { return at[a.Record.Study.Point] - at[b.Record.Study.Point] }) // in the file's order
 	var err error
 	s.Comparison, err = Compare(runs, versus)
 	return s, err
@@ -81,13 +88,7 @@ const mostMissing = 5
 func (s *StudySummary) Text(w io.Writer, opt Options) error {
 	p := newPrinter(nil, opt)
 	fmt.Fprintf(&p.b, "Study %s: %d of %s completed, %d failed, %d missing\n\n", clean(s.Name), s.Runs.Completed, plural(s.Runs.Planned, "run"), s.Runs.Failed, s.Runs.Missing)
-	if err := p.print(w); err != nil {
-		return err
-	}
-	if err := s.Comparison.Text(w, opt); err != nil {
-		return err
-	}
-	p = newPrinter(nil, opt)
+	p.comparison(s.Comparison)
 	if len(s.NotRun) > 0 {
 		p.section("Not run")
 		for _, n := range s.NotRun {
