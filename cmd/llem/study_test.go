@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/meter/standin"
+	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -92,7 +94,8 @@ func (h *host) complete() map[string]*result.Record {
 func TestAStudyRunsToItsAnswer(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 100})
-	o := h.llem("run", "--quick", h.sweep(grid))
+	long := strings.Replace(grid, "sweep: {", "sweep: {engine.args.x-pace: [10], workload.max_output_tokens: [50], ", 1)
+	o := h.llem("run", "--quick", h.sweep(long))
 	if o.code != exitDone {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
 	}
@@ -109,9 +112,39 @@ func TestAStudyRunsToItsAnswer(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	h.reproduced()
 	again := h.llem("run", "--resume", h.studyDir())
 	if again.code != exitDone || again.stdout != o.stdout {
 		t.Errorf("a whole study again: exit %d\n%s", again.code, again.stderr)
+	}
+}
+
+// reproduced makes the summary's means again from summary.parquet, by a reader that
+// did not write it.
+func (h *host) reproduced() {
+	h.t.Helper()
+	data, err := os.ReadFile(filepath.Join(h.studyDir(), result.SummaryFile))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var s report.StudySummary
+	decodeJSON(h.t, string(data), &s)
+	rows := readParquet(h.t, filepath.Join(h.studyDir(), result.SummaryTableFile))
+	sum, n := map[string]float64{}, map[string]float64{}
+	for i, point := range rows["point"] {
+		e, err := strconv.ParseFloat(rows["energy_per_output_token_j"][i], 64)
+		if err != nil || rows["config.workload.load.concurrency"][i] == "" || rows["cycle"][i] == "" || rows["status"][i] != result.Completed {
+			h.t.Errorf("row %d: %v", i, err)
+		}
+		sum[point], n[point] = sum[point]+e, n[point]+1
+	}
+	if len(s.Comparison.Points) != 2 || len(n) != 2 {
+		h.t.Fatalf("points %v, %+v", n, s.Comparison.Points)
+	}
+	for _, p := range s.Comparison.Points {
+		if got := sum[p.Name] / n[p.Name]; math.Abs(got-p.EnergyPerOutputTokenJ.Mean) > 1e-12*got {
+			h.t.Errorf("%s: %g J/token, and the summary says %g", p.Name, got, p.EnergyPerOutputTokenJ.Mean)
+		}
 	}
 }
 
@@ -233,8 +266,10 @@ func TestAChangedStudyIsRefusedUnlessAccepted(t *testing.T) {
 	}
 	after, same := h.complete(), 0
 	for _, r := range after {
-		if slices.ContainsFunc(slices.Collect(mapsValues(before)), func(b *result.Record) bool { return b.ExperimentID == r.ExperimentID }) {
-			same++
+		for _, b := range before {
+			if b.ExperimentID == r.ExperimentID {
+				same++
+			}
 		}
 	}
 	if same != 2 {
@@ -242,16 +277,6 @@ func TestAChangedStudyIsRefusedUnlessAccepted(t *testing.T) {
 	}
 	if old, _ := filepath.Glob(filepath.Join(h.studyDir(), result.SupersededDir, "*", result.RecordFile)); len(old) != 2 {
 		t.Errorf("set aside: %v", old)
-	}
-}
-
-func mapsValues(m map[string]*result.Record) func(func(*result.Record) bool) {
-	return func(yield func(*result.Record) bool) {
-		for _, r := range m {
-			if !yield(r) {
-				return
-			}
-		}
 	}
 }
 
