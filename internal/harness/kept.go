@@ -145,11 +145,10 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 // found sends the proof's prompt n times and says how many of its tokens were found
 // in the prefix cache the last time, and who counted them: empty where nobody does.
 func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err error) {
-	reqs, err := x.prompts.warmup(x.exp, proofBatch, 1)
+	reqs, err := x.proof()
 	if err != nil {
 		return 0, "", err
 	}
-	reqs[0].MaxOutputTokens = 1
 	client := x.client()
 	defer closeClient(client)
 	for range n {
@@ -170,6 +169,23 @@ func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err er
 		}
 	}
 	return tokens, by, nil
+}
+
+// proofTokens is the length of the proof's prompt where the context has room for it:
+// caches that work by blocks find no shorter ones.
+const proofTokens = 512
+
+// proof is a request with a prompt of its own.
+func (x *run) proof() ([]load.Request, error) {
+	e := x.exp
+	if c := x.info.ContextLength; c > 0 && e.Workload.Source == "synthetic" {
+		e.Workload.MaxInputTokens = min(max(e.Workload.MaxInputTokens, proofTokens), c-1)
+	}
+	reqs, err := x.prompts.warmup(e, proofBatch, 1)
+	if err == nil {
+		reqs[0].MaxOutputTokens = 1
+	}
+	return reqs, err
 }
 
 // notKept leaves out the processes of the kept container, which are the study's own.

@@ -28,7 +28,8 @@ type Study struct {
 	record   *result.StudyPlan
 	journal  *result.Journal
 	failFast bool
-	points   map[string]int // of Plan, by their hashes
+	points   map[string]int     // of Plan, by their hashes
+	history  map[string]history // of runs, by their folders
 	doubts   []measure.Warning
 	backoff  []time.Duration
 	clock    clock
@@ -62,6 +63,7 @@ func (s *Study) Run(ctx context.Context, opt StudyOptions) error {
 	for _, i := range s.Plan.Runnable() {
 		s.points[s.Plan.Points[i].Hash] = i
 	}
+	s.history = histories(s.journal.Entries())
 	s.doubts = s.changed()
 	s.clock = newClock(s.journal.Entries())
 	for _, d := range s.journal.Doubts() {
@@ -224,23 +226,13 @@ func (s *Study) place(run int, e study.Experiment) *place {
 	r := s.record.Runs[run-1]
 	at := &place{session: s.session, folder: folderOf(s.dir, s.record, run), cycles: s.Plan.Execution.Cycles}
 	at.StudyRun = result.StudyRun{
-		ID: s.record.ID, Name: s.record.Name, Hash: s.record.Hash, Run: run, Cycle: r[0], Point: e.Name, Attempt: s.attempts(run) + 1,
+		ID: s.record.ID, Name: s.record.Name, Hash: s.record.Hash, Run: run, Cycle: r[0], Point: e.Name, Attempt: s.history[s.record.Folder(run)].attempts + 1,
 	}
 	if run > 1 {
 		before := s.record.Runs[run-2]
 		at.gap = s.Plan.Gap(study.Run{Cycle: before[0], Point: before[1]}, study.Run{Cycle: r[0], Point: r[1]})
 	}
 	return at
-}
-
-// attempts counts those of a run that the journal knows of.
-func (s *Study) attempts(run int) (n int) {
-	for _, e := range s.journal.Entries() {
-		if e.Event == result.RunBegun && e.Folder == s.record.Folder(run) {
-			n++
-		}
-	}
-	return n
 }
 
 // aside sets what an attempt left aside; an empty folder is no loss.

@@ -38,7 +38,7 @@ func (s *Study) whole(run int) (rec *result.Record, why string) {
 	dir := folderOf(s.dir, s.record, run)
 	point := s.record.Points[s.record.Runs[run-1][1]-1]
 	if list, err := os.ReadDir(dir); err != nil || len(list) == 0 {
-		if s.ended(run) {
+		if s.history[s.record.Folder(run)].ended {
 			return nil, "the journal says that it ended, and its record is missing"
 		}
 		return nil, ""
@@ -64,15 +64,30 @@ func (s *Study) whole(run int) (rec *result.Record, why string) {
 	return rec, ""
 }
 
-// ended says whether the journal knows of the run's end.
-func (s *Study) ended(run int) bool {
-	last := ""
-	for _, e := range s.journal.Entries() {
-		if e.Folder == s.record.Folder(run) {
-			last = e.Event + " " + e.Status
+// history is what the journal knows of a run.
+type history struct {
+	attempts int
+	ended    bool // with a record that stands
+}
+
+func histories(journal []result.JournalEntry) map[string]history {
+	out := map[string]history{}
+	for _, e := range journal {
+		h := out[e.Folder]
+		switch e.Event {
+		case result.RunBegun:
+			h.attempts++
+			h.ended = false
+		case result.RunEnded:
+			h.ended = e.Status != result.Interrupted
+		case result.RunAgain:
+			h.ended = false
+		default:
+			continue
 		}
+		out[e.Folder] = h
 	}
-	return last == result.RunEnded+" "+result.Completed || last == result.RunEnded+" "+result.Failed
+	return out
 }
 
 // finish completes a record that was written as the window ended, and not again

@@ -39,6 +39,8 @@ type bench struct {
 	r   *Runner
 	p   *study.Plan
 	dir string
+
+	failFast bool
 }
 
 func newBench(t *testing.T, f *fake, execution string) *bench {
@@ -94,7 +96,7 @@ func (b *bench) run(t *testing.T, ctx context.Context, plan *result.StudyPlan) e
 		return err
 	}
 	defer j.Close()
-	return s.Run(ctx, StudyOptions{Dir: b.dir, Record: plan, Journal: j})
+	return s.Run(ctx, StudyOptions{Dir: b.dir, Record: plan, Journal: j, FailFast: b.failFast})
 }
 
 // records are the statuses of the study's runs, by their folders.
@@ -264,13 +266,16 @@ func TestFailuresInARowEndAStudy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		most string
+		fast bool
 		runs int
 		want string
 	}{
-		{", max_consecutive_failures: 2", 2, "2 runs in a row failed"},
-		{", max_consecutive_failures: 0", 4, "4 of the study's 4 runs failed"},
+		{", max_consecutive_failures: 2", false, 2, "2 runs in a row failed"},
+		{", max_consecutive_failures: 0", false, 4, "4 of the study's 4 runs failed"},
+		{"", true, 1, "--fail-fast"},
 	} {
 		b := newBench(t, &fake{fails: 1}, c.most)
+		b.failFast = c.fast
 		err := b.run(t, t.Context(), b.plan())
 		if err == nil || !strings.Contains(err.Error(), c.want) || KindOf(err) != ExperimentFault {
 			t.Errorf("%s: %v", c.most, err)
@@ -313,5 +318,80 @@ func TestAPointThatItsEngineRefusesIsNotRun(t *testing.T) {
 	}
 	if got := len(b.records(t)); got != 2 || plan.Points[0].Invalid != "" || plan.Points[1].Invalid == "" {
 		t.Errorf("%d records of %+v", got, plan.Points)
+	}
+}
+
+func (b *bench) again(t *testing.T, plan *result.StudyPlan, run int) *result.Record {
+	t.Helper()
+	if err := b.run(t, t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := result.Read(filepath.Join(b.dir, plan.Folder(run)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A record that was written as the window ended, and not again, is finished and not
+// measured again.
+func TestARecordWithoutItsEndIsFinished(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{}, "")
+	plan := b.plan()
+	r := b.again(t, plan, 2)
+	dir := filepath.Join(b.dir, plan.Folder(2))
+	r.Files = nil
+	if err := errors.Join(result.Open(dir).PutRecord(r), os.WriteFile(filepath.Join(dir, ".engine.log123"), []byte("half"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	again := b.again(t, plan, 2)
+	if again.ExperimentID != r.ExperimentID || told(again, "record_unfinished") == "" || len(again.Files) == 0 || b.f.launched != 4 {
+		t.Errorf("%d containers, %d files, %q", b.f.launched, len(again.Files), again.MeasurementWarnings)
+	}
+	for _, f := range again.Files {
+		if strings.HasPrefix(f.Name, ".") {
+			t.Errorf("%s is kept", f.Name)
+		}
+	}
+}
+
+// A host that is not as it was when the study began is a doubt in what is measured
+// from then on, and so is a clock that was set back.
+func TestAStudyThatGoesOnElsewhere(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{}, "")
+	plan := b.plan()
+	if r := b.again(t, plan, 1); told(r, "study_host_changed")+told(r, "clock_changed") != "" {
+		t.Errorf("on one host: %v", r.MeasurementWarnings)
+	}
+	plan.Host.Kernel, plan.Images[0].ID = "5.0", "sha256:2"
+	if err := os.RemoveAll(filepath.Join(b.dir, plan.Folder(3))); err != nil {
+		t.Fatal(err)
+	}
+	r := b.again(t, plan, 3)
+	if got := told(r, "study_host_changed"); !strings.Contains(got, "kernel: as the study began 5.0") || !strings.Contains(got, "image i: as the study began 2, now 1") {
+		t.Errorf("warnings %q", r.MeasurementWarnings)
+	}
+	if r.Study.Attempt != 2 {
+		t.Errorf("attempt %d, want 2", r.Study.Attempt)
+	}
+	later := newClock([]result.JournalEntry{{At: time.Now().Add(time.Hour)}})
+	if w := later.doubts(); len(w) != 1 || w[0].Code != "clock_changed" || len(newClock(nil).doubts()) != 0 {
+		t.Errorf("a clock that was set back: %v", w)
+	}
+}
+
+func TestAStudyEndsWhenItsTimeIsUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{}, "")
+	b.p.Execution.TimeoutHours = 1e-7
+	plan := b.plan()
+	if err := b.run(t, t.Context(), plan); !errors.Is(err, errStudyTime) || KindOf(err) != ExperimentFault {
+		t.Errorf("got %v", err)
+	}
+	b.p.Execution.TimeoutHours = 1
+	if r := b.again(t, plan, 4); r.Status != result.Completed {
+		t.Errorf("resumed: %s", r.Status)
 	}
 }

@@ -242,6 +242,25 @@ func (p *printer) doubts(c *Comparison) {
 	}
 }
 
+// reasons name each result that was left out, those for one reason together.
+func reasons(list []Left) (out []string) {
+	by := map[string][]string{}
+	for _, l := range list {
+		by[l.Reason] = append(by[l.Reason], strings.ReplaceAll(l.Result, " ", hard))
+	}
+	for _, l := range list {
+		switch all := by[l.Reason]; {
+		case all == nil: // told already
+		case len(all) == 1:
+			out = append(out, all[0]+": "+l.Reason)
+		default:
+			out = append(out, fmt.Sprintf("%d results, %s and on: %s", len(all), all[0], l.Reason))
+		}
+		by[l.Reason] = nil
+	}
+	return out
+}
+
 // figures are those of a point that stands apart.
 func (point *Point) figures() string {
 	text := strings.ReplaceAll(meanText(point.EnergyPerOutputTokenJ), hard, " ") + " J/token"
@@ -265,8 +284,8 @@ func (p *printer) apart(c *Comparison) {
 		if len(point.runs) > 0 && len(point.Apart) > 0 {
 			line(point.Label, dash(point.Name)+", "+point.figures()+": "+strings.Join(point.Apart, "; "))
 		}
-		for _, l := range point.LeftOut {
-			line(point.Label, strings.ReplaceAll(l.Result, " ", hard)+": "+l.Reason)
+		for _, reason := range reasons(point.LeftOut) {
+			line(point.Label, reason)
 		}
 	}
 }
