@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (c *runCmd) beginStudy(a *app, in input) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirm(p, c.Yes); err != nil {
+	if err := errors.Join(c.versusOf(p), a.confirm(p, c.Yes)); err != nil {
 		return err
 	}
 	return c.carryOut(a, &sitting{study: s, plan: p, input: in})
@@ -54,6 +55,22 @@ func (in input) study() (*study.Study, *study.Plan, error) {
 		return nil, nil, usageError{fmt.Errorf("%s: %w", in.name, err)}
 	}
 	return s, p, nil
+}
+
+// letter is how a table names its points.
+var letter = regexp.MustCompile(`^[A-Z][0-9]*$`)
+
+// versusOf refuses a point that the study does not have before hours are spent on it.
+func (c *runCmd) versusOf(p *study.Plan) error {
+	if c.Versus == nil || letter.MatchString(*c.Versus) {
+		return nil
+	}
+	for _, i := range p.Runnable() {
+		if p.Points[i].Name == *c.Versus {
+			return nil
+		}
+	}
+	return usageError{fmt.Errorf("--versus %s: the study has no such point; `llem run --dry-run` lists them", *c.Versus)}
 }
 
 // carryOut fetches what a study needs, runs what is left of it, and tells the
@@ -185,6 +202,10 @@ func (c *runCmd) answer(a *app, dir string) error {
 		versus = *c.Versus
 	}
 	s, err := a.summarise(dir, versus)
+	if err != nil && versus != "" { // the point may have no figure
+		fmt.Fprintln(a.stderr, "llem:", err)
+		s, err = a.summarise(dir, "")
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -122,8 +123,8 @@ func ReadStudyPlan(dir string) (*StudyPlan, error) {
 	path := filepath.Join(dir, PlanFile)
 	data, err := os.ReadFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s holds no study: there is no %s in it", dir, PlanFile)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("%s is no study's folder of results: there is no %s in it", dir, PlanFile)
 	case err != nil:
 		return nil, err
 	}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// stopped is a study's folder as a killed llem may leave it.
+func (h *host) stopped(plan, effective string) string {
+	h.t.Helper()
+	dir := h.path("out/s")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	for name, text := range map[string]string{result.PlanFile: plan, result.StudyFile: effective} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestResumeSaysWhatItCannot(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	file := h.config("model: reference/tiny\n")
+	h.llem("run", "--resume").refused(t, exitUsage, "results holds no study", "-o (--output)")
+	h.llem("run", "--resume", h.path("nowhere")).refused(t, exitUsage, "is no study's folder of results")
+	h.llem("run", "--resume", file).refused(t, exitUsage, "is no study's folder of results")
+	h.llem("run", "--resume", "--image", "x", h.path("out")).refused(t, exitUsage, "--image and --resume", "--accept-changes")
+	h.llem("run", "--resume", "--quick", h.path("out")).refused(t, exitUsage, "--quick and --resume")
+	dir := h.stopped(`{"schema_version": "0.1`, "")
+	h.llem("run", "--resume", dir).refused(t, exitUsage, "plan.json is damaged", "restore it from a copy")
+	dir = h.stopped(`{"schema_version": "9.0"}`, "")
+	h.llem("run", "--resume", dir).refused(t, exitUsage, "use the llem that wrote it")
+	dir = h.stopped(`{"schema_version": "`+result.SchemaVersion+`", "runs": [[1, 7]]}`, "")
+	h.llem("run", "--resume", dir).refused(t, exitUsage, "run 1 is of point 7", "there are 0 points")
+	dir = h.stopped(`{"schema_version": "`+result.SchemaVersion+`"}`, "model: reference/tiny\nsweep: {seed: []}\n")
+	h.llem("run", "--resume", dir).refused(t, exitUsage, "study.yaml:2:15: sweep.seed: the list is empty")
+}
+
+// A study's folder that has come from another host goes on here: its file is gone,
+// and its own copy is taken; a secret that it does not keep is asked for.
+func TestAStudyFromAnotherHostGoesOn(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	text := strings.Replace(grid, "sweep: {", "sweep: {engine.env.API_KEY: [planted-planted], ", 1)
+	if o := h.llem("run", "--quick", h.sweep(text)); o.code != exitDone {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	dir, plan := h.studyDir(), h.plan()
+	if err := os.Remove(h.path("study.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, plan.Folder(2))); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, result.PlanFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := strings.Replace(string(data), `"hostname":"`+plan.Host.Hostname+`"`, `"hostname":"gpu-node-7"`, 1)
+	if err := os.WriteFile(filepath.Join(dir, result.PlanFile), []byte(away), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.llem("run", "--resume", dir).refused(t, exitUsage, "keeps no secret", "API_KEY")
+	h.set("API_KEY", "planted-planted")
+	o := h.llem("run", "--resume", dir)
+	if o.code != exitDone || !strings.Contains(o.stderr, "is gone: the study is taken from its own folder") {
+		t.Errorf("exit %d\n%s", o.code, o.stderr)
+	}
+	doubted := 0
+	for _, r := range h.complete() {
+		if r.WarningSeverities["study_host_changed"] == "doubt" {
+			doubted++
+		}
+	}
+	if doubted != 1 {
+		t.Errorf("%d runs doubt their host, want the one that was run here", doubted)
+	}
+	_ = filepath.WalkDir(dir, func(path string, _ os.DirEntry, _ error) error {
+		if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), "planted-planted") {
+			t.Errorf("%s holds the secret", path)
+		}
+		return nil
+	})
+}
