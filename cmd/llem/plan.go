@@ -99,7 +99,7 @@ func planSummary(p *study.Plan, said func(what, seen string)) {
 	said("runs", fmt.Sprint(p.Len()))
 	said("containers", fmt.Sprintf("%d starts, at least", p.Starts()))
 	least := p.AtLeast()
-	said("time", fmt.Sprintf("at least %s, by baselines, thermal floors, gaps and constant rates; the engines' starts, warmups and windows come on top, and are not known before", rough(least)))
+	said("time", fmt.Sprintf("at least %s, by baselines, thermal floors, gaps and schedules; the engines' starts, warmups and windows come on top, and are not known before", rough(least)))
 	if limit := time.Duration(x.TimeoutHours * float64(time.Hour)); limit > 0 && limit < least {
 		said("note", fmt.Sprintf("execution.timeout_hours ends it after %g h, before it is done", x.TimeoutHours))
 	}

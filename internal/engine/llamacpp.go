@@ -112,12 +112,12 @@ func llamacppSplit(p study.Parallel) (string, error) {
 // without a limit, a second's arrivals.
 func atOnce(w study.Workload) int {
 	switch l := w.Load; {
-	case l.Pattern == "closed":
+	case !l.Open():
 		return min(l.Concurrency, w.Prompts)
 	case l.MaxInFlight > 0:
 		return min(l.MaxInFlight, w.Prompts)
 	default:
-		return max(1, min(int(l.RatePerSecond+1), w.Prompts))
+		return max(1, min(max(l.BurstSize, int(l.PeakRate()+1)), w.Prompts))
 	}
 }
 

@@ -129,7 +129,7 @@ func (x *run) mapWarmup(r *result.Record) {
 // mapWork maps the window's requests, tokens and latencies.
 func (x *run) mapWork(r *result.Record) load.Figures {
 	w := x.work
-	open := x.exp.Workload.Load.Pattern != "closed"
+	open := x.exp.Workload.Load.Open()
 	fig := load.Summarise(w.traces, open)
 	seconds := w.window.Seconds()
 	r.WindowSeconds = ptr(seconds)

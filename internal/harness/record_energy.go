@@ -206,7 +206,7 @@ func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.Thrott
 func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Steady {
 	l := x.exp.Workload.Load
 	full := l.Concurrency
-	if l.Pattern != "closed" {
+	if l.Open() {
 		full = l.MaxInFlight
 	}
 	if full == 0 {

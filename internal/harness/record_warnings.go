@@ -59,7 +59,7 @@ func (x *run) clientWarnings(fig load.Figures) {
 		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
 		return
 	}
-	if fig.Lag != nil && x.exp.Workload.Load.Pattern != "closed" && fig.Lag.P99 > clientLag.Seconds()*1000 {
+	if fig.Lag != nil && x.exp.Workload.Load.Open() && fig.Lag.P99 > clientLag.Seconds()*1000 {
 		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
 	}
 }

@@ -17,12 +17,12 @@ import (
 const syncTimeout = 30 * time.Second
 
 // batch is how many requests one warmup iteration sends: the workload's own
-// concurrency; at a constant rate, a second's arrivals.
+// concurrency; of an open loop, a burst, or a second's arrivals at its peak.
 func batch(l study.Load) int {
-	if l.Pattern == "closed" {
+	if !l.Open() {
 		return l.Concurrency
 	}
-	n := max(1, int(math.Ceil(l.RatePerSecond)))
+	n := max(1, l.BurstSize, int(math.Ceil(l.PeakRate())))
 	if l.MaxInFlight > 0 {
 		n = min(n, l.MaxInFlight)
 	}
@@ -54,7 +54,7 @@ const openedAhead = 1024
 func (x *run) connections() int {
 	w := x.exp.Workload
 	switch {
-	case w.Load.Pattern == "closed":
+	case !w.Load.Open():
 		return min(w.Load.Concurrency, w.Prompts)
 	case w.Load.MaxInFlight > 0:
 		return min(w.Load.MaxInFlight, w.Prompts)
@@ -147,7 +147,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 func (x *run) window(ctx context.Context) (string, error) {
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
-	pattern, err := load.New(x.exp.Workload.Load)
+	pattern, err := load.New(x.exp.Workload.Load, len(x.prompts.measured), x.exp.Seed)
 	if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}

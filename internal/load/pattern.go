@@ -9,18 +9,28 @@ import (
 )
 
 // patterns is the table of load patterns.
-var patterns = map[string]func(study.Load) Pattern{
-	"closed":   func(l study.Load) Pattern { return Closed(l.Concurrency) },
-	"constant": func(l study.Load) Pattern { return Constant(l.RatePerSecond, l.MaxInFlight) },
+var patterns = map[string]func(l study.Load, n int, seed uint64) Pattern{
+	"closed":   func(l study.Load, _ int, _ uint64) Pattern { return Closed(l.Concurrency) },
+	"constant": func(l study.Load, _ int, _ uint64) Pattern { return Constant(l.RatePerSecond, l.MaxInFlight) },
+	"poisson": func(l study.Load, n int, seed uint64) Pattern {
+		return renewal(l, n, seed, (*draws).exponential)
+	},
+	"gamma": func(l study.Load, n int, seed uint64) Pattern {
+		return renewal(l, n, seed, func(d *draws) float64 { return d.gamma(l.Burstiness) })
+	},
+	"burst": planned,
+	"ramp":  planned,
+	"steps": planned,
 }
 
-// New makes the pattern that l names.
-func New(l study.Load) (Pattern, error) {
+// New makes the pattern that l names, for n requests. What is drawn depends on the
+// seed alone.
+func New(l study.Load, n int, seed int64) (Pattern, error) {
 	p, ok := patterns[l.Pattern]
 	if !ok {
-		return nil, fmt.Errorf("load pattern %q is not in this version: use closed or constant", l.Pattern)
+		return nil, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
 	}
-	return p(l), nil
+	return p(l, n, uint64(seed)), nil
 }
 
 type closed int

@@ -79,10 +79,9 @@ func tree(e Experiment) *yaml.Node {
 			continue
 		}
 		f := d.field(k.path)
-		constant := e.Workload.Load.Pattern == "constant"
+		open := e.Workload.Load.Open()
 		switch {
-		case k.path == "workload.load.concurrency" && constant,
-			k.path == "workload.load.rate_per_second" && !constant,
+		case k.path == "workload.load.concurrency" && open,
 			e.Engine.Endpoint != "" && ofContainer(k.path),
 			k.kind != gpuList && f.IsZero() && k.def == nil && k.kind != boolean,
 			(k.kind == list || k.kind == strs || k.kind == anys) && f.Len() == 0:

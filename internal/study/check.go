@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -105,21 +106,40 @@ func (d *decoder) checkSource(dir string) {
 
 func (d *decoder) checkLoad() {
 	l := &d.e.Workload.Load
-	_, rate := d.set["workload.load.rate_per_second"]
-	_, conc := d.set["workload.load.concurrency"]
-	switch {
-	case l.Pattern == "constant" && !rate && !d.refused["workload.load.rate_per_second"]:
-		d.badAt(d.where("workload.load.pattern"), "workload.load.rate_per_second", "missing: the constant pattern needs it")
-	case l.Pattern == "constant" && conc:
-		d.wrong("workload.load.concurrency", "belongs to the closed pattern; for constant use max_in_flight")
-	case l.Pattern == "closed" && rate:
-		d.wrong("workload.load.rate_per_second", "belongs to the constant pattern: set workload.load.pattern: constant")
-	case l.Pattern == "closed" && l.MaxInFlight > 0:
-		d.wrong("workload.load.max_in_flight", "belongs to the constant pattern; for closed use concurrency")
+	for _, b := range belongings {
+		path := "workload.load." + b.key
+		_, set := d.set[path]
+		switch needs, may := slices.Contains(b.needs, l.Pattern), slices.Contains(b.may, l.Pattern); {
+		case needs && !set && !d.refused[path]:
+			d.badAt(d.where("workload.load.pattern"), path, "missing: the %s pattern needs it", l.Pattern)
+		case set && !needs && !may && !(path == maxInFlight && l.MaxInFlight == 0):
+			d.wrong(path, "belongs to the pattern %s, and the load's is %s%s", strings.Join(slices.Concat(b.needs, b.may), ", "), l.Pattern, b.instead[l.Open()])
+		}
 	}
-	if l.Pattern == "constant" {
+	if l.Open() {
 		l.Concurrency = 0
 	}
+	if zero := slices.ContainsFunc(steps(l.Steps), func(s step) bool { return s.rate <= 0 || s.seconds <= 0 }); zero {
+		d.wrong("workload.load.steps", "a step of no rate or no time; write RATE@SECONDS with both above 0")
+	}
+}
+
+const maxInFlight = "workload.load.max_in_flight"
+
+// belongings say which patterns need a key of the load, and which may have it.
+var belongings = []struct {
+	key        string
+	needs, may []string
+	instead    map[bool]string // by whether the load is an open one
+}{
+	{"concurrency", nil, []string{"closed"}, map[bool]string{true: ": use max_in_flight"}},
+	{"rate_per_second", []string{"constant", "poisson", "gamma", "burst", "ramp"}, nil, nil},
+	{"burstiness", []string{"gamma"}, nil, nil},
+	{"burst_size", []string{"burst"}, nil, nil},
+	{"rate_end_per_second", []string{"ramp"}, nil, nil},
+	{"ramp_seconds", []string{"ramp"}, nil, nil},
+	{"steps", []string{"steps"}, nil, nil},
+	{"max_in_flight", nil, []string{"constant", "poisson", "gamma", "burst", "ramp", "steps"}, map[bool]string{false: ": use concurrency"}},
 }
 
 // checkContainer makes the sources of mounts absolute.

@@ -138,7 +138,7 @@ func TestTheSchemaRefusesWhatTheDecoderRefuses(t *testing.T) {
 		"model: x\nseed: one\n",
 		"model: x\nwarmup: {cv_threshold: 2}\n",
 		"model: x\nenergy: {backend: intel}\n",
-		"model: x\nworkload: {load: {pattern: burst}}\n",
+		"model: x\nworkload: {load: {pattern: bursts}}\n",
 		"model: x\nworkload: {api: chats}\n",
 		"model: x\ngpus: some\n",
 		"model: x\nengine: {args: 3}\n",

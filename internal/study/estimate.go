@@ -11,7 +11,7 @@ import (
 type waits struct {
 	image, endpoint, pull string
 	baseline, ttl         float64 // 0: no baseline
-	fixed                 float64 // thermal floor, baseline after, the schedule of a constant rate
+	fixed                 float64 // thermal floor, baseline after, the schedule of an open loop
 	server                uint64  // the same for points whose containers are started alike, as far as the file tells
 	bytes                 float64 // that its result takes on disk, about
 }
@@ -19,9 +19,7 @@ type waits struct {
 func waitsOf(e Experiment) (w waits) {
 	w = waits{image: e.Engine.Image, endpoint: e.Engine.Endpoint, pull: e.Engine.Pull, fixed: e.Warmup.ThermalFloorSeconds, server: serverOf(e)}
 	defer func() { w.bytes = bytesOf(e, w) }()
-	if l := e.Workload.Load; l.Pattern == "constant" {
-		w.fixed += float64(e.Workload.Prompts-1) / l.RatePerSecond
-	}
+	w.fixed += e.Workload.Load.Due(e.Workload.Prompts - 1)
 	if w.endpoint != "" || e.GPUs.Mode == "none" {
 		return w
 	}
@@ -36,7 +34,7 @@ func waitsOf(e Experiment) (w waits) {
 
 // AtLeast is the time that the plan takes by the protocol's own waits: baselines
 // (each as long as its cache holds, as if all were of the same GPUs under the same
-// settings), thermal floors, schedules of constant rates,
+// settings), thermal floors, schedules of open loops,
 // and the gaps between runs that start no container. The start of engines,
 // warmups and closed windows come on top, and are not known before.
 func (p *Plan) AtLeast() time.Duration {

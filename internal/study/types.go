@@ -93,10 +93,15 @@ type Workload struct {
 
 // Load is when requests are sent.
 type Load struct {
-	Pattern       string  `yaml:"pattern" json:"pattern"`                 // closed | constant
-	Concurrency   int     `yaml:"concurrency" json:"concurrency"`         // closed: requests kept in flight
-	RatePerSecond float64 `yaml:"rate_per_second" json:"rate_per_second"` // constant
-	MaxInFlight   int     `yaml:"max_in_flight" json:"max_in_flight"`     // constant; 0: no limit
+	Pattern          string   `yaml:"pattern" json:"pattern"`
+	Concurrency      int      `yaml:"concurrency" json:"concurrency"`         // closed: requests kept in flight
+	RatePerSecond    float64  `yaml:"rate_per_second" json:"rate_per_second"` // mean; of ramp where it begins
+	Burstiness       float64  `yaml:"burstiness" json:"burstiness,omitempty"` // gamma: shape of the gaps' distribution
+	BurstSize        int      `yaml:"burst_size" json:"burst_size,omitempty"` // burst: requests at once
+	RateEndPerSecond float64  `yaml:"rate_end_per_second" json:"rate_end_per_second,omitempty"`
+	RampSeconds      float64  `yaml:"ramp_seconds" json:"ramp_seconds,omitempty"`
+	Steps            []string `yaml:"steps" json:"steps,omitempty"`       // steps: RATE@SECONDS
+	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"` // of open loops; 0: no limit
 }
 
 // Sampling is how the engine picks tokens.
