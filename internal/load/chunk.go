@@ -52,9 +52,11 @@ type usage struct {
 	Details          struct {
 		ReasoningTokens int `json:"reasoning_tokens"`
 	} `json:"completion_tokens_details"`
-	Prompt *struct {
-		CachedTokens int `json:"cached_tokens"`
-	} `json:"prompt_tokens_details"`
+	Prompt *cachedTokens `json:"prompt_tokens_details"`
+}
+
+type cachedTokens struct {
+	CachedTokens int `json:"cached_tokens"`
 }
 
 // real tells a count from a placeholder: Ollama sends zeros in every chunk but
@@ -67,9 +69,11 @@ func (u *usage) real() bool {
 type stream struct {
 	tr        *Trace
 	keepText  bool
-	counted   int // tokens of the chunks so far
-	reasoning int // part of counted
+	glance    glance // of the event at hand
+	counted   int    // tokens of the chunks so far
+	reasoning int    // part of counted
 	usage     usage
+	cached    cachedTokens
 	jumped    bool // a chunk with tokens came without a usage
 	done      bool // [DONE] was seen
 	finished  bool // a finish reason was seen
@@ -88,20 +92,13 @@ func (s *stream) event(data []byte, at time.Duration) error {
 		s.done = true
 		return nil
 	}
-	var c chunk
-	if err := decode(data, &c); err != nil {
+	tokens, reasoning, counted, err := s.look(data)
+	if err != nil || tokens == 0 {
 		return err
-	}
-	if c.Usage.real() {
-		s.usage = *c.Usage
-	}
-	tokens, reasoning := s.choices(c.Choices)
-	if tokens == 0 {
-		return nil
 	}
 	// A server that counts as it goes tells how many tokens the chunk carried.
 	// A total that comes with the last token alone tells nothing about it.
-	s.jumped = s.jumped || !c.Usage.real()
+	s.jumped = s.jumped || !counted
 	if step := s.usage.CompletionTokens - s.counted; !s.jumped && step > tokens {
 		if reasoning == tokens {
 			reasoning = step
@@ -111,6 +108,40 @@ func (s *stream) event(data []byte, at time.Duration) error {
 	s.reasoning += reasoning
 	s.token(tokens, at)
 	return nil
+}
+
+// look reads one event, by a glance where that is enough: how many tokens it shows,
+// how many of them are reasoning, and whether the server counted as it sent it.
+func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err error) {
+	if g := &s.glance; !s.keepText && g.read(data) {
+		return g.tokens, g.reasoning, s.glimpsed(), nil
+	}
+	var c chunk
+	if err := decode(data, &c); err != nil {
+		return 0, 0, false, err
+	}
+	if counted = c.Usage.real(); counted {
+		s.usage = *c.Usage
+	}
+	tokens, reasoning = s.choices(c.Choices)
+	return tokens, reasoning, counted, nil
+}
+
+// glimpsed takes finish reason and usage from a glance.
+func (s *stream) glimpsed() (counted bool) {
+	g := &s.glance
+	if g.finish != "" {
+		s.finished, s.tr.FinishReason = true, g.finish
+	}
+	if counted = g.hasUsage && g.counts.real(); !counted {
+		return false
+	}
+	s.usage = g.counts
+	if g.hasCached {
+		s.cached.CachedTokens = g.cached
+		s.usage.Prompt = &s.cached
+	}
+	return true
 }
 
 // choices takes what one chunk says, and counts the tokens that it shows.

@@ -34,7 +34,10 @@ func (s *scanner) feed(p []byte, emit func([]byte) error) error {
 				continue
 			}
 		}
-		i := bytes.IndexAny(p, "\r\n")
+		i := bytes.IndexByte(p, '\n')
+		if cr := bytes.IndexByte(p[:end(i, len(p))], '\r'); cr >= 0 {
+			i = cr
+		}
 		if i < 0 {
 			s.line = append(s.line, p...)
 			if len(s.line) > maxEvent {
@@ -55,6 +58,14 @@ func (s *scanner) feed(p []byte, emit func([]byte) error) error {
 		s.line = s.line[:0]
 	}
 	return nil
+}
+
+// end is i, or n where i is not found.
+func end(i, n int) int {
+	if i < 0 {
+		return n
+	}
+	return i
 }
 
 // take handles one whole line.

@@ -1,0 +1,178 @@
+package load
+
+import "bytes"
+
+// glance reads what a stream needs of one event without decoding all of it and
+// without allocating. It takes only what it is sure of: of anything unusual it is
+// false, and the full decoder has the word. A fuzz test holds both to the same
+// answer.
+type glance struct {
+	p         []byte
+	i         int
+	tokens    int
+	reasoning int
+	finish    string // empty: none in this event
+	counts    usage
+	cached    int
+	hasUsage  bool
+	hasCached bool
+}
+
+// read parses a chunk of a completion or of a chat.
+func (g *glance) read(data []byte) bool {
+	*g = glance{p: data}
+	var seen fields
+	ok := g.object(func(key []byte) bool {
+		switch string(key) {
+		case "choices":
+			return seen.first(0) && g.list(g.choice)
+		case "usage":
+			return seen.first(1) && (g.null() || g.usage())
+		case "error":
+			return seen.first(2) && g.null()
+		}
+		return !alike(key, "choices", "usage", "error") && g.skip(0)
+	})
+	g.space()
+	return ok && g.i == len(g.p)
+}
+
+// fields are those that were seen: of a key that stands twice the last one counts,
+// which is the full decoder's to judge.
+type fields uint16
+
+func (f *fields) first(n int) bool {
+	bit := fields(1) << n
+	again := *f&bit != 0
+	*f |= bit
+	return !again
+}
+
+// alike says that a key is one of the names in other letters' case, which the full
+// decoder takes for it; what has other bytes than ASCII may be too.
+func alike(key []byte, names ...string) bool {
+	for _, c := range key {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	for _, n := range names {
+		if len(key) == len(n) && bytes.EqualFold(key, []byte(n)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *glance) choice() bool {
+	var seen fields
+	var text, content, thought bool
+	ids := 0
+	ok := g.object(func(key []byte) bool {
+		switch string(key) {
+		case "text":
+			return seen.first(0) && g.says(&text)
+		case "delta":
+			return seen.first(1) && (g.null() || g.delta(&content, &thought))
+		case "token_ids":
+			return seen.first(2) && (g.null() || g.list(func() bool { ids++; _, ok := g.count(); return ok }))
+		case "finish_reason":
+			return seen.first(3) && (g.null() || g.reason())
+		}
+		return !alike(key, "text", "delta", "token_ids", "finish_reason") && g.skip(0)
+	})
+	if said := text || content; said || thought {
+		n := max(1, ids)
+		g.tokens += n
+		if !said {
+			g.reasoning += n
+		}
+	}
+	return ok
+}
+
+func (g *glance) delta(content, thought *bool) bool {
+	var seen fields
+	return g.object(func(key []byte) bool {
+		switch string(key) {
+		case "content":
+			return seen.first(0) && g.says(content)
+		case "reasoning_content":
+			return seen.first(1) && g.says(thought)
+		case "reasoning":
+			return seen.first(2) && g.says(thought)
+		case "tool_calls":
+			return seen.first(3) && g.list(func() bool { return false }) // what a tool is called with is the full decoder's
+		}
+		return !alike(key, "content", "reasoning_content", "reasoning", "tool_calls") && g.skip(0)
+	})
+}
+
+func (g *glance) usage() bool {
+	g.hasUsage = true
+	var seen fields
+	return g.object(func(key []byte) bool {
+		switch string(key) {
+		case "prompt_tokens":
+			return seen.first(0) && g.number(&g.counts.PromptTokens)
+		case "completion_tokens":
+			return seen.first(1) && g.number(&g.counts.CompletionTokens)
+		case "completion_tokens_details":
+			return seen.first(2) && (g.null() || g.detail("reasoning_tokens", &g.counts.Details.ReasoningTokens))
+		case "prompt_tokens_details":
+			return seen.first(3) && (g.null() || g.prompt())
+		}
+		return !alike(key, "prompt_tokens", "completion_tokens", "completion_tokens_details", "prompt_tokens_details") && g.skip(0)
+	})
+}
+
+func (g *glance) prompt() bool {
+	g.hasCached = true
+	return g.detail("cached_tokens", &g.cached)
+}
+
+func (g *glance) detail(name string, into *int) bool {
+	var seen fields
+	return g.object(func(key []byte) bool {
+		if string(key) == name {
+			return seen.first(0) && g.number(into)
+		}
+		return !alike(key, name) && g.skip(0)
+	})
+}
+
+// reason takes the finish reason; those that servers use cost no allocation.
+func (g *glance) reason() bool {
+	text, ok := g.text()
+	switch string(text) {
+	case "length":
+		g.finish = "length"
+	case "stop":
+		g.finish = "stop"
+	case "":
+	default:
+		g.finish = string(text)
+	}
+	return ok
+}
+
+// says reads a string or null and notes that it is not empty.
+func (g *glance) says(something *bool) bool {
+	if g.null() {
+		return true
+	}
+	from := g.i
+	ok := g.quoted()
+	*something = *something || ok && g.i-from > len(`""`)
+	return ok
+}
+
+// number reads a count, or null, which leaves what was there.
+func (g *glance) number(into *int) bool {
+	if g.null() {
+		return true
+	}
+	n, ok := g.count()
+	*into = n
+	return ok
+}

@@ -1,0 +1,111 @@
+package load
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+// chunks of real servers, and what is nearly one.
+var chunks = []string{
+	`{"id":"cmpl-1","object":"text_completion","created":1764,"model":"m","choices":[{"index":0,"text":" the","logprobs":null,"finish_reason":null,"stop_reason":null}]}`,
+	`{"id":"cmpl-1","choices":[{"index":0,"text":"","finish_reason":"length"}],"usage":null}`,
+	`{"choices":[{"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
+	`{"choices":[{"delta":{"content":"\u00e9\n"},"index":0}],"usage":{"prompt_tokens":12,"total_tokens":13,"completion_tokens":1}}`,
+	`{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}`,
+	`{"choices":[{"delta":{"reasoning":"hm","tool_calls":[]}}]}`,
+	`{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{}"}}]}}]}`,
+	`{"choices":[{"text":"a b c","token_ids":[5,6,7]}]}`,
+	`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"completion_tokens_details":{"reasoning_tokens":2},"prompt_tokens_details":{"cached_tokens":8}}}`,
+	`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":null,"completion_tokens_details":null}}`,
+	`{"choices":[{"text":"x"}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`,
+	`{"error":{"message":"no room"}}`, `{"error":null,"choices":[{"text":"x"}]}`,
+	`{"Choices":[{"TEXT":"x"}]}`, `{"choices":[{"text":"x","text":""}]}`, `{"choices":[{"text":"x"}],"choices":[]}`,
+	`{"choices":[{"text":"x","finish_reason":"abort"}]}`, `{"choices":[{"text":3}]}`, `{"choices":null}`, `[]`, `null`, `{}`, `{"choices":[{"text":"x"}]} x`,
+	`{"usage":{"prompt_tokens":1.5}}`, `{"usage":{"prompt_tokens":-1}}`, `{"usage":{"prompt_tokens":01}}`, `{"usage":{"prompt_tokens":1e2}}`,
+	`{"choices":[{"text":"\ud800"}]}`, `{"choices":[{"text":"\x"}]}`, "{\"choices\":[{\"text\":\"a\tb\"}]}", "{\"choices\":[{\"te\u017ft\":\"a\"}]}",
+	`{"choices":[{"text":"x"}],"usage":{"prompt_tokens_details":{"cached_tokens":1},"prompt_tokens_details":null,"prompt_tokens":3}}`,
+	`{"x":[{"a":{"b":[1,-2.5e+3,true,false,null,"\"\\"]}}],"choices":[{"text":"x"}]}`,
+}
+
+// both reads one event after others, by the glance and by the full decoder.
+func both(data []byte) (glanced bool, fast, full stream, fastErr, fullErr error) {
+	begin := func(keep bool) stream {
+		return stream{tr: &Trace{FirstToken: -1}, keepText: keep}
+	}
+	fast, full = begin(false), begin(true)
+	var g glance
+	glanced = g.read(data)
+	fastErr = fast.event(data, time.Second)
+	fullErr = full.event(data, time.Second)
+	fast.close()
+	full.close()
+	full.tr.Text = nil // which only the full decoder keeps
+	return glanced, fast, full, fastErr, fullErr
+}
+
+func same(t *testing.T, data []byte) (glanced bool) {
+	t.Helper()
+	glanced, fast, full, fastErr, fullErr := both(data)
+	if (fastErr == nil) != (fullErr == nil) || fastErr != nil && fastErr.Error() != fullErr.Error() {
+		t.Errorf("%q: a glance says %v, the full decoder %v", data, fastErr, fullErr)
+	}
+	if !reflect.DeepEqual(fast.tr, full.tr) || fast.counted != full.counted || fast.reasoning != full.reasoning || fast.finished != full.finished || fast.jumped != full.jumped {
+		t.Errorf("%q: a glance gives %+v %+v, the full decoder %+v %+v", data, fast.tr, fast, full.tr, full)
+	}
+	return glanced
+}
+
+func TestAGlanceSeesWhatTheFullDecoderSees(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, c := range chunks {
+		if same(t, []byte(c)) {
+			n++
+		}
+	}
+	if n < 12 {
+		t.Errorf("only %d of %d chunks are taken by a glance", n, len(chunks))
+	}
+}
+
+func FuzzGlance(f *testing.F) {
+	for _, c := range chunks {
+		f.Add([]byte(c))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { same(t, data) })
+}
+
+// A chunk that is decoded and stamped costs no allocation.
+func TestAChunkCostsNoAllocation(t *testing.T) {
+	s := stream{tr: &Trace{FirstToken: -1, Chunks: make([]Chunk, 0, 1<<20)}}
+	for _, c := range chunks[:4] {
+		data := []byte(c)
+		if n := testing.AllocsPerRun(1000, func() {
+			if err := s.event(data, time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%g allocations for %s", n, c)
+		}
+	}
+}
+
+func BenchmarkChunk(b *testing.B) {
+	data := []byte(chunks[0])
+	for _, c := range []struct {
+		name string
+		keep bool
+	}{{"glance", false}, {"full", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			s := stream{tr: &Trace{FirstToken: -1}, keepText: c.keep}
+			b.ReportAllocs()
+			for b.Loop() {
+				s.tr.Chunks, s.tr.Text = s.tr.Chunks[:0], s.tr.Text[:0]
+				if err := s.event(data, time.Second); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
