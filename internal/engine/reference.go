@@ -100,7 +100,7 @@ func (reference) Sync(ctx context.Context, baseURL string) error {
 func (reference) CanReset() bool { return true }
 
 // ResetCache has nothing to do.
-func (reference) ResetCache(context.Context, string) (string, error) { return keepsNone, nil }
+func (reference) ResetCache(context.Context, string) (string, error) { return KeepsNone, nil }
 
 // Counters reads /metrics.
 func (reference) Counters(ctx context.Context, baseURL string) (Counters, error) {

@@ -6,14 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// keepsNone is how the cache of an engine is emptied whose requests leave nothing
+// KeepsNone is how the cache of an engine is emptied whose requests leave nothing
 // to find.
-const keepsNone = "none: it keeps no prompt for later requests"
+const KeepsNone = "none: it keeps no prompt for later requests"
 
-func noCache(context.Context, string) (string, error) { return keepsNone, nil }
+func noCache(context.Context, string) (string, error) { return KeepsNone, nil }
+
+// CachesPrompts says whether an experiment's server keeps prompts to find them again,
+// as far as its flags tell: one that was told not to has nothing to be emptied.
+func CachesPrompts(e study.Experiment) bool {
+	off := map[string]any{"enable-prefix-caching": false, "no-enable-prefix-caching": true, "disable-radix-cache": true}
+	for name, v := range e.Engine.Args {
+		if no, known := off[strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-")]; known && v == no {
+			return false
+		}
+	}
+	return true
+}
 
 // A server that has just answered may take a moment until nothing of the request is
 // held any more, and refuses until then.

@@ -74,3 +74,15 @@ func TestOnlyAKeptVLLMHasRoutesForDevelopers(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerThatWasToldToKeepNoPrompts(t *testing.T) {
+	t.Parallel()
+	for name, v := range map[string]any{"enable-prefix-caching": false, "--no-enable-prefix-caching": true, "disable_radix_cache": true} {
+		if CachesPrompts(study.Experiment{Engine: study.Engine{Args: map[string]any{name: v}}}) {
+			t.Errorf("%s: %v", name, v)
+		}
+	}
+	if !CachesPrompts(study.Experiment{Engine: study.Engine{Args: map[string]any{"enable-prefix-caching": true, "max-model-len": 2048}}}) {
+		t.Error("a server with its cache on")
+	}
+}

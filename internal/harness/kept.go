@@ -135,6 +135,8 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 		return err.Error()
 	case by == "":
 		return "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
+	case before == 0 && how != engine.KeepsNone && engine.CachesPrompts(x.exp):
+		return "a prompt that was sent twice was not found in its prefix cache, so that emptying it (" + how + ") proves nothing"
 	case after > 0:
 		return fmt.Sprintf("after its prefix cache was emptied (%s) it still found %d tokens of a prompt in it", how, after)
 	}
