@@ -57,7 +57,6 @@ func TestConfigurationsThatCannotBe(t *testing.T) {
 		{"unknown key", start + "warmpu: {n_warmup: 1}\n", nil, []string{"experiment.yaml:3:1: warmpu: unknown key; did you mean \"warmup\"?"}},
 		{"key of a group", start + "prompts: 5\n", nil, []string{"experiment.yaml:3:1: prompts: unknown key; did you mean workload.prompts?"}},
 		{"short floor", start + "warmup: {thermal_floor_seconds: 29}\n", nil, []string{"experiment.yaml:3:33: warmup.thermal_floor_seconds: 29 is out of range: 30 to"}},
-		{"a study", start + "sweep: {seed: [1, 2]}\n", nil, []string{"experiment.yaml is a study: this version plans studies (llem run --dry-run, llem config validate) and does not run them yet"}},
 		{"no prompts file", start + "workload: {source: nowhere.jsonl}\n", nil, []string{"workload.source", "/nowhere.jsonl: no such file"}},
 		{"no such folder", "model: /nowhere/llama\nengine: {image: " + image + "}\n", nil, []string{"model not found", "/nowhere/llama"}},
 		{"a key twice", start + "model: /nowhere/llama\n", nil, []string{"experiment.yaml:3:1: model: the key stands twice"}},
