@@ -52,7 +52,8 @@ func (a *app) studyRuns(dir string) (*result.StudyPlan, []report.Entry, error) {
 		case r.Study == nil || r.Study.ID != plan.ID:
 			fmt.Fprintf(a.stderr, "llem: %s is not of this study\n", path)
 		default:
-			r.Study.Run = n + 1 // a changed study has other numbers
+			r.Study.Run, r.Study.Point = n+1, plan.Points[plan.Runs[n][1]-1].Name // a changed study has other numbers and names
+			r.Name = r.Study.Point
 			runs = append(runs, report.Entry{Record: r, Dir: path, Cycle: cycle(r)})
 		}
 	}

@@ -157,10 +157,12 @@ func (p *printer) speedTable(list []*Point) {
 	}
 }
 
-// pad cuts or fills text to so many columns.
+// pad cuts or fills text to so many columns. It cuts in the middle, since names of a
+// study's points differ in their ends.
 func pad(text string, n int) string {
-	if columns(text) > n {
-		return string([]rune(text)[:n-1]) + "…"
+	if all := []rune(text); len(all) > n {
+		head := (n - 1) / 3
+		return string(all[:head]) + "…" + string(all[len(all)-(n-1-head):])
 	}
 	return text + strings.Repeat(" ", n-columns(text))
 }
