@@ -70,7 +70,7 @@ e2e: ## real engines on the CPU, through the whole protocol, side by side; or E2
 
 .PHONY: gofmt
 gofmt:
-	@files=$$(gofmt -l cmd internal images) && { [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files"; exit 1; }; }
+	@files=$$(gofmt -l bench cmd internal images) && { [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files"; exit 1; }; }
 
 .PHONY: lint
 lint: gofmt ## gofmt, vet, staticcheck; shellcheck where it is installed
@@ -88,8 +88,9 @@ vuln: ## known vulnerabilities in what the binary reaches; needs the Go vulnerab
 	@scripts/vuln $(GOVULNCHECK)
 
 .PHONY: bench
-bench: ## Go benchmarks, in the format that benchstat reads
+bench: ## Go benchmarks, in the format that benchstat reads; how true the client's stamps are
 	go test -run '^$$' -bench . -benchmem ./internal/...
+	go run ./bench/truth
 
 .PHONY: release-check
 release-check: ## build a release snapshot in dist/ and check it: glibc, start, archive, completions, NVML

@@ -26,6 +26,8 @@ var may = map[string][]string{
 	"docker":  {"engine"},
 	"report":  {"result", "stats", "load"},
 	"harness": {"engine", "load", "measure", "flops", "hub", "result", "stats", "study"},
+	// A server whose truth is known, for the benchmarks and llem doctor --client.
+	"load/standin": {"load"},
 	// A hub and a GPU for tests; they and the GPU's command are nobody's.
 	"hub/standin":               {},
 	"meter/standin":             {},

@@ -1,0 +1,88 @@
+package load
+
+import (
+	"cmp"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A histogram's quantiles are those of the sample, to a 64th part.
+func TestAHistogramKnowsItsSample(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := rapid.SliceOfN(rapid.Int64Range(0, math.MaxInt64/1024), 1, 200).Draw(t, "durations")
+		var h histogram
+		var sum float64
+		for _, d := range v {
+			h.add(time.Duration(d), 1)
+			sum += float64(d)
+		}
+		slices.Sort(v)
+		for _, q := range []float64{0.5, 0.9, 0.99} {
+			want := v[int(math.Ceil(q*float64(len(v))))-1]
+			if got := int64(h.quantile(q)); got < want || got > want+want/64 {
+				t.Errorf("quantile %g of %v is %d, want %d", q, v, got, want)
+			}
+		}
+		s := h.summary()
+		if s.N != len(v) || s.Max != ms(time.Duration(slices.Max(v))) || cmp.Compare(math.Abs(s.Mean*1e6*float64(len(v))-sum), sum/1e9+1) > 0 {
+			t.Errorf("%+v of %v", s, v)
+		}
+	})
+}
+
+func TestBucketsAreInOrder(t *testing.T) {
+	for i := 1; i < len(histogram{}.counts)-1; i++ {
+		if edge(i) <= edge(i-1) || bucket(edge(i)) != i || bucket(edge(i)-1) != i-1 {
+			t.Fatalf("bucket %d begins at %d, the one before at %d", i, edge(i), edge(i-1))
+		}
+	}
+}
+
+// spin uses the processor for d.
+func spin(d time.Duration) {
+	for began := time.Now(); time.Since(began) < d; { //nolint:revive // the condition is the work
+	}
+}
+
+// While nothing of this process can run, whatever arrives is late by as much.
+func TestTheAuditSeesWhatIsLate(t *testing.T) {
+	was := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(was)
+	a := StartAudit()
+	time.Sleep(20 * time.Millisecond) // the probe waits
+	stopTheWorld(60 * time.Millisecond)
+	time.Sleep(20 * time.Millisecond)
+	got := a.Stop()
+	if got.Stamp == nil || got.Stamp.Max < 5 || got.Stamp.N < 15 {
+		t.Errorf("stamps %+v, with 60 ms in which nothing could run", got.Stamp)
+	}
+	if got.CPU < 30*time.Millisecond || got.CPUShare() > 1.5 || got.Took < 100*time.Millisecond {
+		t.Errorf("%v of the processor in %v", got.CPU, got.Took)
+	}
+}
+
+// stopTheWorld keeps the only processor of the runtime for d: each turn ends
+// before the scheduler would interrupt it, and others are ready by then.
+func stopTheWorld(d time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		spin(d)
+	}()
+	<-done
+}
+
+func TestTheAuditCountsCollections(t *testing.T) {
+	a := StartAudit()
+	for range 3 {
+		runtime.GC()
+	}
+	if got := a.Stop(); got.GC == nil || got.GC.N < 3 || got.GC.Max <= 0 {
+		t.Errorf("pauses %+v of three collections", got.GC)
+	}
+}
