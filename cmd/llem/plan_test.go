@@ -97,6 +97,12 @@ func TestAPlanAsJSON(t *testing.T) {
 	}
 }
 
+func TestAnExperimentsPlanIsNoJSON(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.llem("run", "--dry-run", "--json", h.config("model: reference/tiny\nengine: {image: "+image+"}\n")).refused(t, exitUsage, "--json and --dry-run")
+}
+
 func TestAStudysImagesAndModelsArePulled(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -60,6 +60,9 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 	}
 	if s.changed = s.plan.Hash != p.Hash; s.changed {
 		diff := study.Diff(kept, s.study.EffectiveYAML())
+		if diff == "" {
+			diff = "what the file sets is the same, and means something else to this llem, such as by another default\n"
+		}
 		if !c.AcceptChanges {
 			return nil, usageError{fmt.Errorf("--resume: %s is not as it was when the study was begun:\n%s--accept-changes goes on with it as it is now: what is the same in both is not run again, and what is only in the old one is set aside; or undo the changes", s.input.name, diff)}
 		}

@@ -133,6 +133,9 @@ func (c *runCmd) Run(a *app) error {
 	for _, n := range q.notes {
 		watch.Say(n)
 	}
+	if c.DryRun && c.JSON {
+		return usageError{errors.New("--json and --dry-run: the plan of one experiment is a file that llem run takes, and not JSON; leave --json out")}
+	}
 	if c.DryRun {
 		return c.dryRun(a, r, q.e)
 	}
