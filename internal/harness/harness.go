@@ -117,7 +117,7 @@ type work struct {
 	host     []measure.HostEnergy
 	idle     *bool // the server's own word that nothing runs
 	silent   bool  // the server did not answer after the requests
-	cpu      time.Duration
+	audit    load.Audit
 	before   engine.Counters
 	after    engine.Counters
 }

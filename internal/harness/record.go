@@ -149,7 +149,10 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	if open {
 		r.Latency.TTFTScheduled, r.Latency.E2EScheduled = summary(fig.TTFTScheduled), summary(fig.E2EScheduled)
 	}
-	r.Client = result.Client{CPUSeconds: ptr(w.cpu.Seconds()), SendLagMS: summary(fig.Lag)}
+	r.Client = result.Client{
+		CPUSeconds: ptr(w.audit.CPU.Seconds()), CPUShare: ptr(w.audit.CPUShare()),
+		SendLagMS: summary(fig.Lag), StampLagMS: summary(w.audit.Stamp), GCPausesMS: summary(w.audit.GC),
+	}
 	return fig
 }
 

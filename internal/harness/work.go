@@ -170,9 +170,9 @@ func (x *run) window(ctx context.Context) (string, error) {
 	unwatch := x.strangers(ctx, x.own())
 	x.begin(ctx)
 	host := x.startHost(ctx)
-	cpu := load.CPUTime()
+	audit := load.StartAudit()
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
-	x.work.cpu = load.CPUTime() - cpu
+	x.work.audit = audit.Stop()
 	x.close(ctx, done)
 	x.work.host = host()
 	x.end(ctx)

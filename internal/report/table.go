@@ -203,12 +203,15 @@ func (p *printer) protocol() {
 		p.row("startup", "%s", known(seconds(*s), unit(r.Engine.StartupEnergyJ, "J")))
 	}
 	if c := r.Client; c.CPUSeconds != nil {
-		lag := "–"
-		if c.SendLagMS != nil {
-			lag = fixed(c.SendLagMS.P99, 3) + hard + "ms"
-		}
-		p.row("client", "%s of CPU, send lag p99 %s, %s", seconds(*c.CPUSeconds), lag, dash(strings.ReplaceAll(r.Engine.Route, "_", " ")))
+		p.row("client", "%s of CPU, lag p99 %s send, %s stamp, %s", seconds(*c.CPUSeconds), late(c.SendLagMS), late(c.StampLagMS), dash(strings.ReplaceAll(r.Engine.Route, "_", " ")))
 	}
+}
+
+func late(s *result.Summary) string {
+	if s == nil {
+		return "–"
+	}
+	return fixed(s.P99, 3) + hard + "ms"
 }
 
 func warmup(w *result.Warmup) string {

@@ -244,8 +244,11 @@ type Summary struct {
 
 // Client is the cost of measuring.
 type Client struct {
-	CPUSeconds *float64 `json:"cpu_seconds"` // of llem itself in the window
-	SendLagMS  *Summary `json:"send_lag_ms"` // actual − scheduled send
+	CPUSeconds *float64 `json:"cpu_seconds"`  // of llem itself in the window
+	CPUShare   *float64 `json:"cpu_share"`    // of one core
+	SendLagMS  *Summary `json:"send_lag_ms"`  // actual − scheduled send
+	StampLagMS *Summary `json:"stamp_lag_ms"` // how late stamps were: kernel had it → read and stamped, of a timer that is read as the streams are
+	GCPausesMS *Summary `json:"gc_pauses_ms"` // of llem's garbage collector in the window, upper edges of the runtime's buckets; null: none
 }
 
 // FLOPs of the window.
