@@ -3,14 +3,20 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/llenergymeasure/llem/internal/load/standin"
 )
 
 type doctorCmd struct {
 	JSON bool `name:"json" help:"Print the findings as JSON."`
 	Try  bool `help:"Also start a container with the GPUs, from an engine's image on this host. It is gone at the end."`
+
+	Client     bool `help:"Instead of the host, try how many streams and tokens llem's own client can measure here, and what each costs."`
+	NullServer bool `hidden:"" help:"Be the server that --client tries the client on."`
 }
 
 // finding is one line of doctor: what was looked at, how it stands, and what
@@ -43,10 +49,20 @@ func examine(a *app, checks []check) []finding {
 }
 
 func (c *doctorCmd) Run(a *app) error {
+	switch {
+	case c.NullServer:
+		return standin.Main(os.Stdin, a.stdout)
+	case c.Client:
+		return c.tell(a, doctorClient(a))
+	}
 	var images imagesCheck
 	list := examine(a, slices.Insert(slices.Clone(checks), 1, images.look))
 	list = append(list, images.fit(a, c.Try)...)
-	list = append(list, verdict(list))
+	return c.tell(a, append(list, verdict(list)))
+}
+
+// tell prints the findings, and fails where one of them is broken.
+func (c *doctorCmd) tell(a *app, list []finding) error {
 	if c.JSON {
 		enc := json.NewEncoder(a.stdout)
 		enc.SetIndent("", "  ")

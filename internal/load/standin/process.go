@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,6 +124,32 @@ func Cores() (client, server int, ok bool) {
 		}
 	}
 	return client, server, true
+}
+
+// Leave keeps this process off one core from now on, and says how many it has
+// left.
+func Leave(core int) (left int, err error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return 0, err
+	}
+	set.Clear(core)
+	for range 2 { // again for the threads that were begun meanwhile by one that had not left
+		threads, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range threads {
+			id, err := strconv.Atoi(t.Name())
+			if err != nil {
+				continue
+			}
+			if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
+				return 0, err
+			}
+		}
+	}
+	return set.Count(), nil
 }
 
 // OnCore starts something on one core: processes inherit those of the thread
