@@ -23,6 +23,9 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	said := func(what, seen string) { fmt.Fprintf(a.stdout, "# %-12s %s\n", what+":", seen) }
 	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
 	said("config_hash", e.ConfigHash())
+	if p.Sends > 0 {
+		said("schedule", fmt.Sprintf("%d requests, the last due after %s", p.Sends, rough(p.Schedule)))
+	}
 	if p.Pull {
 		said("image", "would pull "+cmp.Or(p.Image, e.Engine.Image))
 	}

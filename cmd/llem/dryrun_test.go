@@ -78,6 +78,31 @@ func TestADryRunShowsTheContainer(t *testing.T) {
 	}
 }
 
+// The schedule of an open loop is known before, and so is what is wrong with a trace.
+func TestADryRunTellsTheSchedule(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	trace := h.path("a.csv")
+	text := "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,80,9\n2023-11-16 18:01:30,80,9\n2023-11-16 18:01:00,80,9\n"
+	dry := func(load string) outcome {
+		return h.llem("run", "--dry-run", "--image", image, h.config("model: reference/tiny\nworkload: {prompts: 2, load: {"+load+"}}\n"))
+	}
+	dry("pattern: constant, rate_per_second: 0.1").planned(t, "schedule:    2 requests, the last due after 10s")
+	if o := dry("concurrency: 2"); strings.Contains(o.stdout, "schedule:") {
+		t.Errorf("a closed loop has none:\n%s", o.stdout)
+	}
+	for _, lines := range []int{3, 4} {
+		if err := os.WriteFile(trace, []byte(strings.Join(strings.SplitAfter(text, "\n")[:lines], "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if o := dry("pattern: trace, max_in_flight: 4, file: a.csv"); lines == 3 {
+			o.planned(t, "schedule:    2 requests, the last due after 1 min 30 s")
+		} else {
+			o.refused(t, exitUsage, "workload.load.file: "+trace+":4: it comes 30s before the request of line 3")
+		}
+	}
+}
+
 // A plan needs neither the image nor the GPUs that it is for.
 func TestADryRunIsForAnotherHostToo(t *testing.T) {
 	t.Parallel()

@@ -113,11 +113,11 @@ func llamacppSplit(p study.Parallel) (string, error) {
 func atOnce(w study.Workload) int {
 	switch l := w.Load; {
 	case !l.Open():
-		return min(l.Concurrency, w.Prompts)
+		return min(l.Concurrency, w.Most())
 	case l.MaxInFlight > 0:
-		return min(l.MaxInFlight, w.Prompts)
+		return min(l.MaxInFlight, w.Most())
 	default:
-		return max(1, min(max(l.BurstSize, int(l.PeakRate()+1)), w.Prompts))
+		return max(1, min(max(l.BurstSize, int(l.PeakRate()+1)), w.Most()))
 	}
 }
 

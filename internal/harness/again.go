@@ -49,7 +49,7 @@ func (x *run) differences() []string {
 	}
 	add("llem", was.LlemVersion, x.Version)
 	add("config_hash", short(was.ConfigHash), short(x.exp.ConfigHash()))
-	add("workload_hash (what is sent)", short(was.WorkloadHash), short(x.exp.WorkloadHash(x.prompts.digest)))
+	add("workload_hash (what is sent)", short(was.WorkloadHash), short(x.exp.WorkloadHash(x.prompts.file())))
 	add("image id", short(was.Engine.ImageID), short(x.image.ID))
 	model := x.modelRecord()
 	if r := model.Revision; was.Model.Revision != nil && r != nil {

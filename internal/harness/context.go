@@ -59,7 +59,21 @@ func (x *run) fits(whose string, context int) error {
 	if w.Source != "synthetic" || context <= 0 || n <= context {
 		return nil
 	}
+	if w.Load.Pattern == "trace" {
+		return x.fitsTrace(whose, context)
+	}
 	return fmt.Errorf("workload.max_input_tokens %d and workload.max_output_tokens %d are %d tokens and do not fit %s of %d: lower one of them%s", w.MaxInputTokens, w.MaxOutputTokens, n, whose, context, x.raiseContext())
+}
+
+// fitsTrace is fits for a trace, of which every request has lengths of its own.
+func (x *run) fitsTrace(whose string, context int) error {
+	t := x.prompts.plan.Trace
+	for _, a := range t.Arrivals {
+		if a.Input+a.Output > context {
+			return fmt.Errorf("workload.load.file: %s:%d: a prompt of %d tokens and an answer of %d do not fit %s of %d: take the request out%s", t.Path, a.Line, a.Input, a.Output, whose, context, x.raiseContext())
+		}
+	}
+	return nil
 }
 
 // raiseContext says how the context is raised.

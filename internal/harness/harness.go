@@ -114,6 +114,7 @@ type work struct {
 	t0       time.Time
 	window   time.Duration
 	closedBy string
+	out      time.Duration // see load.Run
 	host     []measure.HostEnergy
 	idle     *bool // the server's own word that nothing runs
 	silent   bool  // the server did not answer after the requests

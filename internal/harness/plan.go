@@ -13,12 +13,14 @@ import (
 
 // Plan is the container that a run would start, as far as it can be told before.
 type Plan struct {
-	Spec     engine.Spec // without an engine's name: what it is shows when the image is here
-	Pull     bool        // the image would be pulled
-	Image    string      // what would be pulled for a bare engine name; empty: the image as it is named
-	Fetch    bool        // the model would be downloaded, and its path is not known
-	Endpoint string      // of a server that already runs, in place of a container
-	Busy     string      // why no GPUs are named, though some are asked for; empty: they are
+	Spec     engine.Spec   // without an engine's name: what it is shows when the image is here
+	Pull     bool          // the image would be pulled
+	Image    string        // what would be pulled for a bare engine name; empty: the image as it is named
+	Fetch    bool          // the model would be downloaded, and its path is not known
+	Endpoint string        // of a server that already runs, in place of a container
+	Sends    int           // requests of an open loop; 0: a closed one
+	Schedule time.Duration // when the last of them is due, since the first
+	Busy     string        // why no GPUs are named, though some are asked for; empty: they are
 }
 
 // Plan says which container Execute would start for e. It looks at the image
@@ -41,6 +43,10 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 func (x *run) planHost(ctx context.Context, p *Plan) error {
 	if err := x.prompts.open(x.exp); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	if load := x.prompts.plan; x.exp.Workload.Load.Open() {
+		p.Sends = load.N
+		p.Schedule, _ = load.Pattern.At(load.N - 1)
 	}
 	if err := findModel(ctx, x.exp); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}

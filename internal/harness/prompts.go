@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"cmp"
+
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -8,24 +10,29 @@ import (
 // prompts are the requests of an experiment. Those of the window and those of
 // the warmup are drawn apart, so that neither changes with the other.
 type prompts struct {
+	plan       load.Plan
 	digest     string // of the prompts file; empty for synthetic ones
 	measured   []load.Request
 	vocabulary load.Vocabulary // of synthetic ones
 }
 
-// open reads a prompts file, so that a bad line is known before anything
-// starts. Synthetic prompts wait for the vocabulary.
+// open plans the load, and reads a trace and a prompts file, so that a bad line is
+// known before anything starts. Synthetic prompts wait for the vocabulary.
 func (p *prompts) open(e study.Experiment) error {
 	w := e.Workload
-	if w.Source == "synthetic" {
-		return nil
-	}
 	var err error
+	if p.plan, err = load.New(w, e.Seed); err != nil || w.Source == "synthetic" {
+		return err
+	}
 	p.measured, p.digest, err = load.ReadJSONL(load.JSONLOptions{
-		Path: w.Source, N: w.Prompts, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
+		Path: w.Source, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
 	})
 	return err
 }
+
+// file is the digest of what tells the requests: the prompts file or the trace;
+// empty where there is neither.
+func (p *prompts) file() string { return cmp.Or(p.digest, p.plan.Trace.Digest) }
 
 // bytesPerToken is fewer than any language's text has in any model's tokens. A
 // context that is sized by it holds the prompts, and not many times them; a text
@@ -49,8 +56,41 @@ func (p *prompts) longest() int {
 func (p *prompts) make(e study.Experiment, v load.Vocabulary) error {
 	var err error
 	p.vocabulary = v
-	p.measured, err = load.Synthetic(p.synthetic(e, e.Workload.Prompts))
+	p.measured, err = load.Synthetic(p.synthetic(e, p.plan.N))
 	return err
+}
+
+// maxSpare bounds the prompts that are drawn ahead for a window of seconds.
+const maxSpare = 100_000
+
+// spare draws synthetic prompts beyond those that are sent in any case, for a closed
+// loop that goes on for seconds: n in all. What it takes beyond them is drawn in the
+// window.
+func (p *prompts) spare(e study.Experiment, n int) {
+	o := p.synthetic(e, min(n, maxSpare)-len(p.measured))
+	o.First = len(p.measured)
+	if o.N > 0 {
+		if more, err := load.Synthetic(o); err == nil { // else there are not so many
+			p.measured = append(p.measured, more...)
+		}
+	}
+}
+
+// more makes the window's prompts beyond those that were drawn before it; nil where
+// they come from a file.
+func (p *prompts) more(e study.Experiment) func(n int) (load.Request, error) {
+	if e.Workload.Source != "synthetic" {
+		return nil
+	}
+	o := p.synthetic(e, 1)
+	return func(n int) (load.Request, error) {
+		o.First = n
+		one, err := load.Synthetic(o)
+		if err != nil {
+			return load.Request{}, err
+		}
+		return one[0], nil
+	}
 }
 
 // warmup is the i-th batch of n warmup requests: same lengths as the measured
@@ -67,6 +107,6 @@ func (p *prompts) warmup(e study.Experiment, i, n int) ([]load.Request, error) {
 func (p *prompts) synthetic(e study.Experiment, n int) load.SyntheticOptions {
 	w := e.Workload
 	return load.SyntheticOptions{
-		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Seed: e.Seed, Vocabulary: p.vocabulary,
+		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.plan.Sizes(), Seed: e.Seed, Vocabulary: p.vocabulary,
 	}
 }

@@ -20,7 +20,7 @@ func (x *run) record(cause error) *result.Record {
 	e := x.exp
 	r := &result.Record{
 		SchemaVersion: result.SchemaVersion, ExperimentID: x.id,
-		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.prompts.digest),
+		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.prompts.file()),
 		Name: e.Name, LlemVersion: x.Version, Status: result.Completed,
 		StartedAt: x.started, EndedAt: time.Now().UTC(), Phases: x.phases,
 		Gap:    x.gap,
@@ -137,7 +137,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(x.prompts.measured), MultiTokenChunks: fig.MultiTokenChunks,
+		PromptChecksum: load.Checksum(x.prompts.measured), TraceSHA256: x.prompts.plan.Trace.Digest, MultiTokenChunks: fig.MultiTokenChunks,
 	}
 	if seconds > 0 {
 		r.TokensPerSecond = ptr(float64(fig.OutputTokens) / seconds)

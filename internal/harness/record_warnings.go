@@ -1,7 +1,9 @@
 package harness
 
 import (
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/load"
@@ -28,6 +30,13 @@ func (x *run) runWarnings(fig load.Figures) {
 	if x.exp.Workload.Source == "synthetic" {
 		x.warn("synthetic_prompts", "the prompts are random tokens")
 	}
+	if x.work.out > 0 {
+		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", len(x.work.traces), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
+	}
+	if gap, after := x.prompts.plan.Gap(); x.exp.Workload.Load.Pattern == "trace" && gap > longGap {
+		t := x.prompts.plan.Trace
+		x.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)
+	}
 	if why, ok := x.dummy(); ok {
 		x.warn("dummy_weights", "%s", why)
 	}
@@ -45,6 +54,10 @@ func (x *run) runWarnings(fig load.Figures) {
 		x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
 	}
 }
+
+// longGap is a pause in a trace in which GPUs cool and lower their clocks, so that
+// idling has a part in every figure.
+const longGap = time.Minute
 
 // A client that takes most of a core, sends late or stamps late measures itself.
 const (
@@ -76,9 +89,9 @@ func (x *run) clientWarnings(fig load.Figures) {
 // its template, and are not judged.
 func (x *run) lengthWarnings() {
 	w := x.exp.Workload
-	planned := make(map[int]int, len(x.prompts.measured))
+	planned := make(map[int]load.Request, len(x.prompts.measured))
 	for _, r := range x.prompts.measured {
-		planned[r.ID] = r.InputTokens
+		planned[r.ID] = r
 	}
 	counted, full := 0, 0
 	var prompts, answers strayed
@@ -91,10 +104,10 @@ func (x *run) lengthWarnings() {
 		if c := x.info.ContextLength; c > 0 && t.InputTokens >= c {
 			full++
 		}
-		if want := planned[t.ID]; want > 0 && t.InputTokens > 0 && w.API == "completions" {
+		if want := planned[t.ID].InputTokens; want > 0 && t.InputTokens > 0 && w.API == "completions" {
 			prompts.look(t.InputTokens, want)
 		}
-		answers.look(t.OutputTokens, w.MaxOutputTokens)
+		answers.look(t.OutputTokens, planned[t.ID].MaxOutputTokens)
 	}
 	if full > 0 {
 		x.warn("token_count_mismatch", "%d of %d prompts fill the engine's whole context of %d tokens: it will have cut them", full, counted, x.info.ContextLength)

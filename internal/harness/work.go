@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"time"
 
@@ -15,19 +14,6 @@ import (
 
 // syncTimeout bounds the wait for a server's sync route after the last byte.
 const syncTimeout = 30 * time.Second
-
-// batch is how many requests one warmup iteration sends: the workload's own
-// concurrency; of an open loop, a burst, or a second's arrivals at its peak.
-func batch(l study.Load) int {
-	if !l.Open() {
-		return l.Concurrency
-	}
-	n := max(1, l.BurstSize, int(math.Ceil(l.PeakRate())))
-	if l.MaxInFlight > 0 {
-		n = min(n, l.MaxInFlight)
-	}
-	return n
-}
 
 // client speaks the engine's dialect to the server that was launched.
 func (x *run) client() load.Client {
@@ -42,32 +28,6 @@ func (x *run) client() load.Client {
 		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
 		Connections: x.connections(),
 	})
-}
-
-// openedAhead bounds the connections that are opened before a window whose load
-// names no most at once: such a load rarely has more in flight, and what it
-// needs beyond them is opened as it goes.
-const openedAhead = 1024
-
-// connections is how many are opened before the window: as many as the load can
-// have in flight.
-func (x *run) connections() int {
-	w := x.exp.Workload
-	switch {
-	case !w.Load.Open():
-		return min(w.Load.Concurrency, w.Prompts)
-	case w.Load.MaxInFlight > 0:
-		return min(w.Load.MaxInFlight, w.Prompts)
-	}
-	return min(w.Prompts, openedAhead, load.MostConnections())
-}
-
-// files refuses a load that needs more connections than this process may open.
-func (x *run) files() error {
-	if n, most := x.connections(), load.MostConnections(); n > most {
-		return fault(HostFault, "%d requests at once need as many connections, and this process may open %d: raise the limit of open files (ulimit -n %d), or lower workload.load.concurrency or max_in_flight", n, most, n+1024)
-	}
-	return nil
 }
 
 // warm runs the warmup: full batches like the measured ones, never the same
@@ -88,7 +48,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	}
 	client := x.client()
 	defer closeClient(client)
-	n := batch(x.exp.Workload.Load)
+	n := x.batch()
 	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
 		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
 		reqs, err := x.prompts.warmup(x.exp, i, n)
@@ -147,10 +107,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 func (x *run) window(ctx context.Context) (string, error) {
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
-	pattern, err := load.New(x.exp.Workload.Load, len(x.prompts.measured), x.exp.Seed)
-	if err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
-	}
+	x.spare()
 	before := x.idleServer(ctx)
 	client := x.client()
 	defer closeClient(client)
@@ -171,7 +128,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	x.begin(ctx)
 	host := x.startHost(ctx)
 	audit := load.StartAudit()
-	done, err := load.Drive(ctx, load.Config{Client: client, Requests: x.prompts.measured, Pattern: pattern})
+	done, err := load.Drive(ctx, x.sends(client))
 	x.work.audit = audit.Stop()
 	x.close(ctx, done)
 	x.work.host = host()
@@ -200,7 +157,8 @@ func (x *run) settle(ctx context.Context, edge string) {
 // close sets the window's end: the last response byte, or the return of the
 // server's sync route, whichever is later.
 func (x *run) close(ctx context.Context, done load.Run) {
-	x.work.traces, x.work.t0, x.work.window = done.Traces, done.T0, done.End
+	x.work.traces, x.work.t0, x.work.window, x.work.out = done.Traces, done.T0, done.End, done.Out
+	x.prompts.measured = done.Requests
 	x.work.closedBy = "responses_drained"
 	s, ok := x.eng.(engine.Syncer)
 	if !ok || !x.info.SyncRoute || ctx.Err() != nil {
@@ -214,18 +172,6 @@ func (x *run) close(ctx context.Context, done load.Run) {
 	}
 	x.work.closedBy = "sync_route"
 	x.work.window = max(x.work.window, time.Since(done.T0))
-}
-
-// expect guesses the window's length from the warmup, to take memory for it.
-func (x *run) expect() time.Duration {
-	const atLeast = 10 * time.Minute
-	if x.warmup == nil || len(x.warmup.Latencies) == 0 {
-		return atLeast
-	}
-	w := x.exp.Workload
-	last := x.warmup.Latencies[len(x.warmup.Latencies)-1]
-	rounds := (len(x.prompts.measured) + batch(w.Load) - 1) / batch(w.Load)
-	return max(atLeast, 2*last*time.Duration(rounds))
 }
 
 // judge decides whether the experiment completed. A server that died is looked

@@ -154,11 +154,11 @@ func TestAConstantRateIsExact(t *testing.T) {
 }
 
 func TestNewRefusesWhatThisVersionLacks(t *testing.T) {
-	if _, err := New(study.Load{Pattern: "trace"}, 1, 0); err == nil {
-		t.Error("trace was taken")
+	if _, err := New(study.Workload{Load: study.Load{Pattern: "waves"}, Prompts: 1}, 0); err == nil {
+		t.Error("waves was taken")
 	}
-	p, err := New(study.Load{Pattern: "constant", RatePerSecond: 2, MaxInFlight: 3}, 4, 0)
-	if at, open := p.At(3); err != nil || !open || at != 1500*time.Millisecond || p.InFlight() != 3 {
+	p, err := New(study.Workload{Load: study.Load{Pattern: "constant", RatePerSecond: 2, MaxInFlight: 3}, Prompts: 4}, 0)
+	if at, open := p.Pattern.At(3); err != nil || !open || at != 1500*time.Millisecond || p.Pattern.InFlight() != 3 {
 		t.Errorf("the fourth request is due at %v", at)
 	}
 }

@@ -24,6 +24,7 @@ var promptKeys = []string{"prompt", "text", "instruction", "input", "question"}
 type JSONLOptions struct {
 	Path         string
 	N            int
+	Rest         bool // the others too, which follow the first N
 	OutputTokens int
 	Shuffle      bool
 	Seed         int64
@@ -60,7 +61,10 @@ func ReadJSONL(o JSONLOptions) (reqs []Request, digest string, err error) {
 		rng := rand.New(rand.NewPCG(uint64(o.Seed), 2))
 		rng.Shuffle(len(texts), func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
 	}
-	for i, text := range texts[:o.N] {
+	if !o.Rest {
+		texts = texts[:o.N]
+	}
+	for i, text := range texts {
 		r := Request{ID: i, Prompt: text, MaxOutputTokens: o.OutputTokens}
 		r.Hash = hash(r)
 		reqs = append(reqs, r)

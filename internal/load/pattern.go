@@ -8,29 +8,62 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// patterns is the table of load patterns.
-var patterns = map[string]func(l study.Load, n int, seed uint64) Pattern{
-	"closed":   func(l study.Load, _ int, _ uint64) Pattern { return Closed(l.Concurrency) },
-	"constant": func(l study.Load, _ int, _ uint64) Pattern { return Constant(l.RatePerSecond, l.MaxInFlight) },
-	"poisson": func(l study.Load, n int, seed uint64) Pattern {
-		return renewal(l, n, seed, (*draws).exponential)
+// due says when each request of an open loop is due, since the first; it is asked
+// for 0, 1, 2 and so on. ok is false when there are no more.
+type due func(n int) (at time.Duration, ok bool)
+
+// schedules is the table of open loops. What is drawn depends on the seed alone.
+var schedules = map[string]func(l study.Load, seed uint64, t study.Trace) due{
+	"constant": func(l study.Load, _ uint64, _ study.Trace) due { return Constant(l.RatePerSecond, 0).At },
+	"poisson": func(l study.Load, seed uint64, _ study.Trace) due {
+		return renewal(l, seed, (*draws).exponential)
 	},
-	"gamma": func(l study.Load, n int, seed uint64) Pattern {
-		return renewal(l, n, seed, func(d *draws) float64 { return d.gamma(l.Burstiness) })
+	"gamma": func(l study.Load, seed uint64, _ study.Trace) due {
+		return renewal(l, seed, func(d *draws) float64 { return d.gamma(l.Burstiness) })
 	},
 	"burst": planned,
 	"ramp":  planned,
 	"steps": planned,
+	"trace": func(_ study.Load, _ uint64, t study.Trace) due { return recorded(t) },
 }
 
-// New makes the pattern that l names, for n requests. What is drawn depends on the
-// seed alone.
-func New(l study.Load, n int, seed int64) (Pattern, error) {
-	p, ok := patterns[l.Pattern]
-	if !ok {
-		return nil, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
+// Plan is a load as it is known before its window.
+type Plan struct {
+	Pattern Pattern
+	// N is how many requests are sent: by an open loop so many; by a closed one at
+	// most, or at least where seconds say so.
+	N     int
+	Trace study.Trace // of the trace pattern, cut to what is sent; empty for others
+}
+
+// New plans the load of w. A trace is read and held against what w takes.
+func New(w study.Workload, seed int64) (Plan, error) {
+	l := w.Load
+	if !l.Open() {
+		return Plan{Pattern: Closed(l.Concurrency), N: w.Prompts}, nil
 	}
-	return p(l, n, uint64(seed)), nil
+	of, ok := schedules[l.Pattern]
+	if !ok {
+		return Plan{}, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
+	}
+	var p Plan
+	if l.Pattern == "trace" {
+		var err error
+		if p.Trace, err = study.ReadTrace(l.File); err != nil {
+			return Plan{}, err
+		}
+	}
+	next, s := of(l, uint64(seed), p.Trace), schedule{limit: l.MaxInFlight}
+	at, more := next(0)
+	for more && !w.Stop(len(s.due), at.Seconds()) {
+		s.due = append(s.due, at)
+		at, more = next(len(s.due))
+	}
+	p.Pattern, p.N = s, len(s.due)
+	if l.Pattern == "trace" {
+		return p, p.cut(w, !more)
+	}
+	return p, nil
 }
 
 type closed int

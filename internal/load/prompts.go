@@ -16,9 +16,21 @@ type SyntheticOptions struct {
 	First        int // number of the first prompt in its stream
 	InputTokens  int
 	OutputTokens int
+	Sizes        []Size // of the prompts by number, over and over, in place of the two; nil: they hold
 	Seed         int64
 	Warmup       bool // another stream: never the window's prompts
 	Vocabulary   Vocabulary
+}
+
+// Size is the length of one request in tokens.
+type Size struct{ Input, Output int }
+
+// size is that of prompt i of its stream.
+func (o SyntheticOptions) size(i int) Size {
+	if len(o.Sizes) == 0 {
+		return Size{o.InputTokens, o.OutputTokens}
+	}
+	return o.Sizes[i%len(o.Sizes)]
 }
 
 // Vocabulary is what synthetic prompts are drawn from.
@@ -52,34 +64,39 @@ const maxNumber = 1 << 31
 // prefix that a cache could use. A prompt depends on its seed, stream and
 // number alone: neither on N nor on how many warmups there were.
 func Synthetic(o SyntheticOptions) ([]Request, error) {
-	base, free := len(o.Vocabulary.IDs), o.InputTokens-len(o.Vocabulary.Head)
+	base := len(o.Vocabulary.IDs)
 	if base < 2 {
 		return nil, fmt.Errorf("synthetic prompts need a vocabulary, and %d tokens are none", base)
 	}
-	digits, room := 0, 1
-	for digits < free && room < maxNumber {
-		digits, room = digits+1, room*base
-	}
-	if room < 2*(o.First+o.N) {
-		return nil, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use a longer one", o.InputTokens, o.First+o.N)
-	}
 	out := make([]Request, o.N)
 	for i := range out {
-		out[i] = o.prompt(i, digits)
+		size := o.size(o.First + i)
+		digits, room := 0, 1
+		for digits < size.Input-len(o.Vocabulary.Head) && room < maxNumber {
+			digits, room = digits+1, room*base
+		}
+		switch {
+		case room >= 2*(o.First+o.N):
+		case o.Sizes == nil:
+			return nil, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use a longer one", size.Input, o.First+o.N)
+		default:
+			return nil, fmt.Errorf("request %d: %d tokens are too short for %d different prompts: send fewer, or take it out of its file", o.First+i+1, size.Input, o.First+o.N)
+		}
+		out[i] = o.prompt(i, digits, size)
 	}
 	return out, nil
 }
 
-func (o SyntheticOptions) prompt(i, digits int) Request {
+func (o SyntheticOptions) prompt(i, digits int, size Size) Request {
 	v := o.Vocabulary
 	stream, number := uint64(0), 2*(o.First+i)
 	if o.Warmup {
 		stream, number = 1, number+1
 	}
 	rng := rand.New(rand.NewPCG(uint64(o.Seed), stream<<32|uint64(o.First+i)))
-	tokens := slices.Grow(slices.Clone(v.Head), o.InputTokens-len(v.Head))
+	tokens := slices.Grow(slices.Clone(v.Head), size.Input-len(v.Head))
 	var text strings.Builder
-	for k := range o.InputTokens - len(v.Head) {
+	for k := range size.Input - len(v.Head) {
 		var pick int
 		if k < digits {
 			pick, number = number%len(v.IDs), number/len(v.IDs)
@@ -91,7 +108,7 @@ func (o SyntheticOptions) prompt(i, digits int) Request {
 			text.WriteString(v.Texts[pick])
 		}
 	}
-	r := Request{ID: o.First + i, Tokens: tokens, Prompt: text.String(), InputTokens: len(tokens), MaxOutputTokens: o.OutputTokens}
+	r := Request{ID: o.First + i, Tokens: tokens, Prompt: text.String(), InputTokens: len(tokens), MaxOutputTokens: size.Output}
 	if v.Trim {
 		r.Prompt = strings.TrimPrefix(r.Prompt, " ")
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// schedule is an open loop's: when each request is due, drawn before the window.
+// schedule is an open loop's: when each request is due, laid down before the window.
 type schedule struct {
 	due   []time.Duration
 	limit int
@@ -18,25 +18,22 @@ func (s schedule) At(n int) (time.Duration, bool) { return s.due[n], true }
 func (s schedule) InFlight() int                  { return s.limit }
 
 // planned is the schedule of a pattern of which nothing is drawn.
-func planned(l study.Load, n int, _ uint64) Pattern {
-	s := schedule{make([]time.Duration, n), l.MaxInFlight}
-	for i := range s.due {
-		s.due[i] = toNanoseconds(l.Due(i))
-	}
-	return s
+func planned(l study.Load, _ uint64, _ study.Trace) due {
+	return func(n int) (time.Duration, bool) { return toNanoseconds(l.Due(n)), true }
 }
 
 // renewal is a schedule whose gaps are drawn one by one from a distribution of mean
-// 1. The first request is due at 0.
-func renewal(l study.Load, n int, seed uint64, gap func(*draws) float64) Pattern {
-	s := schedule{make([]time.Duration, n), l.MaxInFlight}
+// 1. The first request is due at 0. Gaps are rounded one by one: a processor that
+// reckons a logarithm's last digit otherwise does not move what follows.
+func renewal(l study.Load, seed uint64, gap func(*draws) float64) due {
 	d := &draws{src: rand.NewPCG(seed, arrivals)}
-	at := 0.0
-	for i := 1; i < n; i++ {
-		at += gap(d) / l.RatePerSecond
-		s.due[i] = toNanoseconds(at)
+	at := time.Duration(0)
+	return func(n int) (time.Duration, bool) {
+		if n > 0 {
+			at += toNanoseconds(gap(d) / l.RatePerSecond)
+		}
+		return at, true
 	}
-	return s
 }
 
 func toNanoseconds(seconds float64) time.Duration {

@@ -13,17 +13,17 @@ import (
 // gaps are those between n requests of a pattern, in units of their planned mean.
 func gaps(t *testing.T, l study.Load, n int, seed int64) []float64 {
 	t.Helper()
-	p, err := New(l, n, seed)
+	p, err := New(study.Workload{Load: l, Prompts: n}, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := make([]float64, n-1)
-	last, _ := p.At(0)
+	last, _ := p.Pattern.At(0)
 	if last != 0 {
 		t.Errorf("the first is due at %v", last)
 	}
 	for i := range out {
-		at, open := p.At(i + 1)
+		at, open := p.Pattern.At(i + 1)
 		if !open || at < last {
 			t.Fatalf("request %d is due at %v, before %v", i+1, at, last)
 		}
@@ -89,38 +89,41 @@ func TestGapsAreOfTheirDistribution(t *testing.T) {
 func TestSchedulesStay(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		load study.Load
-		want []time.Duration
+		load  study.Load
+		want  []time.Duration
+		drawn bool
 	}{
-		"poisson":        {study.Load{Pattern: "poisson", RatePerSecond: 10}, nil},
-		"gamma":          {study.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 0.5}, nil},
-		"burst":          {study.Load{Pattern: "burst", RatePerSecond: 2, BurstSize: 3}, []time.Duration{0, 0, 0, 1500e6, 1500e6}},
-		"ramp":           {study.Load{Pattern: "ramp", RatePerSecond: 1, RateEndPerSecond: 3, RampSeconds: 2}, []time.Duration{0, 732050808, 1236067977, 1645751311, 2e9, 2333333333}},
-		"a falling ramp": {study.Load{Pattern: "ramp", RatePerSecond: 3, RateEndPerSecond: 1, RampSeconds: 2}, []time.Duration{0, 354248689, 763932023, 1267949192, 2e9, 3e9}},
-		"steps":          {study.Load{Pattern: "steps", Steps: []string{"1@2", "4@0.5", "2@1"}}, []time.Duration{0, 1e9, 2e9, 2250e6, 2500e6, 3e9, 3500e6, 4e9, 4500e6}},
+		"poisson":        {study.Load{Pattern: "poisson", RatePerSecond: 10}, []time.Duration{0, 168997777, 346251453, 358605905, 359337406, 422996932}, true},
+		"bursty gamma":   {study.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 0.5}, []time.Duration{0, 2557694, 30220309, 37119100, 43629765, 157417443}, true},
+		"even gamma":     {study.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 4}, []time.Duration{0, 141002325, 227092262, 292099467, 332797144, 366211416}, true},
+		"burst":          {study.Load{Pattern: "burst", RatePerSecond: 2, BurstSize: 3}, []time.Duration{0, 0, 0, 1500e6, 1500e6}, false},
+		"ramp":           {study.Load{Pattern: "ramp", RatePerSecond: 1, RateEndPerSecond: 3, RampSeconds: 2}, []time.Duration{0, 732050808, 1236067977, 1645751311, 2e9, 2333333333}, false},
+		"a falling ramp": {study.Load{Pattern: "ramp", RatePerSecond: 3, RateEndPerSecond: 1, RampSeconds: 2}, []time.Duration{0, 354248689, 763932023, 1267949192, 2e9, 3e9}, false},
+		"steps":          {study.Load{Pattern: "steps", Steps: []string{"1@2", "4@0.5", "2@1"}}, []time.Duration{0, 1e9, 2e9, 2250e6, 2500e6, 3e9, 3500e6, 4e9, 4500e6}, false},
 	} {
 		n := max(6, len(c.want))
-		p, err := New(c.load, n, 42)
+		w := study.Workload{Load: c.load, Prompts: n}
+		p, err := New(w, 42)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, _ := New(c.load, n, 42)
-		other, _ := New(c.load, n, 43)
+		again, _ := New(w, 42)
+		other, _ := New(w, 43)
 		var got []time.Duration
 		same := true
 		for i := range n {
-			at, _ := p.At(i)
-			b, _ := again.At(i)
-			o, _ := other.At(i)
+			at, _ := p.Pattern.At(i)
+			b, _ := again.Pattern.At(i)
+			o, _ := other.Pattern.At(i)
 			got, same = append(got, at), same && at == o
 			if at != b {
 				t.Errorf("%s: request %d is due at %v, and then at %v", name, i, at, b)
 			}
 		}
-		if c.want == nil && same {
+		if c.drawn && same {
 			t.Errorf("%s: another seed draws the same", name)
 		}
-		if c.want != nil && !slices.Equal(got[:len(c.want)], c.want) {
+		if !slices.Equal(got[:len(c.want)], c.want) {
 			t.Errorf("%s: due at %v, want %v", name, got, c.want)
 		}
 	}
@@ -131,17 +134,17 @@ func TestSchedulesStay(t *testing.T) {
 func TestAnOverloadShowsInTheScheduledLatencies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 40
-		p, err := New(study.Load{Pattern: "poisson", RatePerSecond: 10, MaxInFlight: 1}, n, 5)
+		p, err := New(study.Workload{Load: study.Load{Pattern: "poisson", RatePerSecond: 10, MaxInFlight: 1}, Prompts: n}, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := &slow{take: func(int) time.Duration { return 200 * time.Millisecond }, sent: make([]time.Duration, n)} // half of what comes
-		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(n), Pattern: p})
+		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(n), Pattern: p.Pattern})
 		if err != nil || len(run.Traces) != n {
 			t.Fatalf("%d traces, %v", len(run.Traces), err)
 		}
 		for i := range run.Traces {
-			if due, _ := p.At(i); run.Traces[i].Scheduled != due {
+			if due, _ := p.Pattern.At(i); run.Traces[i].Scheduled != due {
 				t.Errorf("request %d is due at %v, want %v", i, run.Traces[i].Scheduled, due)
 			}
 		}

@@ -217,8 +217,9 @@ type Tokens struct {
 type Requests struct {
 	Completed        int    `json:"completed"`
 	Failed           int    `json:"failed"`
-	PromptChecksum   string `json:"prompt_checksum"`    // SHA-256 over the measured prompts in order
-	MultiTokenChunks int    `json:"multi_token_chunks"` // chunks that carried more than one token
+	PromptChecksum   string `json:"prompt_checksum"`        // SHA-256 over the measured prompts in order
+	TraceSHA256      string `json:"trace_sha256,omitempty"` // of the file that told when requests were sent, and how long they were
+	MultiTokenChunks int    `json:"multi_token_chunks"`     // chunks that carried more than one token
 }
 
 // Latency in milliseconds; null where there is nothing to summarise.

@@ -32,9 +32,10 @@ func (e Experiment) ConfigHash() string {
 }
 
 // WorkloadHash is over only what is sent: the requests, not when they are sent.
-// promptsDigest is the SHA-256 of the prompts file, empty for synthetic prompts.
+// fileDigest is the SHA-256 of the prompts file or the trace, empty where there is
+// neither. Where seconds decide how many requests are sent, the load is part of it.
 // Secrets enter by name.
-func (e Experiment) WorkloadHash(promptsDigest string) string {
+func (e Experiment) WorkloadHash(fileDigest string) string {
 	w := e.Redacted().Workload
 	sent := struct {
 		Model, Revision string
@@ -46,11 +47,21 @@ func (e Experiment) WorkloadHash(promptsDigest string) string {
 		OutputTokens    int
 		Sampling        Sampling
 		ExtraBody       map[string]any
+		Trace           string `json:",omitempty"`
+		Until           []any  `json:",omitempty"`
 	}{
-		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody,
+		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody, "", nil,
 	}
-	if promptsDigest != "" {
-		sent.Source, sent.InputTokens = promptsDigest, 0
+	if w.MinSeconds > 0 || w.MaxSeconds > 0 {
+		l := w.Load
+		l.File = ""
+		sent.Until = []any{w.MinSeconds, w.MaxSeconds, l}
+	}
+	switch {
+	case w.Load.Pattern == "trace":
+		sent.Trace, sent.InputTokens, sent.OutputTokens = fileDigest, 0, 0
+	case fileDigest != "":
+		sent.Source, sent.InputTokens = fileDigest, 0
 	}
 	return digest(sent)
 }

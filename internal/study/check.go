@@ -16,6 +16,9 @@ func (d *decoder) dependent() {
 		if d.quick {
 			e.Workload.Prompts = 8 * e.Workload.Load.Concurrency
 		}
+		if e.Workload.MinSeconds > 0 {
+			e.Workload.Prompts = 1
+		}
 	}
 	if _, ok := d.set["workload.sampling.ignore_eos"]; !ok {
 		e.Workload.Sampling.IgnoreEOS = e.Workload.Source == "synthetic"
@@ -79,6 +82,8 @@ func (d *decoder) check(dir string) {
 	}
 	d.checkSource(dir)
 	d.checkLoad()
+	d.checkTrace(dir)
+	d.checkStopping()
 	d.checkContainer(dir)
 	d.checkEndpoint()
 	d.checkGPUs()
@@ -139,7 +144,43 @@ var belongings = []struct {
 	{"rate_end_per_second", []string{"ramp"}, nil, nil},
 	{"ramp_seconds", []string{"ramp"}, nil, nil},
 	{"steps", []string{"steps"}, nil, nil},
-	{"max_in_flight", nil, []string{"constant", "poisson", "gamma", "burst", "ramp", "steps"}, map[bool]string{false: ": use concurrency"}},
+	{"file", []string{"trace"}, nil, nil},
+	{"max_in_flight", []string{"trace"}, []string{"constant", "poisson", "gamma", "burst", "ramp", "steps"}, map[bool]string{false: ": use concurrency"}},
+}
+
+// checkTrace makes a trace's path absolute, and refuses what it takes the place of.
+func (d *decoder) checkTrace(dir string) {
+	w := &d.e.Workload
+	if w.Load.Pattern != "trace" {
+		return
+	}
+	if w.Load.File != "" {
+		w.Load.File = absolute(dir, w.Load.File)
+	}
+	if w.Source != "synthetic" {
+		d.wrong("workload.source", "a trace says how long prompts are, so that they are synthetic: leave the key out")
+	}
+	if _, set := d.set[maxInFlight]; set && w.Load.MaxInFlight == 0 {
+		d.wrong(maxInFlight, "0 is no limit, and a trace must have one, which engines are started by: give the most requests at once")
+	}
+}
+
+// checkStopping holds the seconds of a load against each other, and its schedule
+// against what can be run.
+func (d *decoder) checkStopping() {
+	w := d.e.Workload
+	if w.MaxSeconds > 0 && w.MaxSeconds < w.MinSeconds {
+		d.wrong("workload.max_seconds", "%g is less than workload.min_seconds %g", w.MaxSeconds, w.MinSeconds)
+	}
+	if !w.Load.Open() || w.Load.Pattern == "trace" || d.problems() > 0 {
+		return
+	}
+	switch n, seconds := w.Planned(w.Load.Due); {
+	case n > maxRequests:
+		d.badAt(d.where("workload.load", "workload"), "workload.load", "over %.0f requests are due within workload.min_seconds %g: lower one of them", float64(maxRequests), w.MinSeconds)
+	case seconds > week:
+		d.badAt(d.where("workload.load", "workload"), "workload.load", "%d requests take %.3g days at this rate, and a schedule may take 7: raise the rate, lower workload.prompts, or set workload.max_seconds", n, seconds/24/3600)
+	}
 }
 
 // checkContainer makes the sources of mounts absolute.

@@ -109,7 +109,6 @@ func TestFilesThatAreNoExperiment(t *testing.T) {
 		{"country", "model: a/b\nenergy: {country: fr}\n", "three capital letters"},
 		{"none and zeus", "model: a/b\ngpus: none\nenergy: {backend: zeus}\n", "gpus is none"},
 		{"hub dataset", "model: a/b\nworkload: {source: 'hf:a/b'}\n", "not in this version"},
-		{"trace", "model: a/b\nworkload: {load: {pattern: trace}}\n", "not in this version"},
 		{"endpoint", "model: a/b\nengine: {endpoint: 'http://u:p@x'}\n", "is no address"},
 		{"endpoint with a container's keys", "model: a/b\nengine: {endpoint: 'http://x', args: {a: 1}}\n", "engine.args: belongs to a container"},
 		{"constant without rate", "model: a/b\nworkload: {load: {pattern: constant}}\n", "needs it"},

@@ -11,15 +11,16 @@ import (
 type waits struct {
 	image, endpoint, pull string
 	baseline, ttl         float64 // 0: no baseline
-	fixed                 float64 // thermal floor, baseline after, the schedule of an open loop
+	fixed                 float64 // thermal floor, baseline after, the schedule of an open loop, min_seconds
 	server                uint64  // the same for points whose containers are started alike, as far as the file tells
 	bytes                 float64 // that its result takes on disk, about
 }
 
-func waitsOf(e Experiment) (w waits) {
+func waitsOf(e Experiment, trace Trace) (w waits) {
 	w = waits{image: e.Engine.Image, endpoint: e.Engine.Endpoint, pull: e.Engine.Pull, fixed: e.Warmup.ThermalFloorSeconds, server: serverOf(e)}
-	defer func() { w.bytes = bytesOf(e, w) }()
-	w.fixed += e.Workload.Load.Due(e.Workload.Prompts - 1)
+	n, sending := e.Workload.atLeast(trace)
+	defer func() { w.bytes = bytesOf(e, n, w) }()
+	w.fixed += sending
 	if w.endpoint != "" || e.GPUs.Mode == "none" {
 		return w
 	}
@@ -91,11 +92,12 @@ const (
 	bytesPerRun     = 64 << 10 // the record and the smaller files
 )
 
-// bytesOf is about what a run's result takes on disk, the engine's log aside.
-func bytesOf(e Experiment, w waits) float64 {
+// bytesOf is about what a run's result of n requests takes on disk, the engine's log
+// aside.
+func bytesOf(e Experiment, n int, w waits) float64 {
 	const start = 60 // seconds of an engine's start, about
-	size := float64(bytesPerRun + e.Workload.Prompts*bytesPerRequest)
-	size += float64(e.Workload.Prompts) * float64(e.Workload.MaxOutputTokens) * bytesPerToken
+	size := float64(bytesPerRun + n*bytesPerRequest)
+	size += float64(n) * float64(e.Workload.MaxOutputTokens) * bytesPerToken
 	if e.GPUs.Mode != "none" && e.Output.RawSamples {
 		size += (w.baseline + w.fixed + start) * 1000 / float64(e.Measurement.SampleIntervalMS) * float64(e.Parallel.Size()) * bytesPerReading
 	}

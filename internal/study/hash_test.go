@@ -8,6 +8,9 @@ func TestTheWorkloadHashIsOfWhatIsSentAndNotOfWhen(t *testing.T) {
 		return decode(t, "model: a/b\n"+text, Options{}).WorkloadHash(digest)
 	}
 	const file = "sha256:1"
+	trace := func(path, prompts string) string {
+		return "workload: {prompts: " + prompts + ", load: {pattern: trace, max_in_flight: 4, file: " + path + "}}"
+	}
 	for name, c := range map[string]struct {
 		a, b   string
 		digest string
@@ -26,6 +29,13 @@ func TestTheWorkloadHashIsOfWhatIsSentAndNotOfWhen(t *testing.T) {
 		"answers' length":       {"", "workload: {max_output_tokens: 7}", "", false},
 		"answers of a file":     {"workload: {source: a.jsonl}", "workload: {source: a.jsonl, max_output_tokens: 7}", file, false},
 		"order of a file":       {"workload: {source: a.jsonl}", "workload: {source: a.jsonl, order: shuffled}", file, false},
+		"seconds":               {"", "workload: {min_seconds: 60}", "", false},
+		"fewer seconds":         {"workload: {max_seconds: 9}", "workload: {max_seconds: 8}", "", false},
+		"the load, by seconds":  {"workload: {prompts: 9, max_seconds: 9}", "workload: {prompts: 9, max_seconds: 9, load: {concurrency: 2}}", "", false},
+		"place of a trace":      {trace("a.csv", "9"), trace("b.csv", "9"), file, true},
+		"a trace's limits":      {trace("a.csv", "9"), trace("a.csv", "9, max_input_tokens: 500"), file, true},
+		"more of a trace":       {trace("a.csv", "9"), trace("a.csv", "10"), file, false},
+		"a trace or none":       {trace("a.csv", "9"), "workload: {prompts: 9}", file, false},
 		"api":                   {"", "workload: {api: chat}", "", false},
 		"seed":                  {"", "seed: 7", "", false},
 		"temperature":           {"", "workload: {sampling: {temperature: 1}}", "", false},

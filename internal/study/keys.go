@@ -27,9 +27,8 @@ type key struct {
 	min   float64 // of numbers; checked when max > min
 	max   float64
 	enum  []string
-	later bool     // recognised, and refused: its feature is not in this version
-	study bool     // of a study, which is more than one experiment
-	never []string // enum values that later versions have
+	later bool // no key of one experiment
+	study bool // of a study, which is more than one experiment
 
 	match  *regexp.Regexp // of a string, or of each in a list or mapping; nil: any
 	hint   string         // follows a value that does not match
@@ -78,11 +77,13 @@ var keys = []key{
 	{path: "seed", kind: integer, def: 42, min: 0, max: 1 << 53, doc: "Of prompts, their order and the engine's sampling."},
 	{path: "workload.source", kind: text, def: "synthetic", match: re(`^synthetic$|\.jsonl$`), hint: "is neither synthetic nor a .jsonl file", doc: "synthetic, or a .jsonl file with prompt, text, instruction, input or question in each line; relative to this file."},
 	{path: "workload.api", kind: text, def: "completions", enum: []string{"completions", "chat"}, doc: "Which route is driven."},
-	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick", min: 1, max: 1e7, doc: "How many requests are measured."},
-	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts in tokens; with api: chat the engine's chat template comes on top. Prompts from a file are sent whole."},
-	{path: "workload.max_output_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Most tokens of an answer; exactly as many with ignore_eos."},
+	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick; 1 with min_seconds", min: 1, max: maxRequests, doc: "How many requests are measured; of a trace the first ones."},
+	{path: "workload.min_seconds", kind: number, note: "none", min: 0.001, max: week, doc: "Requests go on being started until so much of the window has passed, when `prompts` of them were too."},
+	{path: "workload.max_seconds", kind: number, note: "none", min: 0.001, max: week, doc: "No request is started that late in the window, though fewer than `prompts` were; an open loop sends all that are due before. What was started is always waited for."},
+	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts in tokens, and with a trace the most that one may have; with api: chat the engine's chat template comes on top. Prompts from a file are sent whole."},
+	{path: "workload.max_output_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Most tokens of an answer; exactly as many with ignore_eos. With a trace each answer has its own, and this is the most."},
 	{path: "workload.order", kind: text, def: "as_is", enum: []string{"as_is", "shuffled"}, doc: "Order of prompts from a file."},
-	{path: "workload.load.pattern", kind: text, def: "closed", enum: []string{"closed", "constant", "poisson", "gamma", "burst", "ramp", "steps"}, never: []string{"trace"}, doc: "closed keeps `concurrency` requests in flight. The others send on an absolute schedule, which is drawn from `seed` before the window: constant, evenly; poisson, at random; gamma, more or less evenly than that; burst, several at once; ramp, at a rate that changes; steps, at one rate after another."},
+	{path: "workload.load.pattern", kind: text, def: "closed", enum: []string{"closed", "constant", "poisson", "gamma", "burst", "ramp", "steps", "trace"}, doc: "closed keeps `concurrency` requests in flight. The others send on an absolute schedule, which is drawn from `seed` before the window: constant, evenly; poisson, at random; gamma, more or less evenly than that; burst, several at once; ramp, at a rate that changes; steps, at one rate after another; trace, as a file says, which tells the lengths too."},
 	{path: "workload.load.concurrency", kind: integer, def: 1, min: 1, max: 100000, doc: "Requests in flight (closed)."},
 	{path: "workload.load.rate_per_second", kind: number, note: "required for constant, poisson, gamma, burst and ramp", min: 1e-6, max: 1e6, doc: "Requests a second, in the mean; of ramp at its beginning."},
 	{path: "workload.load.burstiness", kind: number, note: "required for gamma", min: 0.01, max: 1000, doc: "Shape of the gaps' gamma distribution: 1 is poisson, less comes in bursts, more is more even; the gaps' squared coefficient of variation is 1/burstiness."},
@@ -90,8 +91,8 @@ var keys = []key{
 	{path: "workload.load.rate_end_per_second", kind: number, note: "required for ramp", min: 1e-6, max: 1e6, doc: "Requests a second at the ramp's end, which stays."},
 	{path: "workload.load.ramp_seconds", kind: number, note: "required for ramp", min: 0.001, max: week, doc: "How long the rate changes, linearly."},
 	{path: "workload.load.steps", kind: list, note: "required for steps", match: re(`^(\d{1,6}(\.\d{1,6})?)@(\d{1,6}(\.\d{1,6})?)$`), hint: "is no step: write RATE@SECONDS, such as 2.5@30", doc: "One rate after another, each as RATE@SECONDS; the last one goes on until all prompts are sent."},
-	{path: "workload.load.max_in_flight", kind: integer, def: 0, min: 0, max: 100000, doc: "Most requests at once of every pattern but closed; 0 is no limit. A request that must wait is late: see send_lag_ms."},
-	{path: "workload.load.file", kind: text, later: true, doc: "File of the trace pattern."},
+	{path: "workload.load.max_in_flight", kind: integer, def: 0, min: 0, max: 100000, doc: "Most requests at once of every pattern but closed; 0 is no limit, which a trace must have. A request that must wait is late: see send_lag_ms."},
+	{path: "workload.load.file", kind: text, note: "required for trace", match: re(`^$|\.(jsonl|csv)$`), hint: "is neither a .jsonl nor a .csv file", doc: "Trace of arrivals and lengths, relative to this file: Mooncake's (.jsonl: timestamp in ms, input_length, output_length) or Azure's (.csv: TIMESTAMP,ContextTokens,GeneratedTokens). Prompts share no beginnings, whatever hash_ids says."},
 	{path: "workload.sampling.temperature", kind: number, def: 0.0, min: 0, max: 10, doc: "0 is greedy."},
 	{path: "workload.sampling.ignore_eos", kind: boolean, note: "true for synthetic prompts, else false", doc: "Decode on to max_output_tokens whatever the model says, for equal work."},
 	{path: "workload.request_timeout_seconds", kind: number, def: 600.0, min: 0.001, max: week, doc: "A request that has not ended by then has failed."},

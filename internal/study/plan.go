@@ -45,7 +45,7 @@ func (s *Study) Plan() (*Plan, error) {
 	p := &Plan{Name: s.Name, Execution: s.Execution, Asked: s.Execution.Cycles, Quick: s.shared.quick, study: s, Points: make([]Point, n), waits: make([]waits, n)}
 	names, first := newNamer(s), make(map[string]int, n)
 	var reasons problems
-	seen, texts := map[string]bool{}, map[string]string{}
+	seen, texts, trace := map[string]bool{}, map[string]string{}, readOnce()
 	for i := range p.Points {
 		point := Point{Name: names.of(s, i), Same: -1}
 		d := s.point(i)
@@ -66,7 +66,7 @@ func (s *Study) Plan() (*Plan, error) {
 		} else {
 			first[point.Hash] = i
 			p.runs = append(p.runs, int32(i))
-			p.waits[i] = waitsOf(d.e)
+			p.waits[i] = waitsOf(d.e, trace(d.e.Workload.Load.File))
 		}
 		p.Points[i] = point
 	}

@@ -10,10 +10,11 @@ import (
 func (l Load) Open() bool { return l.Pattern != "closed" }
 
 // Due is when request n, from 0, is due at the pattern's mean rate, in seconds since
-// the first. It is the schedule itself where nothing is drawn.
+// the first. It is the schedule itself where nothing is drawn. Of a trace
+// its file tells.
 func (l Load) Due(n int) float64 {
 	switch l.Pattern {
-	case "closed":
+	case "closed", "trace":
 		return 0
 	case "burst":
 		return float64(n/l.BurstSize*l.BurstSize) / l.RatePerSecond

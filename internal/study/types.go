@@ -82,6 +82,8 @@ type Workload struct {
 	Source                string         `yaml:"source" json:"source"` // synthetic, or a path ending in .jsonl (made absolute against the file's folder)
 	API                   string         `yaml:"api" json:"api"`       // completions | chat
 	Prompts               int            `yaml:"prompts" json:"prompts"`
+	MinSeconds            float64        `yaml:"min_seconds" json:"min_seconds,omitempty"` // 0: prompts alone decide
+	MaxSeconds            float64        `yaml:"max_seconds" json:"max_seconds,omitempty"` // 0: no limit
 	MaxInputTokens        int            `yaml:"max_input_tokens" json:"max_input_tokens"`
 	MaxOutputTokens       int            `yaml:"max_output_tokens" json:"max_output_tokens"`
 	Order                 string         `yaml:"order" json:"order"` // as_is | shuffled
@@ -101,6 +103,7 @@ type Load struct {
 	RateEndPerSecond float64  `yaml:"rate_end_per_second" json:"rate_end_per_second,omitempty"`
 	RampSeconds      float64  `yaml:"ramp_seconds" json:"ramp_seconds,omitempty"`
 	Steps            []string `yaml:"steps" json:"steps,omitempty"`       // steps: RATE@SECONDS
+	File             string   `yaml:"file" json:"file,omitempty"`         // trace: made absolute against the file's folder
 	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"` // of open loops; 0: no limit
 }
 

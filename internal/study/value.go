@@ -112,9 +112,6 @@ func storeText(k key, f reflect.Value, v *yaml.Node) error {
 		return err
 	}
 	if k.enum != nil && !slices.Contains(k.enum, v.Value) {
-		if slices.Contains(k.never, v.Value) {
-			return fmt.Errorf("%q is not in this version of llem; it has %s", v.Value, strings.Join(k.enum, ", "))
-		}
 		hint := ""
 		if near := nearest(v.Value, k.enum); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)

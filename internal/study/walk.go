@@ -170,8 +170,6 @@ func (d *decoder) value(k key, at, v *yaml.Node) {
 		d.parts[k.path] = pair{at, v}
 	case k.study:
 		d.bad(at, k.path, "belongs to a study, and this is one experiment")
-	case k.later:
-		d.bad(at, k.path, "not in this version of llem; leave the key out")
 	case null:
 		d.blank(k, at, v)
 	case d.store(k, v):

@@ -1,0 +1,111 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// traced is a run of a trace, whose second request comes so long after the first.
+func traced(t *testing.T, gap time.Duration) *run {
+	t.Helper()
+	x := longRun(t, "vllm")
+	w := &x.exp.Workload
+	w.Prompts, w.MinSeconds = 2, 0
+	w.Load = study.Load{Pattern: "trace", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
+	text := fmt.Sprintf(`{"timestamp":0,"input_length":100,"output_length":1}
+{"timestamp":%d,"input_length":99,"output_length":29}
+`, gap.Milliseconds())
+	if err := os.WriteFile(w.Load.File, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.prompts.open(x.exp); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// The requests of a trace are held against the context one by one: no one of them
+// is as long as its longest prompt and its longest answer.
+func TestATraceIsHeldAgainstTheContext(t *testing.T) {
+	t.Parallel()
+	x := traced(t, time.Second)
+	if err := x.fits("the model's context", 128); err != nil {
+		t.Error(err)
+	}
+	err := x.fits("the model's context", 127)
+	want := x.exp.Workload.Load.File + ":2: a prompt of 99 tokens and an answer of 29 do not fit the model's context of 127: take the request out, or raise engine.args.max-model-len"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]struct {
+		gap, out time.Duration
+	}{
+		"":                  {time.Minute, 0},
+		"trace_gap":         {61 * time.Second, 0},
+		"prompts_exhausted": {time.Second, time.Second},
+	} {
+		x := traced(t, c.gap)
+		x.work = &work{window: time.Hour, out: c.out}
+		x.runWarnings(load.Figures{})
+		var got []string
+		for _, w := range x.warnings {
+			if w.Code == "trace_gap" || w.Code == "prompts_exhausted" {
+				got = append(got, w.Code)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("a gap of %v: %v", c.gap, x.warnings)
+		}
+	}
+}
+
+// A window of seconds has prompts by the pace of its warmup, and makes the others as
+// it goes, all of one stream.
+func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
+	t.Parallel()
+	x := longRun(t, "vllm")
+	w := &x.exp.Workload
+	w.Prompts, w.MinSeconds, w.Load = 1, 10, study.Load{Pattern: "closed", Concurrency: 4}
+	if err := x.prompts.open(x.exp); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.prompts.make(x.exp, load.Bytes(0, 256, true)); err != nil {
+		t.Fatal(err)
+	}
+	x.spare()
+	if n := len(x.prompts.measured); n != 4 {
+		t.Errorf("%d prompts without a warmup, want one for each place", n)
+	}
+	x.warmup = &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}}
+	x.spare()
+	const want = 4 + 2*4*10/2
+	if n := len(x.prompts.measured); n != want {
+		t.Errorf("%d prompts, want %d", n, want)
+	}
+	next, err := x.prompts.more(x.exp)(want)
+	if err != nil || next.ID != want {
+		t.Errorf("the one that follows is %d, %v", next.ID, err)
+	}
+	seen := map[string]bool{}
+	for i, r := range append(x.prompts.measured, next) {
+		if r.ID != i || seen[r.Hash] {
+			t.Errorf("request %d has the number %d, or another's prompt", i, r.ID)
+		}
+		seen[r.Hash] = true
+	}
+	if c := x.sends(nil); c.AtLeast != 1 || c.Min != 10*time.Second || c.Max != 0 || len(c.Requests) != want {
+		t.Errorf("%d at least, for %v to %v", c.AtLeast, c.Min, c.Max)
+	}
+}

@@ -1,0 +1,92 @@
+package load
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// recorded is the schedule of a trace.
+func recorded(t study.Trace) due {
+	return func(n int) (time.Duration, bool) {
+		if n >= len(t.Arrivals) {
+			return 0, false
+		}
+		return t.Arrivals[n].Due, true
+	}
+}
+
+// cut leaves of the trace what is sent, which is all of it where it ended. It refuses
+// a trace that is shorter than what is asked of it.
+func (p *Plan) cut(w study.Workload, ended bool) error {
+	t := &p.Trace
+	t.Arrivals = t.Arrivals[:p.N]
+	last := t.Arrivals[p.N-1].Due.Seconds()
+	switch {
+	case ended && p.N < w.Prompts:
+		return fmt.Errorf("workload.load.file: %s holds %d requests, workload.prompts asks for %d: set workload.prompts: %d", t.Path, p.N, w.Prompts, p.N)
+	case ended && last < w.MinSeconds:
+		return fmt.Errorf("workload.load.file: %s ends after %.1f s, before workload.min_seconds %g: lower it", t.Path, last, w.MinSeconds)
+	}
+	return fitsTrace(w, *t)
+}
+
+// fitsTrace refuses requests that are longer than the workload lets them be, and a
+// schedule that is longer than any may be.
+func fitsTrace(w study.Workload, t study.Trace) error {
+	const longest = 7 * 24 * time.Hour
+	in, out := 0, 0
+	for _, a := range t.Arrivals {
+		in, out = max(in, a.Input), max(out, a.Output)
+	}
+	for _, a := range t.Arrivals {
+		wrong := func(format string, args ...any) error {
+			return fmt.Errorf("workload.load.file: %s:%d: "+format, append([]any{t.Path, a.Line}, args...)...)
+		}
+		switch {
+		case a.Input > w.MaxInputTokens:
+			return wrong("a prompt of %d tokens is longer than workload.max_input_tokens %d: raise it, to %d for all that are sent", a.Input, w.MaxInputTokens, in)
+		case a.Output > w.MaxOutputTokens:
+			return wrong("an answer of %d tokens is longer than workload.max_output_tokens %d: raise it, to %d for all that are sent", a.Output, w.MaxOutputTokens, out)
+		case a.Due > longest:
+			return wrong("the request comes %.1f days after the first, and a schedule may take 7: lower workload.prompts, or set workload.max_seconds", a.Due.Hours()/24)
+		}
+	}
+	return nil
+}
+
+// Sizes are the lengths of a trace's requests; nil for other loads.
+func (p Plan) Sizes() []Size {
+	var out []Size
+	for _, a := range p.Trace.Arrivals {
+		out = append(out, Size{a.Input, a.Output})
+	}
+	return out
+}
+
+// Gap is the longest time that an open loop leaves without a request, and the
+// request after which it does, from 0.
+func (p Plan) Gap() (longest time.Duration, after int) {
+	for i := range p.N - 1 {
+		a, _ := p.Pattern.At(i)
+		b, _ := p.Pattern.At(i + 1)
+		if b-a > longest {
+			longest, after = b-a, i
+		}
+	}
+	return longest, after
+}
+
+// Busiest is the most requests that an open loop has due within any second.
+func (p Plan) Busiest() int {
+	most, from := 0, 0
+	for i := range p.N {
+		at, _ := p.Pattern.At(i)
+		for first, _ := p.Pattern.At(from); at-first >= time.Second; first, _ = p.Pattern.At(from) {
+			from++
+		}
+		most = max(most, i+1-from)
+	}
+	return most
+}
