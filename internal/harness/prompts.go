@@ -24,9 +24,13 @@ func (p *prompts) open(e study.Experiment) error {
 	if p.plan, err = load.New(w, e.Seed); err != nil || w.Source == "synthetic" {
 		return err
 	}
-	p.measured, p.digest, err = load.ReadJSONL(load.JSONLOptions{
+	o := load.JSONLOptions{
 		Path: w.Source, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
-	})
+	}
+	if o.N > w.Prompts {
+		o.Seconds = w.MinSeconds
+	}
+	p.measured, p.digest, err = load.ReadJSONL(o)
 	return err
 }
 

@@ -109,3 +109,22 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 		t.Errorf("%d at least, for %v to %v", c.AtLeast, c.Min, c.Max)
 	}
 }
+
+// A file has to have as many prompts as an open loop's seconds need; a closed loop
+// takes all that there are.
+func TestPromptsOfAFileForSeconds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "p.jsonl")
+	if err := os.WriteFile(path, []byte(strings.Repeat(`{"prompt": "a"}`+"\n", 5)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	e := study.Experiment{Workload: study.Workload{Source: path, Prompts: 2, MinSeconds: 9, Load: study.Load{Pattern: "closed", Concurrency: 1}}}
+	var p prompts
+	if err := p.open(e); err != nil || len(p.measured) != 5 || p.plan.N != 2 || p.more(e) != nil {
+		t.Errorf("%d prompts, %d at least, %v", len(p.measured), p.plan.N, err)
+	}
+	e.Workload.Load = study.Load{Pattern: "constant", RatePerSecond: 1}
+	if err := p.open(e); err == nil || !strings.Contains(err.Error(), "p.jsonl holds 5 prompts, and 9 requests are due within workload.min_seconds 9: lower it") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -24,7 +24,8 @@ var promptKeys = []string{"prompt", "text", "instruction", "input", "question"}
 type JSONLOptions struct {
 	Path         string
 	N            int
-	Rest         bool // the others too, which follow the first N
+	Rest         bool    // the others too, which follow the first N
+	Seconds      float64 // workload.min_seconds, where it is why they are N; else 0
 	OutputTokens int
 	Shuffle      bool
 	Seed         int64
@@ -54,6 +55,8 @@ func ReadJSONL(o JSONLOptions) (reqs []Request, digest string, err error) {
 	switch {
 	case len(texts) == 0:
 		return nil, "", fmt.Errorf("workload.source: %s holds no prompt", o.Path)
+	case len(texts) < o.N && o.Seconds > 0:
+		return nil, "", fmt.Errorf("workload.source: %s holds %d prompts, and %d requests are due within workload.min_seconds %g: lower it (prompts are never repeated, a prefix cache would answer them)", o.Path, len(texts), o.N, o.Seconds)
 	case len(texts) < o.N:
 		return nil, "", fmt.Errorf("workload.source: %s holds %d prompts, workload.prompts asks for %d: set workload.prompts: %d (prompts are never repeated, a prefix cache would answer them)", o.Path, len(texts), o.N, len(texts))
 	}
