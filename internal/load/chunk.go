@@ -69,9 +69,10 @@ func (u *usage) real() bool {
 type stream struct {
 	tr        *Trace
 	keepText  bool
-	glance    glance // of the event at hand
-	counted   int    // tokens of the chunks so far
-	reasoning int    // part of counted
+	glance    glance  // of the event at hand
+	like      pattern // of the last one that can be one
+	counted   int     // tokens of the chunks so far
+	reasoning int     // part of counted
 	usage     usage
 	cached    cachedTokens
 	jumped    bool // a chunk with tokens came without a usage
@@ -110,11 +111,18 @@ func (s *stream) event(data []byte, at time.Duration) error {
 	return nil
 }
 
-// look reads one event, by a glance where that is enough: how many tokens it shows,
-// how many of them are reasoning, and whether the server counted as it sent it.
+// look reads one event, by its likeness to the one before or by a glance where
+// that is enough: how many tokens it shows, how many of them are reasoning, and
+// whether the server counted as it sent it.
 func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err error) {
-	if g := &s.glance; !s.keepText && g.read(data) {
-		return g.tokens, g.reasoning, s.glimpsed(), nil
+	if !s.keepText {
+		if s.like.tokens > 0 && s.like.fits(data) {
+			return s.like.tokens, s.like.thought, false, nil
+		}
+		if g := &s.glance; g.read(data) {
+			s.like.learn(g)
+			return g.tokens, g.reasoning, s.glimpsed(), nil
+		}
 	}
 	var c chunk
 	if err := decode(data, &c); err != nil {

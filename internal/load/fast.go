@@ -16,6 +16,9 @@ type glance struct {
 	cached    int
 	hasUsage  bool
 	hasCached bool
+
+	said     int // strings of the model's that are not empty
+	from, to int // where the last of them stands in p, with its quotes
 }
 
 // read parses a chunk of a completion or of a chat.
@@ -161,9 +164,13 @@ func (g *glance) says(something *bool) bool {
 	if g.null() {
 		return true
 	}
+	g.space()
 	from := g.i
 	ok := g.quoted()
-	*something = *something || ok && g.i-from > len(`""`)
+	if ok && g.i-from > len(`""`) {
+		*something = true
+		g.said, g.from, g.to = g.said+1, from, g.i
+	}
 	return ok
 }
 

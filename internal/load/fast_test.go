@@ -2,6 +2,7 @@ package load
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -28,39 +29,41 @@ var chunks = []string{
 	`{"x":[{"a":{"b":[1,-2.5e+3,true,false,null,"\"\\"]}}],"choices":[{"text":"x"}]}`,
 }
 
-// both reads one event after others, by the glance and by the full decoder.
-func both(data []byte) (glanced bool, fast, full stream, fastErr, fullErr error) {
+// both reads events by glances and likenesses, and by the full decoder.
+func both(events ...[]byte) (fast, full stream, fastErr, fullErr error) {
 	begin := func(keep bool) stream {
 		return stream{tr: &Trace{FirstToken: -1}, keepText: keep}
 	}
 	fast, full = begin(false), begin(true)
-	var g glance
-	glanced = g.read(data)
-	fastErr = fast.event(data, time.Second)
-	fullErr = full.event(data, time.Second)
+	for i, e := range events {
+		at := time.Duration(i) * time.Second
+		if fastErr, fullErr = fast.event(e, at), full.event(e, at); fastErr != nil || fullErr != nil {
+			break
+		}
+	}
 	fast.close()
 	full.close()
 	full.tr.Text = nil // which only the full decoder keeps
-	return glanced, fast, full, fastErr, fullErr
+	return fast, full, fastErr, fullErr
 }
 
-func same(t *testing.T, data []byte) (glanced bool) {
+func same(t *testing.T, events ...[]byte) {
 	t.Helper()
-	glanced, fast, full, fastErr, fullErr := both(data)
+	fast, full, fastErr, fullErr := both(events...)
 	if (fastErr == nil) != (fullErr == nil) || fastErr != nil && fastErr.Error() != fullErr.Error() {
-		t.Errorf("%q: a glance says %v, the full decoder %v", data, fastErr, fullErr)
+		t.Errorf("%q: the quick way says %v, the full decoder %v", events, fastErr, fullErr)
 	}
-	if !reflect.DeepEqual(fast.tr, full.tr) || fast.counted != full.counted || fast.reasoning != full.reasoning || fast.finished != full.finished || fast.jumped != full.jumped {
-		t.Errorf("%q: a glance gives %+v %+v, the full decoder %+v %+v", data, fast.tr, fast, full.tr, full)
+	if !reflect.DeepEqual(fast.tr, full.tr) || fast.counted != full.counted || fast.reasoning != full.reasoning || fast.finished != full.finished || fast.jumped != full.jumped || fast.done != full.done {
+		t.Errorf("%q: the quick way gives %+v %+v, the full decoder %+v %+v", events, fast.tr, fast, full.tr, full)
 	}
-	return glanced
 }
 
 func TestAGlanceSeesWhatTheFullDecoderSees(t *testing.T) {
 	t.Parallel()
 	n := 0
 	for _, c := range chunks {
-		if same(t, []byte(c)) {
+		same(t, []byte(c))
+		if g := new(glance); g.read([]byte(c)) {
 			n++
 		}
 	}
@@ -76,6 +79,39 @@ func FuzzGlance(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { same(t, data) })
 }
 
+// Whatever comes after whatever, a likeness is none where the full decoder sees a
+// difference.
+func TestALikenessSeesWhatTheFullDecoderSees(t *testing.T) {
+	t.Parallel()
+	for _, a := range chunks {
+		for _, b := range chunks {
+			same(t, []byte(a), []byte(b), []byte(a))
+		}
+	}
+	p := new(pattern)
+	g := glance{}
+	if !g.read([]byte(chunks[0])) {
+		t.Fatal("no glance")
+	}
+	p.learn(&g)
+	for text, want := range map[string]bool{
+		" cat": true, `\n`: true, "\u00e9": true, `\u00e9`: true, "": false, `\x`: false, `"`: false, `a","text":"b`: false, `\`: false, "a\nb": false,
+	} {
+		data := []byte(strings.Replace(chunks[0], " the", text, 1))
+		if got := p.fits(data); got != want {
+			t.Errorf("%q: is like: %v, want %v", text, got, want)
+		}
+	}
+}
+
+func FuzzLikeness(f *testing.F) {
+	for i, c := range chunks {
+		f.Add([]byte(c), []byte(chunks[(i+1)%len(chunks)]))
+		f.Add([]byte(c), []byte(strings.Replace(c, "the", `a\tb`, 1)))
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) { same(t, a, b, a, b) })
+}
+
 // A chunk that is decoded and stamped costs no allocation.
 func TestAChunkCostsNoAllocation(t *testing.T) {
 	s := stream{tr: &Trace{FirstToken: -1, Chunks: make([]Chunk, 0, 1<<20)}}
@@ -88,24 +124,5 @@ func TestAChunkCostsNoAllocation(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%g allocations for %s", n, c)
 		}
-	}
-}
-
-func BenchmarkChunk(b *testing.B) {
-	data := []byte(chunks[0])
-	for _, c := range []struct {
-		name string
-		keep bool
-	}{{"glance", false}, {"full", true}} {
-		b.Run(c.name, func(b *testing.B) {
-			s := stream{tr: &Trace{FirstToken: -1}, keepText: c.keep}
-			b.ReportAllocs()
-			for b.Loop() {
-				s.tr.Chunks, s.tr.Text = s.tr.Chunks[:0], s.tr.Text[:0]
-				if err := s.event(data, time.Second); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

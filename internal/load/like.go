@@ -1,0 +1,34 @@
+package load
+
+import "bytes"
+
+// pattern is an event that says one thing and no more, neither an end nor a
+// usage: the next of its stream is mostly the same but for what it says, and
+// then has the same tokens.
+type pattern struct {
+	event    []byte
+	from, to int // where in it the one string stands, with its quotes
+	tokens   int
+	thought  int // part of tokens that is reasoning
+}
+
+// learn keeps what was glanced at as the pattern, if it can be one.
+func (p *pattern) learn(g *glance) {
+	if g.said != 1 || g.finish != "" || g.hasUsage {
+		return
+	}
+	p.event = append(p.event[:0], g.p...)
+	p.from, p.to, p.tokens, p.thought = g.from, g.to, g.tokens, g.reasoning
+}
+
+// fits says that data is the pattern with another string, that is not empty
+// either, in the one's place.
+func (p *pattern) fits(data []byte) bool {
+	before, after := p.event[:p.from], p.event[p.to:]
+	n := len(data) - len(after)
+	if n < len(before)+len(`"x"`) || !bytes.Equal(data[:len(before)], before) || !bytes.Equal(data[n:], after) {
+		return false
+	}
+	g := glance{p: data[:n], i: len(before)}
+	return data[g.i] == '"' && g.quoted() && g.i == n
+}
