@@ -53,7 +53,7 @@ func (f *figures) compare(run load.Run, truth map[string]standin.Stamps) error {
 		}
 		ttft = append(ttft, math.Abs(float64(int64(tr.FirstToken-tr.Sent)-(st.Written[0]-st.Received))/1e6))
 		for k, c := range tr.Chunks {
-			token = append(token, float64(load.Monotonic(run.T0.Add(c.At))-st.Written[k])/1e6)
+			token = append(token, float64(load.Monotonic(run.T0.Add(c.At()))-st.Written[k])/1e6)
 			late = append(late, float64(st.Written[k]-st.Due[k])/1e6)
 		}
 	}

@@ -59,7 +59,7 @@ type captured struct {
 func saidOf(tr load.Trace) said {
 	out := said{tr.Status, string(tr.Text), tr.FinishReason, tr.UsageSource, tr.InputTokens, tr.OutputTokens, nil, -1}
 	for _, c := range tr.Chunks {
-		out.Chunks = append(out.Chunks, c.Tokens)
+		out.Chunks = append(out.Chunks, c.Tokens())
 	}
 	if tr.CachedTokens != nil {
 		out.Cached = *tr.CachedTokens

@@ -134,7 +134,7 @@ func traceOf(row *result.RequestRow, source string) load.Trace {
 	prev := t.Sent
 	for i := range min(len(row.ChunkDeltaNS), len(row.ChunkTokens)) {
 		prev += time.Duration(row.ChunkDeltaNS[i])
-		t.Chunks = append(t.Chunks, load.Chunk{At: prev, Tokens: int(row.ChunkTokens[i])})
+		t.Chunks = append(t.Chunks, load.NewChunk(prev, int(row.ChunkTokens[i])))
 	}
 	return t
 }

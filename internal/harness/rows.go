@@ -53,9 +53,9 @@ func requestRow(t *load.Trace) result.RequestRow {
 	}
 	prev := t.Sent
 	for _, c := range t.Chunks {
-		row.ChunkDeltaNS = append(row.ChunkDeltaNS, int64(c.At-prev))
-		row.ChunkTokens = append(row.ChunkTokens, int32(c.Tokens))
-		prev = c.At
+		row.ChunkDeltaNS = append(row.ChunkDeltaNS, int64(c.At()-prev))
+		row.ChunkTokens = append(row.ChunkTokens, int32(c.Tokens()))
+		prev = c.At()
 	}
 	return row
 }

@@ -190,7 +190,7 @@ func (s *stream) token(n int, at time.Duration) {
 		s.tr.FirstToken = at
 	}
 	s.tr.LastToken = at
-	s.tr.Chunks = append(s.tr.Chunks, Chunk{At: at, Tokens: n})
+	s.tr.Chunks = append(s.tr.Chunks, NewChunk(at, n))
 	s.counted += n
 }
 
@@ -224,7 +224,7 @@ func (s *stream) close() {
 			if s.reasoning == s.counted {
 				s.reasoning = s.tr.OutputTokens
 			}
-			s.counted, s.tr.Chunks[0].Tokens = s.tr.OutputTokens, s.tr.OutputTokens
+			s.counted, s.tr.Chunks[0] = s.tr.OutputTokens, NewChunk(s.tr.Chunks[0].At(), s.tr.OutputTokens)
 		}
 	case s.counted > 0:
 		s.tr.OutputTokens, s.tr.UsageSource = s.counted, "chunks"

@@ -23,6 +23,9 @@ func trace(t *testing.T, events ...string) (*Trace, error) {
 	return tr, nil
 }
 
+// came is a chunk of n tokens in that millisecond.
+func came(ms, n int) Chunk { return NewChunk(time.Duration(ms)*time.Millisecond, n) }
+
 func TestWhatCountsAsAToken(t *testing.T) {
 	const usage = `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":1}}}`
 	for _, c := range []struct {
@@ -31,38 +34,38 @@ func TestWhatCountsAsAToken(t *testing.T) {
 		want   Trace // First and LastToken in milliseconds here
 	}{
 		{"completion", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b","finish_reason":"length"}]}`, usage, "[DONE]"},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", FinishReason: "length", Text: []byte("ab"), Chunks: []Chunk{{1, 1}, {2, 1}}}},
+			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", FinishReason: "length", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"chat: a role and an empty text are no tokens", []string{`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[{"delta":{},"finish_reason":"stop"}]}`},
-			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{{2, 1}}}},
+			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
 		{"reasoning is tokens", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"reasoning":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`},
-			Trace{FirstToken: 1, LastToken: 3, OutputTokens: 3, Reasoning: 2, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{{1, 1}, {2, 1}, {3, 1}}}},
+			Trace{FirstToken: 1, LastToken: 3, OutputTokens: 3, Reasoning: 2, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1), came(3, 1)}}},
 		{"reasoning without details in the usage", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"completion_tokens_details":null}}`},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", Text: []byte("a"), Chunks: []Chunk{{1, 1}, {2, 1}}}},
+			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"a tool's arguments are tokens", []string{`{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":""}}]}}]}`, `{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"{}"}}]}}]}`, `{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}`},
-			Trace{FirstToken: 1, LastToken: 2, OutputTokens: 2, UsageSource: "chunks", Chunks: []Chunk{{1, 1}, {2, 1}}}},
+			Trace{FirstToken: 1, LastToken: 2, OutputTokens: 2, UsageSource: "chunks", Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"token ids count", []string{`{"choices":[{"text":"abc","token_ids":[1,2,3]}]}`},
-			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 3, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{{1, 3}}}},
+			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 3, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
 		{"a running usage tells how many a chunk carried", []string{
 			`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":5,"completion_tokens":1}}`,
 			`{"choices":[{"text":"bcd"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`,
 		},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 4, UsageSource: "server", Text: []byte("abcd"), Chunks: []Chunk{{1, 1}, {2, 3}}}},
+			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 4, UsageSource: "server", Text: []byte("abcd"), Chunks: []Chunk{came(1, 1), came(2, 3)}}},
 		{"a running usage of several tokens from the first chunk", []string{
 			`{"choices":[{"text":"abc"}],"usage":{"prompt_tokens":5,"completion_tokens":3}}`,
 			`{"choices":[{"text":""}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`,
 			`{"choices":[{"text":"é"}],"usage":{"prompt_tokens":5,"completion_tokens":5}}`,
 		}, // the second was held back for half a character
-			Trace{FirstToken: 1, LastToken: 3, InputTokens: 5, OutputTokens: 5, UsageSource: "server", Text: []byte("abcé"), Chunks: []Chunk{{1, 3}, {3, 2}}}},
+			Trace{FirstToken: 1, LastToken: 3, InputTokens: 5, OutputTokens: 5, UsageSource: "server", Text: []byte("abcé"), Chunks: []Chunk{came(1, 3), came(3, 2)}}},
 		{"a total with the last token is not that chunk's", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b"}],"usage":{"prompt_tokens":5,"completion_tokens":9}}`},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 9, UsageSource: "server", Text: []byte("ab"), Chunks: []Chunk{{1, 1}, {2, 1}}}},
+			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 9, UsageSource: "server", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"the only chunk carried everything", []string{`{"choices":[{"text":"abc"}]}`, `{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3}}`},
-			Trace{FirstToken: 1, LastToken: 1, InputTokens: 5, OutputTokens: 3, UsageSource: "server", Text: []byte("abc"), Chunks: []Chunk{{1, 3}}}},
+			Trace{FirstToken: 1, LastToken: 1, InputTokens: 5, OutputTokens: 3, UsageSource: "server", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
 		{"an empty event is a ping", []string{"", `{"choices":[{"text":"a"}]}`, " "},
-			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{{2, 1}}}},
+			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
 		{"a usage below zero is none", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":-5,"completion_tokens":9}}`},
-			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{{1, 1}}}},
+			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
 		{"usage of zeros is none", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`},
-			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{{1, 1}}}},
+			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
 		{"nothing", []string{"[DONE]"}, Trace{FirstToken: -1, LastToken: -1, UsageSource: "none"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -78,9 +81,6 @@ func TestWhatCountsAsAToken(t *testing.T) {
 			}
 			want := c.want
 			want.FirstToken, want.LastToken = scale(want.FirstToken), scale(want.LastToken)
-			for i := range want.Chunks {
-				want.Chunks[i].At = scale(want.Chunks[i].At)
-			}
 			if diff := cmp.Diff(&want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -120,7 +120,7 @@ func FuzzEvent(f *testing.F) {
 		s.close()
 		sum := 0
 		for _, c := range tr.Chunks {
-			sum += c.Tokens
+			sum += c.Tokens()
 		}
 		if tr.OutputTokens < 0 || tr.InputTokens < 0 || tr.Reasoning < 0 || tr.Reasoning > tr.OutputTokens || (tr.FirstToken < 0) != (len(tr.Chunks) == 0) || sum != s.counted {
 			t.Errorf("%q: %+v", data, tr)

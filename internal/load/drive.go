@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,14 +38,10 @@ type Run struct {
 // are sent: the traces so far come back with ctx's error. Failed requests are
 // no error of Drive.
 func Drive(ctx context.Context, c Config) (Run, error) {
-	traces := make([]Trace, len(c.Requests))
-	d := drive{Config: c, jobs: make([]job, len(traces))}
-	for i, r := range c.Requests {
-		traces[i] = blank(r)
-		d.jobs[i] = job{r, &traces[i]}
-	}
+	d := drive{Config: c, requests: slices.Clip(c.Requests)}
+	d.book.reserve(len(c.Requests), d.atOnce(), longest(c.Requests))
 	if c.AtLeast == 0 {
-		d.AtLeast = len(traces)
+		d.AtLeast = len(c.Requests)
 	}
 	d.t0 = time.Now()
 	if _, open := c.Pattern.At(0); open {
@@ -52,56 +49,54 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	} else {
 		d.closed(ctx)
 	}
-	run := Run{T0: d.t0, Out: d.out}
-	for _, j := range d.jobs {
-		if j.trace.Scheduled >= 0 {
-			run.End = max(run.End, j.trace.End)
-			run.Requests, run.Traces = append(run.Requests, j.request), append(run.Traces, *j.trace)
-		}
+	run := Run{T0: d.t0, Out: d.out, Traces: d.book.traces(d.requests)}
+	run.Requests = d.requests[:len(run.Traces)]
+	for i := range run.Traces {
+		run.End = max(run.End, run.Traces[i].End)
 	}
 	return run, ctx.Err()
 }
 
-// blank is the trace of a request that has not begun.
-func blank(r Request) Trace {
-	return Trace{
-		ID: r.ID, Scheduled: -1, Sent: -1, FirstByte: -1, FirstToken: -1, LastToken: -1, End: -1,
-		PromptHash: r.Hash, Chunks: make([]Chunk, 0, r.MaxOutputTokens),
-	}
-}
-
-// job is a request and what becomes of it.
-type job struct {
-	request Request
-	trace   *Trace
-}
-
 type drive struct {
 	Config
-	jobs []job
-	t0   time.Time
+	requests []Request
+	book     ledger
+	t0       time.Time
 
 	mu   sync.Mutex // of a closed loop's workers
 	next int
 	out  time.Duration
 }
 
+// atOnce is how many requests may be sent at once, as far as that is known.
+func (d *drive) atOnce() int {
+	n := d.Pattern.InFlight()
+	if _, open := d.Pattern.At(0); open || d.Min == 0 {
+		n = min(n, len(d.requests))
+	}
+	return n
+}
+
+// longest is the most tokens that an answer may have.
+func longest(requests []Request) (n int) {
+	for i := range requests {
+		n = max(n, requests[i].MaxOutputTokens)
+	}
+	return n
+}
+
 // closed runs one worker for each request in flight; each takes the next
 // request as soon as its last one has ended.
 func (d *drive) closed(ctx context.Context) {
-	n := d.Pattern.InFlight()
-	if d.Min == 0 {
-		n = min(n, len(d.jobs))
-	}
 	var workers sync.WaitGroup
-	for range n {
+	for range d.atOnce() {
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				j, due, ok := d.take()
+				i, r, due, ok := d.take()
 				if !ok {
 					return
 				}
-				d.send(ctx, j, due)
+				d.send(ctx, i, r, due)
 			}
 		})
 	}
@@ -110,21 +105,21 @@ func (d *drive) closed(ctx context.Context) {
 
 // take is the next request of a closed loop, and when it is due; ok is false when no
 // more are sent.
-func (d *drive) take() (j job, due time.Duration, ok bool) {
+func (d *drive) take() (i int, r Request, due time.Duration, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	due = time.Since(d.t0)
 	switch {
 	case d.Max > 0 && due >= d.Max, d.next >= d.AtLeast && due >= d.Min:
-		return job{}, 0, false
-	case d.next == len(d.jobs) && !d.more():
+		return 0, Request{}, 0, false
+	case d.next == len(d.requests) && !d.more():
 		if d.out == 0 {
 			d.out = due
 		}
-		return job{}, 0, false
+		return 0, Request{}, 0, false
 	}
 	d.next++
-	return d.jobs[d.next-1], due, true
+	return d.next - 1, d.requests[d.next-1], due, true
 }
 
 // more adds a request to those that were made before the window.
@@ -132,12 +127,11 @@ func (d *drive) more() bool {
 	if d.More == nil {
 		return false
 	}
-	r, err := d.More(len(d.jobs))
+	r, err := d.More(len(d.requests))
 	if err != nil {
 		return false
 	}
-	trace := blank(r)
-	d.jobs = append(d.jobs, job{r, &trace})
+	d.requests = append(d.requests, r)
 	return true
 }
 
@@ -151,7 +145,7 @@ func (d *drive) open(ctx context.Context) {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for i, j := range d.jobs {
+	for i, r := range d.requests {
 		due, _ := d.Pattern.At(i)
 		timer.Reset(time.Until(d.t0.Add(due)))
 		select {
@@ -167,7 +161,7 @@ func (d *drive) open(ctx context.Context) {
 			}
 		}
 		flying.Go(func() {
-			d.send(ctx, j, due)
+			d.send(ctx, i, r, due)
 			if places != nil {
 				<-places
 			}
@@ -175,25 +169,29 @@ func (d *drive) open(ctx context.Context) {
 	}
 }
 
-// send runs one request and completes what the client left out of its trace.
-func (d *drive) send(ctx context.Context, j job, due time.Duration) {
-	tr := j.trace
+// send runs one request, completes what the client left out of its trace, and
+// writes it down.
+func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
+	tr := d.book.lend(&r)
 	tr.Scheduled = due
-	err := d.Client.Generate(ctx, d.t0, j.request, tr)
+	err := d.Client.Generate(ctx, d.t0, r, tr)
 	if tr.End < 0 {
 		tr.End = time.Since(d.t0)
 	}
-	if err == nil {
-		tr.Status = StatusOK
-		return
+	tr.Status = StatusOK
+	if err != nil {
+		tr.Error, tr.Status = err.Error(), failure(ctx, err)
 	}
-	tr.Error = err.Error()
+	d.book.keep(i, &r, tr)
+}
+
+// failure is the status of a request that has none of an answer.
+func failure(ctx context.Context, err error) string {
 	switch {
 	case ctx.Err() != nil:
-		tr.Status = StatusCut
+		return StatusCut
 	case errors.Is(err, context.DeadlineExceeded):
-		tr.Status = StatusTimeout
-	default:
-		tr.Status = StatusFailed
+		return StatusTimeout
 	}
+	return StatusFailed
 }

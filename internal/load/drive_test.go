@@ -170,17 +170,17 @@ func TestLatenciesByDefinition(t *testing.T) {
 		{ // 4 tokens in 3 chunks, sent half a second late
 			Status: StatusOK, UsageSource: "server", InputTokens: 10, OutputTokens: 4, Reasoning: 1,
 			Scheduled: 1 * second, Sent: 1500 * time.Millisecond, FirstToken: 2 * second, LastToken: 5 * second, End: 6 * second,
-			Chunks: []Chunk{{2 * second, 1}, {3 * second, 2}, {5 * second, 1}},
+			Chunks: []Chunk{NewChunk(2*second, 1), NewChunk(3*second, 2), NewChunk(5*second, 1)},
 		},
 		{ // one token has no TPOT and no ITL
 			Status: StatusOK, UsageSource: "server", InputTokens: 10, OutputTokens: 1,
 			Scheduled: 2 * second, Sent: 2 * second, FirstToken: 2500 * time.Millisecond, LastToken: 2500 * time.Millisecond, End: 3 * second,
-			Chunks: []Chunk{{2500 * time.Millisecond, 1}},
+			Chunks: []Chunk{NewChunk(2500*time.Millisecond, 1)},
 		},
 		{ // failed: its tokens count, its latencies do not
 			Status: StatusFailed, UsageSource: "chunks", OutputTokens: 2,
 			Scheduled: 3 * second, Sent: 3 * second, FirstToken: 9 * second, LastToken: 10 * second, End: 10 * second,
-			Chunks: []Chunk{{9 * second, 1}, {10 * second, 1}},
+			Chunks: []Chunk{NewChunk(9*second, 1), NewChunk(10*second, 1)},
 		},
 		{ // refused before a byte
 			Status: StatusTimeout, Scheduled: 4 * second, Sent: 4 * second, FirstToken: -1, LastToken: -1, End: 5 * second,
@@ -205,7 +205,7 @@ func TestLatenciesByDefinition(t *testing.T) {
 		}
 	}
 	// An answer that came in one piece does not say how long its tokens took.
-	lump := []Trace{{Status: StatusOK, OutputTokens: 9, FirstToken: second, LastToken: second, Chunks: []Chunk{{second, 9}}}}
+	lump := []Trace{{Status: StatusOK, OutputTokens: 9, FirstToken: second, LastToken: second, Chunks: []Chunk{NewChunk(second, 9)}}}
 	if f := Summarise(lump, false); f.TPOT != nil || f.TTFT == nil {
 		t.Errorf("of one piece: TPOT %+v, TTFT %+v", f.TPOT, f.TTFT)
 	}
@@ -221,7 +221,7 @@ func TestTheSteadySlice(t *testing.T) {
 	at := func(sent, first, end int, tokens ...int) Trace {
 		tr := Trace{Sent: time.Duration(sent) * second, FirstToken: time.Duration(first) * second, End: time.Duration(end) * second}
 		for _, s := range tokens {
-			tr.Chunks = append(tr.Chunks, Chunk{time.Duration(s) * second, 2})
+			tr.Chunks = append(tr.Chunks, NewChunk(time.Duration(s)*second, 2))
 		}
 		return tr
 	}

@@ -42,7 +42,7 @@ func Summarise(traces []Trace, openLoop bool) Figures {
 			tpot = append(tpot, ms(t.LastToken-t.FirstToken)/float64(t.OutputTokens-1))
 		}
 		for k := 1; k < len(t.Chunks); k++ {
-			itl = append(itl, ms(t.Chunks[k].At-t.Chunks[k-1].At))
+			itl = append(itl, ms(t.Chunks[k].At()-t.Chunks[k-1].At()))
 		}
 	}
 	f.TTFT, f.TPOT, f.ITL = stats.Summarise(ttft), stats.Summarise(tpot), stats.Summarise(itl)
@@ -72,7 +72,7 @@ func (f *Figures) count(t *Trace) {
 	f.OutputTokens += int64(t.OutputTokens)
 	f.ReasoningTokens += int64(t.Reasoning)
 	for _, c := range t.Chunks {
-		if c.Tokens > 1 {
+		if c.Tokens() > 1 {
 			f.MultiTokenChunks++
 		}
 	}
@@ -109,9 +109,9 @@ func Steady(traces []Trace, full int) (start, end time.Duration, tokens int, ok 
 func (t *Trace) arrived(start, end time.Duration) float64 {
 	inside, all := 0, 0
 	for _, c := range t.Chunks {
-		all += c.Tokens
-		if c.At > start && c.At <= end {
-			inside += c.Tokens
+		all += c.Tokens()
+		if c.At() > start && c.At() <= end {
+			inside += c.Tokens()
 		}
 	}
 	if t.UsageSource != "server" || inside == 0 {

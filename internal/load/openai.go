@@ -183,7 +183,7 @@ func read(body io.Reader, t0 time.Time, tr *Trace, keepText bool) error {
 	emit := func(data []byte) error { return st.event(data, at) }
 	for {
 		n, err := body.Read(*buf)
-		at = time.Since(t0)
+		at = moment(t0)
 		if n > 0 {
 			if tr.FirstByte < 0 {
 				tr.FirstByte = at

@@ -67,7 +67,7 @@ func heard(data []byte, step int, keep bool) (Trace, string) {
 	}
 	tr.FirstToken, tr.FirstByte, tr.LastToken, tr.End, tr.Text = 0, 0, 0, 0, nil
 	for i := range tr.Chunks {
-		tr.Chunks[i].At = 0
+		tr.Chunks[i] = NewChunk(0, tr.Chunks[i].Tokens())
 	}
 	return tr, told
 }

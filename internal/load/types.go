@@ -27,7 +27,8 @@ const (
 
 // Trace is what happened to one request. Stamps are durations since the
 // window's t0 on the monotonic clock, taken when bytes were read and before
-// they are parsed; a negative stamp means that it never happened.
+// they are parsed, in steps of 64 ns; a negative stamp means that it never
+// happened.
 type Trace struct {
 	ID           int
 	Scheduled    time.Duration
@@ -48,12 +49,6 @@ type Trace struct {
 	FinishReason string
 	PromptHash   string
 	Text         []byte // only when responses are kept
-}
-
-// Chunk is one piece of the stream that carried tokens.
-type Chunk struct {
-	At     time.Duration // since t0
-	Tokens int           // at least 1
 }
 
 // Client speaks one server's dialect. Generate fills tr, stamps it against
