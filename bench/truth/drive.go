@@ -20,6 +20,10 @@ import (
 // interval is that of 20 tokens a second.
 const interval = 50 * time.Millisecond
 
+// ramp is the time over which the requests are sent: the server must have read
+// one before the next comes, or its stamp of it is late and TTFT seems wrong.
+const ramp = 2 * time.Second
+
 // drive runs n streams of so many tokens and holds them to the server's word.
 func drive(ctx context.Context, base string, n, tokens int, stalled bool) (figures, error) {
 	if stalled {
@@ -30,7 +34,7 @@ func drive(ctx context.Context, base string, n, tokens int, stalled bool) (figur
 		defer stop()
 	}
 	server := standin.Process{URL: base}
-	got, err := server.Try(ctx, standin.Trial{Streams: n, Tokens: tokens, Interval: interval, Halting: stalled})
+	got, err := server.Try(ctx, standin.Trial{Streams: n, Tokens: tokens, Interval: interval, Halting: stalled, Over: ramp})
 	if err != nil {
 		return figures{}, err
 	}

@@ -6,7 +6,9 @@
 // Server and client are processes of their own, each on a core of its own.
 // Their clock is the same, CLOCK_MONOTONIC. The server stamps a token just
 // before it hands it to the kernel: the server's write, the kernel's way and
-// the client's read are all in the error.
+// the client's read are all in the error. TTFT is held to the server's, from its
+// read of the request to its first write: how late the server was to read is in
+// that error too.
 package main
 
 import (
@@ -47,7 +49,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.role, "role", "", "serve or drive: what a child of this command does")
 	flag.StringVar(&o.url, "url", "", "of the server, with -role drive")
 	flag.StringVar(&o.streams, "streams", "1,100,1000", "numbers of streams at once")
-	flag.IntVar(&o.tokens, "tokens", 200, "tokens of a stream, 20 a second")
+	flag.IntVar(&o.tokens, "tokens", 600, "tokens of a stream, 20 a second; requests are sent over the first 2 s")
 	flag.BoolVar(&o.stalled, "stalled", false, "with -role drive: beside readers that have stalled")
 	flag.Float64Var(&o.limit, "limit", 0, "fail if the 99th percentile of any error is over so many milliseconds; 0: never")
 	flag.Parse()

@@ -22,7 +22,8 @@ const (
 // percentile.
 const (
 	pacedInterval = 50 * time.Millisecond
-	pacedTokens   = 80
+	pacedTokens   = 100
+	pacedOver     = 2 * time.Second // in which they are begun, as arrivals are
 )
 
 // clientStreams are what the client is tried with, up to what it may open.
@@ -76,7 +77,7 @@ func (c *calibrated) pace(ctx context.Context, server *standin.Process) error {
 		if n > load.MostConnections() {
 			return nil
 		}
-		got, err := server.Try(ctx, standin.Trial{Streams: n, Tokens: pacedTokens, Interval: pacedInterval})
+		got, err := server.Try(ctx, standin.Trial{Streams: n, Tokens: pacedTokens, Interval: pacedInterval, Over: pacedOver})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,9 @@
 package load
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // glance reads what a stream needs of one event without decoding all of it and
 // without allocating. It takes only what it is sure of: of anything unusual it is
@@ -51,16 +54,19 @@ func (f *fields) first(n int) bool {
 	return !again
 }
 
-// alike says that a key is one of the names in other letters' case, which the full
-// decoder takes for it; what has other bytes than ASCII may be too.
+// alike says that a key is one of the names, which begin with small letters, in
+// other letters' case, which the full decoder takes for it; what has other bytes
+// than ASCII may be too.
 func alike(key []byte, names ...string) bool {
+	var all byte
 	for _, c := range key {
-		if c >= 0x80 {
-			return true
-		}
+		all |= c
+	}
+	if all >= 0x80 {
+		return true
 	}
 	for _, n := range names {
-		if len(key) == len(n) && bytes.EqualFold(key, []byte(n)) {
+		if len(key) == len(n) && key[0]|0x20 == n[0] && bytes.EqualFold(key, []byte(n)) {
 			return true
 		}
 	}
@@ -155,6 +161,7 @@ func (g *glance) reason() bool {
 	case "":
 	default:
 		g.finish = string(text)
+		return ok && utf8.Valid(text) // the full decoder mends what is not
 	}
 	return ok
 }

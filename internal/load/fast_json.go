@@ -3,7 +3,7 @@ package load
 // This file is the JSON that glance knows: strict, and less than all of it.
 
 func (g *glance) space() {
-	for g.i < len(g.p) {
+	for g.i < len(g.p) && g.p[g.i] <= ' ' {
 		switch g.p[g.i] {
 		case ' ', '\t', '\n', '\r':
 			g.i++

@@ -17,6 +17,7 @@ type Trial struct {
 	Interval time.Duration // between the tokens of a stream; 0: as fast as it goes
 	Burst    int           // chunks of one write, where there is no interval; 0 is 1
 	Halting  bool          // beside them, a stream that gets half a token until all have ended
+	Over     time.Duration // their requests are sent one by one over this time; 0: all at once
 }
 
 // Outcome is what a trial was and cost.
@@ -50,7 +51,7 @@ func (p *Process) Try(ctx context.Context, t Trial) (Outcome, error) {
 	}
 	runtime.GC()
 	audit := load.StartAudit()
-	run, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(len(reqs))})
+	run, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: t.pattern()})
 	out := Outcome{Run: run, Audit: audit.Stop()}
 	if err != nil {
 		return out, err
@@ -61,6 +62,13 @@ func (p *Process) Try(ctx context.Context, t Trial) (Outcome, error) {
 	}
 	out.Server = after - before
 	return out, out.check(t)
+}
+
+func (t Trial) pattern() load.Pattern {
+	if t.Over > 0 {
+		return load.Constant(float64(t.Streams)/t.Over.Seconds(), 0)
+	}
+	return load.Closed(t.Streams + 1)
 }
 
 func (t Trial) requests() []load.Request {
