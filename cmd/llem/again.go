@@ -94,16 +94,11 @@ func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
 func (q *asked) restore(e study.Experiment) error {
 	var list []study.Restored
 	q.e, list = e.Restore(os.LookupEnv)
-	var missing []string
-	for _, s := range list {
-		if !s.Found {
-			missing = append(missing, fmt.Sprintf("%s by the variable %s", s.Path, s.Variable))
-			continue
-		}
-		q.notes = append(q.notes, fmt.Sprintf("%s: of the environment's %s; a result keeps no secret", s.Path, s.Variable))
+	if lost := study.Lost(list); lost != "" {
+		return usageError{fmt.Errorf("--from: a result keeps no secret: give %s", lost)}
 	}
-	if len(missing) > 0 {
-		return usageError{fmt.Errorf("--from: a result keeps no secret: give %s", strings.Join(missing, ", "))}
+	for _, s := range list {
+		q.notes = append(q.notes, fmt.Sprintf("%s: of the environment's %s; a result keeps no secret", s.Path, s.Variable))
 	}
 	return nil
 }

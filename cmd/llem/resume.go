@@ -58,6 +58,9 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 	if s.study, s.plan, err = s.input.study(); err != nil {
 		return nil, err
 	}
+	if err := c.versusOf(s.plan); err != nil {
+		return nil, err
+	}
 	if s.changed = s.plan.Hash != p.Hash; s.changed {
 		diff := study.Diff(kept, s.study.EffectiveYAML())
 		if diff == "" {

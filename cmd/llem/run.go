@@ -113,6 +113,8 @@ func (c *runCmd) Run(a *app) error {
 	switch {
 	case err != nil:
 		return err
+	case q.plan != nil && c.versusOf(q.plan) != nil:
+		return c.versusOf(q.plan)
 	case q.plan != nil:
 		if c.JSON {
 			return printJSON(a.stdout, planRecord(q.plan))

@@ -18,7 +18,7 @@ func (c *showCmd) Run(a *app) error {
 		return a.showStudy(c.Results[0], "", c.JSON)
 	}
 	var list []report.Entry
-	good, err := a.each(c.Results, func(r *result.Record, dir string) error {
+	good, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
 		if c.JSON {
 			enc := json.NewEncoder(a.stdout)
 			enc.SetIndent("", "  ")

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -57,16 +56,13 @@ func (in input) study() (*study.Study, *study.Plan, error) {
 	return s, p, nil
 }
 
-// letter is how a table names its points.
-var letter = regexp.MustCompile(`^[A-Z][0-9]*$`)
-
 // versusOf refuses a point that the study does not have before hours are spent on it.
 func (c *runCmd) versusOf(p *study.Plan) error {
-	if c.Versus == nil || letter.MatchString(*c.Versus) {
+	if c.Versus == nil {
 		return nil
 	}
-	for _, i := range p.Runnable() {
-		if p.Points[i].Name == *c.Versus {
+	for n, i := range p.Runnable() {
+		if p.Points[i].Name == *c.Versus || report.Letter(n) == *c.Versus {
 			return nil
 		}
 	}
@@ -183,14 +179,8 @@ func (c *runCmd) studyRunner(a *app, p *study.Plan, watch *observer) (*harness.R
 // restored is an experiment with the secrets that a study's folder does not keep.
 func restored(e study.Experiment) (study.Experiment, error) {
 	e, list := e.Restore(os.LookupEnv)
-	var missing []string
-	for _, s := range list {
-		if !s.Found {
-			missing = append(missing, fmt.Sprintf("%s by the variable %s", s.Path, s.Variable))
-		}
-	}
-	if len(missing) > 0 {
-		return e, fmt.Errorf("a study's folder keeps no secret: give %s", strings.Join(missing, ", "))
+	if lost := study.Lost(list); lost != "" {
+		return e, fmt.Errorf("a study's folder keeps no secret: give %s", lost)
 	}
 	return e, nil
 }

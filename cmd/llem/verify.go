@@ -13,7 +13,7 @@ type verifyCmd struct {
 
 func (c *verifyCmd) Run(a *app) error {
 	same, shown := true, 0
-	good, err := a.each(c.Results, func(r *result.Record, dir string) error {
+	good, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
 		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
 		}

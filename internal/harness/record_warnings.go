@@ -77,7 +77,8 @@ func (x *run) clientWarnings(fig load.Figures) {
 	switch {
 	case share > clientCPUShare:
 		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
-	case fig.Lag != nil && x.exp.Workload.Load.Open() && fig.Lag.P99 > clientLagMS:
+	// Where a request waits for a place it is the server that is late.
+	case fig.Lag != nil && x.exp.Workload.Load.Open() && x.exp.Workload.Load.MaxInFlight == 0 && fig.Lag.P99 > clientLagMS:
 		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
 	case lag != nil && stamped != nil && lag.P99 > max(clientStampMS, clientStampShare*stamped.P99):
 		x.warn("client_bound", "stamps were %.1f ms late at the 99th percentile, of %s of %.1f ms", lag.P99, name, stamped.P99)

@@ -95,20 +95,21 @@ func (s *Study) failures(err error) error {
 
 // all runs what is left.
 func (s *Study) all(ctx context.Context) error {
-	todo, err := s.left()
+	pending, err := s.left()
 	if err != nil {
 		return err
 	}
 	s.tally.planned = len(s.record.Runs)
 	s.runner.Observer.Say(s.tally.line(0))
 	inRow := 0
-	for _, run := range todo {
+	for _, run := range pending {
 		status, err := s.run(ctx, run)
 		if err != nil {
 			return err
 		}
-		s.tally.ended(status)
-		s.runner.Observer.Say(s.tally.line(len(todo)))
+		s.tally.now++
+		s.tally.had(status)
+		s.runner.Observer.Say(s.tally.line(len(pending)))
 		if status == result.Completed {
 			inRow = 0
 			continue

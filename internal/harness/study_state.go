@@ -14,11 +14,11 @@ import (
 // left lists the runs that have no whole record, in the plan's order. The records
 // themselves tell, whatever the journal's last words were: one that is whole is not
 // run again, what was cut off is set aside.
-func (s *Study) left() (todo []int, err error) {
+func (s *Study) left() (pending []int, err error) {
 	for run := 1; run <= len(s.record.Runs); run++ {
 		rec, why := s.whole(run)
 		if rec != nil {
-			s.tally.had(rec)
+			s.tally.had(rec.Status)
 			continue
 		}
 		if why != "" {
@@ -27,9 +27,9 @@ func (s *Study) left() (todo []int, err error) {
 				return nil, err
 			}
 		}
-		todo = append(todo, run)
+		pending = append(pending, run)
 	}
-	return todo, nil
+	return pending, nil
 }
 
 // whole is a run's record where it is complete; why it is not, where it left
@@ -119,16 +119,8 @@ type tally struct {
 	energy                     string // of the last run
 }
 
-func (t *tally) had(r *result.Record) {
-	if r.Status == result.Completed {
-		t.completed++
-	} else {
-		t.failed++
-	}
-}
-
-func (t *tally) ended(status string) {
-	t.now++
+// had counts a run that has a whole record.
+func (t *tally) had(status string) {
 	if status == result.Completed {
 		t.completed++
 	} else {
@@ -150,13 +142,13 @@ func (t *tally) last(r *result.Record) {
 	}
 }
 
-// line is the status of the study in one line; todo are the runs of this llem.
-func (t *tally) line(todo int) string {
+// line is the status of the study in one line; runs are those of this llem.
+func (t *tally) line(runs int) string {
 	parts := []string{
 		fmt.Sprintf("%d of %d done", t.completed+t.failed, t.planned), fmt.Sprintf("%d failed", t.failed),
 		fmt.Sprintf("%d left", t.planned-t.completed-t.failed),
 	}
-	if left := todo - t.now; t.now > 0 && left > 0 {
+	if left := runs - t.now; t.now > 0 && left > 0 {
 		parts = append(parts, fmt.Sprintf("about %s to go", (t.spent/time.Duration(t.now)*time.Duration(left)).Round(time.Second)))
 	}
 	if t.energy != "" {

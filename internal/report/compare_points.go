@@ -45,7 +45,7 @@ func points(list []Entry) []Point {
 	slices.SortFunc(out, func(a, b *Point) int { return at[a] - at[b] })
 	flat := make([]Point, len(out))
 	for i, p := range out {
-		p.Label = letter(i)
+		p.Label = Letter(i)
 		p.fill()
 		flat[i] = *p
 	}

@@ -39,13 +39,13 @@ func Side(w io.Writer, list []Entry, opt Options) error {
 	p.unlike(list)
 	p.section("Results")
 	for i, e := range list {
-		p.row(letter(i), "%s", strings.ReplaceAll(e.Dir, " ", hard))
+		p.row(Letter(i), "%s", strings.ReplaceAll(e.Dir, " ", hard))
 	}
 	return p.print(w)
 }
 
-// letter names a column: A, B, … Z, A1, B1.
-func letter(i int) string {
+// Letter names a column: A, B, … Z, A1, B1.
+func Letter(i int) string {
 	name := string(rune('A' + i%26))
 	if i >= 26 {
 		name += fmt.Sprint(i / 26)
@@ -103,7 +103,7 @@ func (p *printer) columns(list []Entry, first int) {
 		}
 		fmt.Fprintln(&p.b)
 	}
-	line("", func(i int, _ *result.Record) string { return letter(first + i) })
+	line("", func(i int, _ *result.Record) string { return Letter(first + i) })
 	for _, row := range sideRows {
 		if row.of == nil {
 			fmt.Fprintln(&p.b)

@@ -12,7 +12,7 @@ func side(t *testing.T, records ...*result.Record) string {
 	t.Helper()
 	var list []Entry
 	for i, r := range records {
-		list = append(list, Entry{Record: r, Dir: "results/" + letter(i)})
+		list = append(list, Entry{Record: r, Dir: "results/" + Letter(i)})
 	}
 	var b bytes.Buffer
 	if err := Side(&b, list, Options{}); err != nil {

@@ -25,10 +25,15 @@ func Read(path string) (*Record, string, error) {
 		return nil, "", fmt.Errorf("read result: %w", err)
 	}
 	var head struct {
-		SchemaVersion string `json:"schema_version"`
+		SchemaVersion string  `json:"schema_version"`
+		Experiment    *string `json:"experiment_id"`
+		Study         string  `json:"study_hash"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, "", notResult(path, data, err)
+	}
+	if head.Study != "" && head.Experiment == nil {
+		return nil, "", fmt.Errorf("%s is of a study, and no result: name the study's directory", path)
 	}
 	if head.SchemaVersion == "" {
 		return nil, "", fmt.Errorf("%s is not a result: it has no schema_version", path)

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -8,7 +9,8 @@ import (
 )
 
 // Restored is a secret that a written configuration has lost: its key, and the
-// environment variable that was asked for it.
+// environment variable that was asked for it; empty: the secret is a part of the
+// value, which no variable gives back.
 type Restored struct {
 	Path, Variable string
 	Found          bool
@@ -22,13 +24,31 @@ func (e Experiment) Restore(lookup func(variable string) (value string, ok bool)
 	r := restorer{lookup: lookup}
 	e.Engine.Env = maps.Clone(e.Engine.Env)
 	for _, name := range slices.Sorted(maps.Keys(e.Engine.Env)) {
-		if secret(name) && e.Engine.Env[name] == redacted {
+		switch v := e.Engine.Env[name]; {
+		case secret(name) && v == redacted:
 			e.Engine.Env[name] = r.ask("engine.env."+name, name)
+		case v != redacted && strings.Contains(v, redacted):
+			r.list = append(r.list, Restored{Path: "engine.env." + name})
 		}
 	}
 	e.Engine.Args = r.mapping("engine.args", "", e.Engine.Args, false)
 	e.Workload.ExtraBody = r.mapping("workload.extra_body", "", e.Workload.ExtraBody, false)
 	return e, r.list
+}
+
+// Lost says in words which secrets nobody gave back, and what would.
+func Lost(list []Restored) string {
+	var out []string
+	for _, s := range list {
+		switch {
+		case s.Found:
+		case s.Variable == "":
+			out = append(out, s.Path+", of which a secret is a part, in a file")
+		default:
+			out = append(out, fmt.Sprintf("%s by the variable %s", s.Path, s.Variable))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 type restorer struct {
@@ -69,8 +89,11 @@ func (r *restorer) value(path, name string, v any, under bool) any {
 		}
 		return out
 	case string:
-		if under && v == redacted {
+		switch {
+		case under && v == redacted:
 			return r.ask(path, name)
+		case v != redacted && strings.Contains(v, redacted):
+			r.list = append(r.list, Restored{Path: path})
 		}
 	}
 	return v

@@ -114,7 +114,38 @@ func (e Experiment) redact() (Experiment, []string) {
 	}
 	e.Engine.Args = r.mapping(e.Engine.Args, false)
 	e.Workload.ExtraBody = r.mapping(e.Workload.ExtraBody, false)
+	if len(r.values) > 0 { // the same texts may stand under other names
+		for name, v := range e.Engine.Env {
+			e.Engine.Env[name] = r.hidden(v).(string)
+		}
+		e.Engine.Args = r.hidden(e.Engine.Args).(map[string]any)
+		e.Workload.ExtraBody = r.hidden(e.Workload.ExtraBody).(map[string]any)
+	}
 	return e, r.values
+}
+
+// hidden copies v with the secrets' texts replaced in every string of it.
+func (r *redactor) hidden(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := maps.Clone(v)
+		for name, inner := range v {
+			out[name] = r.hidden(inner)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = r.hidden(v[i])
+		}
+		return out
+	case string:
+		if text := hide(v, r.values); text != redacted || v == redacted {
+			return text
+		}
+		return "(" + redacted + ")" // told from one whose own name is a secret's, which Restore puts back
+	}
+	return v
 }
 
 // redactor copies values without what stands under the name of a secret, and

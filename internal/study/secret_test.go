@@ -76,3 +76,27 @@ func TestHideTakesTheValuesOfSecretsOutOfAText(t *testing.T) {
 		t.Errorf("without secrets: %q", got)
 	}
 }
+
+// A secret's text is in no configuration that is written, whatever name it stands
+// under, and Restore says of what it was a part.
+func TestASecretUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	e, err := Decode("x.yaml", []byte("model: a/b\nengine: {env: {HF_TOKEN: hf_planted123, COPY: hf_planted123}, args: {note: [is hf_planted123]}}\nworkload: {extra_body: {a: {b: hf_planted123 it is}}}\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := e.EffectiveYAML()
+	if strings.Contains(string(text), "planted") {
+		t.Errorf("it is there:\n%s", text)
+	}
+	again, err := Decode("y.yaml", text, Options{})
+	if err != nil || again.ConfigHash() != e.ConfigHash() {
+		t.Fatalf("another hash, %v\n%s", err, text)
+	}
+	_, list := again.Restore(func(string) (string, bool) { return "hf_planted123", true })
+	for _, path := range []string{"engine.env.COPY", "engine.args.note.0", "workload.extra_body.a.b"} {
+		if !strings.Contains(Lost(list), path) {
+			t.Errorf("%s is not told to be lost: %s", path, Lost(list))
+		}
+	}
+}
