@@ -124,14 +124,18 @@ func (c *cleanCmd) settings(a *app) error {
 		return fmt.Errorf("restore the settings of GPUs: %w", err)
 	}
 	defer gpus.Close() //nolint:errcheck // what was set is set
-	var failed error
+	return a.restore(gpus, left, func(done string) { fmt.Fprintln(a.stdout, done) })
+}
+
+// restore puts the settings of GPUs back that a killed run has left changed.
+func (a *app) restore(gpus harness.GPUs, left []string, say func(done string)) (failed error) {
 	for _, uuid := range left {
 		done, err := harness.RestoreSettings(a.ctx, gpus, uuid)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		fmt.Fprintln(a.stdout, done)
+		say(done)
 	}
 	return failed
 }

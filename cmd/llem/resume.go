@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/harness"
@@ -37,6 +38,15 @@ func (c *runCmd) resumeStudy(a *app) error {
 	s, err := c.stopped(a, dir)
 	if err != nil {
 		return err
+	}
+	env, err := environ()
+	if err != nil {
+		return err
+	}
+	for _, v := range setsOf(study.Options{Env: env}) {
+		if !slices.Contains(s.record.Sets, v) {
+			fmt.Fprintf(a.stderr, "%s is not heeded: a study goes on as it was begun\n", v.Source)
+		}
 	}
 	return c.carryOut(a, s)
 }

@@ -240,12 +240,7 @@ func tidy(a *app, r *harness.Runner, p *result.StudyPlan, watch *observer) error
 		return errors.Join(failed, err)
 	}
 	defer gpus.Close() //nolint:errcheck // what was set is set
-	for _, uuid := range left {
-		done, err := harness.RestoreSettings(a.ctx, gpus, uuid)
-		failed = errors.Join(failed, err)
-		watch.Say(done)
-	}
-	return failed
+	return errors.Join(failed, a.restore(gpus, left, watch.Say))
 }
 
 // setsOf are the values that stand above a study's file, without secrets.

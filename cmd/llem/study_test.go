@@ -1,16 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"math"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -177,6 +173,44 @@ func TestAStudyKeepsItsContainer(t *testing.T) {
 	}
 }
 
+// What one GPU cannot take is the failure of its own point, and the others are run.
+func TestAPointThatTheGPUCannotTake(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{})
+	o := h.llem("run", "--quick", h.sweep("sweep: {gpu_settings.power_limit_w: [9000, 250]}\nexecution: {cycles: 1, order: sequential}\n"))
+	runs := h.runs()
+	if o.code != exitFailed || len(runs) != 2 || runs[h.plan().Folder(1)].Status != result.Failed || runs[h.plan().Folder(2)].Status != result.Completed {
+		t.Errorf("exit %d, %d records\n%s", o.code, len(runs), o.stderr)
+	}
+	if r := runs[h.plan().Folder(1)]; !strings.Contains(r.Error, "it takes 200 to 400 W") {
+		t.Errorf("it says %q", r.Error)
+	}
+	if o := h.llem("show", h.path("out/s_"+strings.SplitN(filepath.Base(h.studyDir()), "_", 2)[1]), h.studyDir()+"/"+h.plan().Folder(2)); o.code != exitDone {
+		t.Errorf("a study's folder beside a result: exit %d\n%s", o.code, o.stderr)
+	}
+	h.llem("show", filepath.Join(h.studyDir(), result.SummaryFile)).refused(t, exitUsage, "is of a study, and no result")
+}
+
+// A study on a server that already runs waits its gaps, and needs no engine's name.
+func TestAStudyOnAnEndpoint(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	path := h.path("endpoint.yaml")
+	text := fmt.Sprintf("name: s\nmodel: reference/tiny\nengine: {endpoint: %q}\nworkload: {prompts: 4, max_input_tokens: 8, max_output_tokens: 8}\noutput: {dir: %q}\n%s", serve(t), h.path("out"), grid)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if o := h.llem("run", "--quick", path); o.code != exitDone {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	for name, r := range h.complete() {
+		if waited := strings.HasPrefix(r.Gap, "waited 1s: the server was already running"); waited != (r.Study.Run > 1) {
+			t.Errorf("%s: gap %q", name, r.Gap)
+		}
+	}
+	h.llem("run", "--quick", "--versus", "Z", path).refused(t, exitUsage, "--versus Z: the study has no such point")
+}
+
 // Wherever llem is killed, and however often, going on ends with one whole record
 // of every run, and with nothing left on the host.
 func TestAStudyIsResumedAfterKillInEveryPhase(t *testing.T) {
@@ -303,70 +337,4 @@ func TestAStudyWaitsForItsDaemon(t *testing.T) {
 	if old, _ := filepath.Glob(filepath.Join(h.studyDir(), result.SupersededDir, "*", result.RecordFile)); len(old) != 1 {
 		t.Errorf("set aside: %v", old)
 	}
-}
-
-// gate is a socket of the daemon's that can be shut.
-type gate struct {
-	t    *testing.T
-	path string
-	mu   sync.Mutex
-	l    net.Listener
-	all  []net.Conn
-}
-
-// gate has h reach the daemon through one.
-func (h *host) gate() *gate {
-	h.t.Helper()
-	g := &gate{t: h.t, path: h.path("docker.sock")}
-	g.open()
-	h.t.Cleanup(g.shut)
-	h.set("DOCKER_HOST", "unix://"+g.path)
-	return g
-}
-
-func (g *gate) open() {
-	l, err := net.Listen("unix", g.path)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.mu.Lock()
-	g.l = l
-	g.mu.Unlock()
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("unix", "/var/run/docker.sock")
-			if err != nil {
-				in.Close()
-				continue
-			}
-			g.mu.Lock()
-			g.all = append(g.all, in, out)
-			g.mu.Unlock()
-			go pipe(in, out)
-			go pipe(out, in)
-		}
-	}()
-}
-
-func pipe(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // until one of them is closed
-	if c, ok := to.(*net.UnixConn); ok {
-		_ = c.CloseWrite() // it may be gone
-	}
-}
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err := g.l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		g.t.Error(err)
-	}
-	for _, c := range g.all {
-		c.Close()
-	}
-	g.all = nil
 }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,6 +40,9 @@ func (x *run) findEndpoint(ctx context.Context) error {
 		}
 	}
 	told, how, err := engine.Tell(ctx, at)
+	if err != nil && x.place != nil && !errors.Is(err, engine.ErrUnknown) { // it may be back, and the study waits
+		return fault(HostFault, "engine.endpoint: %w", passing{err})
+	}
 	name := x.exp.Engine.Name
 	if name == "" {
 		if err != nil {

@@ -48,6 +48,7 @@ type fake struct {
 	after    int // of the requests of the path dies
 	silent   bool
 	away     int      // how often the daemon does not answer, once it was asked for an image three times
+	lost     int      // its image is gone once it was asked for so often; 0: never
 	launched int      // containers
 	asked    int      // for an image
 	tells    []string // stand in its command line, its log and its refusals
@@ -167,6 +168,9 @@ func (f *fake) Resolve(context.Context, string, string, func(done, total int64))
 	if f.asked++; f.asked > 3 && f.away > 0 {
 		f.away--
 		return engine.Image{}, ErrAway
+	}
+	if f.lost > 0 && f.asked > f.lost {
+		return engine.Image{}, ErrNoImage
 	}
 	return engine.Image{Ref: "i", ID: "sha256:1"}, nil
 }

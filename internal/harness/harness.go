@@ -253,6 +253,7 @@ func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 		os.Remove(x.store.Dir()) // empty
 		return Outcome{}, err
 	}
+	x.untune()
 	rec := x.record(err)
 	keep := x.keep(rec)
 	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec))

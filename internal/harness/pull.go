@@ -52,10 +52,13 @@ func (x *run) pullImage(ctx context.Context) (err error) {
 		x.glance(ctx)
 		return x.findEngine(ctx)
 	}
-	if x.exp.Engine.Name == "" {
-		return nil
+	name := x.exp.Engine.Name
+	if name == "" {
+		if name, _, err = engine.Tell(ctx, x.exp.Engine.Endpoint); err != nil {
+			return fault(ConfigFault, "engine.endpoint: %w; or name it with --engine or engine.name", err)
+		}
 	}
-	if x.eng, err = engine.Lookup(x.exp.Engine.Name); err != nil {
+	if x.eng, err = engine.Lookup(name); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
 	}
 	return nil

@@ -124,5 +124,11 @@ var ErrNoImage = errors.New("no such image")
 // ErrAway is a daemon or a registry that does not answer, and may again.
 var ErrAway = errors.New("the Docker daemon does not answer")
 
+// passing is another server's ErrAway, in its own words.
+type passing struct{ error }
+
+func (passing) Is(target error) bool { return target == ErrAway }
+func (p passing) Unwrap() error      { return p.error }
+
 // ErrNoGPU is returned by an opener of GPUs on a host that has none.
 var ErrNoGPU = errors.New("no NVIDIA GPU on this host")

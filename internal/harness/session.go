@@ -134,6 +134,9 @@ func (x *run) pinned() (engine.Image, bool) {
 // samePinned finds that very image on this host, whatever its tag names by now.
 func (x *run) samePinned(ctx context.Context, was engine.Image) (engine.Image, error) {
 	img, err := x.Docker.Resolve(ctx, was.ID, "never", x.Observer.Progress)
+	if errors.Is(err, ErrNoImage) {
+		return img, fault(HostFault, "image %s (%s), which the study took, is not on this host any more: resumed, the study takes what the name stands for by then", was.Ref, short(was.ID))
+	}
 	img.Ref, img.Digest = was.Ref, was.Digest
 	return img, err
 }

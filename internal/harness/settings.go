@@ -67,7 +67,12 @@ func (x *run) tune(ctx context.Context) error {
 		return fault(HostFault, "gpu_settings are not changed on a GPU that others use: %s; stop them, choose another GPU, or leave gpu_settings out", measure.Describe(others))
 	}
 	for _, d := range x.devices {
-		if err := x.tuneOne(d, want); err != nil {
+		err := x.tuneOne(d, want)
+		switch {
+		case err == nil:
+		case x.place != nil && errors.Is(err, measure.ErrBeyond): // this point's fault, and not that of the others
+			return fault(ConfigFault, "gpu_settings: %w", err)
+		default:
 			return fault(HostFault, "gpu_settings: %w", err)
 		}
 	}

@@ -150,7 +150,7 @@ func (s *Study) run(ctx context.Context, run int) (status string, err error) {
 		if err := s.aside(run, err.Error()); err != nil {
 			return "", err
 		}
-		s.runner.Observer.Say(fmt.Sprintf("the daemon does not answer: trying again in %s (%d of %d)", s.backoff[try], try+1, len(s.backoff)))
+		s.runner.Observer.Say(fmt.Sprintf("trying again in %s (%d of %d)", s.backoff[try], try+1, len(s.backoff)))
 		if measure.Sleep(ctx, s.backoff[try]) != nil {
 			return "", s.stopped(ctx, run)
 		}

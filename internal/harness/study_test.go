@@ -286,6 +286,27 @@ func TestFailuresInARowEndAStudy(t *testing.T) {
 	}
 }
 
+// An image that is gone is the host's fault, and no run's: none of them is a failed
+// one that no resume would repeat.
+func TestAnImageThatIsGoneEndsTheStudy(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{lost: 4}, "")
+	plan := b.plan()
+	if err := b.run(t, t.Context(), plan); KindOf(err) != HostFault || !strings.Contains(err.Error(), "image i (1), which the study took") {
+		t.Errorf("got %v", err)
+	}
+	if got := b.records(t); len(got) != 1 {
+		t.Errorf("records %v, want that of the run before", got)
+	}
+	b.f.lost = 0
+	if err := b.run(t, t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(whole, b.records(t)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // A daemon that goes away and comes back costs a try, and no run.
 func TestADaemonThatGoesAwayIsWaitedFor(t *testing.T) {
 	t.Parallel()

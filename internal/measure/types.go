@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -32,6 +33,9 @@ const (
 	// the others: HasThrottled<<k.
 	HasThrottled
 )
+
+// ErrBeyond is a setting that a GPU cannot take.
+var ErrBeyond = errors.New("beyond what the GPU can")
 
 // ThrottleTimes is how many reasons of throttling the driver counts the time of.
 const ThrottleTimes = len(throttleTimes)

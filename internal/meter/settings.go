@@ -39,7 +39,7 @@ func (n *NVML) SetPowerLimit(d measure.Device, watts float64) error {
 	if n.has("nvmlDeviceGetPowerManagementLimitConstraints") {
 		low, high, ret := dev.GetPowerManagementLimitConstraints()
 		if ret == nvml.SUCCESS && (mw < low || mw > high) {
-			return fmt.Errorf("%s: it takes %g to %g W", what, float64(low)/1000, float64(high)/1000)
+			return fmt.Errorf("%s: %w: it takes %g to %g W", what, measure.ErrBeyond, float64(low)/1000, float64(high)/1000)
 		}
 	}
 	if err := n.did(what, dev.SetPowerManagementLimit(mw)); err != nil {
@@ -66,7 +66,7 @@ func (n *NVML) LockSMClock(d measure.Device, mhz int) error {
 	case mhz == 0:
 		return n.did(fmt.Sprintf("set the SM clock of GPU %d free", d.Index), dev.ResetGpuLockedClocks())
 	case d.SMClockMaxMHz != nil && mhz > *d.SMClockMaxMHz:
-		return fmt.Errorf("%s: it has %d MHz at most", what, *d.SMClockMaxMHz)
+		return fmt.Errorf("%s: %w: it has %d MHz at most", what, measure.ErrBeyond, *d.SMClockMaxMHz)
 	}
 	return n.did(what, dev.SetGpuLockedClocks(uint32(mhz), uint32(mhz)))
 }

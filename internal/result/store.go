@@ -55,6 +55,44 @@ func Create(dir, name string, at time.Time) (*Store, error) {
 	}
 }
 
+// CreateAt makes the folder of one run at path. An empty one that is there is
+// taken; one that holds something is an error.
+func CreateAt(path string) (*Store, error) {
+	err := os.Mkdir(path, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		var list []os.DirEntry
+		if list, err = os.ReadDir(path); err == nil && len(list) > 0 {
+			err = fmt.Errorf("%s holds something already", path)
+		}
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("folder of the run: %w", err)
+	}
+	return &Store{dir: path}, nil
+}
+
+// Supersede sets a run's folder aside, since its run is done again: nothing that
+// was measured is lost.
+func Supersede(study, folder string) error {
+	aside := filepath.Join(study, SupersededDir)
+	if err := os.MkdirAll(aside, 0o755); err != nil {
+		return err
+	}
+	for n := 1; ; n++ {
+		to := filepath.Join(aside, fmt.Sprintf("%s_%d", folder, n))
+		if _, err := os.Lstat(to); err == nil {
+			continue
+		}
+		if err := os.Rename(filepath.Join(study, folder), to); err != nil {
+			return fmt.Errorf("set aside what a run left that was cut off: %w", err)
+		}
+		return errors.Join(syncDir(aside), syncDir(study))
+	}
+}
+
 // Dir is where the run's files are.
 func (s *Store) Dir() string { return s.dir }
 

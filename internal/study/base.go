@@ -106,6 +106,9 @@ func (d *decoder) anchor(dir string) {
 	if here("workload.source") && d.e.Workload.Source != "synthetic" {
 		d.e.Workload.Source = absolute(dir, d.e.Workload.Source)
 	}
+	if here("workload.load.file") && d.e.Workload.Load.File != "" {
+		d.e.Workload.Load.File = absolute(dir, d.e.Workload.Load.File)
+	}
 	if here("engine.container.mounts") {
 		d.checkContainer(dir)
 	}

@@ -114,7 +114,7 @@ func (s *Study) anchored(path string, v any) any {
 		return v.value()
 	case string:
 		local := path == "model" && (strings.HasPrefix(v, "./") || strings.HasPrefix(v, "../"))
-		if local || path == "workload.source" && v != "synthetic" {
+		if local || path == "workload.source" && v != "synthetic" || path == "workload.load.file" && v != "" {
 			return absolute(s.dir, v)
 		}
 	case []string:

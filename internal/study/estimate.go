@@ -86,9 +86,9 @@ func (p *Plan) Starts() int {
 // Sizes of what a run writes, in bytes, as runs on stand-in GPUs had them: a reading
 // of a GPU in samples.parquet, and a request and its tokens in requests.parquet.
 const (
-	bytesPerReading = 40
-	bytesPerRequest = 120
-	bytesPerToken   = 1.5
+	bytesPerReading = 28
+	bytesPerRequest = 370
+	bytesPerToken   = 1.2
 	bytesPerRun     = 64 << 10 // the record and the smaller files
 )
 
