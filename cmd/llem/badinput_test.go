@@ -121,7 +121,7 @@ func TestFlagsAndVariablesThatSayNothing(t *testing.T) {
 		{[]string{"--timeout", "0"}, "", []string{"--timeout 0s", "above 0"}},
 		{nil, "LLEM_GPUS=", []string{"LLEM_GPUS: gpus: blank"}},
 		{nil, "LLEM_WORKLOAD_PROMTS=5", []string{"LLEM_WORKLOAD_PROMTS", "LLEM_WORKLOAD_PROMPTS"}},
-		{nil, "LLEM_WORKLOAD_LOAD_FILE=trace.csv", []string{"LLEM_WORKLOAD_LOAD_FILE", "not in this version"}},
+		{nil, "LLEM_WORKLOAD_LOAD_FILE=trace.csv", []string{"LLEM_WORKLOAD_LOAD_FILE", "belongs to the pattern trace"}},
 	} {
 		h := newHost(t)
 		if name, value, ok := strings.Cut(c.env, "="); ok {

@@ -11,13 +11,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/load/standin"
 )
 
-// What a client that measures may take and be late by: the limits of the
-// warning client_bound.
-const (
-	mostClientShare = 0.8
-	mostStampLagMS  = 0.5
-)
-
 // paced is a stream of 20 tokens a second, for as long as tells a 99th
 // percentile.
 const (
@@ -95,11 +88,11 @@ func (c *calibrated) pace(ctx context.Context, server *standin.Process) error {
 func tooMuch(o standin.Outcome) string {
 	server := o.Server.Seconds() / o.Audit.Took.Seconds()
 	switch lag := o.Audit.Stamp; {
-	case o.Audit.CPUShare() > mostClientShare:
+	case o.Audit.CPUShare() > load.MostCPUShare:
 		return fmt.Sprintf("the client took %.0f %% of a core", 100*o.Audit.CPUShare())
-	case server > mostClientShare:
+	case server > load.MostCPUShare:
 		return fmt.Sprintf("the server that it was tried on took %.0f %% of its core", 100*server)
-	case lag != nil && lag.P99 > mostStampLagMS:
+	case lag != nil && lag.P99 > load.MostStampLagMS:
 		return fmt.Sprintf("stamps were %.2f ms late at the 99th percentile", lag.P99)
 	}
 	return ""

@@ -157,13 +157,13 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		stampMS float64
 		itlMS   float64
 		want    string
-	}{
+	}{ // what is bound is not ranked; what is only stamped late is
 		{"little to do", second / 2, "closed", 0, 0.1, 20, ""},
-		{"most of a core", 9 * second, "closed", 0, 0.1, 20, "90 % of a core"},
-		{"late at a constant rate", second, "constant", 11, 0.1, 20, "11.0 ms late"},
+		{"most of a core", 9 * second, "closed", 0, 0.1, 20, "client_bound: the client used 90 % of a core"},
+		{"late at a constant rate", second, "constant", 11, 0.1, 20, "client_bound: requests left 11.0 ms late"},
 		{"a little late", second, "constant", 9, 0.1, 20, ""},
 		{"a closed loop has no schedule", second, "closed", 50, 0.1, 20, ""},
-		{"late stamps", second, "closed", 0, 2.1, 20, "stamps were 2.1 ms late at the 99th percentile, of inter-token latencies of 20.0 ms"},
+		{"late stamps", second, "closed", 0, 2.1, 20, "stamps_late: stamps were 2.1 ms late at the 99th percentile, of inter-token latencies of 20.0 ms"},
 		{"late stamps of what takes long", second, "closed", 0, 1.9, 20, ""},
 		{"stamps as late as they may be", second, "closed", 0, 0.5, 1, ""},
 		{"late stamps of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
@@ -181,6 +181,19 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		}
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A request that finds no place is late by the server, which a rate that is bound
+// allows for.
+func TestAWaitForAPlaceIsNotTheClients(t *testing.T) {
+	t.Parallel()
+	for most, want := range map[int]int{0: 1, 8: 0} {
+		x := &run{work: &work{audit: load.Audit{Took: time.Second}}}
+		x.exp.Workload.Load = study.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}
+		if x.clientWarnings(load.Figures{Lag: &stats.Summary{P99: 5000}}); len(x.warnings) != want {
+			t.Errorf("at most %d in flight: %v", most, x.warnings)
 		}
 	}
 }

@@ -59,11 +59,10 @@ func (x *run) runWarnings(fig load.Figures) {
 // idling has a part in every figure.
 const longGap = time.Minute
 
-// A client that takes most of a core, sends late or stamps late measures itself.
+// A client that takes most of a core or sends late measures itself; one that stamps
+// late, its latencies alone.
 const (
-	clientCPUShare   = 0.8 // of one core
 	clientLagMS      = 10  // at the 99th percentile, open loop
-	clientStampMS    = 0.5 // at the 99th percentile: what a quiet host keeps to with 1,000 streams
 	clientStampShare = 0.1 // of the 99th percentile of what is stamped: less is not what the figure shows
 )
 
@@ -75,13 +74,13 @@ func (x *run) clientWarnings(fig load.Figures) {
 	}
 	lag := x.work.audit.Stamp
 	switch {
-	case share > clientCPUShare:
+	case share > load.MostCPUShare:
 		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
 	// Where a request waits for a place it is the server that is late.
 	case fig.Lag != nil && x.exp.Workload.Load.Open() && x.exp.Workload.Load.MaxInFlight == 0 && fig.Lag.P99 > clientLagMS:
 		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
-	case lag != nil && stamped != nil && lag.P99 > max(clientStampMS, clientStampShare*stamped.P99):
-		x.warn("client_bound", "stamps were %.1f ms late at the 99th percentile, of %s of %.1f ms", lag.P99, name, stamped.P99)
+	case lag != nil && stamped != nil && lag.P99 > max(load.MostStampLagMS, clientStampShare*stamped.P99):
+		x.warn("stamps_late", "stamps were %.1f ms late at the 99th percentile, of %s of %.1f ms", lag.P99, name, stamped.P99)
 	}
 }
 

@@ -27,6 +27,14 @@ type Audit struct {
 	GC *stats.Summary
 }
 
+// A client that takes more of a core than MostCPUShare may be what is measured, and
+// one whose stamps are later than MostStampLagMS, at the 99th percentile, is not on
+// a quiet host: there it keeps to it with 1,000 streams.
+const (
+	MostCPUShare   = 0.8
+	MostStampLagMS = 0.5
+)
+
 // CPUShare is how much of one core the process took.
 func (a Audit) CPUShare() float64 {
 	if a.Took <= 0 {
