@@ -23,7 +23,7 @@ type cli struct {
 	Quiet   bool `short:"q" help:"Say nothing but errors and the result."`
 	Verbose bool `short:"v" help:"Log what happens inside, on stderr."`
 
-	Run        runCmd        `cmd:"" help:"Measure one experiment: start the engine's container, drive it, write the result."`
+	Run        runCmd        `cmd:"" help:"Measure an experiment, or the runs of a study: start the engine's container, drive it, write the result."`
 	Measure    measureCmd    `cmd:"" help:"Measure the GPUs' energy while any command runs."`
 	Pull       pullCmd       `cmd:"" help:"Fetch an experiment's image and model, before the time on its GPUs is taken."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what this host can measure, what it lacks, and the command that mends it."`

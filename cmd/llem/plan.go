@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -60,12 +61,24 @@ const (
 	longStudy   = 24 * time.Hour
 )
 
-// dryRunStudy prints a study's plan: its points, their order, the images and
+// dryRunStudy prints a study's plan: its points, their order, images, models and
 // the time. It looks for images where a daemon answers, and pulls nothing.
-func dryRunStudy(a *app, p *study.Plan) error {
+func dryRunStudy(a *app, p *study.Plan, asJSON bool) error {
+	unfit, err := harness.Unfit(p, asWritten)
+	if err == nil {
+		err = p.Refuse(unfit)
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	if asJSON {
+		return printJSON(a.stdout, planRecord(p))
+	}
 	said := planSaid(a)
 	planSummary(p, said)
-	imagesSaid(a, p, said)
+	if err := needsSaid(a, p, said); err != nil {
+		return usageError{err}
+	}
 	diskSaid(p, said)
 	planPoints(a, p)
 	planOrder(a, p)
@@ -156,21 +169,22 @@ func rough(d time.Duration) string {
 	return d.String()
 }
 
-// imagesSaid says which images the runs need, and which of them are here.
-func imagesSaid(a *app, p *study.Plan, said func(what, seen string)) {
-	images := p.Images()
+// asWritten is an experiment whose secrets are not looked for.
+func asWritten(e study.Experiment) (study.Experiment, error) { return e, nil }
+
+// needsSaid says which images and models the runs need, and which of them are here.
+func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 	if n := p.Nameless(); n > 0 {
 		said("image", fmt.Sprintf("%d points name none: give --image, or engine.image", n))
 	}
-	if len(images) == 0 {
-		return
-	}
+	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: &observer{w: a.stderr, quiet: true}}
 	d, err := docker.Open(a.ctx, a.log)
 	if err == nil {
 		defer d.Close()
 		d.Say = func(string) {}
+		r.Docker = launcher{d}
 	}
-	for _, i := range images {
+	for _, i := range p.Images() {
 		switch {
 		case err != nil:
 			said("image", i.Ref+": whether it is here is not known, since no Docker daemon answers")
@@ -178,6 +192,37 @@ func imagesSaid(a *app, p *study.Plan, said func(what, seen string)) {
 			said("image", i.Ref+": "+imageState(a, d, i))
 		}
 	}
+	list, err := harness.Needs(p, asWritten)
+	seen := map[string]bool{}
+	for _, e := range list {
+		if text := e.Model + ": " + modelState(a, r, e); !seen[text] {
+			seen[text] = true
+			said("model", text)
+		}
+	}
+	return err
+}
+
+// modelState says whether an experiment's model is on this host.
+func modelState(a *app, r *harness.Runner, e study.Experiment) string {
+	const later = "whether it is here shows when its engine is known"
+	if e.Engine.Endpoint == "" && (e.Engine.Image == "" || r.Docker == nil) {
+		return later
+	}
+	never := e
+	never.Engine.Pull = "never"
+	got, err := r.Pull(a.ctx, never)
+	switch {
+	case errors.Is(err, harness.ErrNoImage):
+		return later
+	case errors.Is(err, hub.ErrNotFound) && !hub.IsPath(e.Model) && e.Engine.Pull != "never":
+		return "would be downloaded"
+	case err != nil:
+		return oneLine(e.Hide(err.Error()))
+	case got.Model.Path == "":
+		return "is the engine's own to find"
+	}
+	return "is here"
 }
 
 // diskSaid says what the results take, and what is free.

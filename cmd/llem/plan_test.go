@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -185,4 +188,41 @@ func TestExamplesOfStudiesArePlanned(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", f, o.code, o.stdout, o.stderr)
 		}
 	}
+}
+
+// Only a yes begins what takes long.
+func TestALongStudyIsBegunByAYes(t *testing.T) {
+	for answer, begins := range map[string]bool{"y\n": true, " Yes \n": true, "yes": true, "n\n": false, "\n": false, "": false, "yesterday\n": false} {
+		var said strings.Builder
+		err := (&app{ctx: t.Context(), stderr: &said}).ask("long", "long has 120 runs", strings.NewReader(answer))
+		if (err == nil) != begins {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if err != nil && codeOf(err) != exitUsage {
+			t.Errorf("%q: exit %d", answer, codeOf(err))
+		}
+		if said.String() != "long has 120 runs. Begin? [y/N] " {
+			t.Errorf("it asked %q", said.String())
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	nobody, _ := io.Pipe()
+	if err := (&app{ctx: ctx, stderr: io.Discard}).ask("long", "", nobody); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// Prompts that are too few are a plan's point that is not run, with the reason, and
+// a study of nothing else is refused.
+func TestAPlanReadsItsPrompts(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	if err := os.WriteFile(h.path("few.jsonl"), []byte("{\"prompt\": \"one\"}\n{\"prompt\": \"two\"}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text := "model: reference/tiny\nengine: {image: " + image + "}\nworkload: {prompts: 3}\nsweep: {workload.source: [few.jsonl, synthetic]}\nexecution: {cycles: 2, order: interleave}\n"
+	o := h.llem("run", "--dry-run", h.study(text))
+	o.planned(t, "not valid, and not run: ", "few.jsonl holds 2 prompts, workload.prompts asks for 3", ", 1 not valid: 1 are run\n", "# runs:        2\n", "# model:       reference/tiny: is the engine's own to find\n", "\n    1  2\n    2  2\n")
+	h.llem("run", "--dry-run", h.study(strings.Replace(text, ", synthetic", "", 1))).refused(t, exitUsage, "none of the study's points can be run", "few.jsonl holds 2 prompts, workload.prompts asks for 3")
 }

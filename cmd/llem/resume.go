@@ -33,7 +33,9 @@ func (c *runCmd) resumeStudy(a *app) error {
 		if dir, err = newestStudy(c.Output); err != nil {
 			return usageError{err}
 		}
-		fmt.Fprintln(a.stderr, "resuming", dir)
+		if !a.quiet {
+			fmt.Fprintln(a.stderr, "resuming", dir)
+		}
 	}
 	s, err := c.stopped(a, dir)
 	if err != nil {

@@ -116,10 +116,7 @@ func (c *runCmd) Run(a *app) error {
 	case q.plan != nil && c.versusOf(q.plan) != nil:
 		return c.versusOf(q.plan)
 	case q.plan != nil:
-		if c.JSON {
-			return printJSON(a.stdout, planRecord(q.plan))
-		}
-		return dryRunStudy(a, q.plan)
+		return dryRunStudy(a, q.plan, c.JSON)
 	case q.study != nil:
 		return c.beginStudy(a, *q.study)
 	}
@@ -179,7 +176,8 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, cl
 	}
 	d.Token, d.Say = token, watch.Say
 	r.Docker = launcher{d}
-	if left, err := d.Orphans(a.ctx, harness.RunHeld); err == nil && len(left) > 0 {
+	left, err := d.Orphans(a.ctx, harness.RunHeld)
+	if err == nil && len(left) > 0 && !c.Resume { // what the study itself left is removed
 		watch.Say(fmt.Sprintf("%d left over of runs that were killed, %s among them, may disturb this one: `llem clean` removes what was left", len(left), left[0].Name))
 	}
 	return r, func() { d.Close() }, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -50,10 +51,15 @@ func (a *app) confirm(p *study.Plan, yes bool) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return usageError{fmt.Errorf("%s: say --yes if that is meant, or see `llem run --dry-run`", what)}
 	}
+	return a.ask(p.Name, what, os.Stdin)
+}
+
+// ask begins only what is meant: what is said of it, and yes is answered.
+func (a *app) ask(name, what string, from io.Reader) error {
 	fmt.Fprintf(a.stderr, "%s. Begin? [y/N] ", what)
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is none
+		line, _ := bufio.NewReader(from).ReadString('\n') // no answer is none
 		answer <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {
@@ -61,7 +67,7 @@ func (a *app) confirm(p *study.Plan, yes bool) error {
 		if said == "y" || said == "yes" {
 			return nil
 		}
-		return usageError{fmt.Errorf("%s was not begun", p.Name)}
+		return usageError{fmt.Errorf("%s was not begun", name)}
 	case <-a.ctx.Done():
 		return a.ctx.Err()
 	}

@@ -262,3 +262,18 @@ func TestCDIIsASpecificationOfGPUs(t *testing.T) {
 		})
 	}
 }
+
+// A container that somebody else is removing is waited for, and no error.
+func TestAContainerThatIsBeingRemoved(t *testing.T) {
+	busy := 2
+	fake(t, map[string]http.HandlerFunc{"DELETE /containers/": func(w http.ResponseWriter, r *http.Request) {
+		if busy--; busy >= 0 {
+			say(http.StatusConflict, `{"message":"removal of container a is already in progress"}`)(w, r)
+			return
+		}
+		say(http.StatusNotFound, `{"message":"No such container: a"}`)(w, r)
+	}})
+	if err := openFake(t).Remove(t.Context(), Orphan{ID: "a"}); err != nil || busy >= 0 {
+		t.Errorf("got %v, %d answers left", err, busy)
+	}
+}

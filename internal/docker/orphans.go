@@ -51,10 +51,23 @@ func (d *Daemon) Orphans(ctx context.Context, held func(lock string) bool) ([]Or
 // Remove kills and removes an orphan.
 func (d *Daemon) Remove(ctx context.Context, o Orphan) error { return d.removeContainer(ctx, o.ID) }
 
+// removeContainer kills and removes a container, or waits until another that does so
+// has done it.
 func (d *Daemon) removeContainer(ctx context.Context, id string) error {
-	err := d.c.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
-	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove container %.12s: %w", id, err)
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	for {
+		err := d.c.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+		switch {
+		case err == nil, errdefs.IsNotFound(err):
+			return nil
+		case !errdefs.IsConflict(err):
+			return fmt.Errorf("remove container %.12s: %w", id, err)
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("remove container %.12s: %w", id, err)
+		}
 	}
-	return nil
 }

@@ -90,7 +90,7 @@ func firstFree(ctx context.Context, gpus GPUs, n int, lock func(uuids []string) 
 	if len(picked) < n {
 		held.Release()
 		if last != nil {
-			return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: %w; --wait-gpu waits for them", len(picked), len(all), n, last)
+			return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: %w", len(picked), len(all), n, last)
 		}
 		return nil, nil, "", fault(HostFault, "%w: %d of %d are free and %d are needed: others are in use or in MIG mode; --wait-gpu waits for them, naming GPUs with --gpus measures beside other processes", errBusy, len(picked), len(all), n)
 	}

@@ -138,7 +138,7 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	}
 	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
 	if err == nil {
-		err = x.pause(ctx)
+		err = x.explain(ctx, x.pause(ctx))
 	}
 	if err != nil {
 		return x.unmeasured(ctx, err)
@@ -262,6 +262,9 @@ func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 // explain turns what a phase saw, a broken connection or the end of a context,
 // into what caused it.
 func (x *run) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
 	if x.server != nil {
 		if died := x.death(ctx, KindOf(err) != ConfigFault); died != nil {
 			return x.away(ctx, died)
@@ -288,6 +291,9 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 	x.phases = append(x.phases, result.Phase{Name: p.String(), Start: start.UTC(), Seconds: took.Seconds()})
 	if err != nil {
 		note = "failed"
+	}
+	if errors.Is(err, context.Canceled) {
+		note = "interrupted"
 	}
 	x.Observer.End(p.String(), took, note)
 	return err

@@ -215,7 +215,7 @@ func (x *run) handOver(ctx context.Context, r *result.Record) bool {
 	}
 	s := x.place.session
 	s.kept = nil
-	if !x.keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
+	if x.place.last || !x.keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
 		return false
 	}
 	k := x.kept

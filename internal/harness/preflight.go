@@ -27,7 +27,7 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 		return "", fault(HostFault, "%w", err)
 	}
 	if free, ok := FreeSpace(x.store.Dir()); ok && free < minSpace {
-		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
+		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
 	if err := x.mark(); err != nil {
 		return "", fault(HostFault, "%w", err)

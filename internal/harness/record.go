@@ -82,7 +82,7 @@ func (x *run) environment() result.Environment {
 		g := result.GPU{
 			Index: d.Index, UUID: d.UUID, Name: d.Name, MemoryMB: float64(d.MemoryBytes) / (1 << 20),
 			Driver: d.Driver, CUDA: d.CUDA, VBIOS: d.VBIOS, ComputeCapability: d.ComputeCapability,
-			PowerLimitW: d.PowerLimitW, PowerLimitDefaultW: d.PowerLimitDefaultW,
+			PowerLimitW: d.PowerLimitW, PowerLimitDefaultW: d.PowerLimitDefaultW, PowerLimitMinW: d.PowerLimitMinW, PowerLimitMaxW: d.PowerLimitMaxW,
 			SMClockMHz: d.SMClockMHz, SMClockMaxMHz: d.SMClockMaxMHz, MemClockMHz: d.MemClockMHz,
 			Persistence: d.Persistence, MIG: d.MIG, PCIBusID: d.PCIBusID,
 			PCIeGeneration: d.PCIeGen, PCIeWidth: d.PCIeWidth,

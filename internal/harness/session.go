@@ -34,6 +34,7 @@ type place struct {
 	folder  string        // of its result
 	cycles  int           // of the study
 	gap     time.Duration // that the file asks for before it
+	last    bool          // no run comes after it
 	doubts  []measure.Warning
 }
 

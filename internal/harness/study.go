@@ -102,8 +102,8 @@ func (s *Study) all(ctx context.Context) error {
 	s.tally.planned = len(s.record.Runs)
 	s.runner.Observer.Say(s.tally.line(0))
 	inRow := 0
-	for _, run := range pending {
-		status, err := s.run(ctx, run)
+	for i, run := range pending {
+		status, err := s.run(ctx, run, i == len(pending)-1)
 		if err != nil {
 			return err
 		}
@@ -127,12 +127,13 @@ func (s *Study) all(ctx context.Context) error {
 
 // run carries out one run, and again where only the daemon is to blame. The error
 // ends the study; a failure of the experiment is a status.
-func (s *Study) run(ctx context.Context, run int) (status string, err error) {
+func (s *Study) run(ctx context.Context, run int, last bool) (status string, err error) {
 	e, err := s.experiment(run)
 	if err != nil {
 		return "", err
 	}
 	at := s.place(run, e)
+	at.last = last
 	for try := 0; ; try++ {
 		out, err := s.attempt(ctx, at, e)
 		switch {

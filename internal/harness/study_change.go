@@ -1,9 +1,13 @@
 package harness
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -23,41 +27,93 @@ func slots(p *result.StudyPlan) map[slot]int {
 }
 
 // Rebase gives the runs of a changed study the folders of the study that was begun:
-// the same configuration in the same cycle keeps its folder; a run that is only in
-// the old study is set aside with all that it measured. It writes no plan.
+// the same configuration in the same cycle keeps its folder, or gets back the one
+// that an earlier change set aside; a run that is only in the old study is set aside
+// with all that it measured. Folders of new runs are numbered on from the highest.
+// It writes no plan.
 func Rebase(dir string, was, now *result.StudyPlan) error {
 	old := slots(was)
-	now.Folders = map[int]string{}
+	folders := map[int]string{}
 	taken := map[string]bool{}
 	for s, run := range slots(now) {
 		if before, ok := old[s]; ok {
-			now.Folders[run] = was.Folder(before)
+			folders[run] = was.Folder(before)
 			taken[was.Folder(before)] = true
 		}
 	}
+	highest := len(was.Runs)
 	for run := range was.Runs {
-		if folder := was.Folder(run + 1); !taken[folder] {
-			if err := setAside(dir, folder); err != nil {
-				return err
+		folder := was.Folder(run + 1)
+		highest = max(highest, numberOf(folder))
+		if taken[folder] {
+			continue
+		}
+		if err := setAside(dir, folder); err != nil {
+			return err
+		}
+	}
+	aside, err := setAsideRuns(dir, now.ID, taken)
+	if err != nil {
+		return err
+	}
+	for s, run := range slots(now) {
+		path, ok := aside[s]
+		if folders[run] != "" || !ok {
+			continue
+		}
+		if folders[run], err = result.Recall(dir, path); err != nil {
+			return err
+		}
+		highest = max(highest, numberOf(folders[run]))
+	}
+	now.Folders = nil
+	for run := 1; run <= len(now.Runs); run++ {
+		if folders[run] == "" {
+			highest++
+			folders[run] = now.FolderAt(highest, run)
+		}
+	}
+	now.Folders = folders
+	return nil
+}
+
+// numberOf is the number that a run's folder begins with.
+func numberOf(folder string) int {
+	text, _, _ := strings.Cut(folder, "_")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// setAsideRuns are the folders of whole, completed runs of the study id that none of
+// its runs has now, by what they measured: the newest of each.
+func setAsideRuns(dir, id string, taken map[string]bool) (map[slot]string, error) {
+	out, newest := map[slot]string{}, map[slot]time.Time{}
+	for _, in := range []string{".", result.SupersededDir} {
+		list, err := os.ReadDir(filepath.Join(dir, in))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, f := range list {
+			folder := filepath.Join(in, f.Name())
+			if taken[folder] || !f.IsDir() {
+				continue
+			}
+			r, _, err := result.Read(filepath.Join(dir, folder))
+			if err != nil || r.Status != result.Completed || r.Study == nil || r.Study.ID != id {
+				continue
+			}
+			if _, whole := result.CheckRecord(filepath.Join(dir, folder)); !whole {
+				continue
+			}
+			if s := (slot{r.ConfigHash, r.Study.Cycle}); r.StartedAt.After(newest[s]) {
+				out[s], newest[s] = folder, r.StartedAt
 			}
 		}
 	}
-	for run := 1; run <= len(now.Runs); run++ {
-		if _, kept := now.Folders[run]; kept {
-			continue
-		}
-		name := now.Folder(run)
-		for n := 2; taken[name]; n++ {
-			name = fmt.Sprintf("%s_%d", now.Folder(run), n)
-		}
-		taken[name], now.Folders[run] = true, name
-	}
-	for run, name := range now.Folders {
-		if name == (&result.StudyPlan{Runs: now.Runs, Points: now.Points}).Folder(run) {
-			delete(now.Folders, run)
-		}
-	}
-	return nil
+	return out, nil
 }
 
 // setAside keeps a folder that holds something; there may be none.

@@ -73,6 +73,32 @@ func each(p *study.Plan, restore func(study.Experiment) (study.Experiment, error
 	return nil
 }
 
+// Unfit says why points of a plan cannot be run whose prompts or trace are not to be
+// had: a file that is missing, damaged or too short.
+func Unfit(p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (map[int]string, error) {
+	out := map[int]string{}
+	seen := map[string]string{}
+	err := each(p, restore, func(i int, e study.Experiment) error {
+		w := e.Workload
+		if w.Source == "synthetic" && w.Load.File == "" {
+			return nil
+		}
+		key := fmt.Sprintf("%+v", w)
+		why, known := seen[key]
+		if !known {
+			if err := new(prompts).open(e); err != nil {
+				why = e.Hide(err.Error())
+			}
+			seen[key] = why
+		}
+		if why != "" {
+			out[i] = why
+		}
+		return nil
+	})
+	return out, err
+}
+
 // distinct are the experiments that differ in what key says of them.
 func distinct(p *study.Plan, restore func(study.Experiment) (study.Experiment, error), key func(study.Experiment) string) ([]study.Experiment, error) {
 	var out []study.Experiment
@@ -172,6 +198,11 @@ func (s *Study) check(ctx context.Context) error {
 			x.devices = s.session.held[:min(e.Parallel.Size(), len(s.session.held))]
 		}
 		err := x.prompts.open(e)
+		for _, d := range x.devices {
+			if beyond := d.Beyond(e.GPUSettings.PowerLimitW, e.GPUSettings.SMClockMHz); err == nil && beyond != nil {
+				err = fmt.Errorf("gpu_settings: %w", beyond)
+			}
+		}
 		if err == nil {
 			err = s.patiently(ctx, func() error { return x.findServer(ctx) })
 		}

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -121,6 +122,8 @@ type Device struct {
 	ComputeCapability  string
 	PowerLimitW        *float64
 	PowerLimitDefaultW *float64
+	PowerLimitMinW     *float64 // that can be set
+	PowerLimitMaxW     *float64
 	SMClockMHz         *int
 	SMClockMaxMHz      *int
 	MemClockMHz        *int
@@ -129,6 +132,19 @@ type Device struct {
 	PCIBusID           string
 	PCIeGen            *int
 	PCIeWidth          *int
+}
+
+// Beyond says, as ErrBeyond, why the GPU cannot take a power limit in watts or an SM
+// clock in MHz; 0 asks for none. nil: it can, as far as it tells.
+func (d Device) Beyond(limitW float64, clockMHz int) error {
+	low, high := d.PowerLimitMinW, d.PowerLimitMaxW
+	switch {
+	case limitW > 0 && low != nil && high != nil && (limitW < *low || limitW > *high):
+		return fmt.Errorf("set the power limit of GPU %d to %g W: %w: it takes %g to %g W", d.Index, limitW, ErrBeyond, *low, *high)
+	case clockMHz > 0 && d.SMClockMaxMHz != nil && clockMHz > *d.SMClockMaxMHz:
+		return fmt.Errorf("lock the SM clock of GPU %d at %d MHz: %w: it has %d MHz at most", d.Index, clockMHz, ErrBeyond, *d.SMClockMaxMHz)
+	}
+	return nil
 }
 
 // Processes lists what runs on the devices now.

@@ -44,6 +44,10 @@ func (n *NVML) describeSettings(dev nvml.Device, d *measure.Device) {
 	d.PowerLimitW = known(float64(limit)/1000, ok)
 	limit, ok = ask(n, "nvmlDeviceGetPowerManagementDefaultLimit", dev.GetPowerManagementDefaultLimit)
 	d.PowerLimitDefaultW = known(float64(limit)/1000, ok)
+	if n.has("nvmlDeviceGetPowerManagementLimitConstraints") {
+		low, high, ret := dev.GetPowerManagementLimitConstraints()
+		d.PowerLimitMinW, d.PowerLimitMaxW = known(float64(low)/1000, ret == nvml.SUCCESS), known(float64(high)/1000, ret == nvml.SUCCESS)
+	}
 
 	clock := func(symbol string, call func(nvml.ClockType) (uint32, nvml.Return), c nvml.ClockType) *int {
 		mhz, ok := ask(n, symbol, func() (uint32, nvml.Return) { return call(c) })

@@ -146,6 +146,9 @@ func (d *fakeDevice) GetPowerManagementLimit() (uint32, nvml.Return) { return 36
 func (d *fakeDevice) GetPowerManagementDefaultLimit() (uint32, nvml.Return) {
 	return 400_000, nvml.SUCCESS
 }
+func (d *fakeDevice) GetPowerManagementLimitConstraints() (uint32, uint32, nvml.Return) {
+	return 100_000, 400_000, d.does("constraints")
+}
 func (d *fakeDevice) GetClockInfo(nvml.ClockType) (uint32, nvml.Return) {
 	return 1410, d.does("clock")
 }

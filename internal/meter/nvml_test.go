@@ -52,7 +52,7 @@ func TestDevicesDescribesAGPU(t *testing.T) {
 	}
 	want := []measure.Device{{
 		UUID: "GPU-a", Name: "Fake", MemoryBytes: 80 << 30, Driver: "550.1", CUDA: "12.8", VBIOS: "92.00",
-		ComputeCapability: "9.0", PowerLimitW: new(350.0), PowerLimitDefaultW: new(400.0),
+		ComputeCapability: "9.0", PowerLimitW: new(350.0), PowerLimitDefaultW: new(400.0), PowerLimitMinW: new(100.0), PowerLimitMaxW: new(400.0),
 		SMClockMHz: new(1410), SMClockMaxMHz: new(1980), MemClockMHz: new(1410),
 		Persistence: new(true), MIG: new(false), PCIBusID: "00000000:17:00.0", PCIeGen: new(5), PCIeWidth: new(16),
 	}}
@@ -63,7 +63,7 @@ func TestDevicesDescribesAGPU(t *testing.T) {
 
 func TestDevicesLeavesUnknownUnset(t *testing.T) {
 	d := newFakeDevice("GPU-a")
-	for _, call := range []string{"vbios", "pcie", "clock", "persistence", "enforced limit", "memory"} {
+	for _, call := range []string{"vbios", "pcie", "clock", "persistence", "enforced limit", "constraints", "memory"} {
 		d.code[call] = nvml.ERROR_NOT_SUPPORTED
 	}
 	d.migCode = nvml.ERROR_UNKNOWN

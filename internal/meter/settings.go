@@ -36,11 +36,8 @@ func (n *NVML) SetPowerLimit(d measure.Device, watts float64) error {
 		return fmt.Errorf("%s: the driver's library cannot", what)
 	}
 	mw := uint32(math.Round(watts * 1000))
-	if n.has("nvmlDeviceGetPowerManagementLimitConstraints") {
-		low, high, ret := dev.GetPowerManagementLimitConstraints()
-		if ret == nvml.SUCCESS && (mw < low || mw > high) {
-			return fmt.Errorf("%s: %w: it takes %g to %g W", what, measure.ErrBeyond, float64(low)/1000, float64(high)/1000)
-		}
+	if err := d.Beyond(watts, 0); err != nil {
+		return err
 	}
 	if err := n.did(what, dev.SetPowerManagementLimit(mw)); err != nil {
 		return err
@@ -65,8 +62,9 @@ func (n *NVML) LockSMClock(d measure.Device, mhz int) error {
 		return fmt.Errorf("%s: the driver's library cannot", what)
 	case mhz == 0:
 		return n.did(fmt.Sprintf("set the SM clock of GPU %d free", d.Index), dev.ResetGpuLockedClocks())
-	case d.SMClockMaxMHz != nil && mhz > *d.SMClockMaxMHz:
-		return fmt.Errorf("%s: %w: it has %d MHz at most", what, measure.ErrBeyond, *d.SMClockMaxMHz)
+	}
+	if err := d.Beyond(0, mhz); err != nil {
+		return err
 	}
 	return n.did(what, dev.SetGpuLockedClocks(uint32(mhz), uint32(mhz)))
 }

@@ -36,7 +36,7 @@ type Point struct {
 	Name                  string         `json:"name"`
 	ConfigHash            string         `json:"config_hash"`
 	Sent                  string         `json:"sent"`    // requests.prompt_checksum, else workload_hash
-	Results               []string       `json:"results"` // directories of the repeats
+	Results               []string       `json:"results"` // directories of the repeats; of a study its own folders
 	LeftOut               []Left         `json:"left_out"`
 	Apart                 []string       `json:"apart"` // why it may not be compared with versus
 	EnergyPerOutputTokenJ *Mean          `json:"energy_per_output_token_j"`

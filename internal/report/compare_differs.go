@@ -60,12 +60,15 @@ var facts = []struct {
 	{"llem", func(r *result.Record) string { return r.LlemVersion }},
 }
 
-// fact is what the point's results say, each once; results that say nothing, such
-// as those that failed early, do not count.
+// fact is what the point's results say, each once: those that completed, where any
+// did.
 func (p *Point) fact(of func(*result.Record) string) string {
 	seen := map[string]bool{}
+	completed := slices.ContainsFunc(p.all, func(r *result.Record) bool { return r.Status == result.Completed })
 	for _, r := range p.all {
-		seen[of(r)] = true
+		if !completed || r.Status == result.Completed {
+			seen[of(r)] = true
+		}
 	}
 	delete(seen, "")
 	return strings.Join(slices.Sorted(maps.Keys(seen)), " | ")

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,7 +16,8 @@ type StudySummary struct {
 	ID            string      `json:"id"` // of the carrying-out
 	Name          string      `json:"name"`
 	Hash          string      `json:"study_hash"`
-	Status        string      `json:"status"` // complete | incomplete
+	Status        string      `json:"status"`    // complete | incomplete
+	Execution     any         `json:"execution"` // as in plan.json: cycles, order, seed …
 	Runs          StudyCounts `json:"runs"`
 	NotRun        []NotRun    `json:"not_run"` // points
 	Missing       []string    `json:"missing"` // folders of runs without a whole record
@@ -28,6 +30,8 @@ type StudyCounts struct {
 	Completed int `json:"completed"`
 	Failed    int `json:"failed"`
 	Missing   int `json:"missing"` // not run yet, or interrupted
+	// Interrupted are those of the missing that were begun and interrupted.
+	Interrupted int `json:"interrupted"`
 }
 
 // NotRun is a point of a study that is not run, and why.
@@ -40,7 +44,7 @@ type NotRun struct {
 // order. versus is as for [Compare].
 func Study(plan *result.StudyPlan, runs []Entry, versus string) (*StudySummary, error) {
 	s := &StudySummary{
-		SchemaVersion: result.SchemaVersion, ID: plan.ID, Name: plan.Name, Hash: plan.Hash, Status: "complete",
+		SchemaVersion: result.SchemaVersion, ID: plan.ID, Name: plan.Name, Hash: plan.Hash, Status: "complete", Execution: plan.Execution,
 		Runs: StudyCounts{Planned: len(plan.Runs)}, NotRun: []NotRun{}, Missing: []string{},
 	}
 	for _, p := range plan.Points {
@@ -60,6 +64,7 @@ func Study(plan *result.StudyPlan, runs []Entry, versus string) (*StudySummary, 
 			s.Runs.Failed++
 		default:
 			there[e.Record.Study.Run] = false
+			s.Runs.Interrupted++
 		}
 	}
 	for n := 1; n <= len(plan.Runs); n++ {
@@ -75,6 +80,9 @@ func Study(plan *result.StudyPlan, runs []Entry, versus string) (*StudySummary, 
 		at[p.Name] = i
 	}
 	runs = slices.Clone(runs)
+	for i := range runs {
+		runs[i].Dir = filepath.Base(runs[i].Dir) // wherever the study's folder is
+	}
 	slices.SortStableFunc(runs, func(a, b Entry) int { return at[a.Record.Study.Point] - at[b.Record.Study.Point] }) // in the file's order
 	var err error
 	s.Comparison, err = Compare(runs, versus)

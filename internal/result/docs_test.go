@@ -47,7 +47,7 @@ func fields(t *testing.T) string {
 	t.Helper()
 	structs := map[string]*ast.TypeSpec{}
 	docs := map[string]string{}
-	for _, file := range []string{"record.go", "record_engine.go", "environment.go", "parquet.go", "command.go", "export.go", "study.go"} {
+	for _, file := range []string{"record.go", "record_engine.go", "environment.go", "parquet.go", "command.go", "export.go", "study.go", "../report/study.go", "../report/compare.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func fields(t *testing.T) string {
 	for _, part := range []struct{ title, root, tag string }{
 		{"result.json", "Record", "json"}, {TimeseriesFile, "TimeseriesRow", "parquet"}, {RequestsFile, "RequestRow", "parquet"},
 		{SamplesFile, "SampleRow", "parquet"}, {"llem measure --json", "Command", "json"}, {"llem export", "ExportRow", "parquet"},
-		{"plan.json of a study", "StudyPlan", "json"},
+		{"plan.json of a study", "StudyPlan", "json"}, {"summary.json of a study, llem compare --json", "StudySummary", "json"},
 	} {
 		fmt.Fprintf(&w.b, "\n## %s\n", part.title)
 		w.write(part.root, "", part.tag)
@@ -97,6 +97,9 @@ func (w *fieldWriter) write(name, path, tag string) {
 	type inner struct{ name, path string }
 	var later []inner
 	for _, f := range w.structs[name].Type.(*ast.StructType).Fields.List {
+		if f.Tag == nil {
+			continue // not written
+		}
 		key, _, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get(tag), ",")
 		kind, in := typeName(f.Type)
 		fmt.Fprintf(&w.b, "| `%s` | %s | %s |\n", key, kind, strings.ReplaceAll(clean(f.Doc.Text()+" "+f.Comment.Text()), "|", "\\|"))

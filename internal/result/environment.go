@@ -22,6 +22,8 @@ type GPU struct {
 	ComputeCapability  string   `json:"compute_capability"`
 	PowerLimitW        *float64 `json:"power_limit_w"` // that the GPU keeps to
 	PowerLimitDefaultW *float64 `json:"power_limit_default_w"`
+	PowerLimitMinW     *float64 `json:"power_limit_min_w"` // that can be set
+	PowerLimitMaxW     *float64 `json:"power_limit_max_w"`
 	SMClockMHz         *int     `json:"sm_clock_mhz"`
 	SMClockMaxMHz      *int     `json:"sm_clock_max_mhz"`
 	MemClockMHz        *int     `json:"mem_clock_mhz"`

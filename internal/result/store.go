@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"syscall"
 	"time"
 
@@ -91,6 +92,24 @@ func Supersede(study, folder string) error {
 		}
 		return errors.Join(syncDir(aside), syncDir(study))
 	}
+}
+
+// Recall brings a run's folder back that was set aside, and says what it is called
+// in its study's now. One that is still there stays.
+func Recall(study, folder string) (string, error) {
+	aside, name := filepath.Split(folder)
+	if filepath.Clean(aside) != SupersededDir {
+		return folder, nil
+	}
+	if i := strings.LastIndexByte(name, '_'); i > 0 { // what Supersede added
+		if _, err := os.Lstat(filepath.Join(study, name[:i])); errors.Is(err, fs.ErrNotExist) {
+			name = name[:i]
+		}
+	}
+	if err := os.Rename(filepath.Join(study, folder), filepath.Join(study, name)); err != nil {
+		return "", fmt.Errorf("bring back a run that was set aside: %w", err)
+	}
+	return name, errors.Join(syncDir(filepath.Join(study, SupersededDir)), syncDir(study))
 }
 
 // Dir is where the run's files are.

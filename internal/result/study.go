@@ -50,13 +50,13 @@ type Kept struct {
 // StudyPlan is plan.json: a study as it was expanded, and the order of its runs.
 type StudyPlan struct {
 	SchemaVersion string       `json:"schema_version"`
-	ID            string       `json:"id"` // of this carrying-out, unique on any host
+	ID            string       `json:"id,omitempty"` // of this carrying-out, unique on any host; absent from --dry-run
 	Name          string       `json:"name"`
 	Hash          string       `json:"study_hash"`
 	LlemVersion   string       `json:"llem_version"`
-	CreatedAt     time.Time    `json:"created_at"`
-	Source        string       `json:"source"` // absolute path of the study's file
-	Sets          []StudySet   `json:"sets"`   // values of flags and the environment, which stand above the file
+	CreatedAt     time.Time    `json:"created_at,omitzero"` // absent from --dry-run
+	Source        string       `json:"source"`              // absolute path of the study's file
+	Sets          []StudySet   `json:"sets"`                // values of flags and the environment, which stand above the file
 	Quick         bool         `json:"quick"`
 	Execution     any          `json:"execution"`     // as it is carried out: cycles rounded, seed filled in
 	CyclesAsked   int          `json:"cycles_asked"`  // by the file
@@ -108,8 +108,13 @@ func (p *StudyPlan) Folder(run int) string {
 	if f, ok := p.Folders[run]; ok {
 		return f
 	}
+	return p.FolderAt(run, run)
+}
+
+// FolderAt is the name of a run's folder with a number of its own.
+func (p *StudyPlan) FolderAt(number, run int) string {
 	r := p.Runs[run-1]
-	return fmt.Sprintf("%03d_c%d_%s", run, r[0], p.Points[r[1]-1].Name)
+	return fmt.Sprintf("%03d_c%d_%s", number, r[0], p.Points[r[1]-1].Name)
 }
 
 // IsStudyDir says whether dir is a study's.

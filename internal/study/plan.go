@@ -131,6 +131,20 @@ func (p *Plan) sum() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
+// Refuse keeps points that were found not to be fit, by their numbers, with the
+// reasons, and takes them from the runs. Hash and seed stay those of the study.
+func (p *Plan) Refuse(why map[int]string) error {
+	for i, reason := range why {
+		p.Points[i].Invalid = reason
+	}
+	p.runs = slices.DeleteFunc(p.runs, func(i int32) bool { return p.Points[i].Invalid != "" })
+	if len(p.runs) == 0 {
+		reasons := slices.Compact(slices.Sorted(maps.Values(why)))
+		return fmt.Errorf("none of the study's points can be run:\n%s", strings.Join(reasons, "\n"))
+	}
+	return nil
+}
+
 // Len is the number of runs.
 func (p *Plan) Len() int { return len(p.runs) * p.Execution.Cycles }
 

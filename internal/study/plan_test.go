@@ -179,3 +179,43 @@ func BenchmarkPlanOf100000Points(b *testing.B) {
 		}
 	}
 }
+
+func TestStartsAndSizeOfAPlan(t *testing.T) {
+	t.Parallel()
+	const image = "model: a/b\nengine: {image: i}\ngpus: none\n"
+	const run = 64<<10 + 100*370 + 100*256*1.2 // by hand: the record, 100 requests, their tokens
+	for _, c := range []struct {
+		name, text string
+		starts     int
+		bytes      float64
+	}{
+		{"a container each", image + "sweep: {seed: [1, 2]}\nexecution: {cycles: 2}\n", 4, 4 * run},
+		{"one of each load, kept", image + "sweep: {workload.load.concurrency: [1, 2]}\nexecution: {cycles: 2, restart: engine_change, order: interleave}\n", 1, 4 * run},
+		{"two engines in turn, kept by none", image + "sweep: {engine.image: [i, j]}\nexecution: {cycles: 2, restart: engine_change, order: interleave}\n", 4, 4 * run},
+		{"two engines after another", image + "sweep: {engine.image: [i, j]}\nexecution: {cycles: 2, restart: engine_change, order: sequential}\n", 2, 4 * run},
+		{"servers that run", "model: a/b\nengine: {endpoint: 'http://x'}\ngpus: none\nsweep: {seed: [1, 2]}\n", 0, 6 * run},
+		{"a GPU's readings", "model: a/b\nengine: {image: i}\nexperiments: [{}]\nexecution: {cycles: 1}\n", 1, run + (30+60+60)*10*28},
+	} {
+		p := plan(t, c.text)
+		if p.Starts() != c.starts || p.Bytes() != int64(c.bytes) {
+			t.Errorf("%s: %d starts and %d bytes, want %d and %.0f", c.name, p.Starts(), p.Bytes(), c.starts, c.bytes)
+		}
+	}
+}
+
+func TestPointsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	p := plan(t, "model: a/b\nengine: {image: i}\nsweep: {seed: [1, 2, 3]}\nexecution: {cycles: 2, order: interleave}\n")
+	hash := p.Hash
+	if err := p.Refuse(map[int]string{1: "why not"}); err != nil || p.Len() != 4 || p.Points[1].Invalid != "why not" || p.Hash != hash {
+		t.Errorf("%v, %d runs: %+v", err, p.Len(), p.Points[1])
+	}
+	for r := range p.Runs() {
+		if r.Point == 1 {
+			t.Error("it is run")
+		}
+	}
+	if err := p.Refuse(map[int]string{0: "no", 2: "nor this"}); err == nil || !strings.Contains(err.Error(), "none of the study's points can be run:\nno\nnor this") {
+		t.Errorf("none left: %v", err)
+	}
+}

@@ -53,7 +53,7 @@ func IsStudy(data []byte) bool {
 // single points only is in the plan.
 func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 	d := newDecoder(opt.Quick)
-	s := &Study{Execution: defaultExecution(), shared: d, dir: filepath.Dir(name)}
+	s := &Study{Execution: defaultExecution(opt.Quick), shared: d, dir: filepath.Dir(name)}
 	readable := true
 	if opt.User != nil {
 		readable = d.file(opt.User.Source, opt.User.Data)
