@@ -149,6 +149,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	if open {
 		r.Latency.TTFTScheduled, r.Latency.E2EScheduled = summary(fig.TTFTScheduled), summary(fig.E2EScheduled)
 	}
+	r.SLO = goodput(w.traces, x.exp.SLO, seconds, open)
 	r.Client = result.Client{
 		CPUSeconds: ptr(w.audit.CPU.Seconds()), CPUShare: ptr(w.audit.CPUShare()),
 		SendLagMS: summary(fig.Lag), StampLagMS: summary(w.audit.Stamp), GCPausesMS: summary(w.audit.GC),

@@ -160,11 +160,17 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 	en.PerRequestJ = per1(t, int64(fig.Completed))
 	en.PerTotalTokenJ = per1(t, fig.InputTokens+fig.OutputTokens)
 	r.EnergyPerOutputToken = per1(t, fig.OutputTokens)
+	if r.SLO != nil {
+		r.SLO.EnergyPerGoodTokenJ = per1(t, r.SLO.OutputTokensGood)
+	}
 	if f.u != nil {
 		en.URepeatabilityJ = ptr(float64(*f.u))
 		en.UAbsoluteJ = ptr(math.Hypot(float64(*f.u), float64(measure.GainU(*f.energy))))
 		for name, c := range f.components {
 			en.Components[name] = float64(c)
+		}
+		if r.SLO != nil {
+			r.SLO.UEnergyPerGoodTokenJ = per1(float64(*f.u), r.SLO.OutputTokensGood)
 		}
 		en.UPerOutputTokenJ = per1(float64(*f.u), fig.OutputTokens) // tokens of a drained window are counted whole
 		en.UPerOutputTokenAbsoluteJ = per1(*en.UAbsoluteJ, fig.OutputTokens)

@@ -70,8 +70,10 @@ func (x *run) refreshAgain(gpus []result.GPU, samples []measure.Sample) []measur
 
 // again is r with its figures mapped anew.
 func (x *run) again(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
-	fig := load.Summarise(x.work.traces, x.exp.Workload.Load.Open())
+	open := x.exp.Workload.Load.Open()
+	fig := load.Summarise(x.work.traces, open)
 	out := *r
+	out.SLO = goodput(x.work.traces, sloOf(r.SLO), *r.WindowSeconds, open)
 	out.EnergyTotalJ, out.EnergyAdjustedJ, out.BaselinePowerW, out.EnergyPerOutputToken = nil, nil, nil, nil
 	out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
 	out.Requests.Completed, out.Requests.Failed = fig.Completed, fig.Failed

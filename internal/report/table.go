@@ -95,8 +95,27 @@ func (p *printer) work() {
 		per = fmt.Sprintf(" (%s per GPU)", unit(r.TokensPerSecondPerGPU, "tokens/s"))
 	}
 	p.row("throughput", "%s%s", unit(r.TokensPerSecond, "tokens/s"), per)
+	p.slo(r.SLO)
 	p.account(r.Engine.Counters)
 	p.host(r.Energy.Host)
+}
+
+// slo is what came within the limits that were given.
+func (p *printer) slo(s *result.SLO) {
+	if s == nil {
+		return
+	}
+	var limits []string
+	for _, l := range []struct {
+		name string
+		v    *float64
+	}{{"TTFT", s.TTFTMS}, {"TPOT", s.TPOTMS}, {"E2E", s.E2EMS}} {
+		if l.v != nil {
+			limits = append(limits, l.name+hard+"≤"+hard+short(*l.v)+hard+"ms")
+		}
+	}
+	p.row("within the SLO", "%s of %s (%s), %s", grouped(int64(s.RequestsGood)), plural(p.r.Requests.Completed+p.r.Requests.Failed, "request"), strings.Join(limits, ", "),
+		known(unit(s.RequestsPerSecond, "requests/s"), unit(s.OutputTokensPerSecond, "tokens/s"), plusMinus(s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ, p.r.Energy.CoverageK, 1, "J/good"+hard+"token")))
 }
 
 // account is where the engine itself says that its requests spent their time.

@@ -69,14 +69,19 @@ type ExportRow struct {
 	InputTokens       int64    `parquet:"input_tokens"`
 	OutputTokens      int64    `parquet:"output_tokens"`
 	TokensPerSecond   *float64 `parquet:"output_tokens_per_second,optional"`
-	TTFTP50MS         *float64 `parquet:"ttft_p50_ms,optional"`
-	TTFTP99MS         *float64 `parquet:"ttft_p99_ms,optional"`
-	TPOTP50MS         *float64 `parquet:"tpot_p50_ms,optional"`
-	TPOTP99MS         *float64 `parquet:"tpot_p99_ms,optional"`
-	E2EP50MS          *float64 `parquet:"e2e_p50_ms,optional"`
-	E2EP99MS          *float64 `parquet:"e2e_p99_ms,optional"`
-	FLOPs             *float64 `parquet:"flops,optional"`
-	FLOPsPerJoule     *float64 `parquet:"flops_per_joule,optional"`
+	// Of requests within the limits of slo; null without.
+	RequestsGood         *int64   `parquet:"requests_good,optional"`
+	OutputTokensGood     *int64   `parquet:"output_tokens_good,optional"`
+	EnergyPerGoodTokenJ  *float64 `parquet:"energy_per_good_token_j,optional"`
+	UEnergyPerGoodTokenJ *float64 `parquet:"u_energy_per_good_token_j,optional"`
+	TTFTP50MS            *float64 `parquet:"ttft_p50_ms,optional"`
+	TTFTP99MS            *float64 `parquet:"ttft_p99_ms,optional"`
+	TPOTP50MS            *float64 `parquet:"tpot_p50_ms,optional"`
+	TPOTP99MS            *float64 `parquet:"tpot_p99_ms,optional"`
+	E2EP50MS             *float64 `parquet:"e2e_p50_ms,optional"`
+	E2EP99MS             *float64 `parquet:"e2e_p99_ms,optional"`
+	FLOPs                *float64 `parquet:"flops,optional"`
+	FLOPsPerJoule        *float64 `parquet:"flops_per_joule,optional"`
 
 	Warnings string `parquet:"warnings"` // codes, separated by ", "
 }
@@ -102,6 +107,10 @@ func exportRow(r *Record, dir string) ExportRow {
 	row.TTFTP50MS, row.TTFTP99MS = ends(l.TTFT)
 	row.TPOTP50MS, row.TPOTP99MS = ends(l.TPOT)
 	row.E2EP50MS, row.E2EP99MS = ends(l.E2E)
+	if s := r.SLO; s != nil {
+		n := int64(s.RequestsGood)
+		row.RequestsGood, row.OutputTokensGood, row.EnergyPerGoodTokenJ, row.UEnergyPerGoodTokenJ = &n, &s.OutputTokensGood, s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ
+	}
 	if f := r.FLOPs; f != nil {
 		row.FLOPs, row.FLOPsPerJoule = f.Value, f.FLOPsPerJoule
 	}

@@ -47,6 +47,7 @@ type Record struct {
 	TokensPerSecondPerGPU *float64 `json:"tokens_per_second_per_gpu"`
 	Latency               Latency  `json:"latency"`
 	Client                Client   `json:"client"`
+	SLO                   *SLO     `json:"slo"` // null: no limits were given
 
 	FLOPs  *FLOPs  `json:"flops"`
 	Warmup *Warmup `json:"warmup"`
@@ -241,6 +242,20 @@ type Summary struct {
 	P95  float64 `json:"p95"`
 	P99  float64 `json:"p99"`
 	Max  float64 `json:"max"`
+}
+
+// SLO is what came within the limits that were given, each of which is null where it
+// was not. TTFT and E2E of an open loop count from the scheduled send.
+type SLO struct {
+	TTFTMS                *float64 `json:"ttft_ms"`
+	TPOTMS                *float64 `json:"tpot_ms"`
+	E2EMS                 *float64 `json:"e2e_ms"`
+	RequestsGood          int      `json:"requests_good"` // completed within every limit
+	OutputTokensGood      int64    `json:"output_tokens_good"`
+	RequestsPerSecond     *float64 `json:"requests_good_per_second"`
+	OutputTokensPerSecond *float64 `json:"output_tokens_good_per_second"`
+	EnergyPerGoodTokenJ   *float64 `json:"energy_per_good_token_j"`   // energy_total_j / output_tokens_good: what the others took is in it
+	UEnergyPerGoodTokenJ  *float64 `json:"u_energy_per_good_token_j"` // the meter's own, k = 1
 }
 
 // Client is the cost of measuring.

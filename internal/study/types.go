@@ -15,6 +15,7 @@ type Experiment struct {
 	DType       string      `yaml:"dtype" json:"dtype"`
 	Seed        int64       `yaml:"seed" json:"seed"`
 	Workload    Workload    `yaml:"workload" json:"workload"`
+	SLO         SLO         `yaml:"slo" json:"slo,omitzero"`
 	Baseline    Baseline    `yaml:"baseline" json:"baseline"`
 	Warmup      Warmup      `yaml:"warmup" json:"warmup"`
 	Energy      Energy      `yaml:"energy" json:"energy"`
@@ -105,6 +106,13 @@ type Load struct {
 	Steps            []string `yaml:"steps" json:"steps,omitempty"`       // steps: RATE@SECONDS
 	File             string   `yaml:"file" json:"file,omitempty"`         // trace: made absolute against the file's folder
 	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"` // of open loops; 0: no limit
+}
+
+// SLO is what an answer must keep to be a good one; 0 is no limit.
+type SLO struct {
+	TTFTMS float64 `yaml:"ttft_ms" json:"ttft_ms,omitempty"`
+	TPOTMS float64 `yaml:"tpot_ms" json:"tpot_ms,omitempty"`
+	E2EMS  float64 `yaml:"e2e_ms" json:"e2e_ms,omitempty"`
 }
 
 // Sampling is how the engine picks tokens.

@@ -1,0 +1,43 @@
+package harness
+
+import (
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// goodput is what came within an SLO in a window of so many seconds; nil where there
+// is none.
+func goodput(traces []load.Trace, s study.SLO, seconds float64, open bool) *result.SLO {
+	if s == (study.SLO{}) {
+		return nil
+	}
+	limit := func(v float64) *float64 {
+		if v == 0 {
+			return nil
+		}
+		return &v
+	}
+	g := load.Good(traces, s, open)
+	out := &result.SLO{TTFTMS: limit(s.TTFTMS), TPOTMS: limit(s.TPOTMS), E2EMS: limit(s.E2EMS), RequestsGood: g.Requests, OutputTokensGood: g.Tokens}
+	if seconds > 0 {
+		out.RequestsPerSecond, out.OutputTokensPerSecond = ptr(float64(g.Requests)/seconds), ptr(float64(g.Tokens)/seconds)
+	}
+	return out
+}
+
+// sloOf are the limits of a record's.
+func sloOf(r *result.SLO) (s study.SLO) {
+	if r == nil {
+		return s
+	}
+	for _, l := range []struct {
+		to   *float64
+		from *float64
+	}{{&s.TTFTMS, r.TTFTMS}, {&s.TPOTMS, r.TPOTMS}, {&s.E2EMS, r.E2EMS}} {
+		if l.from != nil {
+			*l.to = *l.from
+		}
+	}
+	return s
+}

@@ -1,0 +1,35 @@
+package load
+
+import "github.com/llenergymeasure/llem/internal/study"
+
+// Goodput is what came within the limits of an SLO.
+type Goodput struct {
+	Requests int
+	Tokens   int64 // output tokens of those requests
+}
+
+// Good counts the requests that kept every limit of s. The user of an open loop
+// waits from the time that was scheduled. A request of one token, or whose tokens
+// came at once, has no TPOT to exceed.
+func Good(traces []Trace, s study.SLO, openLoop bool) (g Goodput) {
+	over := func(value, limit float64) bool { return limit > 0 && value > limit }
+	for i := range traces {
+		t := &traces[i]
+		if t.Status != StatusOK || t.FirstToken < 0 {
+			continue
+		}
+		from, tpot := t.Sent, 0.0
+		if openLoop {
+			from = t.Scheduled
+		}
+		if t.OutputTokens > 1 {
+			tpot = ms(t.LastToken-t.FirstToken) / float64(t.OutputTokens-1)
+		}
+		if over(ms(t.FirstToken-from), s.TTFTMS) || over(tpot, s.TPOTMS) || over(ms(t.LastToken-from), s.E2EMS) {
+			continue
+		}
+		g.Requests++
+		g.Tokens += int64(t.OutputTokens)
+	}
+	return g
+}
