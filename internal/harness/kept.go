@@ -11,6 +11,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // kept is a container that serves more than one run of a study.
@@ -183,7 +184,9 @@ func (x *run) proof() ([]load.Request, error) {
 	if c := x.info.ContextLength; c > 0 && e.Workload.Source == "synthetic" {
 		e.Workload.MaxInputTokens = min(max(e.Workload.MaxInputTokens, proofTokens), c-1)
 	}
-	reqs, err := x.prompts.warmup(e, proofBatch, 1)
+	e.Workload.Prefix = study.Prefix{}
+	plain := prompts{vocabulary: x.prompts.vocabulary, measured: x.prompts.measured}
+	reqs, err := plain.warmup(e, proofBatch, 1)
 	if err == nil {
 		reqs[0].MaxOutputTokens = 1
 	}

@@ -34,9 +34,9 @@ func (p *prompts) open(e study.Experiment) error {
 	return err
 }
 
-// file is the digest of what tells the requests: the prompts file or the trace;
-// empty where there is neither.
-func (p *prompts) file() string { return cmp.Or(p.digest, p.plan.Trace.Digest) }
+// file is the digest of what tells the requests: the prompts file, the trace or the
+// file of lengths; empty where there is none.
+func (p *prompts) file() string { return cmp.Or(p.digest, p.plan.Trace.Digest, p.plan.Lengths) }
 
 // bytesPerToken is fewer than any language's text has in any model's tokens. A
 // context that is sized by it holds the prompts, and not many times them; a text
@@ -111,6 +111,6 @@ func (p *prompts) warmup(e study.Experiment, i, n int) ([]load.Request, error) {
 func (p *prompts) synthetic(e study.Experiment, n int) load.SyntheticOptions {
 	w := e.Workload
 	return load.SyntheticOptions{
-		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.plan.Sizes(), Seed: e.Seed, Vocabulary: p.vocabulary,
+		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.plan.Sizes, Prefix: w.Prefix.Tokens, Groups: w.Prefix.Groups, Seed: e.Seed, Vocabulary: p.vocabulary,
 	}
 }

@@ -142,9 +142,27 @@ func (x *run) cacheWarning(fig load.Figures) {
 	if hits == nil {
 		hits = x.counted(engine.CachedTokens)
 	}
-	if hits != nil && *hits > x.shared(fig) {
+	if hits != nil && *hits > x.shared(fig)+orZero(x.sharedPrefix()) {
 		x.warn("prefix_cache_hits", "%d of %d prompt tokens were found in the engine's prefix cache", *hits, fig.InputTokens)
 	}
+}
+
+// sharedPrefix is how many tokens of the prompts that were sent an earlier one of
+// their group began with; nil where they share nothing by design.
+func (x *run) sharedPrefix() *int64 {
+	p := x.exp.Workload.Prefix
+	if p.Tokens == 0 {
+		return nil
+	}
+	repeats := max(0, len(x.prompts.measured)-p.Groups)
+	return ptr(int64(repeats) * int64(p.Tokens))
+}
+
+func orZero(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // shared is how many prompt tokens all prompts begin with alike, whatever they

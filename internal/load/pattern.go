@@ -34,26 +34,33 @@ type Plan struct {
 	// most, or at least where seconds say so.
 	N     int
 	Trace study.Trace // of the trace pattern, cut to what is sent; empty for others
+	Sizes Sizes       // of the requests; nil: all are as long as they may be
+	// Lengths is the SHA-256 of the file of lengths; empty: there is none.
+	Lengths string
 }
 
 // New plans the load of w. A trace is read and held against what w takes.
 func New(w study.Workload, seed int64) (Plan, error) {
 	l := w.Load
-	if !l.Open() {
-		return Plan{Pattern: Closed(l.Concurrency), N: w.Prompts}, nil
+	of, digest, err := sizes(w, seed)
+	if err != nil {
+		return Plan{}, err
 	}
-	of, ok := schedules[l.Pattern]
+	p := Plan{Sizes: of, Lengths: digest}
+	if !l.Open() {
+		p.Pattern, p.N = Closed(l.Concurrency), w.Prompts
+		return p, nil
+	}
+	draw, ok := schedules[l.Pattern]
 	if !ok {
 		return Plan{}, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
 	}
-	var p Plan
 	if l.Pattern == "trace" {
-		var err error
 		if p.Trace, err = study.ReadTrace(l.File); err != nil {
 			return Plan{}, err
 		}
 	}
-	next, s := of(l, uint64(seed), p.Trace), schedule{limit: l.MaxInFlight}
+	next, s := draw(l, uint64(seed), p.Trace), schedule{limit: l.MaxInFlight}
 	at, more := next(0)
 	for more && !w.Stop(len(s.due), at.Seconds()) {
 		s.due = append(s.due, at)

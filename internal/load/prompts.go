@@ -16,21 +16,20 @@ type SyntheticOptions struct {
 	First        int // number of the first prompt in its stream
 	InputTokens  int
 	OutputTokens int
-	Sizes        []Size // of the prompts by number, over and over, in place of the two; nil: they hold
-	Seed         int64
-	Warmup       bool // another stream: never the window's prompts
-	Vocabulary   Vocabulary
+	Sizes        Sizes // in place of the two; nil: they hold
+	// Prefix tokens are what the prompts of one of Groups begin with; 0: nothing.
+	Prefix, Groups int
+	Seed           int64
+	Warmup         bool // another stream: never the window's prompts
+	Vocabulary     Vocabulary
 }
-
-// Size is the length of one request in tokens.
-type Size struct{ Input, Output int }
 
 // size is that of prompt i of its stream.
 func (o SyntheticOptions) size(i int) Size {
-	if len(o.Sizes) == 0 {
+	if o.Sizes == nil {
 		return Size{o.InputTokens, o.OutputTokens}
 	}
-	return o.Sizes[i%len(o.Sizes)]
+	return o.Sizes(i)
 }
 
 // Vocabulary is what synthetic prompts are drawn from.
@@ -59,9 +58,9 @@ func Bytes(low, high int, text bool) Vocabulary {
 // maxNumber is more than any prompt's number.
 const maxNumber = 1 << 31
 
-// Synthetic makes N prompts of random ordinary tokens. The first of each spell
-// its number, so that no two prompts, of the window or of the warmup, share a
-// prefix that a cache could use. A prompt depends on its seed, stream and
+// Synthetic makes N prompts of random ordinary tokens. The first of each, after what
+// its group shares, spell its number, so that no two prompts, of the window or of the
+// warmup, share more that a cache could use. A prompt depends on its seed, stream and
 // number alone: neither on N nor on how many warmups there were.
 func Synthetic(o SyntheticOptions) ([]Request, error) {
 	base := len(o.Vocabulary.IDs)
@@ -72,19 +71,41 @@ func Synthetic(o SyntheticOptions) ([]Request, error) {
 	for i := range out {
 		size := o.size(o.First + i)
 		digits, room := 0, 1
-		for digits < size.Input-len(o.Vocabulary.Head) && room < maxNumber {
+		for digits < size.Input-len(o.Vocabulary.Head)-o.Prefix && room < maxNumber {
 			digits, room = digits+1, room*base
 		}
 		switch {
 		case room >= 2*(o.First+o.N):
-		case o.Sizes == nil:
+		case o.Sizes == nil && o.Prefix == 0:
 			return nil, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use a longer one", size.Input, o.First+o.N)
 		default:
-			return nil, fmt.Errorf("request %d: %d tokens are too short for %d different prompts: send fewer, or take it out of its file", o.First+i+1, size.Input, o.First+o.N)
+			return nil, fmt.Errorf("request %d: %d tokens%s are too short for %d different prompts: send fewer, or longer ones", o.First+i+1, size.Input, o.less(), o.First+o.N)
 		}
 		out[i] = o.prompt(i, digits, size)
 	}
 	return out, nil
+}
+
+// less says that a part of a prompt is not its own.
+func (o SyntheticOptions) less() string {
+	if o.Prefix == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of which its group shares,", o.Prefix)
+}
+
+// prefix draws what the prompts of i's group begin with, each number a place in the
+// vocabulary. Those of the warmup are others.
+func (o SyntheticOptions) prefix(i int, stream uint64) []int {
+	if o.Prefix == 0 {
+		return nil
+	}
+	rng := rand.New(rand.NewPCG(uint64(o.Seed), (2+stream)<<32|uint64(i%o.Groups)))
+	out := make([]int, o.Prefix)
+	for k := range out {
+		out[k] = rng.IntN(len(o.Vocabulary.IDs))
+	}
+	return out
 }
 
 func (o SyntheticOptions) prompt(i, digits int, size Size) Request {
@@ -96,11 +117,15 @@ func (o SyntheticOptions) prompt(i, digits int, size Size) Request {
 	rng := rand.New(rand.NewPCG(uint64(o.Seed), stream<<32|uint64(o.First+i)))
 	tokens := slices.Grow(slices.Clone(v.Head), size.Input-len(v.Head))
 	var text strings.Builder
+	shared := o.prefix(o.First+i, stream)
 	for k := range size.Input - len(v.Head) {
 		var pick int
-		if k < digits {
+		switch {
+		case k < len(shared):
+			pick = shared[k]
+		case k < len(shared)+digits:
 			pick, number = number%len(v.IDs), number/len(v.IDs)
-		} else {
+		default:
 			pick = rng.IntN(len(v.IDs))
 		}
 		tokens = append(tokens, v.IDs[pick])

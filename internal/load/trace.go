@@ -22,6 +22,10 @@ func recorded(t study.Trace) due {
 func (p *Plan) cut(w study.Workload, ended bool) error {
 	t := &p.Trace
 	t.Arrivals = t.Arrivals[:p.N]
+	p.Sizes = func(i int) Size {
+		a := t.Arrivals[i%len(t.Arrivals)]
+		return Size{a.Input, a.Output}
+	}
 	last := t.Arrivals[p.N-1].Due.Seconds()
 	switch {
 	case ended && p.N < w.Prompts:
@@ -54,15 +58,6 @@ func fitsTrace(w study.Workload, t study.Trace) error {
 		}
 	}
 	return nil
-}
-
-// Sizes are the lengths of a trace's requests; nil for other loads.
-func (p Plan) Sizes() []Size {
-	var out []Size
-	for _, a := range p.Trace.Arrivals {
-		out = append(out, Size{a.Input, a.Output})
-	}
-	return out
 }
 
 // Gap is the longest time that an open loop leaves without a request, and the

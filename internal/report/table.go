@@ -90,6 +90,9 @@ func (p *printer) work() {
 	p.row("window", "%s", unit(r.WindowSeconds, "s"))
 	p.row("requests", "%s completed, %s failed", grouped(int64(r.Requests.Completed)), grouped(int64(r.Requests.Failed)))
 	p.row("tokens", "%s in, %s out (counted by: %s)", grouped(r.Tokens.Input), grouped(r.Tokens.Output), dash(r.Tokens.Source))
+	if s := r.Requests.SharedTokens; s != nil {
+		p.row("shared prefixes", "%s tokens by design, %s found in the prefix cache", grouped(*s), found(r))
+	}
 	per := ""
 	if len(r.Environment.GPUs) > 1 {
 		per = fmt.Sprintf(" (%s per GPU)", unit(r.TokensPerSecondPerGPU, "tokens/s"))
@@ -98,6 +101,18 @@ func (p *printer) work() {
 	p.slo(r.SLO)
 	p.account(r.Engine.Counters)
 	p.host(r.Energy.Host)
+}
+
+// found is how many prompt tokens the engine says that it found in its prefix cache.
+func found(r *result.Record) string {
+	n := r.Tokens.Cached
+	if n == nil && r.Engine.Counters != nil {
+		n = r.Engine.Counters.CachedTokens
+	}
+	if n == nil {
+		return "nobody says how many"
+	}
+	return grouped(*n)
 }
 
 // slo is what came within the limits that were given.

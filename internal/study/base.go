@@ -106,6 +106,9 @@ func (d *decoder) anchor(dir string) {
 	if here("workload.source") && d.e.Workload.Source != "synthetic" {
 		d.e.Workload.Source = absolute(dir, d.e.Workload.Source)
 	}
+	if here("workload.lengths.file") && d.e.Workload.Lengths.File != "" {
+		d.e.Workload.Lengths.File = absolute(dir, d.e.Workload.Lengths.File)
+	}
 	if here("workload.load.file") && d.e.Workload.Load.File != "" {
 		d.e.Workload.Load.File = absolute(dir, d.e.Workload.Load.File)
 	}

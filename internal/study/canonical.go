@@ -32,8 +32,8 @@ func (e Experiment) ConfigHash() string {
 }
 
 // WorkloadHash is over only what is sent: the requests, not when they are sent.
-// fileDigest is the SHA-256 of the prompts file or the trace, empty where there is
-// neither. Where seconds decide how many requests are sent, the load is part of it.
+// fileDigest is the SHA-256 of the prompts file, the trace or the file of lengths,
+// empty where there is none. Where seconds decide how many requests are sent, the load is part of it.
 // Secrets enter by name.
 func (e Experiment) WorkloadHash(fileDigest string) string {
 	w := e.Redacted().Workload
@@ -47,10 +47,12 @@ func (e Experiment) WorkloadHash(fileDigest string) string {
 		OutputTokens    int
 		Sampling        Sampling
 		ExtraBody       map[string]any
-		Trace           string `json:",omitempty"`
-		Until           []any  `json:",omitempty"`
+		Trace           string  `json:",omitempty"`
+		Lengths         Lengths `json:",omitzero"`
+		Prefix          Prefix  `json:",omitzero"`
+		Until           []any   `json:",omitempty"`
 	}{
-		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody, "", nil,
+		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody, "", w.Lengths, w.Prefix, nil,
 	}
 	if w.MinSeconds > 0 || w.MaxSeconds > 0 {
 		l := w.Load
@@ -60,6 +62,8 @@ func (e Experiment) WorkloadHash(fileDigest string) string {
 	switch {
 	case w.Load.Pattern == "trace":
 		sent.Trace, sent.InputTokens, sent.OutputTokens = fileDigest, 0, 0
+	case w.Lengths.File != "":
+		sent.Lengths.File = fileDigest
 	case fileDigest != "":
 		sent.Source, sent.InputTokens = fileDigest, 0
 	}

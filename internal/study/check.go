@@ -81,6 +81,7 @@ func (d *decoder) check(dir string) {
 		d.wrong("revision", "%q: only models on the hub have revisions", e.Revision)
 	}
 	d.checkSource(dir)
+	d.checkLengths(dir)
 	d.checkLoad()
 	d.checkTrace(dir)
 	d.checkStopping()

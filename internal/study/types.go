@@ -87,6 +87,8 @@ type Workload struct {
 	MaxSeconds            float64        `yaml:"max_seconds" json:"max_seconds,omitempty"` // 0: no limit
 	MaxInputTokens        int            `yaml:"max_input_tokens" json:"max_input_tokens"`
 	MaxOutputTokens       int            `yaml:"max_output_tokens" json:"max_output_tokens"`
+	Lengths               Lengths        `yaml:"lengths" json:"lengths,omitzero"`
+	Prefix                Prefix         `yaml:"shared_prefix" json:"shared_prefix,omitzero"`
 	Order                 string         `yaml:"order" json:"order"` // as_is | shuffled
 	Load                  Load           `yaml:"load" json:"load"`
 	Sampling              Sampling       `yaml:"sampling" json:"sampling"`
