@@ -58,7 +58,7 @@ func TestConfigurationsThatCannotBe(t *testing.T) {
 		{"key of a group", start + "prompts: 5\n", nil, []string{"experiment.yaml:3:1: prompts: unknown key; did you mean workload.prompts?"}},
 		{"short floor", start + "warmup: {thermal_floor_seconds: 29}\n", nil, []string{"experiment.yaml:3:33: warmup.thermal_floor_seconds: 29 is out of range: 30 to"}},
 		{"no prompts file", start + "workload: {source: nowhere.jsonl}\n", nil, []string{"workload.source", "/nowhere.jsonl: no such file"}},
-		{"no such folder", "model: /nowhere/llama\nengine: {image: " + image + "}\n", nil, []string{"model not found", "/nowhere/llama"}},
+		{"no such folder", "model: /nowhere/llama\nengine: {image: " + image + "}\n", nil, []string{"there is no /nowhere/llama"}},
 		{"a key twice", start + "model: /nowhere/llama\n", nil, []string{"experiment.yaml:3:1: model: the key stands twice"}},
 		{"not YAML", "model: [", nil, []string{"experiment.yaml:1:1: not YAML"}},
 		{"an empty file", "", nil, []string{"experiment.yaml: model: missing: name the model, in the file or with --model"}},

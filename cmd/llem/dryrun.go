@@ -32,6 +32,9 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	if p.Fetch {
 		said("model", "would download "+e.Model)
 	}
+	if p.Prompts {
+		said("prompts", "would download "+e.Workload.Source)
+	}
 	if s.Engine == "" {
 		said("engine", "told from the image when it is here; name it with --engine to see its command")
 		return nil

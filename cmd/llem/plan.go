@@ -64,7 +64,7 @@ const (
 // dryRunStudy prints a study's plan: its points, their order, images, models and
 // the time. It looks for images where a daemon answers, and pulls nothing.
 func dryRunStudy(a *app, p *study.Plan, asJSON bool) error {
-	unfit, err := harness.Unfit(p, asWritten)
+	unfit, err := harness.Unfit(a.ctx, p, asWritten)
 	if err == nil {
 		err = p.Refuse(unfit)
 	}

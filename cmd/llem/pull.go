@@ -26,6 +26,8 @@ type pulled struct {
 	Engine *string      `json:"engine"` // null: told from its server when it runs
 	Image  *pulledImage `json:"image"`  // null: a server already runs
 	Model  *pulledModel `json:"model"`  // null: its name is the engine's own
+	// Prompts is null where they are from no dataset.
+	Prompts *pulledPrompts `json:"prompts"`
 }
 
 type pulledImage struct {
@@ -42,6 +44,12 @@ type pulledModel struct {
 	Files   int     `json:"files"`
 	Bytes   int64   `json:"size_bytes"`
 	Fetched int64   `json:"downloaded_bytes"`
+}
+
+type pulledPrompts struct {
+	Source string `json:"source"`
+	Commit string `json:"commit"`
+	Path   string `json:"path"`
 }
 
 func (c *pullCmd) Run(a *app) error {
@@ -115,6 +123,9 @@ func pulledOf(e study.Experiment, p harness.Pulled) pulled {
 			out.Model.Commit = &m.Commit
 		}
 	}
+	if f := p.Prompts; f.Path != "" {
+		out.Prompts = &pulledPrompts{Source: e.Workload.Source, Commit: f.Commit, Path: f.Path}
+	}
 	return out
 }
 
@@ -137,6 +148,9 @@ func (c *pullCmd) print(a *app, p pulled) error {
 		fmt.Fprintf(&b, "model   %s\n        commit %s in %s\n", m.ID, *m.Commit, m.Path)
 	default:
 		fmt.Fprintf(&b, "model   %s\n        commit %s in %s\n        %d files of %s, %s downloaded\n", m.ID, *m.Commit, m.Path, m.Files, sizeOf(m.Bytes), sizeOf(m.Fetched))
+	}
+	if f := p.Prompts; f != nil {
+		fmt.Fprintf(&b, "prompts %s\n        commit %s in %s\n", f.Source, f.Commit, f.Path)
 	}
 	_, err := a.stdout.Write([]byte(b.String()))
 	return err

@@ -98,8 +98,10 @@ type run struct {
 	work      *work
 	warnings  []measure.Warning
 
-	fetches    bool     // of a plan: the model would be downloaded
-	overridden []string // flags of llem's that engine.args took over
+	fetches bool // of a plan: the model would be downloaded
+	// fetchesPrompts says the same of their dataset.
+	fetchesPrompts bool
+	overridden     []string // flags of llem's that engine.args took over
 }
 
 // startup is the launch phase in figures.

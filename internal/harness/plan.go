@@ -17,6 +17,7 @@ type Plan struct {
 	Pull     bool          // the image would be pulled
 	Image    string        // what would be pulled for a bare engine name; empty: the image as it is named
 	Fetch    bool          // the model would be downloaded, and its path is not known
+	Prompts  bool          // the dataset of the prompts would be
 	Endpoint string        // of a server that already runs, in place of a container
 	Sends    int           // requests of an open loop; 0: a closed one
 	Schedule time.Duration // when the last of them is due, since the first
@@ -41,9 +42,10 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 
 // planHost looks at prompts, model, daemon and GPUs.
 func (x *run) planHost(ctx context.Context, p *Plan) error {
-	if err := x.prompts.open(x.exp); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+	if err := x.openPrompts(ctx); err != nil {
+		return err
 	}
+	p.Prompts = x.fetchesPrompts
 	if load := x.prompts.plan; x.exp.Workload.Load.Open() {
 		p.Sends = load.N
 		p.Schedule, _ = load.Pattern.At(load.N - 1)

@@ -32,8 +32,8 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.mark(); err != nil {
 		return "", fault(HostFault, "%w", err)
 	}
-	if err := x.prompts.open(x.exp); err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
+	if err := x.openPrompts(ctx); err != nil {
+		return "", err
 	}
 	if err := findModel(ctx, x.exp); err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}

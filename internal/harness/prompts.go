@@ -2,8 +2,13 @@ package harness
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"fmt"
 
+	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -12,26 +17,78 @@ import (
 type prompts struct {
 	plan       load.Plan
 	digest     string // of the prompts file; empty for synthetic ones
+	left       map[string]int
+	path       string // of the prompts file, where it is a dataset's; else workload.source is
+	commit     string // of the dataset
 	measured   []load.Request
 	vocabulary load.Vocabulary // of synthetic ones
 }
 
 // open plans the load, and reads a trace and a prompts file, so that a bad line is
-// known before anything starts. Synthetic prompts wait for the vocabulary.
-func (p *prompts) open(e study.Experiment) error {
+// known before anything starts. A dataset is found, or downloaded, as o says.
+// Synthetic prompts wait for the vocabulary.
+func (p *prompts) open(ctx context.Context, e study.Experiment, o hub.Options) error {
 	w := e.Workload
 	var err error
 	if p.plan, err = load.New(w, e.Seed); err != nil || w.Source == "synthetic" {
 		return err
 	}
-	o := load.JSONLOptions{
-		Path: w.Source, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
+	p.path = w.Source
+	if hub.IsDataset(w.Source) {
+		o.Model = w.Source
+		f, err := hub.EnsureDataset(ctx, o)
+		if err != nil {
+			return hubFault(fmt.Errorf("workload.source: %w", err))
+		}
+		p.path, p.commit = f.Path, f.Commit
+	}
+	return p.read(e)
+}
+
+func (p *prompts) read(e study.Experiment) error {
+	w := e.Workload
+	o := load.PromptsOptions{
+		Path: p.path, Name: w.Source, Column: w.Column, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
 	}
 	if o.N > w.Prompts {
 		o.Seconds = w.MinSeconds
 	}
-	p.measured, p.digest, err = load.ReadJSONL(o)
+	var file load.PromptsFile
+	var err error
+	p.measured, file, err = load.ReadPrompts(o)
+	p.digest, p.left = file.Digest, file.LeftOut
 	return err
+}
+
+// openPrompts opens the run's prompts. A plan downloads none, and notes that the run
+// would.
+func (x *run) openPrompts(ctx context.Context) error {
+	e := x.exp
+	o := hub.Options{Pull: e.Engine.Pull, Progress: x.Observer.Progress}
+	if f := x.From; f != nil && f.Requests.SourceCommit != nil && sourceOf(f) == e.Workload.Source {
+		o.Revision = *f.Requests.SourceCommit
+	}
+	if x.planned {
+		o.Pull = "never"
+	}
+	err := x.prompts.open(ctx, e, o)
+	var has *Fault
+	switch {
+	case x.planned && errors.Is(err, hub.ErrNotFound) && e.Engine.Pull != "never":
+		x.fetchesPrompts = true
+		return nil
+	case err == nil || errors.As(err, &has):
+		return err
+	}
+	return &Fault{Kind: ConfigFault, Err: err}
+}
+
+// sourceOf is where a record's prompts came from.
+func sourceOf(r *result.Record) string {
+	config, _ := r.Config.(map[string]any)
+	workload, _ := config["workload"].(map[string]any)
+	source, _ := workload["source"].(string)
+	return source
 }
 
 // file is the digest of what tells the requests: the prompts file, the trace or the

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
@@ -14,6 +15,8 @@ type Pulled struct {
 	Image  engine.Image // zero where a server already runs
 	Engine string       // empty: unknown until its server is asked
 	Model  hub.Pulled   // zero where the model's name is the engine's own
+	// Prompts is the dataset's file; zero where they are from none.
+	Prompts hub.DataFile
 }
 
 // Pull brings an experiment's image and model onto this host, before time on its
@@ -24,6 +27,13 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 		return Pulled{}, err
 	}
 	out := Pulled{Image: x.image}
+	if source := dataset(e); source != "" {
+		var err error
+		x.Observer.Say("prompts " + source)
+		if out.Prompts, err = hub.EnsureDataset(ctx, hub.Options{Model: source, Pull: e.Engine.Pull, Progress: x.Observer.Progress}); err != nil {
+			return Pulled{}, hubFault(fmt.Errorf("workload.source: %w", err))
+		}
+	}
 	small := x.running() // its server has the weights
 	if x.eng != nil {
 		out.Engine = x.eng.Name()

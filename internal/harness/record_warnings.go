@@ -33,6 +33,9 @@ func (x *run) runWarnings(fig load.Figures) {
 	if x.work.out > 0 {
 		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", len(x.work.traces), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
 	}
+	if words := load.LeftOut(x.prompts.left); words != "" {
+		x.warn("prompts_left_out", "%s prompts of %s were left out", words, x.exp.Workload.Source)
+	}
 	if gap, after := x.prompts.plan.Gap(); x.exp.Workload.Load.Pattern == "trace" && gap > longGap {
 		t := x.prompts.plan.Trace
 		x.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -26,7 +27,7 @@ func traced(t *testing.T, gap time.Duration) *run {
 	if err := os.WriteFile(w.Load.File, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.prompts.open(x.exp); err != nil {
+	if err := x.openPrompts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return x
@@ -78,7 +79,7 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	x := longRun(t, "vllm")
 	w := &x.exp.Workload
 	w.Prompts, w.MinSeconds, w.Load = 1, 10, study.Load{Pattern: "closed", Concurrency: 4}
-	if err := x.prompts.open(x.exp); err != nil {
+	if err := x.openPrompts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.prompts.make(x.exp, load.Bytes(0, 256, true)); err != nil {
@@ -115,16 +116,16 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 func TestPromptsOfAFileForSeconds(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "p.jsonl")
-	if err := os.WriteFile(path, []byte(strings.Repeat(`{"prompt": "a"}`+"\n", 5)), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte("{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n{\"prompt\": \"c\"}\n{\"prompt\": \"d\"}\n{\"prompt\": \"e\"}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	e := study.Experiment{Workload: study.Workload{Source: path, Prompts: 2, MinSeconds: 9, Load: study.Load{Pattern: "closed", Concurrency: 1}}}
 	var p prompts
-	if err := p.open(e); err != nil || len(p.measured) != 5 || p.plan.N != 2 || p.more(e) != nil {
+	if err := p.open(t.Context(), e, hub.Options{}); err != nil || len(p.measured) != 5 || p.plan.N != 2 || p.more(e) != nil {
 		t.Errorf("%d prompts, %d at least, %v", len(p.measured), p.plan.N, err)
 	}
 	e.Workload.Load = study.Load{Pattern: "constant", RatePerSecond: 1}
-	if err := p.open(e); err == nil || !strings.Contains(err.Error(), "p.jsonl holds 5 prompts, and 9 requests are due within workload.min_seconds 9: lower it") {
+	if err := p.open(t.Context(), e, hub.Options{}); err == nil || !strings.Contains(err.Error(), "p.jsonl holds 5 prompts, and 9 requests are due within workload.min_seconds 9: lower it") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -52,8 +52,16 @@ func (s *Study) open(ctx context.Context) error {
 func Needs(p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) ([]study.Experiment, error) {
 	return distinct(p, restore, func(e study.Experiment) string {
 		g := e.Engine
-		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode)
+		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode, "\x00", dataset(e))
 	})
+}
+
+// dataset is that of an experiment's prompts; empty: they are from none.
+func dataset(e study.Experiment) string {
+	if !hub.IsDataset(e.Workload.Source) {
+		return ""
+	}
+	return e.Workload.Source
 }
 
 // each calls do with the experiment of every point that is run.
@@ -75,7 +83,7 @@ func each(p *study.Plan, restore func(study.Experiment) (study.Experiment, error
 
 // Unfit says why points of a plan cannot be run whose prompts or trace are not to be
 // had: a file that is missing, damaged or too short.
-func Unfit(p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (map[int]string, error) {
+func Unfit(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (map[int]string, error) {
 	out := map[int]string{}
 	seen := map[string]string{}
 	err := each(p, restore, func(i int, e study.Experiment) error {
@@ -86,7 +94,8 @@ func Unfit(p *study.Plan, restore func(study.Experiment) (study.Experiment, erro
 		key := fmt.Sprintf("%+v", w)
 		why, known := seen[key]
 		if !known {
-			if err := new(prompts).open(e); err != nil {
+			err := new(prompts).open(ctx, e, hub.Options{Pull: "never"})
+			if err != nil && (!errors.Is(err, hub.ErrNotFound) || e.Engine.Pull == "never") {
 				why = e.Hide(err.Error())
 			}
 			seen[key] = why
@@ -197,7 +206,7 @@ func (s *Study) check(ctx context.Context) error {
 		if e.GPUs.Mode != "none" {
 			x.devices = s.session.held[:min(e.Parallel.Size(), len(s.session.held))]
 		}
-		err := x.prompts.open(e)
+		err := x.openPrompts(ctx)
 		for _, d := range x.devices {
 			if beyond := d.Beyond(e.GPUSettings.PowerLimitW, e.GPUSettings.SMClockMHz); err == nil && beyond != nil {
 				err = fmt.Errorf("gpu_settings: %w", beyond)

@@ -20,7 +20,18 @@ import (
 //	models--owner--name/blobs/<checksum>           the bytes
 //	models--owner--name/snapshots/<commit>/<file>  links to them
 //	.locks/models--owner--name/<checksum>.lock     held while a blob is written
-func folderOf(repo string) string { return "models--" + strings.ReplaceAll(repo, "/", "--") }
+//
+// A dataset's are below datasets--owner--name.
+func folderOf(repo string) string {
+	if name, ok := strings.CutPrefix(repo, datasets); ok {
+		return "datasets--" + strings.ReplaceAll(name, "/", "--")
+	}
+	return "models--" + strings.ReplaceAll(repo, "/", "--")
+}
+
+// datasets is what a dataset's repository begins with, here as in the hub's
+// addresses.
+const datasets = "datasets/"
 
 // lockEvery is how often a lock of another is looked at.
 const lockEvery = 100 * time.Millisecond

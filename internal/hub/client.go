@@ -193,9 +193,17 @@ func (c *client) explain(err error, repo, revision, file string) error {
 	case s.hub == "EntryNotFound":
 		return fmt.Errorf("%w: %s has no file %s at revision %s", ErrNotFound, repo, file, revision)
 	case s.hub == "RepoNotFound" || s.code == http.StatusNotFound:
-		return fmt.Errorf("%w: there is no model %s at %s", ErrNotFound, repo, c.endpoint.Host)
+		return fmt.Errorf("%w: there is no %s at %s", ErrNotFound, called(repo), c.endpoint.Host)
 	}
 	return fmt.Errorf("%s: %w", repo, err)
+}
+
+// called is a repository as people know it.
+func called(repo string) string {
+	if name, ok := strings.CutPrefix(repo, datasets); ok {
+		return "dataset " + name
+	}
+	return "model " + repo
 }
 
 func orNone(source string) string {

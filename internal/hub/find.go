@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ErrNotFound says that a model is not on this host.
-var ErrNotFound = errors.New("model not found")
+// ErrNotFound says that a model or a file is not on this host.
+var ErrNotFound = errors.New("not found")
 
 // Options name a model.
 type Options struct {
@@ -103,27 +103,40 @@ func local(name string) bool {
 	return filepath.IsAbs(name) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".gguf")
 }
 
-// cached finds a snapshot in the layout of huggingface_hub.
+// cached finds a model's snapshot.
 func cached(o Options, repo, file string) (Model, error) {
-	cache, revision := o.cache(), o.revision()
-	folder := filepath.Join(cache, folderOf(repo))
-	missing := fmt.Errorf("%w: %s (revision %s) is not in %s: `llem pull CONFIG` downloads it", ErrNotFound, o.Model, revision, cache)
-	hash := revision
-	if !commit.MatchString(revision) {
-		if !filepath.IsLocal(revision) || strings.Contains(revision, "..") {
-			return Model{}, fmt.Errorf("revision: %q is none", revision)
-		}
-		data, err := os.ReadFile(filepath.Join(folder, "refs", filepath.FromSlash(revision)))
-		if err != nil {
-			return Model{}, missing
-		}
-		if hash = strings.TrimSpace(string(data)); !commit.MatchString(hash) {
-			return Model{}, fmt.Errorf("%s/refs/%s does not hold a commit; remove it and download the model again", folder, revision)
-		}
+	hash, err := o.commit(repo)
+	missing := fmt.Errorf("%w: %s (revision %s) is not in %s: `llem pull CONFIG` downloads it", ErrNotFound, o.Model, o.revision(), o.cache())
+	if errors.Is(err, ErrNotFound) {
+		return Model{}, missing
+	} else if err != nil {
+		return Model{}, err
 	}
-	path := filepath.Join(folder, "snapshots", hash, filepath.FromSlash(file))
+	path := filepath.Join(o.cache(), folderOf(repo), "snapshots", hash, filepath.FromSlash(file))
 	if st, err := os.Stat(path); err != nil || st.IsDir() != (file == "") {
 		return Model{}, missing
 	}
 	return Model{ID: o.Model, Path: path, Commit: hash}, nil
+}
+
+// commit is what the revision is, by the cache, in the layout of huggingface_hub;
+// ErrNotFound where it does not know.
+func (o Options) commit(repo string) (string, error) {
+	revision := o.revision()
+	if commit.MatchString(revision) {
+		return revision, nil
+	}
+	if !filepath.IsLocal(revision) || strings.Contains(revision, "..") {
+		return "", fmt.Errorf("revision: %q is none", revision)
+	}
+	folder := filepath.Join(o.cache(), folderOf(repo))
+	data, err := os.ReadFile(filepath.Join(folder, "refs", filepath.FromSlash(revision)))
+	if err != nil {
+		return "", ErrNotFound
+	}
+	hash := strings.TrimSpace(string(data))
+	if !commit.MatchString(hash) {
+		return "", fmt.Errorf("%s/refs/%s does not hold a commit; remove it and download again", folder, revision)
+	}
+	return hash, nil
 }

@@ -104,9 +104,18 @@ func (p *puller) pull(ctx context.Context, o Options, file string) (Pulled, erro
 	if err != nil {
 		return Pulled{}, fmt.Errorf("revision %s: %w", o.revision(), err)
 	}
-	p.commit = rev.commit
-	snapshot := filepath.Join(p.cache, p.folder, "snapshots", p.commit)
-	out := Pulled{Model: Model{ID: o.Model, Path: filepath.Join(snapshot, file), Commit: p.commit}, Files: len(files)}
+	out, err := p.fetch(ctx, rev.commit, files, o.revision())
+	out.Model = Model{ID: o.Model, Path: filepath.Join(p.snapshot(), file), Commit: p.commit}
+	return out, err
+}
+
+// snapshot is the folder of the commit's files.
+func (p *puller) snapshot() string { return filepath.Join(p.cache, p.folder, "snapshots", p.commit) }
+
+// fetch downloads files of a commit, and notes it as what a revision is.
+func (p *puller) fetch(ctx context.Context, commit string, files []remoteFile, revision string) (Pulled, error) {
+	p.commit = commit
+	snapshot, out := p.snapshot(), Pulled{Files: len(files)}
 	for _, dir := range []string{snapshot, filepath.Join(p.cache, p.folder, "blobs")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return out, full(err, p.cache)
@@ -125,7 +134,7 @@ func (p *puller) pull(ctx context.Context, o Options, file string) (Pulled, erro
 		return out, err
 	}
 	out.Bytes, out.Fetched = p.total, p.total-present
-	return out, p.ref(o.revision())
+	return out, p.ref(revision)
 }
 
 // room is how much of files is here already, or ErrDiskFull where the rest has no

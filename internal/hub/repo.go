@@ -52,10 +52,14 @@ func (c *client) resolve(ctx context.Context, repo, name string) (revision, erro
 	ask := func(path string) error {
 		return c.persist(ctx, still, func() error { return c.json(ctx, path, &l) })
 	}
-	err := ask("/api/models/" + repo + "/revision/" + url.PathEscape(name) + "?blobs=true")
+	api := "/api/models/" + repo
+	if strings.HasPrefix(repo, datasets) {
+		api = "/api/" + repo
+	}
+	err := ask(api + "/revision/" + url.PathEscape(name) + "?blobs=true")
 	var s status
-	if errors.As(err, &s) && s.code == http.StatusNotFound && s.hub == "" && ask("/api/models/"+repo) == nil {
-		s.hub = "RevisionNotFound" // the model is there
+	if errors.As(err, &s) && s.code == http.StatusNotFound && s.hub == "" && ask(api) == nil {
+		s.hub = "RevisionNotFound" // the repository is there
 		err = s
 	}
 	if err != nil {

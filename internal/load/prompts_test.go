@@ -174,7 +174,7 @@ func promptsFile(t *testing.T, text string) string {
 	return path
 }
 
-func TestReadJSONLTakesEachKeyAndPassesBlankLines(t *testing.T) {
+func TestReadPromptsTakesEachKeyAndPassesBlankLines(t *testing.T) {
 	path := promptsFile(t, "\ufeff"+`{"prompt":"a","text":"not this"}
 {"text":"b"}
 
@@ -182,7 +182,7 @@ func TestReadJSONLTakesEachKeyAndPassesBlankLines(t *testing.T) {
 {"instruction":"d","input":"below"}
    {"input":"e"}
 {"question":"f","answer":1}`)
-	reqs, digest, err := ReadJSONL(JSONLOptions{Path: path, N: 6, OutputTokens: 3})
+	reqs, file, err := ReadPrompts(PromptsOptions{Path: path, N: 6, OutputTokens: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,19 +196,19 @@ func TestReadJSONLTakesEachKeyAndPassesBlankLines(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c", "d\n\nbelow", "e", "f"}, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(digest) != 64 {
-		t.Errorf("digest %q", digest)
+	if len(file.Digest) != 64 || len(file.LeftOut) != 0 {
+		t.Errorf("%+v", file)
 	}
 }
 
-func TestReadJSONLShufflesByItsSeed(t *testing.T) {
+func TestReadPromptsShufflesByItsSeed(t *testing.T) {
 	var text strings.Builder
 	for i := range 50 {
 		fmt.Fprintf(&text, "{\"prompt\": \"%d\"}\n", i)
 	}
 	path := promptsFile(t, text.String())
 	order := func(shuffle bool, seed int64) string {
-		reqs, _, err := ReadJSONL(JSONLOptions{Path: path, N: 50, Shuffle: shuffle, Seed: seed})
+		reqs, _, err := ReadPrompts(PromptsOptions{Path: path, N: 50, Shuffle: shuffle, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,23 +223,29 @@ func TestReadJSONLShufflesByItsSeed(t *testing.T) {
 	}
 }
 
-func TestReadJSONLNamesTheLineThatIsBad(t *testing.T) {
-	good := strings.Repeat(`{"prompt":"a"}`+"\n", 499)
+func TestReadPromptsNamesTheLineThatIsBad(t *testing.T) {
+	good := strings.Repeat(`{"prompt":"a"}`+"\n", 499) // one of them is sent
 	for _, c := range []struct{ name, text, says string }{
 		{"broken", good + `{"prompt":"a`, "prompts.jsonl:500: not a JSON object"},
 		{"no object", good + "17\n", ":500: not a JSON object"},
 		{"no key", good + `{"answer":"a"}`, ":500: none of the keys prompt"},
 		{"an array", good + `["a"]`, ":500: not a JSON object"},
 		{"no text", good + `{"prompt":["a"]}`, `:500: "prompt" is not a string`},
-		{"empty text", good + `{"prompt":""}`, `:500: "prompt" is empty`},
-		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: the line is not UTF-8"},
-		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPromptLine) + `"}`, ":500: the line is over 10 MiB"},
+		{"only empty", `{"prompt":" "}`, "holds no prompt beside 1 empty, which are left out"},
+		{"too few that differ", good, "holds 1 prompts beside 498 repeated, which are left out, workload.prompts asks for 2: set workload.prompts: 1"},
+		{"images", good + `{"prompt":"what is it","images":["a"]}`, `:500: it has "images", and images are not in this version of llem`},
+		{"several turns", good + `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}]}`, "conversations of several turns"},
+		{"a system's message", good + `{"messages":[{"role":"system","content":"a"},{"role":"user","content":"b"}]}`, "conversations of several turns or with a system's message"},
+		{"parts of content", good + `{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, `"content" of a message is not a string, and images are not`},
+		{"no turns", good + `{"conversations":"a"}`, `:500: "conversations" is no list of turns`},
+		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: it is not UTF-8"},
+		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPrompt) + `"}`, ":500: the line is over 10 MiB"},
 		{"empty", "", "holds no prompt"},
 		{"blank", "\n\n", "holds no prompt"},
 		{"too few", `{"prompt":"a"}`, "holds 1 prompts, workload.prompts asks for 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := ReadJSONL(JSONLOptions{Path: promptsFile(t, c.text), N: 2})
+			_, _, err := ReadPrompts(PromptsOptions{Path: promptsFile(t, c.text), N: 2})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error %.300v, want one that says %q", err, c.says)
 			}
@@ -247,21 +253,25 @@ func TestReadJSONLNamesTheLineThatIsBad(t *testing.T) {
 	}
 }
 
-func TestReadJSONLReadsFilesOnly(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe") // which nobody writes to
+func TestReadPromptsReadsFilesOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "folder.jsonl")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe.jsonl") // which nobody writes to
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, says := range map[string]string{t.TempDir(): "not a regular file", pipe: "not a regular file", filepath.Join(t.TempDir(), "none.jsonl"): "no such file"} {
-		if _, _, err := ReadJSONL(JSONLOptions{Path: path, N: 1}); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "workload.source") {
+	for path, says := range map[string]string{dir: "not a regular file", pipe: "not a regular file", filepath.Join(t.TempDir(), "none.jsonl"): "no such file"} {
+		if _, _, err := ReadPrompts(PromptsOptions{Path: path, N: 1}); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "workload.source") {
 			t.Errorf("%s: error %v, want one that says %q", path, err, says)
 		}
 	}
 }
 
-func TestReadJSONLTakesLongLinesAndCRLF(t *testing.T) {
-	long := strings.Repeat("x", maxPromptLine-100)
-	reqs, _, err := ReadJSONL(JSONLOptions{Path: promptsFile(t, `{"prompt":"`+long+"\"}\r\n\r\n{\"prompt\":\"b\\r\"}\r\n"), N: 2})
+func TestReadPromptsTakesLongLinesAndCRLF(t *testing.T) {
+	long := strings.Repeat("x", maxPrompt-100)
+	reqs, _, err := ReadPrompts(PromptsOptions{Path: promptsFile(t, `{"prompt":"`+long+"\"}\r\n\r\n{\"prompt\":\"b\\r\"}\r\n"), N: 2})
 	if err != nil || len(reqs) != 2 || reqs[0].Prompt != long || reqs[1].Prompt != "b\r" {
 		t.Errorf("%d prompts, %v", len(reqs), err)
 	}
@@ -271,8 +281,8 @@ func FuzzPromptLine(f *testing.F) {
 	f.Add([]byte(`{"instruction":"a","input":"b"}`))
 	f.Add([]byte(`{"prompt":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		text, err := promptOf(line)
-		if (err == nil) == (text == "") || !utf8.ValidString(text) {
+		text, err := promptOf(line, "")
+		if err != nil && text != "" || !utf8.ValidString(text) {
 			t.Errorf("%q: prompt %q, error %v", line, text, err)
 		}
 	})

@@ -47,6 +47,7 @@ var kinds = map[string]kind{
 	"engine_args_override":         {Note, "leave the flag to llem unless that is what you measure"},
 	"synthetic_prompts":            {Note, "use a prompts file where expert routing or speculative decoding matter"},
 	"prompts_exhausted":            {Doubt, "give a file of more prompts or lower workload.min_seconds; none is sent twice, since a prefix cache would answer it"},
+	"prompts_left_out":             {Note, "a prompt of nothing is none, and one that was sent before is answered by a prefix cache: the record's requests.prompts_left_out counts them"},
 	"trace_gap":                    {Note, "the window idles meanwhile: cut the trace before or after the gap (workload.prompts, workload.max_seconds) unless that is what you measure"},
 	"dummy_weights":                {Note, "random weights: compare runs of this engine, not its joules with a trained model's"},
 	"window_not_quiesced":          {Doubt, "look for other clients of the server"},

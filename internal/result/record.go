@@ -216,13 +216,16 @@ type Tokens struct {
 
 // Requests of the window.
 type Requests struct {
-	Completed        int    `json:"completed"`
-	Failed           int    `json:"failed"`
-	PromptChecksum   string `json:"prompt_checksum"`          // SHA-256 over the measured prompts in order
-	TraceSHA256      string `json:"trace_sha256,omitempty"`   // of the file that told when requests were sent, and how long they were
-	LengthsSHA256    string `json:"lengths_sha256,omitempty"` // of the file of lengths
-	SharedTokens     *int64 `json:"shared_tokens,omitempty"`  // of input: what prompts shared with an earlier one of their group, by workload.shared_prefix; missing without
-	MultiTokenChunks int    `json:"multi_token_chunks"`       // chunks that carried more than one token
+	Completed        int            `json:"completed"`
+	Failed           int            `json:"failed"`
+	PromptChecksum   string         `json:"prompt_checksum"`            // SHA-256 over the measured prompts in order
+	TraceSHA256      string         `json:"trace_sha256,omitempty"`     // of the file that told when requests were sent, and how long they were
+	SourceSHA256     string         `json:"source_sha256,omitempty"`    // of the file of prompts
+	SourceCommit     *string        `json:"source_commit,omitempty"`    // of the dataset that it is of
+	LeftOut          map[string]int `json:"prompts_left_out,omitempty"` // rows of that file that were passed over: empty, repeated
+	LengthsSHA256    string         `json:"lengths_sha256,omitempty"`   // of the file of lengths
+	SharedTokens     *int64         `json:"shared_tokens,omitempty"`    // of input: what prompts shared with an earlier one of their group, by workload.shared_prefix; missing without
+	MultiTokenChunks int            `json:"multi_token_chunks"`         // chunks that carried more than one token
 }
 
 // Latency in milliseconds; null where there is nothing to summarise.

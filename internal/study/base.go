@@ -103,8 +103,8 @@ func (d *decoder) anchor(dir string) {
 	if m := d.e.Model; here("model") && (strings.HasPrefix(m, "./") || strings.HasPrefix(m, "../")) {
 		d.e.Model = absolute(dir, m)
 	}
-	if here("workload.source") && d.e.Workload.Source != "synthetic" {
-		d.e.Workload.Source = absolute(dir, d.e.Workload.Source)
+	if here("workload.source") {
+		d.e.Workload.Source = sourceAt(dir, d.e.Workload.Source)
 	}
 	if here("workload.lengths.file") && d.e.Workload.Lengths.File != "" {
 		d.e.Workload.Lengths.File = absolute(dir, d.e.Workload.Lengths.File)

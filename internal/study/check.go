@@ -100,10 +100,19 @@ func absolute(dir, path string) string {
 	return path
 }
 
+// sourceAt makes a file of prompts absolute.
+func sourceAt(dir, source string) string {
+	if source == "synthetic" || strings.HasPrefix(source, "hf:") {
+		return source
+	}
+	return absolute(dir, source)
+}
+
 func (d *decoder) checkSource(dir string) {
 	w := &d.e.Workload
-	if w.Source != "synthetic" {
-		w.Source = absolute(dir, w.Source)
+	w.Source = sourceAt(dir, w.Source)
+	if w.Column != "" && w.Source == "synthetic" {
+		d.wrong("workload.column", "is of a file of prompts, and workload.source is synthetic: leave it out")
 	}
 	if w.Order == "shuffled" && w.Source == "synthetic" {
 		d.wrong("workload.order", "synthetic prompts are random already; leave the key out")

@@ -27,7 +27,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		{"engine: {endpoint: null}", true}, {"engine: {endpoint: 'http://x:8000'}", true}, {"engine: {endpoint: 'x:8000'}", false}, {"engine: {endpoint: ''}", true}, {"sweep: null", true}, {"sweep: {}", false}, {"base: ''", false},
 		{"revision: 1234567", true}, {"revision: 2024-01-01", true}, {"revision: v1-beta", true}, {"revision: refs/pr/1", true}, {"revision: 1.5", false}, {"revision: -1", false}, {"name: null", true}, {"name: a b", false}, {"name: 7", false},
 		{"workload: {prompts: 1.0}", true}, {"workload: {prompts: 1e2}", true}, {"workload: {prompts: null}", true}, {"workload: {prompts: 1.5}", false}, {"workload: {prompts: '5'}", false}, {"workload: {prompts: 0}", false},
-		{"workload: {source: p.jsonl}", true}, {"workload: {source: p.txt}", false}, {"workload: {source: 'hf:a/b'}", false},
+		{"workload: {source: p.jsonl}", true}, {"workload: {source: p.txt}", false}, {"workload: {source: 'hf:a/b'}", true}, {"workload: {source: 'hf:a/b@main/c/d.parquet'}", true}, {"workload: {source: 'hf:a'}", false}, {"workload: {source: p.csv, column: q}", true},
 		{"workload: {extra_body: {a: {b: [1, null, {c: x}]}}}", true}, {"workload: {extra_body: {seed: 1}}", false}, {"workload: {extra_body: {stream: false}}", false},
 		{"workload: {sampling: {ignore_eos: null, temperature: 1}}", true}, {"workload: {sampling: {ignore_eos: 'yes'}}", false},
 		{"energy: {backend: null}", true}, {"energy: {backend: none, country: FRA, python: null}", true}, {"energy: {country: fr}", false}, {"energy: {country: null}", false}, {"energy: {host: null}", false},

@@ -80,8 +80,11 @@ type GPUSettings struct {
 
 // Workload is what is sent.
 type Workload struct {
-	Source                string         `yaml:"source" json:"source"` // synthetic, or a path ending in .jsonl (made absolute against the file's folder)
-	API                   string         `yaml:"api" json:"api"`       // completions | chat
+	// Source is synthetic, a file of prompts (made absolute against the file's folder),
+	// or hf:owner/name[@revision][/path] of a dataset on the hub.
+	Source                string         `yaml:"source" json:"source"`
+	Column                string         `yaml:"column" json:"column,omitempty"` // of a file of prompts; empty: the first of a few names
+	API                   string         `yaml:"api" json:"api"`                 // completions | chat
 	Prompts               int            `yaml:"prompts" json:"prompts"`
 	MinSeconds            float64        `yaml:"min_seconds" json:"min_seconds,omitempty"` // 0: prompts alone decide
 	MaxSeconds            float64        `yaml:"max_seconds" json:"max_seconds,omitempty"` // 0: no limit

@@ -105,9 +105,6 @@ func storeText(k key, f reflect.Value, v *yaml.Node) error {
 	if !isText(v) && k.kind != size && (v.Tag != "!!int" || !k.digits) {
 		return fmt.Errorf("want a string, not %s (quote it)", v.Value)
 	}
-	if k.path == "workload.source" && strings.HasPrefix(v.Value, "hf:") {
-		return fmt.Errorf("%q: datasets of the hub are not in this version of llem; use synthetic or a .jsonl file", v.Value)
-	}
 	if err := k.matches(v.Value); err != nil {
 		return err
 	}

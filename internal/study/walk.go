@@ -105,6 +105,9 @@ func (d *decoder) mapping(path string, n *yaml.Node) {
 func advice(name, path string) string {
 	here := below(path)
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	if what, ok := lacking[name]; ok && strings.HasPrefix(path+".", "workload.") {
+		return what + " are not in this version of llem: every request is one text"
+	}
 	if same := ending(name); len(same) > 0 && !slices.Contains(here, name) {
 		return "did you mean " + strings.Join(same, " or ") + "?"
 	}
@@ -115,6 +118,12 @@ func advice(name, path string) string {
 		return "did you mean " + strings.Join(same, " or ") + "?"
 	}
 	return "here stand " + strings.Join(here, ", ")
+}
+
+// lacking are features of workloads elsewhere, by the names that they have there.
+var lacking = map[string]string{
+	"turns": "conversations of several turns", "multi_turn": "conversations of several turns", "conversations": "conversations of several turns",
+	"images": "images", "image": "images", "multimodal": "images", "audio": "sounds",
 }
 
 // ending lists the keys and groups of that last name.

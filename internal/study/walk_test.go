@@ -45,7 +45,7 @@ func TestKeysThatDoNotGoTogetherAreShownWhereTheyStand(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"name: -a\n":                                              "x.yaml:2:7: name: \"-a\" is no name",
-		"workload:\n  source: hf:a/b\n":                           "x.yaml:3:11: workload.source: \"hf:a/b\": datasets of the hub",
+		"workload:\n  source: hf:a\n":                             "x.yaml:3:11: workload.source: \"hf:a\" is neither synthetic",
 		"workload:\n  source: p.txt\n":                            "x.yaml:3:11: workload.source: ",
 		"workload: {order: shuffled}\n":                           "x.yaml:2:19: workload.order: ",
 		"workload: {load: {pattern: constant}}\n":                 "x.yaml:2:28: workload.load.rate_per_second: missing",

@@ -1,0 +1,120 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// DataFile is a file of a dataset on this host.
+type DataFile struct {
+	Path   string
+	Commit string
+}
+
+// DataFormats are the extensions of files of prompts.
+var DataFormats = []string{".jsonl", ".json", ".csv", ".parquet"}
+
+// dataset is hf:owner/name[@revision][/path].
+var dataset = regexp.MustCompile(`^hf:([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([^/@]+))?(?:/(.+))?$`)
+
+// IsDataset says that a name is of a dataset on the hub.
+func IsDataset(name string) bool { return strings.HasPrefix(name, "hf:") }
+
+// EnsureDataset finds the file of prompts that hf:owner/name[@revision][/path] names
+// in the cache, and downloads it where it is not there, as o.Pull allows. Without a
+// path the dataset has one such file. o.Model is the name; errors are those of Ensure.
+func EnsureDataset(ctx context.Context, o Options) (DataFile, error) {
+	m := dataset.FindStringSubmatch(o.Model)
+	if m == nil || strings.Contains(o.Model, "..") {
+		return DataFile{}, fmt.Errorf("%q is not named as hf:owner/name, hf:owner/name/FILE or hf:owner/name@REVISION/FILE", o.Model)
+	}
+	repo, file := datasets+m[1], m[3]
+	if o.Revision == "" { // a commit that is to be used again stands above the name's
+		o.Revision = m[2]
+	}
+	here, err := cachedFile(o, repo, file)
+	switch {
+	case err == nil && (o.Pull != "always" || Offline() != ""), err != nil && (!errors.Is(err, ErrNotFound) || o.Pull == "never"):
+		return here, err
+	}
+	c, cerr := newClient(o)
+	if errors.Is(cerr, ErrOffline) {
+		return DataFile{}, fmt.Errorf("%w, and %w", cerr, err)
+	} else if cerr != nil {
+		return DataFile{}, cerr
+	}
+	p := &puller{client: c, cache: o.cache(), repo: repo, folder: folderOf(repo), progress: o.Progress}
+	rev, err := c.resolve(ctx, repo, o.revision())
+	if err != nil {
+		return DataFile{}, fmt.Errorf("pull %s: %w", o.Model, err)
+	}
+	one, err := pickData(rev.files, file)
+	if err != nil {
+		return DataFile{}, fmt.Errorf("pull %s: %w", o.Model, err)
+	}
+	if _, err := p.fetch(ctx, rev.commit, []remoteFile{one}, o.revision()); err != nil {
+		return DataFile{}, fmt.Errorf("pull %s: %w", o.Model, err)
+	}
+	return DataFile{Path: filepath.Join(p.snapshot(), filepath.FromSlash(one.Name)), Commit: rev.commit}, nil
+}
+
+// cachedFile finds a dataset's file in the cache.
+func cachedFile(o Options, repo, file string) (DataFile, error) {
+	missing := fmt.Errorf("%w: %s (revision %s) is not in %s: `llem pull CONFIG` downloads it", ErrNotFound, o.Model, o.revision(), o.cache())
+	hash, err := o.commit(repo)
+	if errors.Is(err, ErrNotFound) {
+		return DataFile{}, missing
+	} else if err != nil {
+		return DataFile{}, err
+	}
+	snapshot := filepath.Join(o.cache(), folderOf(repo), "snapshots", hash)
+	if file == "" {
+		var all []remoteFile
+		_ = fs.WalkDir(os.DirFS(snapshot), ".", func(name string, d fs.DirEntry, err error) error { // what cannot be read is not here
+			if err == nil && !d.IsDir() {
+				all = append(all, remoteFile{Name: name})
+			}
+			return nil
+		})
+		one, err := pickData(all, "")
+		if err != nil {
+			return DataFile{}, missing // another may be on the hub
+		}
+		file = one.Name
+	}
+	at := filepath.Join(snapshot, filepath.FromSlash(file))
+	if st, err := os.Stat(at); err != nil || !st.Mode().IsRegular() {
+		return DataFile{}, missing
+	}
+	return DataFile{Path: at, Commit: hash}, nil
+}
+
+// pickData is the file of that name; without one, the only file of prompts.
+func pickData(files []remoteFile, name string) (remoteFile, error) {
+	var all []remoteFile
+	for _, f := range files {
+		if f.Name == name {
+			return f, nil
+		}
+		if slices.Contains(DataFormats, path.Ext(f.Name)) && path.Base(f.Name) != "dataset_infos.json" {
+			all = append(all, f)
+		}
+	}
+	switch {
+	case name != "":
+		return remoteFile{}, fmt.Errorf("%w: it has no file %s, but %s", ErrNotFound, name, names(all))
+	case len(all) == 1:
+		return all[0], nil
+	case len(all) == 0:
+		return remoteFile{}, fmt.Errorf("%w: it has no file of prompts (%s)", ErrNotFound, strings.Join(DataFormats, ", "))
+	}
+	return remoteFile{}, fmt.Errorf("%w: it has several files, of which one is to be named as hf:owner/name/FILE: %s", ErrNotFound, names(all))
+}

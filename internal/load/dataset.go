@@ -1,0 +1,185 @@
+package load
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxPrompt bounds one prompt, and one line of a prompts file.
+const maxPrompt = 10 << 20
+
+// promptKeys are tried in this order, as columns and as keys of an object.
+var promptKeys = []string{"prompt", "text", "instruction", "input", "question"}
+
+// PromptsOptions say which prompts of a file are sent.
+type PromptsOptions struct {
+	Path         string
+	Name         string // of the file as errors call it; empty: Path
+	Column       string // that holds them; empty: the first of promptKeys, or a conversation's first turn
+	N            int
+	Rest         bool    // the others too, which follow the first N
+	Seconds      float64 // workload.min_seconds, where it is why they are N; else 0
+	OutputTokens int
+	Shuffle      bool
+	Seed         int64
+}
+
+// PromptsFile is a file that prompts were read from.
+type PromptsFile struct {
+	Digest string // SHA-256, hexadecimal
+	// LeftOut counts rows that were passed over, by why: a prompt that is empty, or
+	// the same as an earlier one, which a prefix cache would answer.
+	LeftOut map[string]int
+}
+
+// Why rows are left out.
+const (
+	leftEmpty    = "empty"
+	leftRepeated = "repeated"
+)
+
+// sources read the prompts of a file in order, by its extension, and call add with
+// each and with where it stands, in words that follow the file's name.
+var sources = map[string]func(f *os.File, o PromptsOptions, add func(place, text string) error) error{
+	".jsonl": jsonLines, ".json": jsonArray, ".csv": csvRows, ".parquet": parquetRows,
+}
+
+// ReadPrompts reads prompts from a file: JSON objects, one a line (.jsonl) or in an
+// array (.json), or a column of a table (.csv, .parquet). Text of unknown token
+// length is sent whole. The first row that is none is an error that names it.
+func ReadPrompts(o PromptsOptions) (reqs []Request, file PromptsFile, err error) {
+	if o.Name == "" {
+		o.Name = o.Path
+	}
+	reqs, file, err = readPrompts(o)
+	if err != nil {
+		err = fmt.Errorf("workload.source: %w", err)
+	}
+	return reqs, file, err
+}
+
+func readPrompts(o PromptsOptions) (reqs []Request, file PromptsFile, err error) {
+	read, ok := sources[filepath.Ext(o.Path)]
+	if !ok {
+		return nil, file, fmt.Errorf("%s is no file of prompts: it ends neither in .jsonl nor in .json, .csv or .parquet", o.Name)
+	}
+	st, err := os.Stat(o.Path) // before it is opened, which waits for a pipe's writer
+	switch {
+	case err != nil:
+		return nil, file, err
+	case !st.Mode().IsRegular():
+		return nil, file, fmt.Errorf("%s is not a regular file", o.Name)
+	}
+	f, err := os.Open(o.Path)
+	if err != nil {
+		return nil, file, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return nil, file, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, file, err
+	}
+	file = PromptsFile{Digest: hex.EncodeToString(sum.Sum(nil)), LeftOut: map[string]int{}}
+	texts, err := distinct(f, o, read, file.LeftOut)
+	if err != nil {
+		return nil, file, err
+	}
+	if err := o.enough(len(texts), file.LeftOut); err != nil {
+		return nil, file, err
+	}
+	if o.Shuffle {
+		rng := rand.New(rand.NewPCG(uint64(o.Seed), 2))
+		rng.Shuffle(len(texts), func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
+	}
+	if !o.Rest {
+		texts = texts[:o.N]
+	}
+	for i, text := range texts {
+		r := Request{ID: i, Prompt: text, MaxOutputTokens: o.OutputTokens}
+		r.Hash = hash(r)
+		reqs = append(reqs, r)
+	}
+	return reqs, file, nil
+}
+
+// distinct are the prompts of f, none empty and no two the same.
+func distinct(f *os.File, o PromptsOptions, read func(*os.File, PromptsOptions, func(place, text string) error) error, left map[string]int) ([]string, error) {
+	var texts []string
+	seen := map[string]bool{}
+	err := read(f, o, func(place, text string) error {
+		switch {
+		case !utf8.ValidString(text):
+			return fmt.Errorf("%s%s: the prompt is not UTF-8", o.Name, place)
+		case len(text) > maxPrompt:
+			return fmt.Errorf("%s%s: the prompt is over %d MiB", o.Name, place, maxPrompt>>20)
+		case strings.TrimSpace(text) == "":
+			left[leftEmpty]++
+		case seen[text]:
+			left[leftRepeated]++
+		default:
+			seen[text] = true
+			texts = append(texts, text)
+		}
+		return nil
+	})
+	return texts, err
+}
+
+// enough refuses a file of fewer prompts than are sent.
+func (o PromptsOptions) enough(n int, left map[string]int) error {
+	beside := ""
+	if words := LeftOut(left); words != "" {
+		beside = " beside " + words + ", which are left out"
+	}
+	switch {
+	case n == 0:
+		return fmt.Errorf("%s holds no prompt%s", o.Name, beside)
+	case n < o.N && o.Seconds > 0:
+		return fmt.Errorf("%s holds %d prompts%s, and %d requests are due within workload.min_seconds %g: lower it (prompts are never repeated, a prefix cache would answer them)", o.Name, n, beside, o.N, o.Seconds)
+	case n < o.N:
+		return fmt.Errorf("%s holds %d prompts%s, workload.prompts asks for %d: set workload.prompts: %d (prompts are never repeated, a prefix cache would answer them)", o.Name, n, beside, o.N, n)
+	}
+	return nil
+}
+
+// LeftOut says in words how many rows of a file were passed over; empty: none.
+func LeftOut(left map[string]int) string {
+	var out []string
+	for _, why := range []string{leftEmpty, leftRepeated} {
+		if n := left[why]; n > 0 {
+			out = append(out, fmt.Sprintf("%d %s", n, why))
+		}
+	}
+	return strings.Join(out, " and ")
+}
+
+// pickColumn is the one that holds prompts, among those of a table.
+func pickColumn(names []string, asked string) (string, error) {
+	has := strings.Join(names, ", ")
+	if asked != "" {
+		if !slices.Contains(names, asked) {
+			return "", fmt.Errorf("there is no column %q (workload.column); it has %s", asked, has)
+		}
+		return asked, nil
+	}
+	for _, key := range promptKeys {
+		if slices.Contains(names, key) {
+			return key, nil
+		}
+	}
+	return "", fmt.Errorf("none of the columns %s; name one with workload.column: it has %s", strings.Join(promptKeys, ", "), has)
+}
+
+var errNoArray = errors.New("want an array of objects")
