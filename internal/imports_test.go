@@ -24,7 +24,8 @@ var may = map[string][]string{
 	"flops":   {"hub"},
 	"engine":  {"load", "study"},
 	"docker":  {"engine"},
-	"report":  {"result", "stats", "load"},
+	"peer":    {"result"},
+	"report":  {"result", "stats", "load", "peer"},
 	"harness": {"engine", "load", "measure", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},

@@ -8,12 +8,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/lmittmann/tint"
 	"github.com/willabides/kongplete"
 	"golang.org/x/term"
+
+	"github.com/llenergymeasure/llem/internal/peer"
 )
 
 // version is set by the linker.
@@ -56,6 +59,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		kong.Name("llem"),
 		kong.Description("Measure the energy of LLM inference engines in containers."),
 		kong.UsageOnError(),
+		kong.Vars{"peers": strings.Join(peer.Names(), ",")},
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

@@ -10,10 +10,14 @@ import (
 
 type showCmd struct {
 	Results []string `arg:"" name:"result" predictor:"result" help:"Directories of runs, or their result.json, or the directory of a study."`
-	JSON    bool     `name:"json" help:"Print the records."`
+	JSON    bool     `name:"json" help:"Print the records; with --as, the figures under the peer's keys."`
+	As      *string  `enum:"${peers}" placeholder:"PEER" help:"Print the figures as another benchmark defines them: ${enum} (docs/peers.md)."`
 }
 
 func (c *showCmd) Run(a *app) error {
+	if c.As != nil {
+		return c.runAs(a)
+	}
 	if len(c.Results) == 1 && result.IsStudyDir(c.Results[0]) {
 		return a.showStudy(c.Results[0], "", c.JSON)
 	}

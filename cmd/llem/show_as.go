@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/llenergymeasure/llem/internal/peer"
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// runAs prints a peer's figures of one result after the other. One without
+// requests hides no other.
+func (c *showCmd) runAs(a *app) error {
+	of, _ := peer.Lookup(*c.As) // kong has seen to it
+	for _, path := range c.Results {
+		if result.IsStudyDir(path) {
+			return usageError{fmt.Errorf("show --as %s: %s is a study's: name its runs, as %s", of.Name, path, filepath.Join(path, "*", result.RecordFile))}
+		}
+	}
+	shown, lacking := 0, 0
+	good, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
+		rows, err := requestsOf(r, dir)
+		if err != nil {
+			fmt.Fprintf(a.stderr, "llem: show --as %s: %v\n", of.Name, err)
+			lacking++
+			return nil
+		}
+		list, notes := of.Figures(rows)
+		if c.JSON {
+			return c.printAs(a, of, dir, list, notes)
+		}
+		if shown++; shown > 1 {
+			fmt.Fprintln(a.stdout)
+		}
+		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, report.Options{Width: width(a.stdout)})
+	})
+	if err == nil && (!good || lacking > 0) {
+		return silent(exitUsage)
+	}
+	return err
+}
+
+// requestsOf reads the requests of the run in dir.
+func requestsOf(r *result.Record, dir string) ([]result.RequestRow, error) {
+	if r.RequestsFile == "" {
+		return nil, fmt.Errorf("%s tells of no requests: the figures come from %s, which a run has that came to its window, and a command's energy never", dir, result.RequestsFile)
+	}
+	return result.ReadRequests(filepath.Join(dir, filepath.Base(r.RequestsFile)))
+}
+
+// asNotes is what llem says of a peer's object, under a key of its own.
+type asNotes struct {
+	Peer    string            `json:"peer"`
+	Version string            `json:"version"` // that the definitions were read from
+	Result  string            `json:"result"`
+	Notes   []string          `json:"notes"`
+	LeftOut map[string]string `json:"left_out"`
+}
+
+func (c *showCmd) printAs(a *app, of *peer.Peer, dir string, list []peer.Figure, notes []string) error {
+	about := asNotes{Peer: of.Name, Version: of.Version, Result: dir, Notes: notes, LeftOut: map[string]string{}}
+	for _, f := range list {
+		if f.Lacks != "" {
+			about.LeftOut[f.Key] = f.Lacks
+		}
+	}
+	o := peer.Object(list)
+	o["llem"] = about
+	enc := json.NewEncoder(a.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(o)
+}
