@@ -12,13 +12,19 @@ import (
 // planned checks that a dry run went well and printed what is wanted.
 func (o outcome) planned(t *testing.T, wants ...string) {
 	t.Helper()
+	o.prints(t, wants...)
+	if o.code != 0 || len(o.records) > 0 || t.Failed() {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// prints checks what stands on stdout.
+func (o outcome) prints(t *testing.T, wants ...string) {
+	t.Helper()
 	for _, want := range wants {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("it does not print %q", want)
 		}
-	}
-	if o.code != 0 || len(o.records) > 0 || t.Failed() {
-		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 }
 

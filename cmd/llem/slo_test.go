@@ -21,7 +21,7 @@ func TestGoodputOfARun(t *testing.T) {
 	if s := r.SLO; all.code != exitDone || s == nil || s.RequestsGood != 6 || s.OutputTokensGood != 240 || math.Abs(*s.EnergyPerGoodTokenJ-*r.EnergyPerOutputToken) > 1e-12 || *s.UEnergyPerGoodTokenJ <= 0 {
 		t.Errorf("exit %d, all: %+v\n%s", all.code, r.SLO, all.stderr)
 	}
-	all.planned(t, "within the SLO", "6 of 6 requests (TTFT", "J/good")
+	all.prints(t, "within the SLO", "6 of 6 requests (TTFT", "J/good")
 	if o := h.llem("verify", dir); o.code != exitDone {
 		t.Errorf("verify: exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}

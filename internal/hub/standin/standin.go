@@ -24,7 +24,8 @@ const Commit = "0123456789abcdef0123456789abcdef01234567"
 // Large is from which size files are large ones, which the store holds.
 const Large = 1000
 
-// Hub serves one model. Fields are set before it is asked.
+// Hub serves one model, or a dataset, whose Repo is datasets/owner/name. Fields are set
+// before it is asked.
 type Hub struct {
 	Repo  string
 	Files map[string][]byte
@@ -105,6 +106,9 @@ func (h *Hub) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	api := "/api/models/" + h.Repo
+	if strings.HasPrefix(h.Repo, "datasets/") {
+		api = "/api/" + h.Repo
+	}
 	switch rest, file := strings.CutPrefix(r.URL.Path, "/"+h.Repo+"/resolve/"); {
 	case r.URL.Path == api || r.URL.Path == api+"/revision/main" || r.URL.Path == api+"/revision/"+Commit:
 		h.list(w)
