@@ -143,7 +143,7 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 	if err == nil {
 		defer resp.Body.Close()
 		tr.HTTPStatus = resp.StatusCode
-		err = o.receive(resp, t0, tr)
+		err = o.receive(resp, t0, tr, r.MaxOutputTokens)
 	}
 	switch {
 	case run.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
@@ -155,9 +155,9 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 }
 
 // receive reads the response; anything but 200 is an error that quotes it.
-func (o *OpenAI) receive(resp *http.Response, t0 time.Time, tr *Trace) error {
+func (o *OpenAI) receive(resp *http.Response, t0 time.Time, tr *Trace, asked int) error {
 	if resp.StatusCode == http.StatusOK {
-		return read(resp.Body, t0, tr, o.opt.KeepText)
+		return read(resp.Body, t0, tr, asked, o.opt.KeepText)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
 	tr.End = time.Since(t0)
@@ -171,9 +171,14 @@ func (o *OpenAI) receive(resp *http.Response, t0 time.Time, tr *Trace) error {
 // buffers are what responses are read into.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
+// endless is from how many chunks on an answer of so many tokens is one that does not
+// end: servers may cut a token into pieces, and not into many.
+func endless(asked int) int { return 4096 + 16*asked }
+
 // read drains a response. Each read is stamped before anything in it is
-// parsed.
-func read(body io.Reader, t0 time.Time, tr *Trace, keepText bool) error {
+// parsed. An answer that goes on far beyond the asked tokens is given up, since it
+// would fill the memory; 0: nobody knows how many were asked for.
+func read(body io.Reader, t0 time.Time, tr *Trace, asked int, keepText bool) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	st := stream{tr: tr, keepText: keepText}
@@ -191,6 +196,9 @@ func read(body io.Reader, t0 time.Time, tr *Trace, keepText bool) error {
 			tr.End = at
 			if perr := sc.feed((*buf)[:n], emit); perr != nil {
 				return perr
+			}
+			if asked > 0 && st.counted > endless(asked) {
+				return fmt.Errorf("the answer does not end: %d tokens came, and %d were asked for", st.counted, asked)
 			}
 		}
 		switch {
