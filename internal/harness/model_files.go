@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/hub"
@@ -85,7 +86,10 @@ func revisionOf(r *result.Record) string {
 
 // vocabulary is the model's words as the load draws from them.
 func vocabulary(v hub.Vocabulary) *load.Vocabulary {
-	out := &load.Vocabulary{Trim: !v.LeadingSpace}
+	out := &load.Vocabulary{Trim: !v.LeadingSpace, Source: "tokenizer.json"}
+	if filepath.Ext(v.Source) == ".gguf" {
+		out.Source = "gguf"
+	}
 	if v.BOS >= 0 {
 		out.Head = []int{v.BOS}
 	}

@@ -20,8 +20,8 @@ func TestPromptsAreDrawnFromTheModelsWords(t *testing.T) {
 		of   hub.Vocabulary
 		want load.Vocabulary
 	}{
-		"with a beginning":    {hub.Vocabulary{Words: words, BOS: 0, LeadingSpace: true}, load.Vocabulary{Head: []int{0}}},
-		"with a space of its": {hub.Vocabulary{Words: words, BOS: -1}, load.Vocabulary{Trim: true}},
+		"with a beginning":    {hub.Vocabulary{Words: words, BOS: 0, LeadingSpace: true, Source: "/m/tokenizer.json"}, load.Vocabulary{Head: []int{0}, Source: "tokenizer.json"}},
+		"with a space of its": {hub.Vocabulary{Words: words, BOS: -1, Source: "/m/a.gguf"}, load.Vocabulary{Trim: true, Source: "gguf"}},
 	} {
 		c.want.IDs, c.want.Texts = []int{7, 9}, []string{" seven", " nine"}
 		if diff := cmp.Diff(&c.want, vocabulary(c.of)); diff != "" {

@@ -41,11 +41,13 @@ type Vocabulary struct {
 	Head []int
 	// Trim says that the tokenizer puts a space before a text of its own accord.
 	Trim bool
+	// Source tells it: tokenizer.json, gguf or engine.
+	Source string
 }
 
 // Bytes is a vocabulary whose ids low ≤ id < high are the bytes of a text.
 func Bytes(low, high int, text bool) Vocabulary {
-	var v Vocabulary
+	v := Vocabulary{Source: "engine"}
 	for id := low; id < high; id++ {
 		v.IDs = append(v.IDs, id)
 		if text {
