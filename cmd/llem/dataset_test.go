@@ -30,7 +30,7 @@ func TestADatasetIsMeasured(t *testing.T) {
 	hub.Close()
 	o = h.llem("run", "--quick", "-o", h.path("out"), config)
 	r := o.record(t)
-	if q := r.Requests; o.code != exitDone || q.Completed != 3 || q.SourceCommit == nil || *q.SourceCommit != standin.Commit || len(q.SourceSHA256) != 64 || q.LeftOut["empty"] != 1 || q.LeftOut["repeated"] != 2 {
+	if q := r.Requests; o.code != exitDone || q.Completed != 3 || q.SourceCommit == nil || *q.SourceCommit != standin.Commit || len(q.SourceSHA256) != 64 || q.LeftOut["empty"] != 1 || q.LeftOut["repeated"] != 2 || q.LengthsBy != "tokenize" {
 		t.Errorf("exit %d, %+v\n%s", o.code, r.Requests, o.stderr)
 	}
 	if all := strings.Join(r.MeasurementWarnings, "\n"); !strings.Contains(all, "prompts_left_out: 1 empty and 2 repeated prompts of hf:owner/talk were left out") {

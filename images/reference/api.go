@@ -32,6 +32,7 @@ func (s *server) routes() http.Handler {
 			fmt.Fprintln(w, "idle")
 		}
 	}))
+	mux.HandleFunc("POST /tokenize", s.loaded(s.tokenize))
 	mux.HandleFunc("POST /v1/completions", s.loaded(func(w http.ResponseWriter, r *http.Request, e *engine) { s.complete(w, r, e, false) }))
 	mux.HandleFunc("POST /v1/chat/completions", s.loaded(func(w http.ResponseWriter, r *http.Request, e *engine) { s.complete(w, r, e, true) }))
 	return mux
@@ -149,6 +150,24 @@ func (s *server) complete(w http.ResponseWriter, r *http.Request, e *engine, cha
 		return
 	}
 	a.whole(reqs)
+}
+
+// tokenize counts a prompt's tokens.
+func (s *server) tokenize(w http.ResponseWriter, r *http.Request, _ *engine) {
+	b, err := decode(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "the body is not the JSON of a request: %v", err)
+		return
+	}
+	list, err := prompts(b, false)
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("%d prompts, and one is counted at a time", len(list))
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "%v", err)
+		return
+	}
+	reply(w, map[string]any{"count": len(list[0]), "max_model_len": s.maxLen, "tokens": list[0]})
 }
 
 // decode reads one JSON object and nothing behind it.

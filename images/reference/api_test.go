@@ -472,3 +472,24 @@ func TestFlagsThatCannotBe(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 }
+
+func TestTokensAreCountedWithoutWork(t *testing.T) {
+	url, ready := web(t)
+	e := ready()
+	for body, want := range map[string]string{
+		`{"model":"m","prompt":"añb"}`: `"count":4`, `{"prompt":[1,2,3]}`: `"count":3`, `{"prompt":["a","b"]}`: "2 prompts, and one is counted at a time", `{"prompt":5}`: "prompt is neither text", `x`: "is not the JSON of a request",
+	} {
+		resp, err := http.Post(url+"/tokenize", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(got), want) || (resp.StatusCode == 200) != strings.HasPrefix(want, `"count"`) {
+			t.Errorf("%s: %d %s, %v", body, resp.StatusCode, got, err)
+		}
+	}
+	if e.m.work.layers.Load() != 0 {
+		t.Error("it computed")
+	}
+}

@@ -33,10 +33,11 @@ var llamacpp = &openai{
 	body: map[string]any{"cache_prompt": false, "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0},
 	// It says that it keeps a connection and closes it after each stream: what is
 	// sent on it meanwhile is lost.
-	oneShot: true,    // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
-	reset:   noCache, // see body
-	owners:  []string{"llamacpp"},
-	metrics: "/metrics",
+	oneShot:   true,    // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
+	reset:     noCache, // see body
+	tokenizer: llamacppTokenizer,
+	owners:    []string{"llamacpp"},
+	metrics:   "/metrics",
 	counts: []metric{
 		{of: Running, names: []string{"llamacpp:requests_processing"}},
 		{of: Waiting, names: []string{"llamacpp:requests_deferred"}},

@@ -31,7 +31,10 @@ type openai struct {
 	metrics string   // route; empty: it has none in Prometheus' format
 	counts  []metric
 	reset   func(ctx context.Context, baseURL string) (how string, err error) // empties the prefix cache; nil: it cannot be
-	more    func(ctx context.Context, baseURL string, i *Info) error          // what only this server tells; nil: nothing
+	// tokenizer is its route that counts a text's tokens; nil: it has none, or none that
+	// is known here.
+	tokenizer *tokenizer
+	more      func(ctx context.Context, baseURL string, i *Info) error // what only this server tells; nil: nothing
 }
 
 func (o *openai) Name() string   { return o.name }

@@ -25,6 +25,7 @@ var vllm = &openai{
 	// would mask logits in every step.
 	continuous: true,
 	reset:      resetBy("/reset_prefix_cache"),
+	tokenizer:  vllmTokenizer,
 	owners:     []string{"vllm"},
 	version:    []string{"/version"},
 	metrics:    "/metrics",

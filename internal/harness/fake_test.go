@@ -43,6 +43,7 @@ type fake struct {
 	running  int  // requests that it says still run
 	fails    int  // completions from this one on, counted from 1, are refused; 0: none
 	mute     bool // it says nothing of its cache
+	counts   bool // it has a route that counts tokens: a character is one
 	swings   bool // every other answer takes longer
 	dies     string
 	after    int // of the requests of the path dies
@@ -97,6 +98,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer f.mu.Unlock()
 		const p = "llem_reference_"
 		fmt.Fprintf(w, p+"requests_running %d\n"+p+"requests_waiting 0\n"+p+"prompt_tokens_total %d\n"+p+"generation_tokens_total %d\n", f.running, f.in, f.out)
+	case "/tokenize":
+		var b struct{ Model, Prompt string }
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Model != "m" || !f.counts {
+			http.Error(w, "no", http.StatusNotFound)
+			return
+		}
+		fmt.Fprintf(w, `{"count":%d,"max_model_len":4096}`, len(b.Prompt))
 	case "/v1/completions", "/v1/chat/completions":
 		f.complete(w, r, n)
 	}
@@ -108,8 +116,8 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 		return
 	}
 	var b struct {
-		Prompt    []int `json:"prompt"`
-		MaxTokens int   `json:"max_tokens"`
+		Prompt    any `json:"prompt"` // ids or text
+		MaxTokens int `json:"max_tokens"`
 		Messages  []struct {
 			Content string `json:"content"`
 		} `json:"messages"`
@@ -118,7 +126,13 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	in, out := len(b.Prompt)+f.template, b.MaxTokens-f.short
+	in, out := f.template, b.MaxTokens-f.short
+	switch p := b.Prompt.(type) {
+	case []any:
+		in += len(p)
+	case string:
+		in += len(p)
+	}
 	for _, m := range b.Messages {
 		in += len(m.Content)
 	}

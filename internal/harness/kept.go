@@ -114,7 +114,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 	defer done()
 	err := x.identify(ctx, k.served)
 	if err == nil {
-		err = x.draw()
+		err = x.draw(ctx)
 	}
 	if err != nil {
 		return err.Error()

@@ -18,6 +18,7 @@ type prompts struct {
 	plan       load.Plan
 	digest     string // of the prompts file; empty for synthetic ones
 	left       map[string]int
+	counted    string // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
 	path       string // of the prompts file, where it is a dataset's; else workload.source is
 	commit     string // of the dataset
 	measured   []load.Request

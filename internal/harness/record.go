@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -137,7 +138,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(x.prompts.measured), TraceSHA256: x.prompts.plan.Trace.Digest, SourceSHA256: x.prompts.digest, SourceCommit: textOrNil(x.prompts.commit), LeftOut: x.prompts.left, LengthsSHA256: x.prompts.plan.Lengths, LengthsBy: orText(x.prompts.vocabulary.Source, "server"), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
+		PromptChecksum: load.Checksum(x.prompts.measured), TraceSHA256: x.prompts.plan.Trace.Digest, SourceSHA256: x.prompts.digest, SourceCommit: textOrNil(x.prompts.commit), LeftOut: x.prompts.left, LengthsSHA256: x.prompts.plan.Lengths, LengthsBy: cmp.Or(x.prompts.vocabulary.Source, x.prompts.counted, "server"), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
 	}
 	if seconds > 0 {
 		r.TokensPerSecond = ptr(float64(fig.OutputTokens) / seconds)

@@ -43,7 +43,9 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
-	if err := x.draw(); err != nil {
+	if err := x.draw(ctx); ctx.Err() != nil {
+		return "", ctx.Err()
+	} else if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
 	client := x.client()
@@ -71,10 +73,11 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
 }
 
-// draw makes synthetic prompts and sees that they fit.
-func (x *run) draw() error {
+// draw makes synthetic prompts, or has those of a file counted, and sees that they
+// fit.
+func (x *run) draw(ctx context.Context) error {
 	if x.exp.Workload.Source != "synthetic" {
-		return nil
+		return x.countPrompts(ctx)
 	}
 	if err := x.fitsServer(); err != nil {
 		return err

@@ -1,0 +1,98 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// How many prompts of a file are counted beforehand, and how many at once.
+const (
+	mostCounted   = 5000
+	countedAtOnce = 8
+)
+
+// countPrompts asks the server how many tokens the prompts of a file are, where it has
+// a route for it, so that the record's counts are held against them, and refuses what
+// its context cannot hold. A server that does not say is not asked again: its usage
+// counts.
+func (x *run) countPrompts(ctx context.Context) error {
+	c, ok := x.eng.(engine.TokenCounter)
+	if !ok {
+		return nil
+	}
+	reqs := x.prompts.measured[:min(len(x.prompts.measured), mostCounted)]
+	counts := make([]int, len(reqs))
+	if !x.countAll(ctx, c, counts) {
+		return ctx.Err()
+	}
+	x.prompts.counted = "tokenize"
+	for i, n := range counts {
+		reqs[i].InputTokens = n
+	}
+	return x.fitsCounted(counts)
+}
+
+// countAll fills in the tokens of the first prompts; false where the server does not
+// say.
+func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int) bool {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var asking sync.WaitGroup
+	for range countedAtOnce {
+		asking.Go(func() {
+			for i := range next {
+				n, err := c.CountTokens(ctx, x.server.URL(), x.info.Model, x.prompts.measured[i].Prompt)
+				if err != nil {
+					cancel(err)
+				}
+				counts[i] = n
+			}
+		})
+	}
+	for i := range counts {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	close(next)
+	asking.Wait()
+	err := context.Cause(ctx)
+	if err != nil && !errors.Is(err, engine.ErrNoCount) {
+		x.Log.Debug("the server counts no tokens", "error", err)
+	}
+	return err == nil
+}
+
+// shownPrompt is how much of a prompt an error shows.
+const shownPrompt = 40
+
+// fitsCounted refuses prompts that leave no room for their answers.
+func (x *run) fitsCounted(counts []int) error {
+	context, most := x.info.ContextLength, x.exp.Workload.MaxOutputTokens
+	if context == 0 {
+		return nil
+	}
+	over, first := 0, -1
+	for i, n := range counts {
+		if n+most > context {
+			if over++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if over == 0 {
+		return nil
+	}
+	text := []rune(x.prompts.measured[first].Prompt)
+	return fmt.Errorf("workload.source: %d of %d prompts and their answers of workload.max_output_tokens %d do not fit the engine's context of %d: the first begins %q and is %d tokens to the server; leave them out, or lower max_output_tokens%s",
+		over, len(counts), most, context, string(text[:min(len(text), shownPrompt)]), counts[first], x.raiseContext())
+}
