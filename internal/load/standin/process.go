@@ -22,6 +22,11 @@ import (
 // Main serves on a free port of this host, which it prints as a URL, until
 // what gives it its standard input has gone.
 func Main(in io.Reader, out io.Writer) error {
+	return new(Server).Main(in, out)
+}
+
+// Main is the function of that name, of this server.
+func (s *Server) Main(in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -33,7 +38,6 @@ func Main(in io.Reader, out io.Writer) error {
 		io.Copy(io.Discard, in) //nolint:errcheck // its end is what is waited for, however it comes
 		l.Close()
 	}()
-	var s Server
 	if err := s.Serve(l); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
