@@ -12,21 +12,21 @@ import (
 // input is the length of every prompt in tokens, its beginning mark included.
 const input = 64
 
-// plan is a load that every client runs at two sizes.
+// plan is a load that every client runs.
 type plan struct {
 	name        string
 	concurrency int           // of a closed loop; of an open one, which has a rate, the most that will be
 	rate        float64       // requests a second; 0: a closed loop
 	output      int           // tokens
 	pace        time.Duration // of the server, between tokens; 0: at once
-	small, big  int           // requests
+	n           int           // requests
 }
 
 var loads = []plan{
-	{name: "closed", concurrency: 64, output: 128, pace: 20 * time.Millisecond, small: 192, big: 768},
-	{name: "constant", concurrency: 256, rate: 20, output: 128, pace: 20 * time.Millisecond, small: 100, big: 400},
-	{name: "flood", concurrency: 64, output: 128, small: 512, big: 2048},
-	{name: "requests", concurrency: 128, output: 4, small: 2048, big: 8192},
+	{name: "closed", concurrency: 64, output: 128, pace: 20 * time.Millisecond, n: 768},
+	{name: "constant", concurrency: 256, rate: 20, output: 128, pace: 20 * time.Millisecond, n: 400},
+	{name: "flood", concurrency: 64, output: 128, n: 2048},
+	{name: "requests", concurrency: 128, output: 4, n: 8192},
 }
 
 // header says what a load is, and names the columns.
@@ -39,13 +39,12 @@ func (l plan) header() string {
 	if l.pace > 0 {
 		when = fmt.Sprintf("the server writes one every %v", l.pace)
 	}
-	return fmt.Sprintf("\n# %s: %s; %d tokens in, %d out, %s; %d and %d requests\n", l.name, what, input, l.output, when, l.small, l.big) + columns()
+	return fmt.Sprintf("\n# %s: %s; %d tokens in, %d out, %s; %d requests\n", l.name, what, input, l.output, when, l.n) + columns()
 }
 
 // job is one run of one client.
 type job struct {
 	plan
-	n         int // requests
 	url       string
 	tokenizer string // folder
 	dir       string // of the client's own, and empty

@@ -8,9 +8,10 @@
 // and when it wrote each token, which is printed beside what the clients say.
 //
 // A client is a command, measured from outside: the CPU time of all its
-// processes, and the most memory that they had at once. To start one costs
-// seconds, and has nothing to do with tokens. So each load is run at two sizes,
-// and what a token costs is the difference of the two.
+// processes, and the most memory that they had at once. To start one costs up to
+// a minute, more or less from one time to the next by more than a load costs, and
+// has nothing to do with tokens. So the time is told in three: before the server
+// read the first request, from there to its last write, and what came after.
 //
 // Virtual environments of the peers come from bench/peers/venvs. A peer that has
 // none is left out, and said so; so is one that fails.
@@ -24,7 +25,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +63,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.clients, "clients", "", "some alone, with commas; empty: all")
 	flag.StringVar(&o.loads, "loads", "", "some alone, with commas; empty: all")
 	flag.StringVar(&o.work, "work", "", "folder that is left with everything the clients wrote; empty: one that goes")
-	flag.BoolVar(&o.quick, "quick", false, "a quarter of the requests: to see whether all run")
+	flag.BoolVar(&o.quick, "quick", false, "an eighth of the requests: to see whether all run")
 	flag.Parse()
 	if o.serve {
 		s := standin.Server{Interval: o.pace}
@@ -104,41 +104,27 @@ func table(ctx context.Context, o options) error {
 	}
 	clients := installed(o)
 	fmt.Print(header(ctx, clients, core, left))
-	clients = started(ctx, o, core, tokenizer, clients)
 	for _, l := range loads {
 		if !chosen(o.loads, l.name) {
 			continue
 		}
 		if o.quick {
-			l.small, l.big = l.small/4, l.big/4
+			l.n /= 8
 		}
 		fmt.Print(l.header())
 		for _, c := range clients {
-			r, err := compare(ctx, o, core, tokenizer, l, c)
+			r, err := one(ctx, core, job{plan: l, tokenizer: tokenizer, dir: filepath.Join(o.work, l.name, c.name())}, c)
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case err != nil:
 				fmt.Printf("%-14s did not run: %v\n", c.name(), err)
 			default:
-				fmt.Print(r.row(l))
+				fmt.Print(r.row())
 			}
 		}
 	}
 	return nil
-}
-
-// started runs each client once for nothing, since the first start of a Python
-// program compiles it, and drops those that do not run.
-func started(ctx context.Context, o options, core int, tokenizer string, clients []client) []client {
-	return slices.DeleteFunc(clients, func(c client) bool {
-		l := plan{name: "start", concurrency: 4, output: 4}
-		_, err := one(ctx, core, job{plan: l, n: 8, tokenizer: tokenizer, dir: filepath.Join(o.work, l.name, c.name())}, c)
-		if err != nil {
-			fmt.Printf("# %s does not run here: %v\n", c.name(), err)
-		}
-		return err != nil
-	})
 }
 
 // chosen says whether a name is in a list, or the list is empty.

@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sort"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/llenergymeasure/llem/internal/load"
 )
 
 // limit is how long a client may take.
@@ -24,13 +27,36 @@ type cost struct {
 	Wall      time.Duration
 	Peak      int64 // bytes: the greatest sum of the processes' proportional set sizes that was seen
 	Processes int   // the most at once
+	ticks     []tick
+}
+
+// tick is the CPU time until a moment.
+type tick struct {
+	at  int64 // of CLOCK_MONOTONIC, ns
+	cpu time.Duration
+}
+
+// until is the CPU time at a moment, on the line between the ticks around it.
+func (c cost) until(at int64) time.Duration {
+	i := sort.Search(len(c.ticks), func(i int) bool { return c.ticks[i].at >= at })
+	switch {
+	case i == len(c.ticks):
+		return c.CPU
+	case i == 0:
+		return 0
+	}
+	a, b := c.ticks[i-1], c.ticks[i]
+	return a.cpu + time.Duration(float64(b.cpu-a.cpu)*float64(at-a.at)/float64(b.at-a.at))
 }
 
 // measure runs a command to its end, and then whatever it left behind.
 func measure(ctx context.Context, dir string, command []string) (cost, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	others := descendants(nil)
+	others := map[int]bool{}
+	for pid := range descendants(nil) {
+		others[pid] = true
+	}
 	log, err := os.Create(dir + ".log")
 	if err != nil {
 		return cost{}, err
@@ -69,32 +95,50 @@ var environ = []string{
 	"VLLM_NO_USAGE_STATS=1", "DO_NOT_TRACK=1", "NO_COLOR=1", "COLUMNS=200",
 }
 
-// sample looks at the memory of the processes: ten times a second, or so often
-// that looking takes a twentieth of a core.
+// sample looks at the processes' CPU time every 50 ms, and at their memory so often
+// that this takes a fiftieth of a core.
 func (c *cost) sample(others map[int]bool, done <-chan struct{}) {
+	var next time.Time
 	for {
-		begun := time.Now()
-		var sum int64
+		now := time.Now()
 		pids := descendants(others)
-		for pid := range pids {
-			sum += resident(pid)
+		t := tick{at: load.Monotonic(now)}
+		for _, cpu := range pids {
+			t.cpu += cpu
 		}
-		c.Peak, c.Processes = max(c.Peak, sum), max(c.Processes, len(pids))
+		if n := len(c.ticks); n > 0 { // one that ended is not in its parent's yet
+			t.cpu = max(t.cpu, c.ticks[n-1].cpu)
+		}
+		c.ticks = append(c.ticks, t)
+		c.Processes = max(c.Processes, len(pids))
+		if now.After(next) {
+			begun := time.Now()
+			var sum int64
+			for pid := range pids {
+				sum += resident(pid)
+			}
+			c.Peak = max(c.Peak, sum)
+			next = time.Now().Add(50 * time.Since(begun))
+		}
 		select {
 		case <-done:
 			return
-		case <-time.After(max(100*time.Millisecond, 20*time.Since(begun))):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// descendants are this process's, but for others.
-func descendants(others map[int]bool) map[int]bool {
+// clock is the unit of times in /proc, on every architecture of Linux that Go has.
+const clock = 10 * time.Millisecond
+
+// descendants are this process's, but for others, each with its CPU time and that
+// of its children that have ended.
+func descendants(others map[int]bool) map[int]time.Duration {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
 	}
-	children := map[int][]int{}
+	children, cpu := map[int][]int{}, map[int]time.Duration{}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -104,18 +148,25 @@ func descendants(others map[int]bool) map[int]bool {
 		if err != nil {
 			continue // it has ended
 		}
-		// The name is in brackets, and may have anything in it; then come state and parent.
-		if f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]); len(f) > 1 {
-			parent, _ := strconv.Atoi(string(f[1]))
-			children[parent] = append(children[parent], pid)
+		// The name is in brackets, and may have anything in it; then come state and
+		// parent, and from the twelfth on utime, stime, cutime and cstime.
+		f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+		if len(f) < 15 {
+			continue
+		}
+		parent, _ := strconv.Atoi(string(f[1]))
+		children[parent] = append(children[parent], pid)
+		for _, t := range f[11:15] {
+			n, _ := strconv.Atoi(string(t))
+			cpu[pid] += time.Duration(n) * clock
 		}
 	}
-	out := map[int]bool{}
+	out := map[int]time.Duration{}
 	var walk func(int)
 	walk = func(pid int) {
 		for _, c := range children[pid] {
 			if !others[c] {
-				out[c] = true
+				out[c] = cpu[c]
 				walk(c)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,61 +15,49 @@ import (
 
 // result is what a load came to with one client.
 type result struct {
-	client     string
-	small, big trial
-}
-
-// trial is one of the two sizes.
-type trial struct {
-	n      int
+	job
+	name   string
 	cost   cost
 	client figures
 	server truth
 }
 
-// truth is what the server stamped, in milliseconds, and its CPU time.
+// truth is what the server stamped, in milliseconds, what it was asked for, and its
+// CPU time.
 type truth struct {
 	TTFT, TPOT float64 // from its read of a request to its first write; between writes
+	Seen       standin.Seen
 	CPU        time.Duration
 }
 
-// compare runs both sizes, each with a fresh server.
-func compare(ctx context.Context, o options, core int, tokenizer string, l plan, c client) (result, error) {
-	r := result{client: c.name()}
-	for n, into := range map[int]*trial{l.small: &r.small, l.big: &r.big} {
-		var err error
-		if *into, err = one(ctx, core, job{plan: l, n: n, tokenizer: tokenizer, dir: filepath.Join(o.work, l.name, c.name(), strconv.Itoa(n))}, c); err != nil {
-			return r, fmt.Errorf("%d requests: %w", n, err)
-		}
-	}
-	return r, nil
-}
-
 // one runs a client on a server of its own.
-func one(ctx context.Context, core int, j job, c client) (trial, error) {
+func one(ctx context.Context, core int, j job, c client) (result, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return trial{}, err
+		return result{}, err
 	}
 	if err := os.MkdirAll(j.dir, 0o755); err != nil {
-		return trial{}, err
+		return result{}, err
 	}
 	j.prompts = prompts(j.n)
 	server, err := standin.Start(ctx, core, self, "-serve", "-pace", j.pace.String())
 	if err != nil {
-		return trial{}, err
+		return result{}, err
 	}
 	defer server.Stop()
 	j.url = server.URL
 	command, err := c.args(j)
 	if err != nil {
-		return trial{}, err
+		return result{}, err
 	}
-	out := trial{n: j.n}
+	out := result{job: j, name: c.name()}
 	if out.cost, err = measure(ctx, j.dir, command); err != nil {
 		return out, err
 	}
 	if out.server.CPU, err = server.CPUTime(ctx); err != nil {
+		return out, err
+	}
+	if out.server.Seen, err = server.Seen(ctx); err != nil {
 		return out, err
 	}
 	stamps, err := server.Stamps(ctx)
@@ -101,30 +88,27 @@ func (t *truth) read(stamps map[string]standin.Stamps, n int) {
 	}
 }
 
-// token is the CPU time of one: the difference of the sizes.
-func (r result) token() time.Duration {
-	return time.Duration(float64(r.big.cost.CPU-r.small.cost.CPU) / (r.big.client.Output - r.small.client.Output))
-}
+const cells = "%-14s | %8s %8s %6s %6s %6s | %6s %5s | %9s %9s %6s | %8s %8s %8s | %8s %8s\n"
 
 func columns() string {
-	return fmt.Sprintf("%-14s | %8s %8s %9s %9s | %8s %5s | %9s %9s %6s | %8s %8s %8s | %8s %8s\n", "client",
-		"µs/token", "whole", "tokens/s", "CPU, s", "peak,", "pro-", "requests", "tokens", "server", "TTFT", "its 99%", "TPOT", "server's", "server's") +
-		fmt.Sprintf("%-14s | %8s %8s %9s %9s | %8s %5s | %9s %9s %6s | %8s %8s %8s | %8s %8s\n", "",
-			"of CPU", "", "of CPU", "", "MiB", "cess.", "a second", "a second", "busy", "mean, ms", "ms", "mean, ms", "TTFT", "TPOT")
+	return fmt.Sprintf(cells, "client", "µs of CPU", "tokens/s", "CPU s", "CPU s", "CPU s", "peak", "pro-", "requests", "tokens", "server", "TTFT", "TTFT", "TPOT", "server's", "server's") +
+		fmt.Sprintf(cells, "", "a token", "of CPU", "before", "load", "after", "MiB", "cess.", "a second", "a second", "busy", "mean, ms", "p99, ms", "mean, ms", "TTFT", "TPOT")
 }
 
-// row is of the big size, but for what a token costs and what the server needs.
-func (r result) row(l plan) string {
-	f := r.big.client
-	whole := float64(r.big.cost.CPU.Microseconds()) / f.Output
-	busy := (r.big.server.CPU - r.small.server.CPU).Seconds() / float64(r.big.n-r.small.n) * f.Requests
-	truth := []string{"-", "-"}
-	if l.pace > 0 {
-		truth = []string{fmt.Sprintf("%.2f", r.big.server.TTFT), fmt.Sprintf("%.3f", r.big.server.TPOT)}
+func (r result) row() string {
+	f, seen := r.client, r.server.Seen
+	before, end := r.cost.until(seen.First), r.cost.until(seen.Last)
+	token := float64((end - before).Nanoseconds()) / float64(seen.Tokens)
+	num := func(digits int, v float64) string { return strconv.FormatFloat(v, 'f', digits, 64) }
+	ttft, tpot := "-", "-"
+	if r.pace > 0 {
+		ttft, tpot = num(2, r.server.TTFT), num(3, r.server.TPOT)
 	}
-	return fmt.Sprintf("%-14s | %8.2f %8.1f %9.0f %4.1f %4.1f | %8.0f %5d | %9.1f %9.0f %5.0f%% | %8.2f %8.2f %8.3f | %8s %8s\n", r.client,
-		float64(r.token())/1e3, whole, 1e9/float64(r.token()), r.small.cost.CPU.Seconds(), r.big.cost.CPU.Seconds(),
-		float64(r.big.cost.Peak)/(1<<20), r.big.cost.Processes, f.Requests, f.Tokens, 100*busy, f.TTFT, f.TTFT99, f.TPOT, truth[0], truth[1])
+	return fmt.Sprintf(cells, r.name, num(2, token/1e3), num(0, 1e9/token),
+		num(2, before.Seconds()), num(2, (end-before).Seconds()), num(2, (r.cost.CPU-end).Seconds()),
+		num(0, float64(r.cost.Peak)/(1<<20)), strconv.Itoa(r.cost.Processes), num(1, f.Requests), num(0, f.Tokens),
+		num(0, 100*float64(r.server.CPU)/float64(seen.Last-seen.First))+"%",
+		num(2, f.TTFT), num(2, f.TTFT99), num(3, f.TPOT), ttft, tpot)
 }
 
 // header says where this is, and which versions.

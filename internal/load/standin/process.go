@@ -88,6 +88,12 @@ func (p *Process) Stamps(ctx context.Context) (out map[string]Stamps, err error)
 	return out, err
 }
 
+// Seen is what the server was asked for until now.
+func (p *Process) Seen(ctx context.Context) (s Seen, err error) {
+	err = p.ask(ctx, "/seen", &s)
+	return s, err
+}
+
 // CPUTime is what the server has used.
 func (p *Process) CPUTime(ctx context.Context) (d time.Duration, err error) {
 	err = p.ask(ctx, "/cpu", &d)

@@ -64,6 +64,14 @@ type Server struct {
 
 	mu     sync.Mutex
 	stamps map[string]*Stamps
+	seen   Seen
+}
+
+// Seen is what a server was asked for, and when, in nanoseconds of
+// CLOCK_MONOTONIC.
+type Seen struct {
+	Requests, Tokens int
+	First, Last      int64 // when the first request was read, and the last answer written
 }
 
 // A chunk as vLLM writes them. Its text is one token of images/tinymodel.
@@ -123,6 +131,11 @@ func (s *Server) connection(c net.Conn) error {
 		switch {
 		case req.URL.Path == "/stamps":
 			err = s.answer(c, s.told())
+		case req.URL.Path == "/seen":
+			s.mu.Lock()
+			seen := s.seen
+			s.mu.Unlock()
+			err = s.answer(c, seen)
 		case req.URL.Path == "/cpu":
 			err = s.answer(c, load.CPUTime())
 		case req.Method == http.MethodPost:
@@ -169,6 +182,11 @@ func (s *Server) stream(c net.Conn, body []byte) error {
 	if err := json.Unmarshal(body, &a); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	if s.seen.First == 0 {
+		s.seen.First = load.Monotonic(time.Now())
+	}
+	s.mu.Unlock()
 	if a.IntervalNS == 0 {
 		a.IntervalNS = s.Interval.Nanoseconds()
 	}
@@ -191,6 +209,9 @@ func (s *Server) stream(c net.Conn, body []byte) error {
 		a.Prompt.Tokens, a.Prompt.Tokens+a.MaxTokens, a.MaxTokens))
 	end = append(append(end, frame("data: [DONE]\n\n")...), "0\r\n\r\n"...)
 	_, err = c.Write(end)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen.Requests, s.seen.Tokens, s.seen.Last = s.seen.Requests+1, s.seen.Tokens+a.MaxTokens, load.Monotonic(time.Now())
 	return err
 }
 
