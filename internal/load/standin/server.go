@@ -33,7 +33,7 @@ type Ask struct {
 // the stamps are kept under it, of any other by the order of the requests.
 type Prompt struct {
 	Text   string
-	Tokens int // ids, or words
+	Tokens int // ids, or words and the mark that begins a text
 }
 
 // UnmarshalJSON reads either.
@@ -45,7 +45,7 @@ func (p *Prompt) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	err := json.Unmarshal(data, &p.Text)
-	p.Tokens = len(strings.Fields(p.Text))
+	p.Tokens = 1 + len(strings.Fields(p.Text))
 	return err
 }
 

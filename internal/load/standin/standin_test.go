@@ -71,7 +71,7 @@ func TestTheServerCountsAsVLLMDoes(t *testing.T) {
 		last   string
 	}{
 		`{"prompt":[5,6,7],"max_tokens":2,"stream_options":{"continuous_usage_stats":true}}`: {3, `"prompt_tokens":3,"total_tokens":5,"completion_tokens":2`},
-		`{"prompt":"bade ba","max_tokens":3}`:                                                {1, `"prompt_tokens":2,"total_tokens":5,"completion_tokens":3`},
+		`{"prompt":"bade ba","max_tokens":3}`:                                                {1, `"prompt_tokens":3,"total_tokens":6,"completion_tokens":3`},
 	} {
 		resp, err := http.Post(p.URL+"/v1/completions", "application/json", strings.NewReader(body))
 		if err != nil {
