@@ -20,7 +20,7 @@ type client interface {
 }
 
 var clients = []client{
-	llem{}, guidellm{}, aiperf{}, inferencePerf{}, vllm{},
+	reader{}, llem{}, guidellm{}, aiperf{}, inferencePerf{}, vllm{},
 }
 
 // figures are what a client says it saw, latencies in milliseconds. TPOT is what
@@ -34,10 +34,10 @@ type figures struct {
 	TPOT             float64
 }
 
-// check refuses what is not the whole of a job, but for one request of a thousand:
+// check refuses what is not the whole of a job, but for one request of a hundred:
 // guidellm leaves out some at the edges of its window, all of which it has sent.
 func (f figures) check(j job) error {
-	if f.Completed > j.n || float64(f.Completed) < 0.999*float64(j.n) {
+	if f.Completed > j.n || float64(f.Completed) < 0.99*float64(j.n) {
 		return fmt.Errorf("%d of %d requests", f.Completed, j.n)
 	}
 	if want := float64(f.Completed * j.output); f.Output < 0.999*want || f.Output > 1.001*want {

@@ -13,6 +13,9 @@
 // has nothing to do with tokens. So the time is told in three: before the server
 // read the first request, from there to its last write, and what came after.
 //
+// Beside them all is a loop that reads and does nothing else, for what no client
+// can be much under.
+//
 // Virtual environments of the peers come from bench/peers/venvs. A peer that has
 // none is left out, and said so; so is one that fails.
 package main
@@ -45,6 +48,7 @@ func main() {
 // options are the command line's.
 type options struct {
 	serve   bool
+	read    bool
 	pace    time.Duration
 	venvs   string
 	llem    string
@@ -57,6 +61,7 @@ type options struct {
 func run(ctx context.Context) error {
 	var o options
 	flag.BoolVar(&o.serve, "serve", false, "be the server: what a child of this command does")
+	flag.BoolVar(&o.read, "read", false, "read streams and nothing more: what another child does")
 	flag.DurationVar(&o.pace, "pace", 0, "of the server with -serve, between the tokens of a request")
 	flag.StringVar(&o.venvs, "venvs", "", "folder that bench/peers/venvs printed; empty: llem alone")
 	flag.StringVar(&o.llem, "llem", "bin/llem", "the binary that is measured")
@@ -68,6 +73,9 @@ func run(ctx context.Context) error {
 	if o.serve {
 		s := standin.Server{Interval: o.pace}
 		return s.Main(os.Stdin, os.Stdout)
+	}
+	if o.read {
+		return readAll(flag.Args())
 	}
 	return table(ctx, o)
 }
@@ -145,7 +153,10 @@ func installed(o options) []client {
 	var out []client
 	for _, c := range clients {
 		bin := o.llem
-		if c.name() != "llem" {
+		switch {
+		case c.command() == "":
+			bin, _ = os.Executable() // it is there
+		case c.name() != "llem":
 			bin = filepath.Join(o.venvs, c.name(), "bin", c.command())
 		}
 		switch _, err := os.Stat(bin); {

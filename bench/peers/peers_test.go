@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"path/filepath"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestWhatEachClientSaysIsRead(t *testing.T) {
 func TestWhatIsNotWholeIsRefused(t *testing.T) {
 	j := job{plan: plan{output: 128, n: 10}}
 	for name, f := range map[string]figures{
-		"a request that failed": {Completed: 9, Output: 1280},
+		"a request that failed": {Completed: 9, Output: 1152},
 		"tokens that are short": {Completed: 10, Output: 1270},
 		"tokens that are more":  {Completed: 10, Output: 1290},
 	} {
@@ -78,6 +79,25 @@ func TestPromptsHaveTheirLengthAndBeginDifferently(t *testing.T) {
 	}
 	if len(begun) != 5000 {
 		t.Errorf("%d different beginnings of 5000", len(begun))
+	}
+}
+
+// Reading alone goes through all of its requests, and counts them.
+func TestReadingAloneReadsEverything(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var s standin.Server
+	go s.Serve(l) //nolint:errcheck // it ends with its listener
+	t.Chdir(t.TempDir())
+	if err := readAll([]string{l.Addr().String(), "3", "5", "7"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := (reader{}).read(job{dir: "."})
+	if err != nil || got.Completed != 15 || got.Output != 105 || got.Tokens <= 0 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

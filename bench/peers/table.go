@@ -100,6 +100,12 @@ func (r result) row() string {
 	before, end := r.cost.until(seen.First), r.cost.until(seen.Last)
 	token := float64((end - before).Nanoseconds()) / float64(seen.Tokens)
 	num := func(digits int, v float64) string { return strconv.FormatFloat(v, 'f', digits, 64) }
+	seeing := func(digits int, v float64) string {
+		if v == 0 {
+			return "-"
+		}
+		return num(digits, v)
+	}
 	ttft, tpot := "-", "-"
 	if r.pace > 0 {
 		ttft, tpot = num(2, r.server.TTFT), num(3, r.server.TPOT)
@@ -108,7 +114,7 @@ func (r result) row() string {
 		num(2, before.Seconds()), num(2, (end-before).Seconds()), num(2, (r.cost.CPU-end).Seconds()),
 		num(0, float64(r.cost.Peak)/(1<<20)), strconv.Itoa(r.cost.Processes), num(1, f.Requests), num(0, f.Tokens),
 		num(0, 100*float64(r.server.CPU)/float64(seen.Last-seen.First))+"%",
-		num(2, f.TTFT), num(2, f.TTFT99), num(3, f.TPOT), ttft, tpot)
+		seeing(2, f.TTFT), seeing(2, f.TTFT99), seeing(3, f.TPOT), ttft, tpot)
 }
 
 // header says where this is, and which versions.
