@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +87,7 @@ func readAll(args []string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(".", "reader.json"), data, 0o644)
+	return os.WriteFile("reader.json", data, 0o644)
 }
 
 // drain reads until no connection has requests left, and counts answers.
@@ -102,9 +101,9 @@ func drain(epoll int, left map[int32]int, request []byte) (done int, err error) 
 		for _, e := range events[:max(0, n)] {
 			k, err := unix.Read(int(e.Fd), buf)
 			if err != nil || k == 0 {
-				return done, fmt.Errorf("a stream ended early: %w", err)
+				return done, fmt.Errorf("a stream ended early: %v", err)
 			}
-			// The server writes an answer's end by itself, so that none is split.
+			// The server writes an answer's end at once, and the whole of one fits in here.
 			if !bytes.HasSuffix(buf[:k], []byte("\r\n0\r\n\r\n")) {
 				continue
 			}
