@@ -77,7 +77,7 @@ lint: gofmt ## gofmt, vet, staticcheck; shellcheck where it is installed
 	go vet ./...
 	go vet -tags e2e ./cmd/llem
 	go run $(STATICCHECK) ./...
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; else echo 'no shellcheck: scripts were not checked (sudo apt-get install shellcheck)'; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run bench/peers/venvs; else echo 'no shellcheck: scripts were not checked (sudo apt-get install shellcheck)'; fi
 
 .PHONY: golangci
 golangci: ## more than lint finds, and slower to build: golangci-lint by .golangci.yml
@@ -91,6 +91,10 @@ vuln: ## known vulnerabilities in what the binary reaches; needs the Go vulnerab
 bench: ## Go benchmarks, in the format that benchstat reads; how true the client's stamps are
 	go test -run '^$$' -bench . -benchmem ./internal/...
 	go run ./bench/truth
+
+.PHONY: bench-peers
+bench-peers: build ## llem beside guidellm, aiperf, inference-perf and vllm bench serve: what a token costs each
+	go run ./bench/peers -venvs "$$(bench/peers/venvs)"
 
 .PHONY: release-check
 release-check: ## build a release snapshot in dist/ and check it: glibc, start, archive, completions, NVML

@@ -22,6 +22,11 @@ import (
 // Main serves on a free port of this host, which it prints as a URL, until
 // what gives it its standard input has gone.
 func Main(in io.Reader, out io.Writer) error {
+	return new(Server).Main(in, out)
+}
+
+// Main is the function of that name, of this server.
+func (s *Server) Main(in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -33,7 +38,6 @@ func Main(in io.Reader, out io.Writer) error {
 		io.Copy(io.Discard, in) //nolint:errcheck // its end is what is waited for, however it comes
 		l.Close()
 	}()
-	var s Server
 	if err := s.Serve(l); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
@@ -82,6 +86,12 @@ func (p *Process) Stop() {
 func (p *Process) Stamps(ctx context.Context) (out map[string]Stamps, err error) {
 	err = p.ask(ctx, "/stamps", &out)
 	return out, err
+}
+
+// Seen is what the server was asked for until now.
+func (p *Process) Seen(ctx context.Context) (s Seen, err error) {
+	err = p.ask(ctx, "/seen", &s)
+	return s, err
 }
 
 // CPUTime is what the server has used.

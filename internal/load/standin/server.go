@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,12 +18,35 @@ import (
 
 // Ask is what a request's body asks of the server, beside OpenAI's fields.
 type Ask struct {
-	Prompt    string `json:"prompt"` // the request's number in decimal, under which its stamps are kept
+	Prompt    Prompt `json:"prompt"`
 	MaxTokens int    `json:"max_tokens"`
-	// IntervalNS is the time between tokens; 0: as fast as the socket takes them.
+	// IntervalNS is the time between tokens; 0: the server's own.
 	IntervalNS int64 `json:"interval_ns"`
 	// Burst is how many chunks go in one write; 0 is 1.
-	Burst int `json:"burst"`
+	Burst   int `json:"burst"`
+	Options struct {
+		Continuous bool `json:"continuous_usage_stats"` // usage in every chunk, as vLLM has it
+	} `json:"stream_options"`
+}
+
+// Prompt is a text, or the ids of tokens. Of a text that is a number in decimal
+// the stamps are kept under it, of any other by the order of the requests.
+type Prompt struct {
+	Text   string
+	Tokens int // ids, or words and the mark that begins a text
+}
+
+// UnmarshalJSON reads either.
+func (p *Prompt) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '[' {
+		var ids []json.RawMessage
+		err := json.Unmarshal(data, &ids)
+		p.Tokens = len(ids)
+		return err
+	}
+	err := json.Unmarshal(data, &p.Text)
+	p.Tokens = 1 + len(strings.Fields(p.Text))
+	return err
 }
 
 // Stamps are one request's, in nanoseconds of CLOCK_MONOTONIC.
@@ -34,12 +58,46 @@ type Stamps struct {
 
 // Server answers on connections. The zero value is ready.
 type Server struct {
+	// Interval is the time between the tokens of requests that do not say; 0: as
+	// fast as the socket takes them.
+	Interval time.Duration
+
 	mu     sync.Mutex
 	stamps map[string]*Stamps
+	seen   Seen
 }
 
-// token is a chunk as vLLM writes them, in HTTP's framing.
-var token = frame(`data: {"id":"cmpl-0123456789abcdef0123456789abcdef","object":"text_completion","created":1764000000,"model":"standin","choices":[{"index":0,"text":" the","logprobs":null,"finish_reason":null,"stop_reason":null}]}` + "\n\n")
+// Seen is what a server was asked for, and when, in nanoseconds of
+// CLOCK_MONOTONIC.
+type Seen struct {
+	Requests, Tokens int
+	First, Last      int64 // when the first request was read, and the last answer written
+}
+
+// A chunk as vLLM writes them. Its text is one token of images/tinymodel.
+const (
+	chunk = `data: {"id":"cmpl-0123456789abcdef0123456789abcdef","object":"text_completion","created":1764000000,"model":"standin","choices":[{"index":0,"text":" baba","logprobs":null,"finish_reason":%s,"stop_reason":null}]%s}` + "\n\n"
+	usage = `,"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}`
+)
+
+var (
+	token = frame(fmt.Sprintf(chunk, "null", ""))
+	last  = frame(fmt.Sprintf(chunk, `"length"`, ""))
+)
+
+// token is the framed chunk of the request's token i.
+func (a *Ask) token(i int) []byte {
+	switch reason := "null"; {
+	case a.Options.Continuous:
+		if i == a.MaxTokens-1 {
+			reason = `"length"`
+		}
+		return frame(fmt.Sprintf(chunk, reason, fmt.Sprintf(usage, a.Prompt.Tokens, a.Prompt.Tokens+i+1, i+1)))
+	case i == a.MaxTokens-1:
+		return last
+	}
+	return token
+}
 
 func frame(s string) []byte { return fmt.Appendf(nil, "%x\r\n%s\r\n", len(s), s) }
 
@@ -73,18 +131,31 @@ func (s *Server) connection(c net.Conn) error {
 		switch {
 		case req.URL.Path == "/stamps":
 			err = s.answer(c, s.told())
+		case req.URL.Path == "/seen":
+			s.mu.Lock()
+			seen := s.seen
+			s.mu.Unlock()
+			err = s.answer(c, seen)
 		case req.URL.Path == "/cpu":
 			err = s.answer(c, load.CPUTime())
 		case req.Method == http.MethodPost:
 			err = s.stream(c, body)
+		case req.URL.Path == "/metrics":
+			_, err = io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		default:
-			err = s.answer(c, map[string]any{"data": []any{}})
+			err = s.answer(c, models)
 		}
 		if err != nil {
 			return err
 		}
 	}
 }
+
+// models is what the server says of itself on any other route: its model, as vLLM
+// would.
+var models = map[string]any{"object": "list", "data": []any{
+	map[string]any{"id": "standin", "object": "model", "created": 1764000000, "owned_by": "vllm", "max_model_len": 4096},
+}}
 
 // answer writes a value as JSON.
 func (s *Server) answer(c net.Conn, v any) error {
@@ -111,12 +182,20 @@ func (s *Server) stream(c net.Conn, body []byte) error {
 	if err := json.Unmarshal(body, &a); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	if s.seen.First == 0 {
+		s.seen.First = load.Monotonic(time.Now())
+	}
+	s.mu.Unlock()
+	if a.IntervalNS == 0 {
+		a.IntervalNS = s.Interval.Nanoseconds()
+	}
 	if _, err := io.WriteString(c, head); err != nil {
 		return err
 	}
 	var err error
 	switch {
-	case a.Prompt == halting:
+	case a.Prompt.Text == halting:
 		err = halt(c, a)
 	case a.IntervalNS > 0:
 		err = s.paced(c, a)
@@ -126,9 +205,13 @@ func (s *Server) stream(c net.Conn, body []byte) error {
 	if err != nil {
 		return err
 	}
-	end := frame(fmt.Sprintf(`data: {"choices":[{"index":0,"text":"","finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":%d}}`+"\n\n", a.MaxTokens))
+	end := frame(fmt.Sprintf(`data: {"id":"cmpl-0123456789abcdef0123456789abcdef","object":"text_completion","created":1764000000,"model":"standin","choices":[]`+usage+"}\n\n",
+		a.Prompt.Tokens, a.Prompt.Tokens+a.MaxTokens, a.MaxTokens))
 	end = append(append(end, frame("data: [DONE]\n\n")...), "0\r\n\r\n"...)
 	_, err = c.Write(end)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen.Requests, s.seen.Tokens, s.seen.Last = s.seen.Requests+1, s.seen.Tokens+a.MaxTokens, load.Monotonic(time.Now())
 	return err
 }
 
@@ -139,19 +222,27 @@ func (s *Server) paced(c net.Conn, a Ask) error {
 	if s.stamps == nil {
 		s.stamps = map[string]*Stamps{}
 	}
-	s.stamps[a.Prompt] = st
+	s.stamps[a.Prompt.key(len(s.stamps))] = st
 	s.mu.Unlock()
-	first := st.Received + int64(float64(a.IntervalNS)*(1+phase(a.Prompt)))
+	first := st.Received + int64(float64(a.IntervalNS)*(1+phase(a.Prompt.Text)))
 	for i := range a.MaxTokens {
 		due := first + int64(i)*a.IntervalNS
 		time.Sleep(time.Duration(due - load.Monotonic(time.Now())))
 		st.Due = append(st.Due, due)
 		st.Written = append(st.Written, load.Monotonic(time.Now()))
-		if _, err := c.Write(token); err != nil {
+		if _, err := c.Write(a.token(i)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// key is what the stamps of a prompt are kept under.
+func (p Prompt) key(others int) string {
+	if _, err := strconv.Atoi(p.Text); err != nil {
+		return fmt.Sprintf("request %d", others)
+	}
+	return p.Text
 }
 
 // phase spreads requests over an interval, evenly however many there are: the
@@ -179,15 +270,15 @@ func halt(c net.Conn, a Ask) error {
 // flood sends tokens as fast as the socket takes them.
 func flood(c net.Conn, a Ask) error {
 	burst := make([]byte, 0, max(1, a.Burst)*len(token))
-	for range max(1, a.Burst) {
-		burst = append(burst, token...)
-	}
-	for left := a.MaxTokens; left > 0; {
-		n := min(left, max(1, a.Burst))
-		if _, err := c.Write(burst[:n*len(token)]); err != nil {
+	for i := 0; i < a.MaxTokens; {
+		burst = burst[:0]
+		for range min(a.MaxTokens-i, max(1, a.Burst)) {
+			burst = append(burst, a.token(i)...)
+			i++
+		}
+		if _, err := c.Write(burst); err != nil {
 			return err
 		}
-		left -= n
 	}
 	return nil
 }

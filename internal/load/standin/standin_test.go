@@ -2,7 +2,10 @@ package standin
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +58,31 @@ func TestTheServerStampsWhatItWrites(t *testing.T) {
 			if at < s.Due[i] || s.Due[i] < s.Received || i > 0 && s.Due[i]-s.Due[i-1] != 10e6 {
 				t.Errorf("request %s: received at %d, tokens due at %d, written at %d", id, s.Received, s.Due, s.Written)
 			}
+		}
+	}
+}
+
+// Prompts are texts or ids, and the usage is theirs: in every chunk where that is
+// asked for, else in the last alone.
+func TestTheServerCountsAsVLLMDoes(t *testing.T) {
+	p := server(t)
+	for body, want := range map[string]struct {
+		usages int
+		last   string
+	}{
+		`{"prompt":[5,6,7],"max_tokens":2,"stream_options":{"continuous_usage_stats":true}}`: {3, `"prompt_tokens":3,"total_tokens":5,"completion_tokens":2`},
+		`{"prompt":"bade ba","max_tokens":3}`:                                                {1, `"prompt_tokens":3,"total_tokens":6,"completion_tokens":3`},
+	} {
+		resp, err := http.Post(p.URL+"/v1/completions", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		http.DefaultClient.CloseIdleConnections()
+		got := string(data)
+		if err != nil || strings.Count(got, `"usage"`) != want.usages || !strings.Contains(got, want.last) || strings.Count(got, `"length"`) != 1 {
+			t.Errorf("%s: %v\n%s", body, err, got)
 		}
 	}
 }
