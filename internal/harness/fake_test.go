@@ -198,6 +198,7 @@ func (f *fake) Launch(context.Context, engine.Spec) (engine.Server, error) {
 type watching struct {
 	phases []string
 	at     func(phase string)
+	last   string // said as a phase ended
 }
 
 func (w *watching) Begin(phase, _ string) {
@@ -206,9 +207,9 @@ func (w *watching) Begin(phase, _ string) {
 		w.at(phase)
 	}
 }
-func (w *watching) End(string, time.Duration, string) {}
-func (w *watching) Progress(_, _ int64)               {}
-func (w *watching) Say(string)                        {}
+func (w *watching) End(_ string, _ time.Duration, note string) { w.last = note }
+func (w *watching) Progress(_, _ int64)                        {}
+func (w *watching) Say(string)                                 {}
 
 // experiment is a quick one: text is YAML beside model and image.
 func experiment(t *testing.T, text string) study.Experiment {

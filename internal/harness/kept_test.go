@@ -1,10 +1,13 @@
 package harness
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -81,5 +84,41 @@ func TestSpecsAreTheSameButForTheRunsNames(t *testing.T) {
 	}
 	if b.Cmd = []string{"y"}; same(a, b) {
 		t.Error("the command differs")
+	}
+}
+
+// The gap's end is what the user sees who interrupts it, and no word of a library.
+// After the last run nothing is kept.
+func TestAGapThatIsInterrupted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{}, ", restart: engine_change, gap_seconds: 600")
+	ctx, cancel := context.WithCancel(t.Context())
+	b.w.at = func(phase string) {
+		if phase == measure.Gap.String() {
+			cancel()
+		}
+	}
+	plan := b.plan()
+	err := b.run(t, ctx, plan)
+	j, jerr := result.OpenJournal(b.dir)
+	if jerr != nil {
+		t.Fatal(jerr)
+	}
+	reason := ""
+	for _, e := range j.Entries() {
+		if e.Event == result.RunEnded {
+			reason = e.Reason
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if KindOf(err) != InterruptFault || reason != "interrupted" {
+		t.Errorf("%v; the run ended with %q", err, reason)
+	}
+	b.w.at = nil
+	b.decode(t, fmt.Sprintf(grid, keeps))
+	if r := b.again(t, plan, 4); r.Status != result.Completed || b.f.ended != "stopped" || b.w.last != "container removed, GPU memory cannot be read" && b.w.last != "container removed" {
+		t.Errorf("%s; after the last run: %q", r.Status, b.w.last)
 	}
 }
