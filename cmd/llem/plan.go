@@ -194,13 +194,31 @@ func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 	}
 	list, err := harness.Needs(p, asWritten)
 	seen := map[string]bool{}
+	once := func(what, text string) {
+		if !seen[what+text] {
+			seen[what+text] = true
+			said(what, text)
+		}
+	}
 	for _, e := range list {
-		if text := e.Model + ": " + modelState(a, r, e); !seen[text] {
-			seen[text] = true
-			said("model", text)
+		once("model", e.Model+": "+modelState(a, r, e))
+		if source := e.Workload.Source; hub.IsDataset(source) {
+			once("prompts", source+": "+promptsState(a, e))
 		}
 	}
 	return err
+}
+
+// promptsState says whether a dataset is on this host.
+func promptsState(a *app, e study.Experiment) string {
+	_, err := hub.EnsureDataset(a.ctx, hub.Options{Model: e.Workload.Source, Pull: "never"})
+	switch {
+	case errors.Is(err, hub.ErrNotFound) && e.Engine.Pull != "never":
+		return "would be downloaded"
+	case err != nil:
+		return oneLine(err.Error())
+	}
+	return "is here"
 }
 
 // modelState says whether an experiment's model is on this host.
@@ -210,7 +228,7 @@ func modelState(a *app, r *harness.Runner, e study.Experiment) string {
 		return later
 	}
 	never := e
-	never.Engine.Pull = "never"
+	never.Engine.Pull, never.Workload.Source = "never", "synthetic"
 	got, err := r.Pull(a.ctx, never)
 	switch {
 	case errors.Is(err, harness.ErrNoImage):

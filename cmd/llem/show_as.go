@@ -29,7 +29,7 @@ func (c *showCmd) runAs(a *app) error {
 		}
 		list, notes := of.Figures(rows)
 		if c.JSON {
-			return c.printAs(a, of, dir, list, notes)
+			return c.printAs(a, of, r, dir, list, notes)
 		}
 		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
@@ -47,7 +47,11 @@ func requestsOf(r *result.Record, dir string) ([]result.RequestRow, error) {
 	if r.RequestsFile == "" {
 		return nil, fmt.Errorf("%s tells of no requests: the figures come from %s, which a run has that came to its window, and a command's energy never", dir, result.RequestsFile)
 	}
-	return result.ReadRequests(filepath.Join(dir, filepath.Base(r.RequestsFile)))
+	rows, err := result.ReadRequests(filepath.Join(dir, filepath.Base(r.RequestsFile)))
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("%s sent no request in its window: its status is %s", dir, r.Status)
+	}
+	return rows, err
 }
 
 // asNotes is what llem says of a peer's object, under a key of its own.
@@ -55,12 +59,13 @@ type asNotes struct {
 	Peer    string            `json:"peer"`
 	Version string            `json:"version"` // that the definitions were read from
 	Result  string            `json:"result"`
+	Status  string            `json:"status"` // of the run
 	Notes   []string          `json:"notes"`
 	LeftOut map[string]string `json:"left_out"`
 }
 
-func (c *showCmd) printAs(a *app, of *peer.Peer, dir string, list []peer.Figure, notes []string) error {
-	about := asNotes{Peer: of.Name, Version: of.Version, Result: dir, Notes: notes, LeftOut: map[string]string{}}
+func (c *showCmd) printAs(a *app, of *peer.Peer, r *result.Record, dir string, list []peer.Figure, notes []string) error {
+	about := asNotes{Peer: of.Name, Version: of.Version, Result: dir, Status: r.Status, Notes: notes, LeftOut: map[string]string{}}
 	for _, f := range list {
 		if f.Lacks != "" {
 			about.LeftOut[f.Key] = f.Lacks

@@ -44,10 +44,10 @@ func TestShowAsPeers(t *testing.T) {
 	}
 	var got struct {
 		TTFT float64 `json:"mean_ttft_ms"`
-		Llem struct{ Peer, Version, Result string }
+		Llem struct{ Peer, Version, Result, Status string }
 	}
 	decodeJSON(t, h.llem("show", "--as", "vllm", "--json", dir).stdout, &got)
-	if got.TTFT != 10 || got.Llem.Peer != "vllm" || got.Llem.Version == "" || got.Llem.Result != dir {
+	if got.TTFT != 10 || got.Llem.Peer != "vllm" || got.Llem.Version == "" || got.Llem.Result != dir || got.Llem.Status != result.Completed {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -56,6 +56,17 @@ func TestShowAsRefusesWhatHasNoRequests(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	dir := oneRequest(t, h)
+	empty, err := result.Create(h.path("empty"), "early", time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.PutRequests(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.PutRecord(&result.Record{SchemaVersion: result.SchemaVersion, ExperimentID: "b", Status: result.Failed, RequestsFile: result.RequestsFile}); err != nil {
+		t.Fatal(err)
+	}
+	h.llem("show", "--as", "vllm", empty.Dir()).says(t, exitUsage, "sent no request in its window: its status is failed")
 	h.llem("show", "--as", "genai-perf", dir).says(t, exitUsage, `--as must be one of "vllm"`)
 	for name, text := range map[string]string{
 		"study/" + result.PlanFile:     "{}",

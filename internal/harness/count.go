@@ -24,7 +24,7 @@ func (x *run) countPrompts(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	reqs := x.prompts.measured[:min(len(x.prompts.measured), mostCounted)]
+	reqs := x.prompts.measured[:min(len(x.prompts.measured), x.prompts.plan.N, mostCounted)] // those that are sent in any case
 	counts := make([]int, len(reqs))
 	if !x.countAll(ctx, c, counts) {
 		return ctx.Err()
@@ -55,6 +55,7 @@ func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int)
 		})
 	}
 	for i := range counts {
+		x.Observer.Progress(int64(i), int64(len(counts)))
 		select {
 		case next <- i:
 		case <-ctx.Done():

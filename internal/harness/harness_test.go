@@ -124,8 +124,8 @@ func TestWarningsOfARun(t *testing.T) {
 		{"prompts whose first token it had already", &fake{cached: 1}, small, nil},
 		{"prompts that it cuts to its context", &fake{template: 5000}, small, map[string]string{"token_count_mismatch": "whole context of 4096"}},
 		{"prompts that it had already", &fake{cached: 3}, small, map[string]string{"prefix_cache_hits": "12 of 32 prompt tokens"}},
-		{"what prompts share by design", &fake{cached: 3}, strings.Replace(small, "}", ", shared_prefix: {tokens: 3, groups: 1}}", 1), nil},
-		{"more than prompts share", &fake{cached: 4}, strings.Replace(small, "}", ", shared_prefix: {tokens: 3, groups: 1}}", 1), map[string]string{"prefix_cache_hits": "16 of 32 prompt tokens"}},
+		{"what prompts share by design", &fake{cached: 3}, strings.Replace(small, "}", ", shared_prefix: {length: 3, groups: 1}}", 1), nil},
+		{"more than prompts share", &fake{cached: 4}, strings.Replace(small, "}", ", shared_prefix: {length: 3, groups: 1}}", 1), map[string]string{"prefix_cache_hits": "16 of 32 prompt tokens"}},
 		{"a flag that llem sets", &fake{}, small + "engine: {name: reference, image: i, args: {seed: 9}}\n", map[string]string{"engine_args_override": "--seed"}},
 		{"a refused request", &fake{fails: 1 + 4}, small, map[string]string{"requests_failed": "1 of 4 requests failed"}},
 	} {

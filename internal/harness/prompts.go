@@ -18,9 +18,10 @@ type prompts struct {
 	plan       load.Plan
 	digest     string // of the prompts file; empty for synthetic ones
 	left       map[string]int
-	counted    string // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
-	path       string // of the prompts file, where it is a dataset's; else workload.source is
-	commit     string // of the dataset
+	counted    string            // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
+	files      *load.PromptFiles // of a study's points that are looked at one after the other; nil: of one experiment
+	path       string            // of the prompts file, where it is a dataset's; else workload.source is
+	commit     string            // of the dataset
 	measured   []load.Request
 	vocabulary load.Vocabulary // of synthetic ones
 }
@@ -49,7 +50,7 @@ func (p *prompts) open(ctx context.Context, e study.Experiment, o hub.Options) e
 func (p *prompts) read(e study.Experiment) error {
 	w := e.Workload
 	o := load.PromptsOptions{
-		Path: p.path, Name: w.Source, Column: w.Column, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
+		Files: p.files, Path: p.path, Name: w.Source, Column: w.Column, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
 	}
 	if o.N > w.Prompts {
 		o.Seconds = w.MinSeconds
@@ -169,6 +170,6 @@ func (p *prompts) warmup(e study.Experiment, i, n int) ([]load.Request, error) {
 func (p *prompts) synthetic(e study.Experiment, n int) load.SyntheticOptions {
 	w := e.Workload
 	return load.SyntheticOptions{
-		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.plan.Sizes, Prefix: w.Prefix.Tokens, Groups: w.Prefix.Groups, Seed: e.Seed, Vocabulary: p.vocabulary,
+		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.plan.Sizes, Prefix: w.Prefix.Length, Groups: w.Prefix.Groups, Seed: e.Seed, Vocabulary: p.vocabulary,
 	}
 }

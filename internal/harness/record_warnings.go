@@ -154,11 +154,11 @@ func (x *run) cacheWarning(fig load.Figures) {
 // their group began with; nil where they share nothing by design.
 func (x *run) sharedPrefix() *int64 {
 	p := x.exp.Workload.Prefix
-	if p.Tokens == 0 {
+	if p.Length == 0 {
 		return nil
 	}
 	repeats := max(0, len(x.prompts.measured)-p.Groups)
-	return ptr(int64(repeats) * int64(p.Tokens))
+	return ptr(int64(repeats) * int64(p.Length))
 }
 
 func orZero(n *int64) int64 {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -203,4 +204,21 @@ func (s *session) imageList() []result.StudyImage {
 // folderOf is a run's, in the study's.
 func folderOf(dir string, p *result.StudyPlan, run int) string {
 	return filepath.Join(dir, p.Folder(run))
+}
+
+// devicesOf are the study's GPUs that an experiment is run on, as far as that is known
+// before it: those that it names, else the first.
+func (s *session) devicesOf(e study.Experiment) (out []measure.Device) {
+	switch e.GPUs.Mode {
+	case "none":
+		return nil
+	case "list":
+		for _, d := range s.held {
+			if slices.Contains(e.GPUs.IDs, d.UUID) || slices.Contains(e.GPUs.IDs, strconv.Itoa(d.Index)) {
+				out = append(out, d)
+			}
+		}
+		return out
+	}
+	return s.held[:min(e.Parallel.Size(), len(s.held))]
 }

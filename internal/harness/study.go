@@ -18,6 +18,7 @@ type Study struct {
 	Plan *study.Plan
 	// Refused are points that their engines cannot do, and why.
 	Refused map[int]string
+	files   map[int]string // by points: the digest of the file that tells their requests, as it is now
 
 	runner  *Runner
 	restore func(study.Experiment) (study.Experiment, error)
@@ -31,6 +32,7 @@ type Study struct {
 	points   map[string]int     // of Plan, by their hashes
 	history  map[string]history // of runs, by their folders
 	doubts   []measure.Warning
+	other    map[string]measure.Warning // by points' hashes: their files are not those of runs before
 	backoff  []time.Duration
 	clock    clock
 	tally    tally
@@ -59,7 +61,7 @@ func (s *Study) Run(ctx context.Context, opt StudyOptions) error {
 	if s.session.mark, err = LockRun(s.record.ID, s.dir); err != nil {
 		return fault(HostFault, "%w", err)
 	}
-	s.points = map[string]int{}
+	s.points, s.other = map[string]int{}, map[string]measure.Warning{}
 	for _, i := range s.Plan.Runnable() {
 		s.points[s.Plan.Points[i].Hash] = i
 	}
@@ -174,6 +176,9 @@ func (s *Study) attempt(ctx context.Context, at *place, e study.Experiment) (Out
 		ConfigHash: e.ConfigHash(), Folder: s.record.Folder(at.Run),
 	}
 	at.doubts = append(s.doubts[:len(s.doubts):len(s.doubts)], s.clock.doubts()...)
+	if w, differs := s.other[line.ConfigHash]; differs {
+		at.doubts = append(at.doubts, w)
+	}
 	if err := s.journal.Add(line); err != nil {
 		return Outcome{}, fault(HostFault, "%w", err)
 	}

@@ -41,7 +41,7 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 			taken[was.Folder(before)] = true
 		}
 	}
-	highest := len(was.Runs)
+	highest := max(len(was.Runs), highestIn(dir), highestIn(filepath.Join(dir, result.SupersededDir)))
 	for run := range was.Runs {
 		folder := was.Folder(run + 1)
 		highest = max(highest, numberOf(folder))
@@ -61,10 +61,10 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 		if folders[run] != "" || !ok {
 			continue
 		}
-		if folders[run], err = result.Recall(dir, path); err != nil {
+		if folders[run], err = result.Recall(dir, path, taken); err != nil {
 			return err
 		}
-		highest = max(highest, numberOf(folders[run]))
+		taken[folders[run]] = true
 	}
 	now.Folders = nil
 	for run := 1; run <= len(now.Runs); run++ {
@@ -75,6 +75,16 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 	}
 	now.Folders = folders
 	return nil
+}
+
+// highestIn is the highest number of a folder that there is or was: those of a change
+// before are set aside, and come back under their own.
+func highestIn(dir string) (n int) {
+	list, _ := os.ReadDir(dir) // it may not be there
+	for _, f := range list {
+		n = max(n, numberOf(f.Name()))
+	}
+	return n
 }
 
 // numberOf is the number that a run's folder begins with.

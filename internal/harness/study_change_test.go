@@ -1,20 +1,28 @@
 package harness
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/result"
+	"pgregory.net/rapid"
 )
 
-// changing is a study's plan of one cycle over points that are told by their hashes.
+// changing is a study's plan of one cycle over points that are told by their hashes:
+// NAME, or NAME=HASH.
 func changing(points ...string) *result.StudyPlan {
 	p := &result.StudyPlan{ID: "the study"}
 	for i, name := range points {
-		p.Points = append(p.Points, result.StudyPoint{Name: name, ConfigHash: "sha256:" + name})
+		name, hash, ok := strings.Cut(name, "=")
+		if !ok {
+			hash = name
+		}
+		p.Points = append(p.Points, result.StudyPoint{Name: name, ConfigHash: "sha256:" + hash})
 		p.Runs = append(p.Runs, [2]int{1, i + 1})
 	}
 	return p
@@ -80,12 +88,55 @@ func TestAChangeOfAStudyThatIsUndone(t *testing.T) {
 	}
 	// A run that failed is no measurement to bring back.
 	fourth := changing("b", "c")
-	step(third, fourth, result.Completed, []string{"002_c1_b", "003_c1_c"}, []string{"001_c1_a_1", "003_c1_c_1"})
+	step(third, fourth, result.Completed, []string{"002_c1_b", "004_c1_c"}, []string{"001_c1_a_1", "003_c1_c_1"})
 	// Killed before the plan was written, the same change finds what it brought back.
 	fifth := changing("a", "c")
 	if err := Rebase(dir, fourth, fifth); err != nil {
 		t.Fatal(err)
 	}
 	again := changing("a", "c")
-	step(fourth, again, result.Completed, []string{"001_c1_a", "003_c1_c"}, []string{"002_c1_b_1", "003_c1_c_1"})
+	step(fourth, again, result.Completed, []string{"001_c1_a", "004_c1_c"}, []string{"002_c1_b_1", "003_c1_c_1"})
+}
+
+// Points keep their names while what they are changes: no two runs ever have one
+// folder, however often and whenever the study is stopped between.
+func TestFoldersOfChangesAreTheirOwn(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "study")
+		if err != nil {
+			r.Fatal(err)
+		}
+		points := rapid.Custom(func(r *rapid.T) []string {
+			var out []string
+			hashes := rapid.SliceOfNDistinct(rapid.IntRange(1, 4), 1, 3, rapid.ID).Draw(r, "hashes")
+			for i, h := range hashes {
+				out = append(out, fmt.Sprintf("%c=%d", 'p'+rune(i), h))
+			}
+			return out
+		})
+		was := changing(points.Draw(r, "begun")...)
+		measured(t, dir, was, result.Completed)
+		for range rapid.IntRange(1, 6).Draw(r, "changes") {
+			now := changing(points.Draw(r, "changed")...)
+			if err := Rebase(dir, was, now); err != nil {
+				r.Fatal(err)
+			}
+			seen := map[string]bool{}
+			for run := range now.Runs {
+				folder := now.Folder(run + 1)
+				if seen[folder] {
+					r.Fatalf("two runs are in %s", folder)
+				}
+				seen[folder] = true
+				rec, _, err := result.Read(filepath.Join(dir, folder))
+				if err == nil && rec.ConfigHash != now.Points[run].ConfigHash {
+					r.Fatalf("%s holds %s, and is to hold %s", folder, rec.ConfigHash, now.Points[run].ConfigHash)
+				}
+			}
+			if rapid.Bool().Draw(r, "run") {
+				measured(t, dir, now, result.Completed)
+			}
+			was = now
+		}
+	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -20,7 +21,7 @@ import (
 // anything is measured. restore puts the secrets of an experiment back.
 func (r *Runner) OpenStudy(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (*Study, error) {
 	s := &Study{
-		Plan: p, Refused: map[int]string{}, runner: r, restore: restore, backoff: patience,
+		Plan: p, Refused: map[int]string{}, files: map[int]string{}, runner: r, restore: restore, backoff: patience,
 		session: &session{id: newID(), keeps: p.Execution.Restart == study.EngineChange, images: map[string]engine.Image{}},
 	}
 	err := s.open(ctx)
@@ -86,15 +87,16 @@ func each(p *study.Plan, restore func(study.Experiment) (study.Experiment, error
 func Unfit(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (map[int]string, error) {
 	out := map[int]string{}
 	seen := map[string]string{}
+	files := &load.PromptFiles{}
 	err := each(p, restore, func(i int, e study.Experiment) error {
 		w := e.Workload
-		if w.Source == "synthetic" && w.Load.File == "" {
+		if w.Source == "synthetic" && w.Load.File == "" && w.Lengths.File == "" {
 			return nil
 		}
 		key := fmt.Sprintf("%+v", w)
 		why, known := seen[key]
 		if !known {
-			err := new(prompts).open(ctx, e, hub.Options{Pull: "never"})
+			err := (&prompts{files: files}).open(ctx, e, hub.Options{Pull: "never"})
 			if err != nil && (!errors.Is(err, hub.ErrNotFound) || e.Engine.Pull == "never") {
 				why = e.Hide(err.Error())
 			}
@@ -198,21 +200,18 @@ func (s *Study) claim(ctx context.Context) error {
 // kept with the reason and not run.
 func (s *Study) check(ctx context.Context) error {
 	var reasons error
+	files := &load.PromptFiles{}
 	err := each(s.Plan, s.restore, func(i int, e study.Experiment) error {
-		if e.Engine.Endpoint != "" {
-			return nil
-		}
 		x := &run{Runner: s.runner, exp: e, planned: true, place: &place{session: s.session}}
-		if e.GPUs.Mode != "none" {
-			x.devices = s.session.held[:min(e.Parallel.Size(), len(s.session.held))]
-		}
+		x.devices, x.prompts.files = s.session.devicesOf(e), files
 		err := x.openPrompts(ctx)
+		s.files[i] = x.prompts.file()
 		for _, d := range x.devices {
 			if beyond := d.Beyond(e.GPUSettings.PowerLimitW, e.GPUSettings.SMClockMHz); err == nil && beyond != nil {
 				err = fmt.Errorf("gpu_settings: %w", beyond)
 			}
 		}
-		if err == nil {
+		if err == nil && e.Engine.Endpoint == "" {
 			err = s.patiently(ctx, func() error { return x.findServer(ctx) })
 		}
 		switch {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ func (s *Study) left() (pending []int, err error) {
 		rec, why := s.whole(run)
 		if rec != nil {
 			s.tally.had(rec.Status)
+			s.measured(run, rec)
 			continue
 		}
 		if why != "" {
@@ -30,6 +32,19 @@ func (s *Study) left() (pending []int, err error) {
 		pending = append(pending, run)
 	}
 	return pending, nil
+}
+
+// measured holds the file that told a whole run's requests against what the file is
+// now, and keeps for the runs to come what is not as it was.
+func (s *Study) measured(run int, rec *result.Record) {
+	p := s.record.Points[s.record.Runs[run-1][1]-1]
+	i, known := s.points[p.ConfigHash]
+	was := cmp.Or(rec.Requests.SourceSHA256, rec.Requests.TraceSHA256, rec.Requests.LengthsSHA256)
+	if now := s.files[i]; known && was != "" && now != "" && was != now && s.other[p.ConfigHash].Code == "" {
+		w := measure.Warn("study_input_changed", "point %s: the file of its prompts or lengths was %s in run %d, and is %s", p.Name, short(was), run, short(now))
+		s.other[p.ConfigHash] = w
+		s.runner.Observer.Say("differs: " + w.Message)
+	}
 }
 
 // whole is a run's record where it is complete; why it is not, where it left

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/google/renameio/v2"
 )
 
 // DataFile is a file of a dataset on this host.
@@ -23,7 +24,8 @@ type DataFile struct {
 var DataFormats = []string{".jsonl", ".json", ".csv", ".parquet"}
 
 // dataset is hf:owner/name[@revision][/path].
-var dataset = regexp.MustCompile(`^hf:([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([^/@]+))?(?:/(.+))?$`)
+// A revision of several names is the hub's own.
+var dataset = regexp.MustCompile(`^hf:([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@(refs/(?:convert/[^/@]+|pr/[0-9]+)|[^/@]+))?(?:/(.+))?$`)
 
 // IsDataset says that a name is of a dataset on the hub.
 func IsDataset(name string) bool { return strings.HasPrefix(name, "hf:") }
@@ -34,7 +36,10 @@ func IsDataset(name string) bool { return strings.HasPrefix(name, "hf:") }
 func EnsureDataset(ctx context.Context, o Options) (DataFile, error) {
 	m := dataset.FindStringSubmatch(o.Model)
 	if m == nil || strings.Contains(o.Model, "..") {
-		return DataFile{}, fmt.Errorf("%q is not named as hf:owner/name, hf:owner/name/FILE or hf:owner/name@REVISION/FILE", o.Model)
+		return DataFile{}, fmt.Errorf("%w: %q is not named as hf:owner/name, hf:owner/name/FILE or hf:owner/name@REVISION/FILE", ErrNotFound, o.Model)
+	}
+	if ext := path.Ext(m[3]); m[3] != "" && !slices.Contains(DataFormats, ext) {
+		return DataFile{}, fmt.Errorf("%w: %s is no file of prompts (%s)", ErrNotFound, o.Model, strings.Join(DataFormats, ", "))
 	}
 	repo, file := datasets+m[1], m[3]
 	if o.Revision == "" { // a commit that is to be used again stands above the name's
@@ -63,7 +68,26 @@ func EnsureDataset(ctx context.Context, o Options) (DataFile, error) {
 	if _, err := p.fetch(ctx, rev.commit, []remoteFile{one}, o.revision()); err != nil {
 		return DataFile{}, fmt.Errorf("pull %s: %w", o.Model, err)
 	}
+	if file == "" {
+		if err := p.note(one.Name); err != nil {
+			return DataFile{}, err
+		}
+	}
 	return DataFile{Path: filepath.Join(p.snapshot(), filepath.FromSlash(one.Name)), Commit: rev.commit}, nil
+}
+
+// onlyFile is where it is kept which file a dataset has alone, at a commit: beside
+// what huggingface_hub keeps of it.
+func onlyFile(cache, repo, commit string) string {
+	return filepath.Join(cache, folderOf(repo), "llem", commit)
+}
+
+func (p *puller) note(name string) error {
+	path := onlyFile(p.cache, p.repo, p.commit)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, []byte(name), 0o644)
 }
 
 // cachedFile finds a dataset's file in the cache.
@@ -76,19 +100,12 @@ func cachedFile(o Options, repo, file string) (DataFile, error) {
 		return DataFile{}, err
 	}
 	snapshot := filepath.Join(o.cache(), folderOf(repo), "snapshots", hash)
-	if file == "" {
-		var all []remoteFile
-		_ = fs.WalkDir(os.DirFS(snapshot), ".", func(name string, d fs.DirEntry, err error) error { // what cannot be read is not here
-			if err == nil && !d.IsDir() {
-				all = append(all, remoteFile{Name: name})
-			}
-			return nil
-		})
-		one, err := pickData(all, "")
+	if file == "" { // the cache may hold another by chance: which one was meant the hub has said
+		name, err := os.ReadFile(onlyFile(o.cache(), repo, hash))
 		if err != nil {
-			return DataFile{}, missing // another may be on the hub
+			return DataFile{}, fmt.Errorf("%w; or name its file, as hf:owner/name/FILE", missing)
 		}
-		file = one.Name
+		file = string(name)
 	}
 	at := filepath.Join(snapshot, filepath.FromSlash(file))
 	if st, err := os.Stat(at); err != nil || !st.Mode().IsRegular() {

@@ -28,11 +28,13 @@ func datasetHub(t *testing.T, files map[string]string) *standin.Hub {
 func TestADatasetsFile(t *testing.T) {
 	h := datasetHub(t, map[string]string{"data/train.jsonl": strings.Repeat("a", 3*standin.Large), "data/test.csv": "b"})
 	for name, says := range map[string]string{
-		"hf:owner/talk":                      "it has several files, of which one is to be named as hf:owner/name/FILE: data/",
-		"hf:owner/talk/none.csv":             "it has no file none.csv, but data/",
-		"hf:owner/talk@gone/data/train.json": "owner/talk has no revision gone",
-		"hf:owner/other":                     "owner/other does not exist, or is private or gated",
-		"hf:owner/talk/../x":                 "is not named as hf:owner/name",
+		"hf:owner/talk":                                     "it has several files, of which one is to be named as hf:owner/name/FILE: data/",
+		"hf:owner/talk/none.csv":                            "it has no file none.csv, but data/",
+		"hf:owner/talk@gone/data/train.json":                "owner/talk has no revision gone",
+		"hf:owner/other":                                    "owner/other does not exist, or is private or gated",
+		"hf:owner/talk/../x":                                "is not named as hf:owner/name",
+		"hf:owner/talk/weights.bin":                         "hf:owner/talk/weights.bin is no file of prompts",
+		"hf:owner/talk@refs/convert/parquet/data/a.parquet": "owner/talk has no revision refs/convert/parquet",
 	} {
 		if _, err := EnsureDataset(t.Context(), Options{Model: name}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", name, err, says)
@@ -54,8 +56,12 @@ func TestADatasetsFile(t *testing.T) {
 	if want := filepath.Join("datasets--owner--talk", "snapshots", standin.Commit, "data", "train.jsonl"); !strings.HasSuffix(f.Path, want) {
 		t.Errorf("it lies at %s", f.Path)
 	}
+	// Without a file's name it is the hub that says which, whatever the cache has.
+	if _, err := EnsureDataset(t.Context(), Options{Model: "hf:owner/talk"}); err == nil || !strings.Contains(err.Error(), "it has several files") {
+		t.Errorf("one of several is here: %v", err)
+	}
 	h.Close()
-	for _, o := range []Options{never, {Model: "hf:owner/talk"}, {Model: "hf:owner/talk@" + standin.Commit + "/data/train.jsonl"}, {Model: never.Model, Revision: standin.Commit}} {
+	for _, o := range []Options{never, {Model: "hf:owner/talk@" + standin.Commit + "/data/train.jsonl"}, {Model: never.Model, Revision: standin.Commit}} {
 		if again, err := EnsureDataset(t.Context(), o); err != nil || again != f {
 			t.Errorf("%+v, again: %+v, %v", o, again, err)
 		}
@@ -76,8 +82,17 @@ func TestADatasetOfOneFile(t *testing.T) {
 		t.Errorf("a damaged one: %v", err)
 	}
 	h.Corrupt = ""
-	f, err := EnsureDataset(t.Context(), Options{Model: "hf:owner/talk"})
+	one := Options{Model: "hf:owner/talk"}
+	f, err := EnsureDataset(t.Context(), one)
 	if err != nil || filepath.Base(f.Path) != "train.parquet" {
 		t.Errorf("%+v, %v", f, err)
+	}
+	h.Close()
+	if again, err := EnsureDataset(t.Context(), one); err != nil || again != f {
+		t.Errorf("without the hub: %+v, %v", again, err)
+	}
+	one.Pull, one.CacheDir = "never", t.TempDir()
+	if _, err := EnsureDataset(t.Context(), one); !errors.Is(err, ErrNotFound) {
+		t.Errorf("in another cache: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ var promptKeys = []string{"prompt", "text", "instruction", "input", "question"}
 
 // PromptsOptions say which prompts of a file are sent.
 type PromptsOptions struct {
+	Files        *PromptFiles // where several points read one file; nil: it is read anew
 	Path         string
 	Name         string // of the file as errors call it; empty: Path
 	Column       string // that holds them; empty: the first of promptKeys, or a conversation's first turn
@@ -47,9 +48,12 @@ const (
 	leftRepeated = "repeated"
 )
 
+// source reads the prompts of a file in order.
+type source func(f *os.File, o PromptsOptions, add func(place, text string) error) error
+
 // sources read the prompts of a file in order, by its extension, and call add with
 // each and with where it stands, in words that follow the file's name.
-var sources = map[string]func(f *os.File, o PromptsOptions, add func(place, text string) error) error{
+var sources = map[string]source{
 	".jsonl": jsonLines, ".json": jsonArray, ".csv": csvRows, ".parquet": parquetRows,
 }
 
@@ -72,27 +76,7 @@ func readPrompts(o PromptsOptions) (reqs []Request, file PromptsFile, err error)
 	if !ok {
 		return nil, file, fmt.Errorf("%s is no file of prompts: it ends neither in .jsonl nor in .json, .csv or .parquet", o.Name)
 	}
-	st, err := os.Stat(o.Path) // before it is opened, which waits for a pipe's writer
-	switch {
-	case err != nil:
-		return nil, file, err
-	case !st.Mode().IsRegular():
-		return nil, file, fmt.Errorf("%s is not a regular file", o.Name)
-	}
-	f, err := os.Open(o.Path)
-	if err != nil {
-		return nil, file, err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return nil, file, err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, file, err
-	}
-	file = PromptsFile{Digest: hex.EncodeToString(sum.Sum(nil)), LeftOut: map[string]int{}}
-	texts, err := distinct(f, o, read, file.LeftOut)
+	texts, file, err := o.Files.texts(o, read)
 	if err != nil {
 		return nil, file, err
 	}
@@ -100,6 +84,7 @@ func readPrompts(o PromptsOptions) (reqs []Request, file PromptsFile, err error)
 		return nil, file, err
 	}
 	if o.Shuffle {
+		texts = slices.Clone(texts) // others may read them too
 		rng := rand.New(rand.NewPCG(uint64(o.Seed), 2))
 		rng.Shuffle(len(texts), func(i, j int) { texts[i], texts[j] = texts[j], texts[i] })
 	}
@@ -114,8 +99,60 @@ func readPrompts(o PromptsOptions) (reqs []Request, file PromptsFile, err error)
 	return reqs, file, nil
 }
 
+// maxFile bounds a file of prompts, whose texts are held in memory.
+const maxFile = 4 << 30
+
+// PromptFiles keeps what the last file held, so that the points of a study that all
+// read one do not read it anew. The zero value is ready; it is for one goroutine.
+type PromptFiles struct {
+	path, column string
+	list         []string
+	file         PromptsFile
+	err          error
+}
+
+// texts are the prompts of a file, none empty and no two the same. They are not to be
+// changed.
+func (p *PromptFiles) texts(o PromptsOptions, read source) ([]string, PromptsFile, error) {
+	if p == nil {
+		p = &PromptFiles{}
+	}
+	if p.path != o.Path || p.column != o.Column {
+		*p = PromptFiles{path: o.Path, column: o.Column}
+		p.list, p.file, p.err = o.texts(read)
+	}
+	return p.list, p.file, p.err
+}
+
+func (o PromptsOptions) texts(read source) (texts []string, file PromptsFile, err error) {
+	st, err := os.Stat(o.Path) // before it is opened, which waits for a pipe's writer
+	switch {
+	case err != nil:
+		return nil, file, err
+	case !st.Mode().IsRegular():
+		return nil, file, fmt.Errorf("%s is not a regular file", o.Name)
+	case st.Size() > maxFile:
+		return nil, file, fmt.Errorf("%s is over %d GiB, and its texts are held in memory: take a part of it", o.Name, maxFile>>30)
+	}
+	f, err := os.Open(o.Path)
+	if err != nil {
+		return nil, file, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return nil, file, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, file, err
+	}
+	file = PromptsFile{Digest: hex.EncodeToString(sum.Sum(nil)), LeftOut: map[string]int{}}
+	texts, err = distinct(f, o, read, file.LeftOut)
+	return texts, file, err
+}
+
 // distinct are the prompts of f, none empty and no two the same.
-func distinct(f *os.File, o PromptsOptions, read func(*os.File, PromptsOptions, func(place, text string) error) error, left map[string]int) ([]string, error) {
+func distinct(f *os.File, o PromptsOptions, read source, left map[string]int) ([]string, error) {
 	var texts []string
 	seen := map[string]bool{}
 	err := read(f, o, func(place, text string) error {

@@ -76,6 +76,9 @@ func jsonArray(f *os.File, o PromptsOptions, add func(place, text string) error)
 	if _, err := dec.Token(); err != nil {
 		return fmt.Errorf("%s: the array does not end: %w", o.Name, err)
 	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: something stands behind the array's end", o.Name)
+	}
 	return nil
 }
 
@@ -135,8 +138,7 @@ func textOf(key string, raw json.RawMessage, object map[string]json.RawMessage) 
 	return text + "\n\n" + input, nil
 }
 
-// firstTurn is what a person first says in a conversation of ShareGPT, as vLLM's and
-// others' benchmarks take it.
+// firstTurn is what a person first says in a conversation of ShareGPT.
 func firstTurn(raw json.RawMessage) (string, error) {
 	var turns []struct{ From, Value string }
 	if err := json.Unmarshal(raw, &turns); err != nil {

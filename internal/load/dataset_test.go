@@ -112,6 +112,7 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 		{"an empty array", dataset(t, "p.json", "[]"), "", "p.json holds no prompt"},
 		{"no JSON", dataset(t, "p.json", "nothing"), "", "p.json: not JSON"},
 		{"one object", dataset(t, "p.json", `{"prompt":"a"}`), "", "p.json: want an array of objects; one object a line is a .jsonl file"},
+		{"something behind it", dataset(t, "p.json", `[{"prompt":"a"}] {"prompt":"b"}`), "", "p.json: something stands behind the array's end"},
 		{"a row that is none", dataset(t, "p.json", `[{"prompt":"a"}, 5]`), "", "p.json, row 2: not a JSON object"},
 		{"an array without an end", dataset(t, "p.json", `[{"prompt":"a"}, {"prompt":"b"}`), "", "p.json: the array does not end"},
 		{"half a row", dataset(t, "p.json", `[{"prompt":"a"}, {"pro`), "", "p.json, row 2: not JSON"},

@@ -38,7 +38,7 @@ func sizes(w study.Workload, seed int64) (of Sizes, digest string, err error) {
 	if l == (study.Lengths{}) {
 		return nil, "", nil
 	}
-	input := drawnFrom(l.Input, w.Prefix.Tokens+study.OwnTokens, w.MaxInputTokens, seed, inputs)
+	input := drawnFrom(l.Input, w.Prefix.Length+study.OwnTokens, w.MaxInputTokens, seed, inputs)
 	output := drawnFrom(l.Output, 1, w.MaxOutputTokens, seed, outputs)
 	if l.File != "" {
 		rows, d, err := readLengths(l.File, w)
@@ -146,6 +146,8 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 			switch {
 			case err != nil || n < 1:
 				return nil, "", fmt.Errorf("%s:%d: %q is no number of tokens, which is at least 1", path, line, row[column])
+			case i == 0 && w.Prefix.Length > 0 && n < w.Prefix.Length+study.OwnTokens:
+				return nil, "", fmt.Errorf("%s:%d: a prompt of %d tokens leaves fewer than %d of its own after the %d of workload.shared_prefix", path, line, n, study.OwnTokens, w.Prefix.Length)
 			case n > most[i]:
 				return nil, "", fmt.Errorf("%s:%d: %d tokens are more than %s %d: raise it", path, line, n, names[i], most[i])
 			}

@@ -49,6 +49,8 @@ func fitsTrace(w study.Workload, t study.Trace) error {
 			return fmt.Errorf("workload.load.file: %s:%d: "+format, append([]any{t.Path, a.Line}, args...)...)
 		}
 		switch {
+		case w.Prefix.Length > 0 && a.Input < w.Prefix.Length+study.OwnTokens:
+			return wrong("a prompt of %d tokens leaves fewer than %d of its own after the %d of workload.shared_prefix", a.Input, study.OwnTokens, w.Prefix.Length)
 		case a.Input > w.MaxInputTokens:
 			return wrong("a prompt of %d tokens is longer than workload.max_input_tokens %d: raise it, to %d for all that are sent", a.Input, w.MaxInputTokens, in)
 		case a.Output > w.MaxOutputTokens:

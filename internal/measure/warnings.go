@@ -55,6 +55,7 @@ var kinds = map[string]kind{
 	"counter_stuck":                {Doubt, "update the driver; a counter that stands still measures nothing"},
 	"single_run":                   {Note, "repeat the experiment before comparing it with another"},
 	"study_host_changed":           {Doubt, "compare runs from before and after the change apart, or run the study anew"},
+	"study_input_changed":          {Doubt, "its runs before did other work: put the file back, or remove their folders to have them run again"},
 	"record_unfinished":            {Note, "what was measured is whole; only what came after the window (the engine's log, a second baseline) is missing"},
 	"clock_changed":                {Note, "tell the order of a study's runs by study.run, and let a time service keep the host's clock"},
 	"readings_lost":                {Doubt, "see the log for NVML's error; lengthen measurement.sample_interval_ms"},

@@ -35,7 +35,7 @@ type Point struct {
 	Label                 string         `json:"label"` // A, B …
 	Name                  string         `json:"name"`
 	ConfigHash            string         `json:"config_hash"`
-	Sent                  string         `json:"sent"`    // requests.prompt_checksum, else workload_hash
+	Sent                  string         `json:"sent"`    // requests.prompt_checksum, else workload_hash; of a closed loop by seconds a hash over what its requests are
 	Results               []string       `json:"results"` // directories of the repeats; of a study its own folders
 	LeftOut               []Left         `json:"left_out"`
 	Apart                 []string       `json:"apart"` // why it may not be compared with versus

@@ -37,9 +37,16 @@ func points(list []Entry) []Point {
 	}
 	for i, e := range list {
 		if why := unusable(e.Record); why != "" {
-			p := add(i, byConfig[e.Record.ConfigHash])
+			p := byKey[pointKey(e.Record)] // what completed is a repeat of the same work alone
+			if e.Record.Status != result.Completed {
+				p = byConfig[e.Record.ConfigHash]
+			}
+			p = add(i, p)
 			p.LeftOut = append(p.LeftOut, Left{e.Dir, why})
-			byConfig[e.Record.ConfigHash] = p
+			byConfig[e.Record.ConfigHash] = cmp.Or(byConfig[e.Record.ConfigHash], p)
+			if e.Record.Status == result.Completed {
+				byKey[pointKey(e.Record)] = p
+			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *Point) int { return at[a] - at[b] })
@@ -207,6 +214,10 @@ func apart(base, p *Point) []string {
 	unlike(models(a) != models(b), "another GPU: %s", dash(models(b)))
 	unlike(limits(a) != limits(b) && !limitSet(a) && !limitSet(b), "another power limit: %s, not %s", dash(limits(b)), dash(limits(a)))
 	unlike(sent(a) != sent(b), "other requests (requests.prompt_checksum, workload_hash)")
+	of, each := "", bySeconds(a.ConfigValues()) && bySeconds(b.ConfigValues())
+	if each {
+		of = " of a request"
+	}
 	for _, c := range []struct {
 		name string
 		of   func(*result.Record) int64
@@ -214,16 +225,21 @@ func apart(base, p *Point) []string {
 		{"input", func(r *result.Record) int64 { return r.Tokens.Input }},
 		{"output", func(r *result.Record) int64 { return r.Tokens.Output }},
 	} {
-		x, y := base.tokens(c.of), p.tokens(c.of)
-		unlike(math.Abs(x-y) > sameWork*x, "other %s token counts: %s, not %s", c.name, fixed(y, 0), fixed(x, 0))
+		x, y := base.tokens(c.of, each), p.tokens(c.of, each)
+		unlike(math.Abs(x-y) > sameWork*x, "other %s token counts%s: %s, not %s", c.name, of, fixed(y, 0), fixed(x, 0))
 	}
 	return out
 }
 
-func (p *Point) tokens(of func(*result.Record) int64) float64 {
+// tokens is the mean of a count over the point's runs, or of a request of each.
+func (p *Point) tokens(of func(*result.Record) int64, each bool) float64 {
 	sum := 0.0
 	for _, e := range p.runs {
-		sum += float64(of(e.Record))
+		n := 1
+		if each {
+			n = max(1, e.Record.Requests.Completed)
+		}
+		sum += float64(of(e.Record)) / float64(n)
 	}
 	return sum / float64(len(p.runs))
 }

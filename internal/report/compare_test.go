@@ -254,3 +254,39 @@ func TestComparisonsOfDamagedRecords(t *testing.T) {
 		t.Errorf("%+v", c.Differences)
 	}
 }
+
+// Runs of different prompts are never one point, with or without an energy figure.
+func TestOtherPromptsAreAnotherPoint(t *testing.T) {
+	for name, none := range map[string]bool{"with energy": false, "without": true} {
+		list := repeats("a", func(r *result.Record) {
+			if none {
+				r.EnergyTotalJ, r.EnergyPerOutputToken = nil, nil
+			}
+		}, 1, 1.001, 0.999)
+		list[2].Record.Requests.PromptChecksum = "sha256:other"
+		c := compared(t, "", list)
+		if len(c.Points) != 2 || c.Points[0].Completed != 2 || c.Points[1].Completed != 1 {
+			t.Errorf("%s: %d points, the first of %d", name, len(c.Points), c.Points[0].Completed)
+		}
+	}
+}
+
+// A closed loop by seconds sends a faster server more of the same requests.
+func TestLoadsBySecondsAreTheSameWork(t *testing.T) {
+	seconds := func(n int64, concurrency int, output any) func(*result.Record) {
+		return func(r *result.Record) {
+			r.Config = map[string]any{"model": "m", "workload": map[string]any{"min_seconds": 60.0, "prompts": 1, "max_output_tokens": output, "load": map[string]any{"pattern": "closed", "concurrency": concurrency}}}
+			r.Requests.PromptChecksum = fmt.Sprint("sha256:", n)
+			r.WorkloadHash = fmt.Sprint("sha256:", concurrency)
+			r.ConfigHash = fmt.Sprint("sha256:", concurrency, output)
+			r.Requests.Completed, r.Tokens.Input, r.Tokens.Output = int(n), 100*n, 50*n
+		}
+	}
+	slow := repeats("slow", seconds(10, 1, 50), 1, 1.001, 0.999)
+	slow[1].Record.Requests.PromptChecksum = "sha256:eleven"
+	quick := repeats("quick", seconds(30, 4, 50), 0.5, 0.501, 0.499)
+	c := compared(t, "", slow, quick, repeats("other", seconds(30, 4, 51), 0.5, 0.501, 0.499))
+	if len(c.Points) != 3 || c.Points[0].Completed != 3 || len(c.Points[1].Apart) > 0 || len(c.Points[2].Apart) == 0 || len(c.Differences) != 1 {
+		t.Errorf("%d points, the first of %d; apart: %q and %q", len(c.Points), c.Points[0].Completed, c.Points[1].Apart, c.Points[2].Apart)
+	}
+}

@@ -2,8 +2,10 @@ package report
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -183,9 +185,31 @@ func (p *printer) unlike(list []Entry) {
 	}
 }
 
-// sent is what was sent, where that is known; else what was asked to be.
+// sent is what was sent, where that is known; else what was asked to be. Of a closed
+// loop that goes on for seconds it is of what the requests are: a faster server, or
+// more at once, is sent more of them.
 func sent(r *result.Record) string {
-	return cmp.Or(r.Requests.PromptChecksum, r.WorkloadHash)
+	c := r.ConfigValues()
+	if !bySeconds(c) {
+		return cmp.Or(r.Requests.PromptChecksum, r.WorkloadHash)
+	}
+	h := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(c)) {
+		of := strings.HasPrefix(key, "workload.") && !strings.HasPrefix(key, "workload.load.") && key != "workload.prompts" && !strings.HasSuffix(key, "_seconds")
+		if of || key == "model" || key == "revision" || key == "seed" {
+			fmt.Fprintf(h, "%s=%v\n", key, c[key])
+		}
+	}
+	q := r.Requests
+	fmt.Fprintln(h, q.SourceSHA256, q.LengthsSHA256)
+	return fmt.Sprintf("sha256:%x", h.Sum(nil))
+}
+
+// bySeconds says that time decides how many requests a configuration sends.
+func bySeconds(config map[string]any) bool {
+	_, least := config["workload.min_seconds"]
+	_, most := config["workload.max_seconds"]
+	return (least || most) && config["workload.load.pattern"] == "closed"
 }
 
 func gpuNames(r *result.Record) string {

@@ -47,7 +47,7 @@ type Record struct {
 	TokensPerSecondPerGPU *float64 `json:"tokens_per_second_per_gpu"`
 	Latency               Latency  `json:"latency"`
 	Client                Client   `json:"client"`
-	SLO                   *SLO     `json:"slo"` // null: no limits were given
+	SLO                   *SLO     `json:"slo"` // null: no limits were given, or there was no window
 
 	FLOPs  *FLOPs  `json:"flops"`
 	Warmup *Warmup `json:"warmup"`

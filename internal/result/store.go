@@ -95,14 +95,15 @@ func Supersede(study, folder string) error {
 }
 
 // Recall brings a run's folder back that was set aside, and says what it is called
-// in its study's now. One that is still there stays.
-func Recall(study, folder string) (string, error) {
+// in its study's now: as it was, unless that name is taken. One that is still there
+// stays.
+func Recall(study, folder string, taken map[string]bool) (string, error) {
 	aside, name := filepath.Split(folder)
 	if filepath.Clean(aside) != SupersededDir {
 		return folder, nil
 	}
 	if i := strings.LastIndexByte(name, '_'); i > 0 { // what Supersede added
-		if _, err := os.Lstat(filepath.Join(study, name[:i])); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(study, name[:i])); errors.Is(err, fs.ErrNotExist) && !taken[name[:i]] {
 			name = name[:i]
 		}
 	}

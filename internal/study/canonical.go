@@ -24,10 +24,10 @@ func digest(v any) string {
 }
 
 // ConfigHash is over the effective configuration without what names or stores
-// it: name, output folder, pull policy. Secrets enter by name, not by value.
+// it, or judges what it gave: name, output folder, pull policy, SLO. Secrets enter by name, not by value.
 func (e Experiment) ConfigHash() string {
 	c := e.Redacted()
-	c.Name, c.Output, c.Engine.Pull = "", Output{}, ""
+	c.Name, c.Output, c.Engine.Pull, c.SLO = "", Output{}, "", SLO{}
 	return digest(c)
 }
 

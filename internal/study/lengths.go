@@ -48,14 +48,16 @@ func (d Distribution) wrong(least, most int) string {
 	switch {
 	case d.A < float64(least) && least > OwnTokens:
 		return fmt.Sprintf("is of too short prompts: a prompt has %d tokens of its own after the %d of workload.shared_prefix", OwnTokens, least-OwnTokens)
+	case d.Name != "uniform" && d.A < float64(least):
+		return fmt.Sprintf("has a mean of fewer than %d tokens, which are the fewest", least)
 	case d.Name == "uniform" && (d.A < 1 || d.A > d.B || d.A != float64(int(d.A)) || d.B != float64(int(d.B))):
 		return "is from a least to a most number of tokens, whole and at least 1"
 	case d.Name == "uniform" && d.B > float64(most):
 		return fmt.Sprintf("goes up to %g tokens", d.B)
 	case d.Name == "uniform":
 		return ""
-	case d.A < 1 || d.B <= 0:
-		return "has a mean of at least 1 and a standard deviation above 0"
+	case d.B <= 0:
+		return "has no standard deviation above 0"
 	case d.B > maxSpread*d.A:
 		return fmt.Sprintf("has a standard deviation of over %d means", maxSpread)
 	case d.A > float64(most):
@@ -66,7 +68,7 @@ func (d Distribution) wrong(least, most int) string {
 
 // Prefix is what synthetic prompts share.
 type Prefix struct {
-	Tokens int `yaml:"tokens" json:"tokens,omitempty"`
+	Length int `yaml:"length" json:"length,omitempty"` // tokens
 	Groups int `yaml:"groups" json:"groups,omitempty"`
 }
 
@@ -82,7 +84,7 @@ func (d *decoder) checkLengths(dir string) {
 		key, text, most string
 		low, high       int
 	}{
-		{"workload.lengths.input", l.Input, "workload.max_input_tokens", w.Prefix.Tokens + OwnTokens, w.MaxInputTokens},
+		{"workload.lengths.input", l.Input, "workload.max_input_tokens", w.Prefix.Length + OwnTokens, w.MaxInputTokens},
 		{"workload.lengths.output", l.Output, "workload.max_output_tokens", 1, w.MaxOutputTokens},
 	} {
 		dist, ok := ReadDistribution(x.text)
@@ -98,11 +100,11 @@ func (d *decoder) checkLengths(dir string) {
 		}
 	}
 	p := w.Prefix
-	if (p.Tokens > 0) != (p.Groups > 0) {
-		d.badAt(d.where("workload.shared_prefix"), "workload.shared_prefix", "give both tokens and groups: how many tokens a group of prompts shares, and how many groups there are")
+	if (p.Length > 0) != (p.Groups > 0) {
+		d.badAt(d.where("workload.shared_prefix"), "workload.shared_prefix", "give both length and groups: how many tokens a group of prompts shares, and how many groups there are")
 	}
-	if p.Tokens > 0 && p.Tokens >= w.MaxInputTokens {
-		d.wrong("workload.shared_prefix", "%d tokens are all of a prompt of workload.max_input_tokens %d: prompts differ after what they share", p.Tokens, w.MaxInputTokens)
+	if p.Length > 0 && p.Length+OwnTokens > w.MaxInputTokens {
+		d.wrong("workload.shared_prefix", "%d tokens leave a prompt of workload.max_input_tokens %d fewer than %d of its own, in which it differs from others", p.Length, w.MaxInputTokens, OwnTokens)
 	}
 	for path, set := range map[string]bool{"workload.lengths": *l != Lengths{}, "workload.shared_prefix": p != Prefix{}} {
 		switch {
