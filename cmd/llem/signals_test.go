@@ -23,7 +23,13 @@ func (h *host) long() []string {
 func TestALostSessionStopsKeepsAndCleansUp(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	c := h.start(h.long()...)
+	c := h.command(h.long()...)
+	// The tests themselves may have been begun under nohup.
+	c.Path, c.Args = "/usr/bin/env", append([]string{"env", "--default-signal=HUP"}, c.Args...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() }) // nothing to kill where the test went well
 	c.reach("window")
 	time.Sleep(2 * time.Second) // some requests are to complete
 	for range 4 {
