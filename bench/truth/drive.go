@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -55,7 +56,7 @@ func (f *figures) compare(run load.Run, truth map[string]standin.Stamps) error {
 		if len(tr.Chunks) != len(st.Written) {
 			return fmt.Errorf("request %d: %d tokens were stamped here, %d by the server", tr.ID, len(tr.Chunks), len(st.Written))
 		}
-		ttft = append(ttft, math.Abs(float64(int64(tr.FirstToken-tr.Sent)-(st.Written[0]-st.Received))/1e6))
+		ttft = append(ttft, math.Abs(float64(int64(tr.FirstToken-tr.Sent)-(st.Written[0]-cmp.Or(st.Arrived, st.Received)))/1e6))
 		for k, c := range tr.Chunks {
 			token = append(token, float64(load.Monotonic(run.T0.Add(c.At()))-st.Written[k])/1e6)
 			late = append(late, float64(st.Written[k]-st.Due[k])/1e6)

@@ -15,7 +15,7 @@ import (
 type figures struct {
 	Streams int
 	Stalled bool
-	TTFT    stats.Summary // |client's TTFT − server's, from its read of the request to its first write|
+	TTFT    stats.Summary // |client's TTFT − server's, from the kernel's receipt of the request to its first write|
 	Token   stats.Summary // client's stamp − server's
 	Late    stats.Summary // server's stamp − its schedule
 	Audit   load.Audit

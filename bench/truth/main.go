@@ -6,9 +6,8 @@
 // Server and client are processes of their own, each on a core of its own.
 // Their clock is the same, CLOCK_MONOTONIC. The server stamps a token just
 // before it hands it to the kernel: the server's write, the kernel's way and
-// the client's read are all in the error. TTFT is held to the server's, from its
-// read of the request to its first write: how late the server was to read is in
-// that error too.
+// the client's read are all in the error. TTFT is held to the server's, from the
+// moment at which its kernel received the request to its first write.
 package main
 
 import (

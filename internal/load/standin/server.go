@@ -51,6 +51,7 @@ func (p *Prompt) UnmarshalJSON(data []byte) error {
 
 // Stamps are one request's, in nanoseconds of CLOCK_MONOTONIC.
 type Stamps struct {
+	Arrived  int64   `json:"arrived"`  // the kernel received its last byte; 0: it does not say
 	Received int64   `json:"received"` // its last byte was read
 	Due      []int64 `json:"due"`      // the schedule's, of each token
 	Written  []int64 `json:"written"`  // just before each token was handed to the kernel
@@ -118,7 +119,11 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 func (s *Server) connection(c net.Conn) error {
-	r := bufio.NewReaderSize(c, 4<<10)
+	in, err := newArrivals(c)
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReaderSize(in, 4<<10)
 	for {
 		req, err := http.ReadRequest(r)
 		if err != nil {
@@ -139,7 +144,7 @@ func (s *Server) connection(c net.Conn) error {
 		case req.URL.Path == "/cpu":
 			err = s.answer(c, load.CPUTime())
 		case req.Method == http.MethodPost:
-			err = s.stream(c, body)
+			err = s.stream(c, body, in.at)
 		case req.URL.Path == "/metrics":
 			_, err = io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		default:
@@ -176,8 +181,9 @@ func (s *Server) told() map[string]*Stamps {
 	return out
 }
 
-// stream answers one request with as many tokens as it asks for.
-func (s *Server) stream(c net.Conn, body []byte) error {
+// stream answers one request, which the kernel received at a time, with as many tokens
+// as it asks for.
+func (s *Server) stream(c net.Conn, body []byte, arrived int64) error {
 	var a Ask
 	if err := json.Unmarshal(body, &a); err != nil {
 		return err
@@ -198,7 +204,7 @@ func (s *Server) stream(c net.Conn, body []byte) error {
 	case a.Prompt.Text == halting:
 		err = halt(c, a)
 	case a.IntervalNS > 0:
-		err = s.paced(c, a)
+		err = s.paced(c, a, arrived)
 	default:
 		err = flood(c, a)
 	}
@@ -216,8 +222,8 @@ func (s *Server) stream(c net.Conn, body []byte) error {
 }
 
 // paced sends each token when it is due and stamps it before.
-func (s *Server) paced(c net.Conn, a Ask) error {
-	st := &Stamps{Received: load.Monotonic(time.Now()), Due: make([]int64, 0, a.MaxTokens), Written: make([]int64, 0, a.MaxTokens)}
+func (s *Server) paced(c net.Conn, a Ask, arrived int64) error {
+	st := &Stamps{Arrived: arrived, Received: load.Monotonic(time.Now()), Due: make([]int64, 0, a.MaxTokens), Written: make([]int64, 0, a.MaxTokens)}
 	s.mu.Lock()
 	if s.stamps == nil {
 		s.stamps = map[string]*Stamps{}

@@ -55,7 +55,7 @@ func TestTheServerStampsWhatItWrites(t *testing.T) {
 	}
 	for id, s := range stamps {
 		for i, at := range s.Written {
-			if at < s.Due[i] || s.Due[i] < s.Received || i > 0 && s.Due[i]-s.Due[i-1] != 10e6 {
+			if at < s.Due[i] || s.Due[i] < s.Received || s.Arrived == 0 || s.Arrived > s.Received || s.Received-s.Arrived > 1e9 || i > 0 && s.Due[i]-s.Due[i-1] != 10e6 {
 				t.Errorf("request %s: received at %d, tokens due at %d, written at %d", id, s.Received, s.Due, s.Written)
 			}
 		}
