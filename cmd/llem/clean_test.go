@@ -24,7 +24,14 @@ func TestCleanForgetsKilledRuns(t *testing.T) {
 	for _, phase := range []string{"preflight", "record"} {
 		c := h.start(h.quick("--gpus", "0", "-n", "2")...)
 		c.reach(phase)
-		until(t, "its folder and lock", func() bool { return len(glob("out/*")) > 0 && len(glob("locks/run-*")) > 0 })
+		until(t, "its folder, and a lock that tells of it", func() bool {
+			for _, lock := range glob("locks/run-*") {
+				if text, err := os.ReadFile(lock); err == nil && strings.Contains(string(text), h.path("out")) {
+					return len(glob("out/*")) > 0
+				}
+			}
+			return false
+		})
 		if phase == "record" {
 			until(t, "a file in it", func() bool { return len(glob("out/*/*")) > 0 })
 		}
