@@ -103,7 +103,7 @@ func (c *pullCmd) needs(flags []study.Set) ([]study.Experiment, error) {
 	if p.Nameless() > 0 {
 		return nil, usageError{fmt.Errorf("%s: %d points name no image: give engine.image, or --image", in.name, p.Nameless())}
 	}
-	return harness.Needs(p, func(e study.Experiment) (study.Experiment, error) { return e, nil })
+	return harness.Needs(p, asWritten)
 }
 
 func pulledOf(e study.Experiment, p harness.Pulled) pulled {

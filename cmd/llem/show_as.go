@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 
@@ -73,7 +72,5 @@ func (c *showCmd) printAs(a *app, of *peer.Peer, r *result.Record, dir string, l
 	}
 	o := peer.Object(list)
 	o["llem"] = about
-	enc := json.NewEncoder(a.stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(o)
+	return printJSON(a.stdout, o)
 }

@@ -21,7 +21,7 @@ const (
 // counts.
 func (x *run) countPrompts(ctx context.Context) error {
 	c, ok := x.eng.(engine.TokenCounter)
-	if !ok {
+	if !ok || x.prompts.counted != "" { // by the proof that a kept server is cold
 		return nil
 	}
 	reqs := x.prompts.measured[:min(len(x.prompts.measured), x.prompts.plan.N, mostCounted)] // those that are sent in any case

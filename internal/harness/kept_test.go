@@ -3,6 +3,8 @@ package harness
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,6 +43,24 @@ func TestAServerIsKeptWhileItsSpecIsTheSame(t *testing.T) {
 	}
 	if kept, gaps := b.kinds(t, plan); kept != 3 || b.f.launched != 1 || strings.Count(gaps, "waited") != 3 || b.f.ended != "stopped" {
 		t.Errorf("%d kept, %d containers, the last was %q:\n%s", kept, b.f.launched, b.f.ended, gaps)
+	}
+}
+
+// A file's prompts are counted once a run, though a kept server is proven cold first.
+func TestAKeptServerCountsEachRunsPromptsOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &fake{counts: true}, keeps)
+	path := filepath.Join(t.TempDir(), "p.jsonl")
+	if err := os.WriteFile(path, []byte("{\"prompt\":\"one\"}\n{\"prompt\":\"two\"}\n{\"prompt\":\"three\"}\n{\"prompt\":\"four\"}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.decode(t, strings.Replace(fmt.Sprintf(grid, keeps), "max_input_tokens: 8", fmt.Sprintf("source: %q", path), 1))
+	plan := b.plan()
+	if err := b.run(t, t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if kept, _ := b.kinds(t, plan); kept != 3 || b.f.seen["/tokenize"] != 4*4 {
+		t.Errorf("%d kept, %d prompts counted, want 4 in each of 4 runs", kept, b.f.seen["/tokenize"])
 	}
 }
 

@@ -129,7 +129,7 @@ func (x *run) mapWarmup(r *result.Record) {
 
 // mapWork maps the window's requests, tokens and latencies.
 func (x *run) mapWork(r *result.Record) load.Figures {
-	w := x.work
+	w, p := x.work, &x.prompts
 	open := x.exp.Workload.Load.Open()
 	fig := load.Summarise(w.traces, open)
 	seconds := w.window.Seconds()
@@ -138,7 +138,9 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(x.prompts.measured), TraceSHA256: x.prompts.plan.Trace.Digest, SourceSHA256: x.prompts.digest, SourceCommit: textOrNil(x.prompts.commit), LeftOut: x.prompts.left, LengthsSHA256: x.prompts.plan.Lengths, LengthsBy: cmp.Or(x.prompts.vocabulary.Source, x.prompts.counted, "server"), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
+		PromptChecksum: load.Checksum(p.measured), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
+		TraceSHA256: p.plan.Trace.Digest, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
+		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left,
 	}
 	if seconds > 0 {
 		r.TokensPerSecond = ptr(float64(fig.OutputTokens) / seconds)

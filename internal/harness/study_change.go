@@ -41,7 +41,7 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 			taken[was.Folder(before)] = true
 		}
 	}
-	highest := max(len(was.Runs), highestIn(dir), highestIn(filepath.Join(dir, result.SupersededDir)))
+	highest := max(highestIn(dir), highestIn(filepath.Join(dir, result.SupersededDir)))
 	for run := range was.Runs {
 		folder := was.Folder(run + 1)
 		highest = max(highest, numberOf(folder))
@@ -66,7 +66,6 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 		}
 		taken[folders[run]] = true
 	}
-	now.Folders = nil
 	for run := 1; run <= len(now.Runs); run++ {
 		if folders[run] == "" {
 			highest++

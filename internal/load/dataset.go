@@ -1,9 +1,10 @@
 package load
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -125,16 +126,7 @@ func (p *PromptFiles) texts(o PromptsOptions, read source) ([]string, PromptsFil
 }
 
 func (o PromptsOptions) texts(read source) (texts []string, file PromptsFile, err error) {
-	st, err := os.Stat(o.Path) // before it is opened, which waits for a pipe's writer
-	switch {
-	case err != nil:
-		return nil, file, err
-	case !st.Mode().IsRegular():
-		return nil, file, fmt.Errorf("%s is not a regular file", o.Name)
-	case st.Size() > maxFile:
-		return nil, file, fmt.Errorf("%s is over %d GiB, and its texts are held in memory: take a part of it", o.Name, maxFile>>30)
-	}
-	f, err := os.Open(o.Path)
+	f, err := openRegular(o.Path, o.Name, maxFile)
 	if err != nil {
 		return nil, file, err
 	}
@@ -219,4 +211,26 @@ func pickColumn(names []string, asked string) (string, error) {
 	return "", fmt.Errorf("none of the columns %s; name one with workload.column: it has %s", strings.Join(promptKeys, ", "), has)
 }
 
-var errNoArray = errors.New("want an array of objects")
+// withoutBOM reads a file from behind a byte order mark.
+func withoutBOM(f io.Reader) *bufio.Reader {
+	in := bufio.NewReader(f)
+	if head, err := in.Peek(len(bom)); err == nil && bytes.Equal(head, bom) {
+		_, _ = in.Discard(len(bom)) // they are in the buffer
+	}
+	return in
+}
+
+// openRegular opens a file of at most so many bytes that is one, and not a pipe, which
+// would be waited for. name is what errors call it.
+func openRegular(path, name string, most int64) (*os.File, error) {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	case st.Size() > most:
+		return nil, fmt.Errorf("%s is over %d GiB, and is held in memory: take a part of it", name, most>>30)
+	}
+	return os.Open(path)
+}

@@ -14,15 +14,12 @@ import (
 
 // jsonLines reads objects, one a line. Blank lines are passed over.
 func jsonLines(f *os.File, o PromptsOptions, add func(place, text string) error) error {
-	s := bufio.NewScanner(f)
+	s := bufio.NewScanner(withoutBOM(f))
 	s.Buffer(make([]byte, 64<<10), maxPrompt)
 	n := 0
 	for s.Scan() {
 		n++
 		line := bytes.TrimSpace(s.Bytes())
-		if n == 1 {
-			line = bytes.TrimPrefix(line, bom)
-		}
 		if len(line) == 0 {
 			continue
 		}
@@ -45,10 +42,7 @@ func jsonLines(f *os.File, o PromptsOptions, add func(place, text string) error)
 
 // jsonArray reads objects in an array, such as those of ShareGPT.
 func jsonArray(f *os.File, o PromptsOptions, add func(place, text string) error) error {
-	in := bufio.NewReader(f)
-	if head, err := in.Peek(len(bom)); err == nil && bytes.Equal(head, bom) {
-		_, _ = in.Discard(len(bom)) // they are in the buffer
-	}
+	in := withoutBOM(f)
 	dec := json.NewDecoder(in)
 	first, err := dec.Token()
 	switch {
@@ -57,7 +51,7 @@ func jsonArray(f *os.File, o PromptsOptions, add func(place, text string) error)
 	case err != nil:
 		return fmt.Errorf("%s: not JSON: %w", o.Name, err)
 	case first != json.Delim('['):
-		return fmt.Errorf("%s: %w; one object a line is a .jsonl file", o.Name, errNoArray)
+		return fmt.Errorf("%s: want an array of objects; one object a line is a .jsonl file", o.Name)
 	}
 	for n := 1; dec.More(); n++ {
 		var row json.RawMessage
@@ -152,7 +146,7 @@ func firstTurn(raw json.RawMessage) (string, error) {
 	return "", nil // nothing to send: left out
 }
 
-// onlyMessage is the user's one message; what comes before it is the system's.
+// onlyMessage is the user's one message, which an answer may follow.
 func onlyMessage(raw json.RawMessage) (string, error) {
 	var list []struct {
 		Role    string          `json:"role"`
@@ -164,8 +158,8 @@ func onlyMessage(raw json.RawMessage) (string, error) {
 	text := ""
 	for i, m := range list {
 		switch {
-		case m.Role != "user" && i == len(list)-1 && text != "": // the answer
-		case m.Role != "user" || text != "":
+		case m.Role == "assistant" && i == 1 && len(list) == 2: // the answer
+		case m.Role != "user" || i > 0:
 			return "", errors.New(`"messages" is more than one message of the user, and conversations of several turns or with a system's message are not in this version of llem: give each prompt as "prompt"`)
 		case json.Unmarshal(m.Content, &text) != nil:
 			return "", errors.New(`"content" of a message is not a string, and images are not in this version of llem`)

@@ -1,8 +1,6 @@
 package load
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -14,10 +12,7 @@ import (
 
 // csvRows reads a column of a CSV file with a header.
 func csvRows(f *os.File, o PromptsOptions, add func(place, text string) error) error {
-	in := bufio.NewReader(f)
-	if head, err := in.Peek(len(bom)); err == nil && bytes.Equal(head, bom) {
-		_, _ = in.Discard(len(bom)) // they are in the buffer
-	}
+	in := withoutBOM(f)
 	r := csv.NewReader(in)
 	r.ReuseRecord = true
 	head, err := r.Read()

@@ -67,7 +67,7 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 			{"id":"e","conversations":[{"from":"system","value":"no"},{"from":"human","value":"three, \"quoted\""}]}]`), ""},
 		"messages": {dataset(t, "p.jsonl", `{"messages":[{"role":"user","content":"one"},{"role":"assistant","content":"no"}]}
 {"messages":[{"role":"user","content":"two\nlines"}]}
-{"messages":[{"role":"user","content":""}]}
+{"messages":[{"role":"user","content":""},{"role":"assistant","content":"no"}]}
 {"messages":[{"role":"user","content":"one"}],"images":[]}
 {"messages":[{"role":"user","content":"three, \"quoted\""}],"image":null}
 `), ""},
@@ -116,6 +116,7 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 		{"a row that is none", dataset(t, "p.json", `[{"prompt":"a"}, 5]`), "", "p.json, row 2: not a JSON object"},
 		{"an array without an end", dataset(t, "p.json", `[{"prompt":"a"}, {"prompt":"b"}`), "", "p.json: the array does not end"},
 		{"half a row", dataset(t, "p.json", `[{"prompt":"a"}, {"pro`), "", "p.json, row 2: not JSON"},
+		{"only an answer", dataset(t, "p.json", `[{"messages":[{"role":"assistant","content":"b"}]}]`), "", "conversations of several turns"},
 		{"no key", dataset(t, "p.json", `[{"a":"b"}]`), "", "p.json, row 1: none of the keys prompt, text, instruction, input, question, conversations, messages"},
 		{"not the key", dataset(t, "p.json", `[{"prompt":"b"}]`), "q", `p.json, row 1: it has no "q" (workload.column)`},
 		{"no Parquet", dataset(t, "p.parquet", "PAR1 it is not"), "", "p.parquet is no Parquet file"},

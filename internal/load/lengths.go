@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,12 +102,13 @@ var lengthColumns = []string{"input_tokens", "output_tokens"}
 // readLengths reads a CSV file of lengths, one request a row, and its SHA-256. A
 // column that it does not have is 0 in every row.
 func readLengths(path string, w study.Workload) (rows []Size, digest string, err error) {
-	data, err := readRegular(path)
+	f, err := openRegular(path, path, maxLengths)
 	if err != nil {
 		return nil, "", err
 	}
-	sum := sha256.Sum256(data)
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, bom)))
+	defer f.Close()
+	sum := sha256.New()
+	r := csv.NewReader(withoutBOM(io.TeeReader(f, sum)))
 	r.TrimLeadingSpace, r.ReuseRecord = true, true
 	head, err := r.Read()
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -132,7 +131,7 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 		case errors.Is(err, io.EOF) && len(rows) == 0:
 			return nil, "", fmt.Errorf("%s holds no length", path)
 		case errors.Is(err, io.EOF):
-			return rows, hex.EncodeToString(sum[:]), nil
+			return rows, hex.EncodeToString(sum.Sum(nil)), nil
 		case err != nil:
 			return nil, "", fmt.Errorf("%s: %w", path, err)
 		}
@@ -157,20 +156,5 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 	}
 }
 
-// maxLengths bounds a file of lengths.
+// maxLengths bounds a file of lengths, which are held in memory.
 const maxLengths = 1 << 30
-
-// readRegular reads a file whole that is one, and not a pipe, which would be waited
-// for.
-func readRegular(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !st.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	case st.Size() > maxLengths:
-		return nil, fmt.Errorf("%s is over %d GiB", path, maxLengths>>30)
-	}
-	return os.ReadFile(path)
-}

@@ -106,13 +106,16 @@ func (d *decoder) checkLengths(dir string) {
 	if p.Length > 0 && p.Length+OwnTokens > w.MaxInputTokens {
 		d.wrong("workload.shared_prefix", "%d tokens leave a prompt of workload.max_input_tokens %d fewer than %d of its own, in which it differs from others", p.Length, w.MaxInputTokens, OwnTokens)
 	}
-	for path, set := range map[string]bool{"workload.lengths": *l != Lengths{}, "workload.shared_prefix": p != Prefix{}} {
-		switch {
-		case set && w.Source != "synthetic":
-			d.badAt(d.where(path), path, "is of synthetic prompts; those of %s are as they are: leave it out, or workload.source", w.Source)
-		case set && path == "workload.lengths" && w.Load.Pattern == "trace":
-			d.badAt(d.where(path), path, "a trace tells the lengths: leave it out")
+	for _, x := range []struct {
+		path string
+		set  bool
+	}{{"workload.lengths", *l != Lengths{}}, {"workload.shared_prefix", p != Prefix{}}} {
+		if x.set && w.Source != "synthetic" {
+			d.badAt(d.where(x.path), x.path, "is of synthetic prompts; those of %s are as they are: leave it out, or workload.source", w.Source)
 		}
+	}
+	if *l != (Lengths{}) && w.Source == "synthetic" && w.Load.Pattern == "trace" {
+		d.badAt(d.where("workload.lengths"), "workload.lengths", "a trace tells the lengths: leave it out")
 	}
 }
 

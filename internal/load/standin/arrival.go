@@ -1,11 +1,11 @@
 package standin
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +20,7 @@ type arrivals struct {
 	at  int64 // of CLOCK_MONOTONIC, ns; 0: the kernel did not say
 }
 
-// newArrivals asks the kernel for the times; other connections than TCP's have none.
+// newArrivals asks the kernel for the times on a TCP connection.
 func newArrivals(c net.Conn) (*arrivals, error) {
 	raw, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -54,10 +54,10 @@ func (a *arrivals) Read(p []byte) (int, error) {
 		return n, nil //nolint:nilerr // what was read was read; the kernel did not say when it came
 	}
 	for _, m := range list {
-		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
-			ts := (*unix.Timespec)(unsafe.Pointer(&m.Data[0]))
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 { // seconds and nanoseconds
+			stamp := int64(binary.NativeEndian.Uint64(m.Data))*1e9 + int64(binary.NativeEndian.Uint64(m.Data[8:]))
 			now := time.Now()
-			a.at = load.Monotonic(now) - (now.UnixNano() - ts.Nano()) // the stamp is of CLOCK_REALTIME
+			a.at = load.Monotonic(now) - (now.UnixNano() - stamp) // the stamp is of CLOCK_REALTIME
 		}
 	}
 	return n, nil
