@@ -14,8 +14,8 @@ import (
 )
 
 // long is a run whose window lasts until it is stopped.
-func (h *host) long() []string {
-	return []string{"run", "--quick", "-o", h.path("out"), h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-pace: 10}}\nworkload: {prompts: 500, max_output_tokens: 8}\n")}
+func (h *host) long(args ...string) []string {
+	return append([]string{"run", "--quick", "-o", h.path("out"), h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-pace: 10}}\nworkload: {prompts: 500, max_output_tokens: 8}\n")}, args...)
 }
 
 // A session that is lost stops a run as an interrupt does, however often its
