@@ -43,7 +43,7 @@ func drive(ctx context.Context, base string, n, tokens int, stalled bool) (figur
 	if err != nil {
 		return figures{}, err
 	}
-	f := figures{Streams: n, Stalled: stalled, Audit: got.Audit, CostUS: float64(got.Cost()) / 1e3}
+	f := figures{Streams: n, Stalled: stalled, ReadLag: got.Run.ReadLag, Audit: got.Audit, CostUS: float64(got.Cost()) / 1e3}
 	return f, f.compare(got.Run, truth)
 }
 

@@ -18,6 +18,7 @@ type figures struct {
 	TTFT    stats.Summary // |client's TTFT − server's, from the kernel's receipt of the request to its first write|
 	Token   stats.Summary // client's stamp − server's
 	Late    stats.Summary // server's stamp − its schedule
+	ReadLag *stats.Summary // kernel's receipt → client's read
 	Audit   load.Audit
 	CostUS  float64 // client's CPU time per token
 }
@@ -35,7 +36,7 @@ func header() string {
 	}
 	fmt.Fprintf(&b, "# %s/%s, %s; load average of the host before: %s\n", runtime.GOOS, runtime.GOARCH, where, idle)
 	fmt.Fprintf(&b, "%8s %8s | %29s | %29s | %29s | %19s | %8s | %s\n", "streams", "stalled",
-		"error of TTFT, ms", "error of token stamps, ms", "audit: stamps late, ms", "server late, ms", "client", "audit: GC")
+		"error of TTFT, ms", "error of token stamps, ms", "audit: read lag, ms", "server late, ms", "client", "audit: GC")
 	fmt.Fprintf(&b, "%8s %8s | %9s %9s %9s | %9s %9s %9s | %9s %9s %9s | %9s %9s | %8s | %s\n", "", "beside",
 		"p50", "p99", "max", "p50", "p99", "max", "p50", "p99", "max", "p50", "p99", "µs/token", "pauses, max ms")
 	return b.String()
@@ -57,6 +58,6 @@ func (f *figures) row() string {
 		beside = "yes"
 	}
 	return fmt.Sprintf("%8d %8s | %s | %s | %s | %9.3f %9.3f | %8.2f | %s\n", f.Streams, beside,
-		three(&f.TTFT), three(&f.Token), three(f.Audit.Stamp), f.Late.P50, f.Late.P99,
+		three(&f.TTFT), three(&f.Token), three(f.ReadLag), f.Late.P50, f.Late.P99,
 		f.CostUS, gc)
 }

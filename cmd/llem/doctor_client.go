@@ -87,13 +87,13 @@ func (c *calibrated) pace(ctx context.Context, server *standin.Process) error {
 // nothing.
 func tooMuch(o standin.Outcome) string {
 	server := o.Server.Seconds() / o.Audit.Took.Seconds()
-	switch lag := o.Audit.Stamp; {
+	switch lag := o.Run.ReadLag; {
 	case o.Audit.CPUShare() > load.MostCPUShare:
 		return fmt.Sprintf("the client took %.0f %% of a core", 100*o.Audit.CPUShare())
 	case server > load.MostCPUShare:
 		return fmt.Sprintf("the server that it was tried on took %.0f %% of its core", 100*server)
-	case lag != nil && lag.P99 > load.MostStampLagMS:
-		return fmt.Sprintf("stamps were %.2f ms late at the 99th percentile", lag.P99)
+	case lag != nil && lag.P99 > load.MostReadLagMS:
+		return fmt.Sprintf("answers were read %.2f ms late at the 99th percentile", lag.P99)
 	}
 	return ""
 }
@@ -105,7 +105,7 @@ func (c *calibrated) findings() []finding {
 	}
 	streams := finding{What: "client streams", State: "ok"}
 	if n := len(c.ok.Run.Traces); n > 0 {
-		streams.Seen = fmt.Sprintf("%d at 20 tokens a second: %.0f %% of a core%s", n, 100*c.ok.Audit.CPUShare(), stampLag(c.ok))
+		streams.Seen = fmt.Sprintf("%d at 20 tokens a second: %.0f %% of a core%s", n, 100*c.ok.Audit.CPUShare(), readLag(c.ok))
 	} else {
 		streams.State, streams.Seen = "lacking", fmt.Sprintf("not %d at 20 tokens a second", clientStreams[0])
 		streams.Remedy = "stop what else runs here; on a host as busy as this the client's delays are in every latency"
@@ -124,11 +124,11 @@ func (c *calibrated) findings() []finding {
 	}
 }
 
-func stampLag(o standin.Outcome) string {
-	if o.Audit.Stamp == nil {
+func readLag(o standin.Outcome) string {
+	if o.Run.ReadLag == nil {
 		return ""
 	}
-	return fmt.Sprintf(", stamps %.2f ms late at the 99th percentile", o.Audit.Stamp.P99)
+	return fmt.Sprintf(", read %.2f ms late at the 99th percentile", o.Run.ReadLag.P99)
 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

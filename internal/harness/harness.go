@@ -13,6 +13,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -121,6 +122,7 @@ type work struct {
 	idle     *bool // the server's own word that nothing runs
 	silent   bool  // the server did not answer after the requests
 	audit    load.Audit
+	readLag  *stats.Summary // of the load
 	before   engine.Counters
 	after    engine.Counters
 }

@@ -156,21 +156,21 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		cpu     time.Duration
 		pattern string
 		lagMS   float64
-		stampMS float64
+		readMS  float64
 		itlMS   float64
 		want    string
-	}{ // what is bound is not ranked; what is only stamped late is
+	}{ // what is bound is not ranked; what is only read late is
 		{"little to do", second / 2, "closed", 0, 0.1, 20, ""},
 		{"most of a core", 9 * second, "closed", 0, 0.1, 20, "client_bound: the client used 90 % of a core"},
 		{"late at a constant rate", second, "constant", 11, 0.1, 20, "client_bound: requests left 11.0 ms late"},
 		{"a little late", second, "constant", 9, 0.1, 20, ""},
 		{"a closed loop has no schedule", second, "closed", 50, 0.1, 20, ""},
-		{"late stamps", second, "closed", 0, 2.1, 20, "stamps_late: stamps were 2.1 ms late at the 99th percentile, of inter-token latencies of 20.0 ms"},
-		{"late stamps of what takes long", second, "closed", 0, 1.9, 20, ""},
-		{"stamps as late as they may be", second, "closed", 0, 0.5, 1, ""},
-		{"late stamps of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
+		{"late reads", second, "closed", 0, 2.1, 20, "reads_late: answers were read 2.1 ms late at the 99th percentile, of inter-token latencies of 20.0 ms"},
+		{"late reads of what takes long", second, "closed", 0, 1.9, 20, ""},
+		{"reads as late as they may be", second, "closed", 0, 0.5, 1, ""},
+		{"late reads of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
 	} {
-		x := &run{exp: study.Experiment{}, work: &work{audit: load.Audit{CPU: c.cpu, Took: 10 * second, Stamp: &stats.Summary{P99: c.stampMS}}}}
+		x := &run{exp: study.Experiment{}, work: &work{audit: load.Audit{CPU: c.cpu, Took: 10 * second}, readLag: &stats.Summary{P99: c.readMS}}}
 		x.exp.Workload.Load.Pattern = c.pattern
 		fig := load.Figures{Lag: &stats.Summary{P99: c.lagMS}, TTFT: &stats.Summary{P99: 15}}
 		if c.itlMS > 0 {

@@ -155,7 +155,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.SLO = goodput(w.traces, x.exp.SLO, seconds, open)
 	r.Client = result.Client{
 		CPUSeconds: ptr(w.audit.CPU.Seconds()), CPUShare: ptr(w.audit.CPUShare()),
-		SendLagMS: summary(fig.Lag), StampLagMS: summary(w.audit.Stamp), GCPausesMS: summary(w.audit.GC),
+		SendLagMS: summary(fig.Lag), ReadLagMS: summary(w.readLag), GCPausesMS: summary(w.audit.GC),
 	}
 	return fig
 }

@@ -62,11 +62,11 @@ func (x *run) runWarnings(fig load.Figures) {
 // idling has a part in every figure.
 const longGap = time.Minute
 
-// A client that takes most of a core or sends late measures itself; one that stamps
-// late, its latencies alone.
+// A client that takes most of a core or sends late measures itself; one that reads
+// late blurs its latencies alone.
 const (
-	clientLagMS      = 10  // at the 99th percentile, open loop
-	clientStampShare = 0.1 // of the 99th percentile of what is stamped: less is not what the figure shows
+	clientLagMS     = 10  // at the 99th percentile, open loop
+	clientReadShare = 0.1 // of the 99th percentile of what is stamped: less is not what the figure shows
 )
 
 func (x *run) clientWarnings(fig load.Figures) {
@@ -75,15 +75,15 @@ func (x *run) clientWarnings(fig load.Figures) {
 	if stamped == nil {
 		stamped, name = fig.TTFT, "times to first token"
 	}
-	lag := x.work.audit.Stamp
+	lag := x.work.readLag
 	switch {
 	case share > load.MostCPUShare:
 		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
 	// Where a request waits for a place it is the server that is late.
 	case fig.Lag != nil && x.exp.Workload.Load.Open() && x.exp.Workload.Load.MaxInFlight == 0 && fig.Lag.P99 > clientLagMS:
 		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
-	case lag != nil && stamped != nil && lag.P99 > max(load.MostStampLagMS, clientStampShare*stamped.P99):
-		x.warn("stamps_late", "stamps were %.1f ms late at the 99th percentile, of %s of %.1f ms", lag.P99, name, stamped.P99)
+	case lag != nil && stamped != nil && lag.P99 > max(load.MostReadLagMS, clientReadShare*stamped.P99):
+		x.warn("reads_late", "answers were read %.1f ms late at the 99th percentile, of %s of %.1f ms", lag.P99, name, stamped.P99)
 	}
 }
 

@@ -132,7 +132,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	host := x.startHost(ctx)
 	audit := load.StartAudit()
 	done, err := load.Drive(ctx, x.sends(client))
-	x.work.audit = audit.Stop()
+	x.work.audit, x.work.readLag = audit.Stop(), done.ReadLag
 	x.close(ctx, done)
 	x.work.host = host()
 	x.end(ctx)

@@ -43,40 +43,6 @@ func TestBucketsAreInOrder(t *testing.T) {
 	}
 }
 
-// spin uses the processor for d, however long the host takes to give it.
-func spin(d time.Duration) {
-	for began := CPUTime(); CPUTime()-began < d; { //nolint:revive // the condition is the work
-	}
-}
-
-// While this process is busy, whatever arrives is late, and each arrival counts.
-func TestTheAuditSeesWhatIsLate(t *testing.T) {
-	was := runtime.GOMAXPROCS(1)
-	defer runtime.GOMAXPROCS(was)
-	a := startAudit(time.Millisecond)
-	time.Sleep(20 * time.Millisecond) // the probe waits
-	hog(60 * time.Millisecond)
-	time.Sleep(20 * time.Millisecond)
-	got := a.Stop()
-	if got.Stamp == nil || got.Stamp.Max < 5 || got.Stamp.N < 80 {
-		t.Errorf("stamps %+v, with 60 ms in which little could run", got.Stamp)
-	}
-	if got.CPU < 30*time.Millisecond || got.CPUShare() > 1.5 || got.Took < 80*time.Millisecond {
-		t.Errorf("%v of the processor in %v", got.CPU, got.Took)
-	}
-}
-
-// hog keeps the only processor of the runtime for d, but for the turns that the
-// scheduler takes from it.
-func hog(d time.Duration) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		spin(d)
-	}()
-	<-done
-}
-
 func TestTheAuditCountsCollections(t *testing.T) {
 	a := StartAudit()
 	for range 3 {

@@ -58,13 +58,14 @@ func (o *OpenAI) ping(ctx context.Context) (*http.Response, error) {
 // moment at which that began. A request that found its connection closed never
 // reached the server, and takes another: servers close what idles whenever they
 // like.
-func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace) (*http.Response, error) {
+// With the response comes what carries it.
+func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace) (*http.Response, *Timed, error) {
 	for {
 		var c carried
 		resp, err := o.post(ctx, t0, body, &c)
 		if err == nil || ctx.Err() != nil || !c.stale(err) {
 			tr.Sent = time.Duration(c.sent.Load())
-			return resp, outOfFiles(err)
+			return resp, c.conn.Load(), outOfFiles(err)
 		}
 	}
 }
@@ -84,6 +85,7 @@ func (o *OpenAI) post(ctx context.Context, t0 time.Time, body []byte, c *carried
 // carried is what became of one attempt to send a request. The library's writer
 // may outlive the call.
 type carried struct {
+	conn     atomic.Pointer[Timed]
 	sent     atomic.Int64 // since t0
 	reused   atomic.Bool  // the connection had carried another request
 	wrote    atomic.Bool  // the whole request was handed to the kernel
@@ -92,7 +94,10 @@ type carried struct {
 
 func (c *carried) watch(ctx context.Context, t0 time.Time) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(g httptrace.GotConnInfo) { c.reused.Store(g.Reused) },
+		GotConn: func(g httptrace.GotConnInfo) {
+			c.reused.Store(g.Reused)
+			c.conn.Store(timedUnder(g.Conn))
+		},
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			if w.Err == nil {
 				c.sent.Store(int64(time.Since(t0)))

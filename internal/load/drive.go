@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/stats"
 )
 
 // Config is one run of a load.
@@ -30,7 +32,10 @@ type Run struct {
 	End      time.Duration // last response byte, since T0
 	Requests []Request     // those that were begun, in order
 	Traces   []Trace       // theirs; one that could not be sent has failed
-	Out      time.Duration // when, before Min, there was no request left to send, since T0; 0: there always was
+	// ReadLag is from the kernel's receipt of what was read to the read, in
+	// milliseconds; nil where the kernel gave no times.
+	ReadLag *stats.Summary
+	Out     time.Duration // when, before Min, there was no request left to send, since T0; 0: there always was
 }
 
 // Drive sends every request when the pattern says so and returns when every
@@ -49,7 +54,7 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	} else {
 		d.closed(ctx)
 	}
-	run := Run{T0: d.t0, Out: d.out, Traces: d.book.traces(d.requests)}
+	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Traces: d.book.traces(d.requests)}
 	run.Requests = d.requests[:len(run.Traces)]
 	for i := range run.Traces {
 		run.End = max(run.End, run.Traces[i].End)
@@ -61,6 +66,7 @@ type drive struct {
 	Config
 	requests []Request
 	book     ledger
+	lags     histogram
 	t0       time.Time
 
 	mu   sync.Mutex // of a closed loop's workers
@@ -173,7 +179,7 @@ func (d *drive) open(ctx context.Context) {
 // writes it down.
 func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	tr := d.book.lend(&r)
-	tr.Scheduled = due
+	tr.Scheduled, tr.lags = due, &d.lags
 	err := d.Client.Generate(ctx, d.t0, r, tr)
 	if tr.End < 0 {
 		tr.End = time.Since(d.t0)
@@ -182,6 +188,7 @@ func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	if err != nil {
 		tr.Error, tr.Status = err.Error(), failure(ctx, err)
 	}
+	tr.lags = nil
 	d.book.keep(i, &r, tr)
 }
 

@@ -25,6 +25,3 @@ func (c Chunk) At() time.Duration { return time.Duration(c>>tokenBits) << stepBi
 
 // Tokens is how many it carried, at least 1.
 func (c Chunk) Tokens() int { return int(c & mostTokens) }
-
-// moment is now, since t0, in the steps of chunks.
-func moment(t0 time.Time) time.Duration { return time.Since(t0) >> stepBits << stepBits }

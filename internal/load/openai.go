@@ -54,7 +54,7 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 		client: &http.Client{
 			Transport: &http.Transport{
 				// No proxy: the server is on this host, and a proxy's delay would be measured as its.
-				DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+				DialContext:         dial,
 				MaxIdleConnsPerHost: math.MaxInt, // what was opened once is kept
 				DisableCompression:  true,
 				DisableKeepAlives:   opt.OneShot,
@@ -64,6 +64,19 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+}
+
+// dial opens a connection whose bytes are stamped by the kernel.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	t, err := NewTimed(c)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return t, nil
 }
 
 // Close drops the connections.
@@ -139,11 +152,11 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 		ctx, cancel = context.WithTimeout(ctx, o.opt.Timeout)
 		defer cancel()
 	}
-	resp, err := o.send(ctx, t0, body, tr)
+	resp, conn, err := o.send(ctx, t0, body, tr)
 	if err == nil {
 		defer resp.Body.Close()
 		tr.HTTPStatus = resp.StatusCode
-		err = o.receive(resp, t0, tr, r.MaxOutputTokens)
+		err = o.receive(resp, stamper{conn: conn, t0: t0, lags: tr.lags}, tr, r.MaxOutputTokens)
 	}
 	switch {
 	case run.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
@@ -155,12 +168,12 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 }
 
 // receive reads the response; anything but 200 is an error that quotes it.
-func (o *OpenAI) receive(resp *http.Response, t0 time.Time, tr *Trace, asked int) error {
+func (o *OpenAI) receive(resp *http.Response, in stamper, tr *Trace, asked int) error {
 	if resp.StatusCode == http.StatusOK {
-		return read(resp.Body, t0, tr, asked, o.opt.KeepText)
+		return read(resp.Body, in, tr, asked, o.opt.KeepText)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
-	tr.End = time.Since(t0)
+	tr.End = in.stamp()
 	status := resp.Status
 	if after := resp.Header.Get("Retry-After"); after != "" {
 		status = fmt.Sprintf("%s (Retry-After: %.40s)", status, after)
@@ -175,10 +188,9 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }
 // end: servers may cut a token into pieces, and not into many.
 func endless(asked int) int { return 4096 + 16*asked }
 
-// read drains a response. Each read is stamped before anything in it is
-// parsed. An answer that goes on far beyond the asked tokens is given up, since it
+// read drains a response. What a read brings has one stamp. An answer that goes on far beyond the asked tokens is given up, since it
 // would fill the memory; 0: nobody knows how many were asked for.
-func read(body io.Reader, t0 time.Time, tr *Trace, asked int, keepText bool) error {
+func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	st := stream{tr: tr, keepText: keepText}
@@ -188,8 +200,8 @@ func read(body io.Reader, t0 time.Time, tr *Trace, asked int, keepText bool) err
 	emit := func(data []byte) error { return st.event(data, at) }
 	for {
 		n, err := body.Read(*buf)
-		at = moment(t0)
 		if n > 0 {
+			at = in.stamp()
 			if tr.FirstByte < 0 {
 				tr.FirstByte = at
 			}

@@ -304,7 +304,7 @@ func BenchmarkRead(b *testing.B) {
 	tr := Trace{Chunks: make([]Chunk, 0, chunks)}
 	for b.Loop() {
 		tr.Chunks, tr.FirstByte, tr.FirstToken = tr.Chunks[:0], -1, -1
-		if err := read(strings.NewReader(text.String()), time.Now(), &tr, 0, false); err != nil {
+		if err := read(strings.NewReader(text.String()), stamper{t0: time.Now()}, &tr, 0, false); err != nil {
 			b.Fatal(err)
 		}
 	}

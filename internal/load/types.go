@@ -26,9 +26,9 @@ const (
 )
 
 // Trace is what happened to one request. Stamps are durations since the
-// window's t0 on the monotonic clock, taken when bytes were read and before
-// they are parsed, in steps of 64 ns; a negative stamp means that it never
-// happened.
+// window's t0 on the monotonic clock: of bytes, when this host's kernel received
+// them, or where it does not say, when they were read and before they are parsed,
+// in steps of 64 ns. A negative stamp means that it never happened.
 type Trace struct {
 	ID           int
 	Scheduled    time.Duration
@@ -49,6 +49,8 @@ type Trace struct {
 	FinishReason string
 	PromptHash   string
 	Text         []byte // only when responses are kept
+
+	lags *histogram // of the run: from receipt to read; nil: nobody asks
 }
 
 // Client speaks one server's dialect. Generate fills tr, stamps it against

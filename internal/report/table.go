@@ -237,7 +237,7 @@ func (p *printer) protocol() {
 		p.row("startup", "%s", known(seconds(*s), unit(r.Engine.StartupEnergyJ, "J")))
 	}
 	if c := r.Client; c.CPUSeconds != nil {
-		p.row("client", "%s of CPU, lag p99 %s send, %s stamp, %s", seconds(*c.CPUSeconds), late(c.SendLagMS), late(c.StampLagMS), dash(strings.ReplaceAll(r.Engine.Route, "_", " ")))
+		p.row("client", "%s of CPU, lag p99 %s send, %s read, %s", seconds(*c.CPUSeconds), late(c.SendLagMS), late(c.ReadLagMS), dash(strings.ReplaceAll(r.Engine.Route, "_", " ")))
 	}
 }
 

@@ -45,7 +45,7 @@ func full() *result.Record {
 		Tokens: result.Tokens{Input: 25600, Output: 25600, Source: "server"}, Requests: result.Requests{Completed: 100},
 		WindowSeconds: p(36.2), TokensPerSecond: p(707.2), TokensPerSecondPerGPU: p(353.6),
 		Latency: result.Latency{TTFT: lat(21.3), TPOT: lat(11.02), ITL: lat(11), E2E: lat(2831)},
-		Client:  result.Client{CPUSeconds: p(1.234), SendLagMS: lat(0.01), StampLagMS: lat(0.02)},
+		Client:  result.Client{CPUSeconds: p(1.234), SendLagMS: lat(0.01), ReadLagMS: lat(0.02)},
 		FLOPs:   &result.FLOPs{Value: p(7.1e14), Total: p(7.9e14), Confidence: p("high"), FLOPsPerSecond: p(1.97e13), FLOPsPerJoule: p(2.8e10), UFLOPsPerJoule: p(6e7)},
 		Warmup:  &result.Warmup{IterationsCompleted: 5, MaxPrompts: 5, DurationSeconds: 14.2, ThermalFloorSeconds: 60},
 		MeasurementWarnings: []string{

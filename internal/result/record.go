@@ -269,7 +269,7 @@ type Client struct {
 	CPUSeconds *float64 `json:"cpu_seconds"`  // of llem itself in the window
 	CPUShare   *float64 `json:"cpu_share"`    // of one core
 	SendLagMS  *Summary `json:"send_lag_ms"`  // actual − scheduled send
-	StampLagMS *Summary `json:"stamp_lag_ms"` // how late stamps were: kernel had it → read and stamped, of a timer that is read as the streams are
+	ReadLagMS  *Summary `json:"read_lag_ms"`  // the kernel's receipt of an answer's bytes, which is their stamp → llem's read of them; null: the kernel gave no times, and stamps are of reads
 	GCPausesMS *Summary `json:"gc_pauses_ms"` // of llem's garbage collector in the window, upper edges of the runtime's buckets; null: none
 }
 

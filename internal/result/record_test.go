@@ -118,7 +118,7 @@ energy.components energy.cross_checks energy.mean_power_w energy.peak_power_w en
 energy.baseline energy.steady energy.host energy.window_closed_by energy.engine_idle_confirmed
 tokens.input tokens.output tokens.reasoning tokens.source requests.completed requests.failed window_seconds tokens_per_second tokens_per_second_per_gpu
 latency.ttft_ms latency.tpot_ms latency.itl_ms latency.e2e_ms latency.ttft_scheduled_ms latency.e2e_scheduled_ms latency.ttft_ms.mean latency.ttft_ms.p50 latency.ttft_ms.p90
-latency.ttft_ms.p95 latency.ttft_ms.p99 latency.ttft_ms.max client.cpu_seconds client.cpu_share client.send_lag_ms client.stamp_lag_ms client.gc_pauses_ms
+latency.ttft_ms.p95 latency.ttft_ms.p99 latency.ttft_ms.max client.cpu_seconds client.cpu_share client.send_lag_ms client.read_lag_ms client.gc_pauses_ms
 flops.value flops.method flops.confidence flops.precision flops.prefill flops.decode flops.attention flops.lm_head flops.notes flops.flops_per_second flops.flops_per_joule
 warmup.converged warmup.final_cv warmup.iterations_completed warmup.target_cv warmup.max_prompts warmup.latencies_ms warmup.duration_seconds warmup.thermal_floor_seconds
 measurement_warnings timeseries requests_file samples_file files files.name files.bytes files.sha256`)

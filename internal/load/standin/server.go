@@ -119,7 +119,7 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 func (s *Server) connection(c net.Conn) error {
-	in, err := newArrivals(c)
+	in, err := load.NewTimed(c)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (s *Server) connection(c net.Conn) error {
 		case req.URL.Path == "/cpu":
 			err = s.answer(c, load.CPUTime())
 		case req.Method == http.MethodPost:
-			err = s.stream(c, body, in.at)
+			err = s.stream(c, body, in.Received())
 		case req.URL.Path == "/metrics":
 			_, err = io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		default:

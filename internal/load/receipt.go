@@ -1,0 +1,152 @@
+package load
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Timed is a TCP connection that knows when the kernel received what was read
+// from it, however late it was read. One goroutine reads it at a time.
+type Timed struct {
+	net.Conn
+	raw  syscall.RawConn
+	recv func(fd uintptr) bool // made once: a read allocates nothing
+
+	into []byte // of the read under way, as all that follow
+	oob  [oobBytes]byte
+	n    int
+	oobn int
+	err  error
+
+	received atomic.Int64 // what Received says
+	lag      atomic.Int64 // from then to the read, ns
+}
+
+// oobBytes holds more than the one message that is asked for.
+const oobBytes = 64
+
+// NewTimed asks the kernel for the times of a connection. Where it gives none,
+// Received says so.
+func NewTimed(c net.Conn) (*Timed, error) {
+	s, ok := c.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("a %T has no socket", c)
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	t := &Timed{Conn: c, raw: raw}
+	t.recv = func(fd uintptr) bool {
+		t.n, t.oobn, _, _, t.err = unix.Recvmsg(int(fd), t.into, t.oob[:], 0)
+		return t.err != unix.EAGAIN && t.err != unix.EINTR
+	}
+	// A kernel that does not know it gives no times, which is all that is lost.
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+	return t, nil
+}
+
+// Read is the connection's.
+func (t *Timed) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	t.into = p
+	err := t.raw.Read(t.recv)
+	now := time.Now()
+	t.into = nil
+	switch {
+	case err != nil: // closed, or its deadline passed
+		return 0, err
+	case t.err != nil:
+		return 0, &net.OpError{Op: "read", Net: "tcp", Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: os.NewSyscallError("recvmsg", t.err)}
+	case t.n == 0:
+		return 0, io.EOF
+	}
+	read := Monotonic(now)
+	at := receipt(read, now.UnixNano(), stampIn(t.oob[:t.oobn]), t.received.Load())
+	t.lag.Store(read - at) // first: who sees the new time sees its lag
+	t.received.Store(at)
+	return t.n, nil
+}
+
+// timedUnder is what carries c; nil: nothing that knows.
+func timedUnder(c net.Conn) *Timed {
+	if tls, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = tls.NetConn()
+	}
+	t, _ := c.(*Timed)
+	return t
+}
+
+// Received is when the kernel received the last byte of what was last read, in
+// nanoseconds of CLOCK_MONOTONIC; 0: it did not say.
+func (t *Timed) Received() int64 { return t.received.Load() }
+
+// receipt puts the kernel's stamp of CLOCK_REALTIME on the clock that is never
+// set, by a moment at which both were read, in nanoseconds. A clock that was set
+// between stamp and read gives a time that cannot be: before what had come
+// earlier, or not yet. Then, and without a stamp, it is unknown: 0.
+func receipt(mono, wall, stamp, earlier int64) int64 {
+	at := mono - (wall - stamp)
+	if stamp == 0 || at > mono || at < earlier {
+		return 0
+	}
+	return at
+}
+
+// stampIn finds the kernel's stamp, in nanoseconds of CLOCK_REALTIME, in what came
+// beside the bytes; 0: there is none. Of several segments it is the last one's.
+func stampIn(oob []byte) int64 {
+	const seconds, nanoseconds = unix.SizeofCmsghdr, unix.SizeofCmsghdr + 8
+	if len(oob) < nanoseconds+8 {
+		return 0
+	}
+	// struct cmsghdr: the length, as long as a word, then level and type.
+	level := binary.NativeEndian.Uint32(oob[unix.SizeofCmsghdr-8:])
+	kind := binary.NativeEndian.Uint32(oob[unix.SizeofCmsghdr-4:])
+	if level != unix.SOL_SOCKET || kind != unix.SCM_TIMESTAMPNS {
+		return 0
+	}
+	return int64(binary.NativeEndian.Uint64(oob[seconds:]))*int64(time.Second) + int64(binary.NativeEndian.Uint64(oob[nanoseconds:]))
+}
+
+// stamper stamps what is read of one response.
+type stamper struct {
+	conn *Timed // nil: nothing that knows when bytes came
+	t0   time.Time
+	lags *histogram // nil: nobody asks
+	last int64      // of the connection, when it was last looked at
+}
+
+// stamp is when the kernel received the last of what was just read of the
+// response, or where it did not say, now; since t0, in the steps of chunks. Where
+// several streams share the connection it is of what was last read for any: still
+// no earlier than the truth, and no later than now.
+func (s *stamper) stamp() time.Duration {
+	var at int64
+	if s.conn != nil {
+		at = s.conn.Received()
+	}
+	if at == 0 {
+		return inSteps(time.Since(s.t0))
+	}
+	if at != s.last {
+		s.last = at
+		if s.lags != nil {
+			s.lags.add(time.Duration(s.conn.lag.Load()), 1)
+		}
+	}
+	return inSteps(time.Duration(at - Monotonic(s.t0)))
+}
+
+// inSteps is d in the steps of chunks.
+func inSteps(d time.Duration) time.Duration { return d >> stepBits << stepBits }
