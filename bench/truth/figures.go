@@ -15,9 +15,9 @@ import (
 type figures struct {
 	Streams int
 	Stalled bool
-	TTFT    stats.Summary // |client's TTFT − server's, from the kernel's receipt of the request to its first write|
-	Token   stats.Summary // client's stamp − server's
-	Late    stats.Summary // server's stamp − its schedule
+	TTFT    stats.Summary  // |client's TTFT − server's, from the kernel's receipt of the request to its first write|
+	Token   stats.Summary  // client's stamp − server's
+	Late    stats.Summary  // server's stamp − its schedule
 	ReadLag *stats.Summary // kernel's receipt → client's read
 	Audit   load.Audit
 	CostUS  float64 // client's CPU time per token

@@ -62,6 +62,10 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	return run, ctx.Err()
 }
 
+// lagsKey is where a request's context has the histogram of its run's lags, from
+// receipt to read.
+type lagsKey struct{}
+
 type drive struct {
 	Config
 	requests []Request
@@ -179,8 +183,8 @@ func (d *drive) open(ctx context.Context) {
 // writes it down.
 func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	tr := d.book.lend(&r)
-	tr.Scheduled, tr.lags = due, &d.lags
-	err := d.Client.Generate(ctx, d.t0, r, tr)
+	tr.Scheduled = due
+	err := d.Client.Generate(context.WithValue(ctx, lagsKey{}, &d.lags), d.t0, r, tr)
 	if tr.End < 0 {
 		tr.End = time.Since(d.t0)
 	}
@@ -188,7 +192,6 @@ func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	if err != nil {
 		tr.Error, tr.Status = err.Error(), failure(ctx, err)
 	}
-	tr.lags = nil
 	d.book.keep(i, &r, tr)
 }
 

@@ -156,7 +156,8 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 	if err == nil {
 		defer resp.Body.Close()
 		tr.HTTPStatus = resp.StatusCode
-		err = o.receive(resp, stamper{conn: conn, t0: t0, lags: tr.lags}, tr, r.MaxOutputTokens)
+		lags, _ := ctx.Value(lagsKey{}).(*histogram) // nil: nobody asks
+		err = o.receive(resp, stamper{conn: conn, t0: t0, lags: lags}, tr, r.MaxOutputTokens)
 	}
 	switch {
 	case run.Err() != nil || !errors.Is(err, context.DeadlineExceeded):

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,10 +22,13 @@ type Timed struct {
 	recv func(fd uintptr) bool // made once: a read allocates nothing
 
 	into []byte // of the read under way, as all that follow
+	iov  unix.Iovec
+	msg  unix.Msghdr
 	oob  [oobBytes]byte
 	n    int
 	oobn int
-	err  error
+
+	errno syscall.Errno
 
 	received atomic.Int64 // what Received says
 	lag      atomic.Int64 // from then to the read, ns
@@ -46,8 +50,15 @@ func NewTimed(c net.Conn) (*Timed, error) {
 	}
 	t := &Timed{Conn: c, raw: raw}
 	t.recv = func(fd uintptr) bool {
-		t.n, t.oobn, _, _, t.err = unix.Recvmsg(int(fd), t.into, t.oob[:], 0)
-		return t.err != unix.EAGAIN && t.err != unix.EINTR
+		// unix.Recvmsg makes room for an address each time, which a stream has not.
+		t.iov.Base = &t.into[0]
+		t.iov.SetLen(len(t.into))
+		t.msg = unix.Msghdr{Iov: &t.iov, Control: &t.oob[0]}
+		t.msg.SetIovlen(1)
+		t.msg.SetControllen(len(t.oob))
+		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&t.msg)), 0)
+		t.n, t.oobn, t.errno = int(n), int(t.msg.Controllen), errno
+		return errno != unix.EAGAIN && errno != unix.EINTR
 	}
 	// A kernel that does not know it gives no times, which is all that is lost.
 	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
@@ -66,8 +77,8 @@ func (t *Timed) Read(p []byte) (int, error) {
 	switch {
 	case err != nil: // closed, or its deadline passed
 		return 0, err
-	case t.err != nil:
-		return 0, &net.OpError{Op: "read", Net: "tcp", Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: os.NewSyscallError("recvmsg", t.err)}
+	case t.errno != 0:
+		return 0, &net.OpError{Op: "read", Net: "tcp", Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: os.NewSyscallError("recvmsg", t.errno)}
 	case t.n == 0:
 		return 0, io.EOF
 	}

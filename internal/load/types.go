@@ -49,8 +49,6 @@ type Trace struct {
 	FinishReason string
 	PromptHash   string
 	Text         []byte // only when responses are kept
-
-	lags *histogram // of the run: from receipt to read; nil: nobody asks
 }
 
 // Client speaks one server's dialect. Generate fills tr, stamps it against
