@@ -108,7 +108,7 @@ func (c *calibrated) findings() []finding {
 		streams.Seen = fmt.Sprintf("%d at 20 tokens a second: %.0f %% of a core%s", n, 100*c.ok.Audit.CPUShare(), readLag(c.ok))
 	} else {
 		streams.State, streams.Seen = "lacking", fmt.Sprintf("not %d at 20 tokens a second", clientStreams[0])
-		streams.Remedy = "stop what else runs here; on a host as busy as this the client's delays are in every latency"
+		streams.Remedy = "stop what else runs here; on a host as busy as this the client reads too late to tell tokens apart"
 	}
 	if c.why != "" {
 		streams.Seen += fmt.Sprintf("; with %d %s", len(c.failed.Run.Traces), c.why)

@@ -189,8 +189,8 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }
 // end: servers may cut a token into pieces, and not into many.
 func endless(asked int) int { return 4096 + 16*asked }
 
-// read drains a response. What a read brings has one stamp. An answer that goes on far beyond the asked tokens is given up, since it
-// would fill the memory; 0: nobody knows how many were asked for.
+// read drains a response. What a read brings has one stamp. An answer that goes on
+// far beyond the asked tokens is given up, since it would fill the memory; 0: nobody knows how many were asked for.
 func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
