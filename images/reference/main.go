@@ -83,7 +83,10 @@ func serve(args []string) error {
 		return err
 	}
 	s := &server{name: o.served, preset: o.model, maxLen: o.maxLen, seed: o.seed}
-	web := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	web := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, Protocols: &protocols}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(l) }()
 	log.Printf("reference %s: loading %s on %s", version, o.model, l.Addr())

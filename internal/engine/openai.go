@@ -55,7 +55,7 @@ func (o *openai) Client(baseURL string, c ClientOptions) load.Client {
 	return load.NewOpenAI(load.OpenAIOptions{
 		BaseURL: baseURL, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
 		IgnoreEOS: c.IgnoreEOS && o.traits.IgnoreEOS, ExtraBody: extra, Timeout: c.Timeout, KeepText: c.KeepText,
-		Connections: c.Connections, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
+		Connections: c.Connections, H2C: c.H2C, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
 	})
 }
 

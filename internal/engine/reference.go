@@ -50,7 +50,7 @@ func (reference) Traits() Traits {
 func (reference) Client(baseURL string, o ClientOptions) load.Client {
 	return load.NewOpenAI(load.OpenAIOptions{
 		BaseURL: baseURL, API: o.API, Model: o.Model, Seed: o.Seed, Temperature: o.Temperature,
-		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections,
+		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections, H2C: o.H2C,
 	})
 }
 

@@ -81,7 +81,8 @@ type ClientOptions struct {
 	ExtraBody   map[string]any
 	Timeout     time.Duration
 	KeepText    bool
-	Connections int // most at once
+	Connections int  // most at once
+	H2C         bool // HTTP/2 without TLS
 }
 
 // Host is what Spec needs to know of this machine, of the image and of the

@@ -26,7 +26,7 @@ func (x *run) client() load.Client {
 		API: w.API, Model: model, Seed: x.exp.Seed, Temperature: w.Sampling.Temperature,
 		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
 		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
-		Connections: x.connections(),
+		Connections: x.connections(), H2C: w.HTTP == study.H2C,
 	})
 }
 

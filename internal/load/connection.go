@@ -21,6 +21,9 @@ const connectTimeout = 30 * time.Second
 // have been answered: a connection that is free earlier would serve another
 // request, and there would be fewer than n.
 func (o *OpenAI) connect(ctx context.Context, n int) error {
+	if o.shared != nil {
+		return o.shared.open(ctx, n, o.models())
+	}
 	answers, errs := make([]*http.Response, n), make([]error, n)
 	var asking sync.WaitGroup
 	for i := range n {
@@ -41,7 +44,7 @@ func (o *OpenAI) connect(ctx context.Context, n int) error {
 
 // ping asks for what every server answers; close the response.
 func (o *OpenAI) ping(ctx context.Context) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.opt.BaseURL, "/")+"/v1/models", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.models(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -52,72 +55,101 @@ func (o *OpenAI) ping(ctx context.Context) (*http.Response, error) {
 	return resp, nil
 }
 
+// models is the address of what every server answers.
+func (o *OpenAI) models() string { return strings.TrimRight(o.opt.BaseURL, "/") + "/v1/models" }
+
 // send writes one request and waits for the head of its response. Sent is the
-// moment at which the last of it was written: waiting for a connection, or for
-// the library's writer, is the client's own lag. Where nothing left it is the
-// moment at which that began. A request that found its connection closed never
+// moment at which the kernel was given the last of it: waiting for a connection,
+// or for the library's writer, is the client's own lag. Where nothing left it is
+// the moment at which that began. A request that found its connection closed never
 // reached the server, and takes another: servers close what idles whenever they
 // like.
 // With the response comes what carries it.
 func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace) (*http.Response, *Timed, error) {
 	for {
-		var c carried
-		resp, err := o.post(ctx, t0, body, &c)
+		c := carried{shared: o.shared != nil}
+		began := time.Since(t0)
+		resp, err := o.post(c.watch(ctx), body)
+		if !c.shared {
+			c.left()
+		}
 		if err == nil || ctx.Err() != nil || !c.stale(err) {
-			tr.Sent = time.Duration(c.sent.Load())
+			if tr.Sent = began; c.wrote() {
+				tr.Sent = time.Duration(c.sent.Load() - Monotonic(t0))
+			}
 			return resp, c.conn.Load(), outOfFiles(err)
 		}
 	}
 }
 
-func (o *OpenAI) post(ctx context.Context, t0 time.Time, body []byte, c *carried) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(c.watch(ctx, t0), http.MethodPost, o.url, bytes.NewReader(body))
+func (o *OpenAI) post(ctx context.Context, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
 	req.GetBody = nil // the library sends nothing twice
-	c.sent.Store(int64(time.Since(t0)))
 	return o.client.Do(req)
 }
 
 // carried is what became of one attempt to send a request. The library's writer
 // may outlive the call.
 type carried struct {
+	shared   bool // the connection carries other requests meanwhile
 	conn     atomic.Pointer[Timed]
-	sent     atomic.Int64 // since t0
+	before   atomic.Int64 // when the connection was given bytes before, as Timed.Given
+	sent     atomic.Int64 // and when it was given the last of these; 0: not yet
 	reused   atomic.Bool  // the connection had carried another request
-	wrote    atomic.Bool  // the whole request was handed to the kernel
 	answered atomic.Bool  // a byte came back
 }
 
-func (c *carried) watch(ctx context.Context, t0 time.Time) context.Context {
+func (c *carried) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(g httptrace.GotConnInfo) {
+			conn := timedUnder(g.Conn)
+			c.before.Store(conn.Given())
+			c.conn.Store(conn)
 			c.reused.Store(g.Reused)
-			c.conn.Store(timedUnder(g.Conn))
+		},
+		GotFirstResponseByte: func() {
+			if !c.shared {
+				c.left()
+			}
+			c.answered.Store(true)
 		},
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
-			if w.Err == nil {
-				c.sent.Store(int64(time.Since(t0)))
-				c.wrote.Store(true)
+			if c.shared && w.Err == nil { // of HTTP/1.1 the library says so before it has written the last
+				c.left()
 			}
 		},
-		GotFirstResponseByte: func() { c.answered.Store(true) },
 	})
 }
+
+// left notes what the connection was given so far, once: later it may carry another
+// request.
+func (c *carried) left() {
+	if conn := c.conn.Load(); conn != nil {
+		if given := conn.Given(); given > c.before.Load() {
+			c.sent.CompareAndSwap(0, given)
+		}
+	}
+}
+
+// wrote says that some of the request was handed to the kernel, or of one that shares
+// its connection, which cannot be computed before it is whole, all.
+func (c *carried) wrote() bool { return c.sent.Load() > 0 }
 
 // closedIdle is the library's word, which it does not export, for a connection
 // whose end had come before the request was begun.
 const closedIdle = "http: server closed idle connection"
 
 // stale says that the request failed by its connection alone: one that was kept
-// from before, and that its server had closed. What was wholly written to one
-// that broke may have been computed, and is a failure.
+// from before, and that its server had closed. What was written to one that
+// broke may have been computed, and is a failure.
 func (c *carried) stale(err error) bool {
 	if !c.reused.Load() || c.answered.Load() {
 		return false
 	}
-	return !c.wrote.Load() || strings.HasSuffix(err.Error(), closedIdle)
+	return !c.wrote() || strings.HasSuffix(err.Error(), closedIdle)
 }

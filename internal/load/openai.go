@@ -27,7 +27,8 @@ type OpenAIOptions struct {
 	ExtraBody   map[string]any
 	Timeout     time.Duration // of one request; 0: none
 	KeepText    bool
-	Connections int // opened by Prepare and kept
+	Connections int  // opened by Prepare and kept
+	H2C         bool // HTTP/2 without TLS: requests share connections, as many as the server lets them
 
 	OneShot         bool // the server closes each connection after its answer, whatever it says
 	SendText        bool // completions take no token ids: send what they read
@@ -40,6 +41,7 @@ type OpenAI struct {
 	opt    OpenAIOptions
 	url    string
 	client *http.Client
+	shared *shared // of h2c
 	bodies map[int][]byte
 }
 
@@ -49,22 +51,33 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 	if opt.API == "chat" {
 		path = "/v1/chat/completions"
 	}
-	return &OpenAI{
-		opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{},
-		client: &http.Client{
-			Transport: &http.Transport{
-				// No proxy: the server is on this host, and a proxy's delay would be measured as its.
-				DialContext:         dial,
-				MaxIdleConnsPerHost: math.MaxInt, // what was opened once is kept
-				DisableCompression:  true,
-				DisableKeepAlives:   opt.OneShot,
-				ReadBufferSize:      32 << 10,
-			},
-			// To follow one would be to send the request again.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+	o := &OpenAI{opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{}}
+	var protocols http.Protocols
+	protocols.SetHTTP1(!opt.H2C)
+	protocols.SetUnencryptedHTTP2(opt.H2C)
+	transport := &http.Transport{
+		// No proxy: the server is on this host, and a proxy's delay would be measured as its.
+		DialContext:         dial,
+		MaxIdleConnsPerHost: math.MaxInt, // what was opened once is kept
+		DisableCompression:  true,
+		DisableKeepAlives:   opt.OneShot,
+		ReadBufferSize:      32 << 10,
+		Protocols:           &protocols,
 	}
+	o.client = &http.Client{
+		Transport: transport,
+		// To follow one would be to send the request again.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if opt.H2C {
+		o.shared = &shared{transport: transport}
+		o.client.Transport = o.shared
+	}
+	return o
 }
+
+// socketKey is where a dial's context has the place for what it opened, if anybody asks.
+type socketKey struct{}
 
 // dial opens a connection whose bytes are stamped by the kernel.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -75,6 +88,9 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	t, err := NewTimed(c)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
+	}
+	if socket, ok := ctx.Value(socketKey{}).(*net.Conn); ok {
+		*socket = t
 	}
 	return t, nil
 }

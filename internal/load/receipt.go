@@ -15,11 +15,13 @@ import (
 )
 
 // Timed is a TCP connection that knows when the kernel received what was read
-// from it, however late it was read. One goroutine reads it at a time.
+// from it, however late it was read, and when it was given what was written. One
+// goroutine reads it at a time, and one writes.
 type Timed struct {
 	net.Conn
 	raw  syscall.RawConn
-	recv func(fd uintptr) bool // made once: a read allocates nothing
+	recv func(fd uintptr) bool // made once, as send: a read allocates nothing
+	send func(fd uintptr) bool
 
 	into []byte // of the read under way, as all that follow
 	iov  unix.Iovec
@@ -32,6 +34,10 @@ type Timed struct {
 
 	received atomic.Int64 // what Received says
 	lag      atomic.Int64 // from then to the read, ns
+
+	from    []byte // what is left of the write under way
+	failure error
+	given   atomic.Int64 // what Given says
 }
 
 // oobBytes holds more than the one message that is asked for.
@@ -58,7 +64,30 @@ func NewTimed(c net.Conn) (*Timed, error) {
 		t.msg.SetControllen(len(t.oob))
 		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&t.msg)), 0)
 		t.n, t.oobn, t.errno = int(n), int(t.msg.Controllen), errno
+		if raceDetector && errno == 0 {
+			_, _ = syscall.Read(int(fd), nil) // what was sent happened before: it sees no other read than its own
+		}
 		return errno != unix.EAGAIN && errno != unix.EINTR
+	}
+	t.send = func(fd uintptr) bool {
+		for len(t.from) > 0 {
+			before := t.given.Swap(Monotonic(time.Now())) // first: the answer may come before the call returns
+			n, err := syscall.Write(int(fd), t.from)
+			if n > 0 {
+				t.from = t.from[n:]
+			} else {
+				t.given.Store(before)
+			}
+			switch err {
+			case nil, syscall.EINTR:
+			case syscall.EAGAIN:
+				return false
+			default:
+				t.failure = err
+				return true
+			}
+		}
+		return true
 	}
 	// A kernel that does not know it gives no times, which is all that is lost.
 	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
@@ -89,6 +118,18 @@ func (t *Timed) Read(p []byte) (int, error) {
 	return t.n, nil
 }
 
+// Write is the connection's.
+func (t *Timed) Write(p []byte) (int, error) {
+	t.from, t.failure = p, nil
+	err := t.raw.Write(t.send)
+	n := len(p) - len(t.from)
+	t.from = nil
+	if err == nil && t.failure != nil {
+		err = &net.OpError{Op: "write", Net: "tcp", Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: os.NewSyscallError("write", t.failure)}
+	}
+	return n, err
+}
+
 // timedUnder is what carries c; nil: nothing that knows.
 func timedUnder(c net.Conn) *Timed {
 	if tls, ok := c.(interface{ NetConn() net.Conn }); ok {
@@ -101,6 +142,11 @@ func timedUnder(c net.Conn) *Timed {
 // Received is when the kernel received the last byte of what was last read, in
 // nanoseconds of CLOCK_MONOTONIC; 0: it did not say.
 func (t *Timed) Received() int64 { return t.received.Load() }
+
+// Given is when the kernel was last given bytes to send, in nanoseconds of
+// CLOCK_MONOTONIC: before the call, after which a busy process may not run for a
+// while. 0: it never was.
+func (t *Timed) Given() int64 { return t.given.Load() }
 
 // receipt puts the kernel's stamp of CLOCK_REALTIME on the clock that is never
 // set, by a moment at which both were read, in nanoseconds. A clock that was set

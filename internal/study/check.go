@@ -217,6 +217,9 @@ func (d *decoder) checkEndpoint() {
 			d.wrong(p, "belongs to a container that llem starts, and engine.endpoint names a server that already runs: leave one of them out")
 		}
 	}
+	if d.e.Workload.HTTP == H2C && strings.HasPrefix(at, "https:") {
+		d.wrong("workload.http", "h2c is HTTP/2 without TLS, and engine.endpoint is %s: leave one of them out", at)
+	}
 	// Clients of OpenAI's API write the address with its version.
 	d.e.Engine.Endpoint = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(at, "/"), "/v1"), "/")
 }

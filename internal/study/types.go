@@ -78,6 +78,9 @@ type GPUSettings struct {
 	SMClockMHz  int     `yaml:"sm_clock_mhz" json:"sm_clock_mhz,omitempty"`
 }
 
+// H2C is workload.http of HTTP/2 without TLS.
+const H2C = "h2c"
+
 // Workload is what is sent.
 type Workload struct {
 	// Source is synthetic, a file of prompts (made absolute against the file's folder),
@@ -85,6 +88,7 @@ type Workload struct {
 	Source                string         `yaml:"source" json:"source"`
 	Column                string         `yaml:"column" json:"column,omitempty"` // of a file of prompts; empty: the first of a few names
 	API                   string         `yaml:"api" json:"api"`                 // completions | chat
+	HTTP                  string         `yaml:"http" json:"http"`               // http1 | h2c
 	Prompts               int            `yaml:"prompts" json:"prompts"`
 	MinSeconds            float64        `yaml:"min_seconds" json:"min_seconds,omitempty"` // 0: prompts alone decide
 	MaxSeconds            float64        `yaml:"max_seconds" json:"max_seconds,omitempty"` // 0: no limit

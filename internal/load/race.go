@@ -1,0 +1,6 @@
+//go:build race
+
+package load
+
+// raceDetector: the build has it.
+const raceDetector = true

@@ -1,0 +1,135 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+)
+
+// shared are connections of HTTP/2 without TLS. Each carries as many requests as its
+// server lets it, and no more are opened than these need: the library's own pool
+// opens one for each request that finds no place.
+type shared struct {
+	transport *http.Transport
+	mu        sync.Mutex
+	conns     []*channel
+}
+
+// channel is one of them.
+type channel struct {
+	*http.ClientConn
+	socket net.Conn
+	used   bool // carried a request before
+}
+
+// open has places for n requests. It asks each connection for what the address
+// answers: from then on its server's limit is known.
+func (s *shared) open(ctx context.Context, n int, address string) error {
+	for places := 0; places < n; {
+		conn, err := s.greet(ctx, address)
+		if err != nil {
+			return fmt.Errorf("connect: %w", outOfFiles(err))
+		}
+		here := conn.Available() + conn.InFlight() // the greeting may not be cleared away yet
+		if here == 0 {
+			return errors.Join(errors.New("connect: the server closed a connection of HTTP/2, or lets it carry no request"), conn.Close())
+		}
+		places += here
+		s.mu.Lock()
+		s.conns = append(s.conns, conn)
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// greet opens a connection and waits for an answer over it.
+func (s *shared) greet(ctx context.Context, address string) (*channel, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := s.dial(ctx, req.URL)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := conn.RoundTrip(req)
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	switch {
+	case err == nil:
+		conn.used = true
+		return conn, nil
+	case ctx.Err() == nil:
+		err = fmt.Errorf("%w (workload.http: h2c is for servers that speak HTTP/2 without TLS, which SGLang does with enable-http2; else use http1)", err)
+	}
+	return nil, errors.Join(err, conn.Close())
+}
+
+func (s *shared) dial(ctx context.Context, u *url.URL) (*channel, error) {
+	var c channel
+	var err error
+	c.ClientConn, err = s.transport.NewClientConn(context.WithValue(ctx, socketKey{}, &c.socket), u.Scheme, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")))
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// RoundTrip sends a request over the first connection that has a place for it, of
+// which the library's own tells no trace.
+func (s *shared) RoundTrip(req *http.Request) (*http.Response, error) {
+	conn, used, err := s.reserve(req)
+	if err != nil {
+		return nil, err
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: conn.socket, Reused: used})
+	}
+	return conn.RoundTrip(req)
+}
+
+// reserve is a connection with a place for the request, a new one if need be: all
+// that wait meanwhile want one too. used: it has carried others.
+func (s *shared) reserve(req *http.Request) (conn *channel, used bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := s.conns[:0]
+	defer func() { s.conns = open }()
+	for _, c := range s.conns {
+		if c.Err() != nil {
+			continue
+		}
+		open = append(open, c)
+		if conn == nil && c.Reserve() == nil {
+			conn = c
+		}
+	}
+	if conn == nil {
+		if conn, err = s.dial(req.Context(), req.URL); err != nil {
+			return nil, false, err
+		}
+		open = append(open, conn)
+		err = conn.Reserve()
+	}
+	used, conn.used = conn.used, true
+	return conn, used, err
+}
+
+// CloseIdleConnections closes all, when no request is in flight any more.
+func (s *shared) CloseIdleConnections() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.conns {
+		_ = conn.Close() // nothing is left on it
+	}
+	s.conns = nil
+}
