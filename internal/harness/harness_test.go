@@ -168,9 +168,13 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		{"late reads", second, "closed", 0, 2.1, 20, "reads_late: answers were read 2.1 ms late at the 99th percentile, of inter-token latencies of 20.0 ms"},
 		{"late reads of what takes long", second, "closed", 0, 1.9, 20, ""},
 		{"reads as late as they may be", second, "closed", 0, 0.5, 1, ""},
+		{"a kernel that tells nothing", second, "closed", 0, -1, 20, "receipts_unknown: the kernel did not say"},
 		{"late reads of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
 	} {
 		x := &run{exp: study.Experiment{}, work: &work{audit: load.Audit{CPU: c.cpu, Took: 10 * second}, readLag: &stats.Summary{P99: c.readMS}}}
+		if c.readMS < 0 {
+			x.work.readLag = nil
+		}
 		x.exp.Workload.Load.Pattern = c.pattern
 		fig := load.Figures{Lag: &stats.Summary{P99: c.lagMS}, TTFT: &stats.Summary{P99: 15}}
 		if c.itlMS > 0 {

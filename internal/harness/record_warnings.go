@@ -76,6 +76,9 @@ func (x *run) clientWarnings(fig load.Figures) {
 		stamped, name = fig.TTFT, "times to first token"
 	}
 	lag := x.work.readLag
+	if lag == nil && stamped != nil {
+		x.warn("receipts_unknown", "the kernel did not say when answers came")
+	}
 	switch {
 	case share > load.MostCPUShare:
 		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
