@@ -58,5 +58,5 @@ func TestDoctorSaysWhatEndsFirst(t *testing.T) {
 	checkFinding(t, list[1], "ok", "100 a second", "")
 	checkFinding(t, list[2], "ok", "1000.00 µs of CPU for a token that comes by itself, of 64 streams; 100.00 µs", "")
 	c = calibrated{failed: trialOf(64, 9*s, s, 3), why: "answers were read 3.00 ms late"}
-	checkFinding(t, c.findings()[0], "lacking", "not 64 at 20 tokens a second; with 64 stamps were 3.00 ms late", "what else runs")
+	checkFinding(t, c.findings()[0], "lacking", "not 64 at 20 tokens a second; with 64 answers were read 3.00 ms late", "what else runs")
 }
