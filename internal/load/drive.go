@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,6 +25,8 @@ type Config struct {
 	// More makes the request that follows the last of Requests, n being its number
 	// from 0; nil, or an error: there is none.
 	More func(n int) (Request, error)
+
+	wait func(ctx context.Context, until time.Time) error // nil: by the kernel's clock
 }
 
 // Run is what a load left behind.
@@ -48,9 +51,18 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	if c.AtLeast == 0 {
 		d.AtLeast = len(c.Requests)
 	}
+	if c.wait == nil {
+		clock, err := newAlarm()
+		if err != nil {
+			return Run{}, err
+		}
+		defer clock.close()
+		d.wait = clock.wait
+	}
+	var err error
 	d.t0 = time.Now()
 	if _, open := c.Pattern.At(0); open {
-		d.open(ctx)
+		err = d.open(ctx)
 	} else {
 		d.closed(ctx)
 	}
@@ -59,7 +71,7 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	for i := range run.Traces {
 		run.End = max(run.End, run.Traces[i].End)
 	}
-	return run, ctx.Err()
+	return run, cmp.Or(ctx.Err(), err)
 }
 
 // lagsKey is where a request's context has the histogram of its run's lags, from
@@ -146,27 +158,22 @@ func (d *drive) more() bool {
 }
 
 // open sends each request at its own time, late if no place is free.
-func (d *drive) open(ctx context.Context) {
+func (d *drive) open(ctx context.Context) error {
 	var flying sync.WaitGroup
 	defer flying.Wait()
 	var places chan struct{}
 	if n := d.Pattern.InFlight(); n > 0 {
 		places = make(chan struct{}, n)
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for i, r := range d.requests {
 		due, _ := d.Pattern.At(i)
-		timer.Reset(time.Until(d.t0.Add(due)))
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
+		if err := d.wait(ctx, d.t0.Add(due)); err != nil {
+			return err
 		}
 		if places != nil {
 			select {
 			case <-ctx.Done():
-				return
+				return ctx.Err()
 			case places <- struct{}{}:
 			}
 		}
@@ -177,6 +184,7 @@ func (d *drive) open(ctx context.Context) {
 			}
 		})
 	}
+	return nil
 }
 
 // send runs one request, completes what the client left out of its trace, and

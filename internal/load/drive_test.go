@@ -80,7 +80,7 @@ func TestAClosedLoopKeepsItsConcurrencyFull(t *testing.T) {
 func TestAConstantRateKeepsItsScheduleWhateverTheServerDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{take: func(int) time.Duration { return 10 * time.Second }, sent: make([]time.Duration, 50)}
-		if _, err := Drive(t.Context(), Config{Client: s, Requests: requests(50), Pattern: Constant(8, 0)}); err != nil {
+		if _, err := Drive(t.Context(), Config{Client: s, Requests: requests(50), Pattern: Constant(8, 0), wait: byRuntime}); err != nil {
 			t.Fatal(err)
 		}
 		for i, at := range s.sent {
@@ -100,7 +100,7 @@ func TestAFullConstantRateIsLagAndNotAGap(t *testing.T) {
 			}
 			return 100 * time.Millisecond
 		}, sent: make([]time.Duration, 8)}
-		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(8), Pattern: Constant(1, 1)})
+		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(8), Pattern: Constant(1, 1), wait: byRuntime})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestDriveEndsWithItsContext(t *testing.T) {
 			defer cancel()
 			s := &slow{take: func(int) time.Duration { return time.Hour }, sent: make([]time.Duration, 9)}
 			begun := time.Now()
-			run, err := Drive(ctx, Config{Client: s, Requests: requests(9), Pattern: p})
+			run, err := Drive(ctx, Config{Client: s, Requests: requests(9), Pattern: p, wait: byRuntime})
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 2500*time.Millisecond {
 				t.Errorf("%s: ended after %v with %v", name, time.Since(begun), err)
 			}

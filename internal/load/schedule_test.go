@@ -139,7 +139,7 @@ func TestAnOverloadShowsInTheScheduledLatencies(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &slow{take: func(int) time.Duration { return 200 * time.Millisecond }, sent: make([]time.Duration, n)} // half of what comes
-		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(n), Pattern: p.Pattern})
+		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(n), Pattern: p.Pattern, wait: byRuntime})
 		if err != nil || len(run.Traces) != n {
 			t.Fatalf("%d traces, %v", len(run.Traces), err)
 		}

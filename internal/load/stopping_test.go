@@ -91,7 +91,7 @@ func TestAnOverloadIsNotCutAtTheMost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, err := Drive(t.Context(), Config{Client: counted(), Requests: requests(p.N), Pattern: p.Pattern, AtLeast: p.N, Max: 2 * second})
+		run, err := Drive(t.Context(), Config{Client: counted(), Requests: requests(p.N), Pattern: p.Pattern, AtLeast: p.N, Max: 2 * second, wait: byRuntime})
 		f := Summarise(run.Traces, true)
 		if err != nil || f.Completed != 8 || f.E2EScheduled.Max != 6250 { // due at 1.75 s, ended at 8 s
 			t.Errorf("%d completed, at most %g ms from the schedule, %v", f.Completed, f.E2EScheduled.Max, err)
