@@ -45,6 +45,9 @@ func (x *run) connections() int {
 
 // files refuses a load that needs more connections than this process may open.
 func (x *run) files() error {
+	if x.exp.Workload.HTTP == study.H2C {
+		return nil // how many it needs the server says
+	}
 	if n, most := x.connections(), load.MostConnections(); n > most {
 		return fault(HostFault, "%d requests at once need as many connections, and this process may open %d: raise the limit of open files (ulimit -n %d), or lower workload.load.concurrency or max_in_flight", n, most, n+1024)
 	}

@@ -74,8 +74,9 @@ func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace)
 			c.left()
 		}
 		if err == nil || ctx.Err() != nil || !c.stale(err) {
-			if tr.Sent = began; c.wrote() {
-				tr.Sent = time.Duration(c.sent.Load() - Monotonic(t0))
+			tr.Sent = began
+			if sent := c.sent.Load(); sent > 0 {
+				tr.Sent = time.Duration(sent - Monotonic(t0))
 			}
 			return resp, c.conn.Load(), outOfFiles(err)
 		}
@@ -100,6 +101,7 @@ type carried struct {
 	conn     atomic.Pointer[Timed]
 	before   atomic.Int64 // when the connection was given bytes before, as Timed.Given
 	sent     atomic.Int64 // and when it was given the last of these; 0: not yet
+	begun    atomic.Bool  // of one that shares its connection: its head was handed to the kernel
 	reused   atomic.Bool  // the connection had carried another request
 	answered atomic.Bool  // a byte came back
 }
@@ -118,6 +120,7 @@ func (c *carried) watch(ctx context.Context) context.Context {
 			}
 			c.answered.Store(true)
 		},
+		WroteHeaders: func() { c.begun.Store(c.shared) }, // of HTTP/1.1 they are still in a buffer
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			if c.shared && w.Err == nil { // of HTTP/1.1 the library says so before it has written the last
 				c.left()
@@ -136,9 +139,8 @@ func (c *carried) left() {
 	}
 }
 
-// wrote says that some of the request was handed to the kernel, or of one that shares
-// its connection, which cannot be computed before it is whole, all.
-func (c *carried) wrote() bool { return c.sent.Load() > 0 }
+// wrote says that some of the request was handed to the kernel.
+func (c *carried) wrote() bool { return c.begun.Load() || c.sent.Load() > 0 }
 
 // closedIdle is the library's word, which it does not export, for a connection
 // whose end had come before the request was begun.

@@ -136,11 +136,12 @@ func TestOnlyWhatNeverLeftIsSentAgain(t *testing.T) {
 		err                     string
 		want                    bool
 	}{
-		"a new connection":               {false, false, false, "connection refused", false},
-		"a kept one, nothing written":    {true, false, false, "write: broken pipe", true},
-		"a kept one, closed before":      {true, true, false, `Post "http://h": ` + closedIdle, true},
-		"a kept one, reset after a send": {true, true, false, "read: connection reset by peer", false},
-		"a kept one, half answered":      {true, true, true, "unexpected EOF", false},
+		"a new connection":                                     {false, false, false, "connection refused", false},
+		"a kept one, nothing written":                          {true, false, false, "write: broken pipe", true},
+		"a kept one, closed before":                            {true, true, false, `Post "http://h": ` + closedIdle, true},
+		"a kept one, reset after a send":                       {true, true, false, "read: connection reset by peer", false},
+		"a kept one that others share, whose head was written": {true, true, false, "stream error", false},
+		"a kept one, half answered":                            {true, true, true, "unexpected EOF", false},
 	} {
 		var got carried
 		got.reused.Store(c.reused)

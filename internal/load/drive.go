@@ -51,7 +51,8 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	if c.AtLeast == 0 {
 		d.AtLeast = len(c.Requests)
 	}
-	if c.wait == nil {
+	_, open := c.Pattern.At(0)
+	if open && c.wait == nil {
 		clock, err := newAlarm()
 		if err != nil {
 			return Run{}, err
@@ -61,7 +62,7 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	}
 	var err error
 	d.t0 = time.Now()
-	if _, open := c.Pattern.At(0); open {
+	if open {
 		err = d.open(ctx)
 	} else {
 		d.closed(ctx)

@@ -113,9 +113,41 @@ func TestASharedConnectionThatIdledAwayIsReplaced(t *testing.T) {
 			t.Fatalf("request %d: %+v", i, tr)
 		}
 		s.CloseClientConnections()
+		for c.shared.conns[0].Err() == nil { // else it may be sent over a connection whose end is under way, and fail
+			time.Sleep(time.Millisecond)
+		}
 	}
 	if n := posts.Load(); n != 3 {
 		t.Errorf("%d requests came of 3", n)
+	}
+}
+
+// A stream that its server gives up while the rest of the request waits to be sent has
+// reached it, and is not begun again.
+func TestAStreamThatIsResetIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	var posts atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			posts.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, "{}")
+	}))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
+	s.Start()
+	defer s.Close()
+	c := NewOpenAI(OpenAIOptions{BaseURL: s.URL, H2C: true, Timeout: 10 * time.Second})
+	defer c.Close()
+	reqs := []Request{{Prompt: strings.Repeat("long ", 60_000)}}
+	if err := c.Prepare(t.Context(), reqs); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(1)})
+	if err != nil || run.Traces[0].Status != StatusFailed || posts.Load() != 1 {
+		t.Errorf("%d requests came of one; %+v, %v", posts.Load(), run.Traces, err)
 	}
 }
 

@@ -108,7 +108,7 @@ func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
 		}
 		o.bodies[r.ID] = body
 	}
-	if o.opt.OneShot {
+	if o.opt.OneShot && o.shared == nil {
 		return nil // none would be there when its request is due
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)

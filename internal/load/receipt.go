@@ -63,11 +63,14 @@ func NewTimed(c net.Conn) (*Timed, error) {
 		t.msg.SetIovlen(1)
 		t.msg.SetControllen(len(t.oob))
 		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&t.msg)), 0)
+		for errno == unix.EINTR {
+			n, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&t.msg)), 0)
+		}
 		t.n, t.oobn, t.errno = int(n), int(t.msg.Controllen), errno
 		if raceDetector && errno == 0 {
 			_, _ = syscall.Read(int(fd), nil) // what was sent happened before: it sees no other read than its own
 		}
-		return errno != unix.EAGAIN && errno != unix.EINTR
+		return errno != unix.EAGAIN
 	}
 	t.send = func(fd uintptr) bool {
 		for len(t.from) > 0 {
@@ -148,16 +151,21 @@ func (t *Timed) Received() int64 { return t.received.Load() }
 // while. 0: it never was.
 func (t *Timed) Given() int64 { return t.given.Load() }
 
+// clocksApart is more than the time between the readings of two clocks, and less
+// than anybody sets one by.
+const clocksApart = time.Millisecond
+
 // receipt puts the kernel's stamp of CLOCK_REALTIME on the clock that is never
 // set, by a moment at which both were read, in nanoseconds. A clock that was set
 // between stamp and read gives a time that cannot be: before what had come
-// earlier, or not yet. Then, and without a stamp, it is unknown: 0.
+// earlier, or not yet. Then, and without a stamp, it is unknown: 0. What was read
+// in pieces came at once, however far apart the two clocks were read each time.
 func receipt(mono, wall, stamp, earlier int64) int64 {
 	at := mono - (wall - stamp)
-	if stamp == 0 || at > mono || at < earlier {
+	if stamp == 0 || at > mono || at < earlier-int64(clocksApart) {
 		return 0
 	}
-	return at
+	return max(at, earlier)
 }
 
 // stampIn finds the kernel's stamp, in nanoseconds of CLOCK_REALTIME, in what came
@@ -182,19 +190,25 @@ type stamper struct {
 	t0   time.Time
 	lags *histogram // nil: nobody asks
 	last int64      // of the connection, when it was last looked at
+	said time.Duration
 }
 
 // stamp is when the kernel received the last of what was just read of the
 // response, or where it did not say, now; since t0, in the steps of chunks. Where
 // several streams share the connection it is of what was last read for any: still
-// no earlier than the truth, and no later than now.
+// no earlier than the truth, and no later than now. It never goes back.
 func (s *stamper) stamp() time.Duration {
+	s.said = max(s.said, inSteps(s.at()))
+	return s.said
+}
+
+func (s *stamper) at() time.Duration {
 	var at int64
 	if s.conn != nil {
 		at = s.conn.Received()
 	}
 	if at == 0 {
-		return inSteps(time.Since(s.t0))
+		return time.Since(s.t0)
 	}
 	if at != s.last {
 		s.last = at
@@ -202,7 +216,7 @@ func (s *stamper) stamp() time.Duration {
 			s.lags.add(time.Duration(s.conn.lag.Load()), 1)
 		}
 	}
-	return inSteps(time.Duration(at - Monotonic(s.t0)))
+	return time.Duration(at - Monotonic(s.t0))
 }
 
 // inSteps is d in the steps of chunks.

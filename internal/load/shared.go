@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"sync"
 )
 
@@ -20,6 +21,7 @@ type shared struct {
 	transport *http.Transport
 	mu        sync.Mutex
 	conns     []*channel
+	dialling  chan struct{} // closed when the one that is being opened is there, or is not; nil: none is
 }
 
 // channel is one of them.
@@ -37,7 +39,12 @@ func (s *shared) open(ctx context.Context, n int, address string) error {
 		if err != nil {
 			return fmt.Errorf("connect: %w", outOfFiles(err))
 		}
-		here := conn.Available() + conn.InFlight() // the greeting may not be cleared away yet
+		here := conn.Available()
+		if n := conn.InFlight(); n > 0 {
+			here += n // the greeting, which is not cleared away yet
+		} else {
+			here = conn.Available()
+		}
 		if here == 0 {
 			return errors.Join(errors.New("connect: the server closed a connection of HTTP/2, or lets it carry no request"), conn.Close())
 		}
@@ -68,7 +75,7 @@ func (s *shared) greet(ctx context.Context, address string) (*channel, error) {
 	case err == nil:
 		conn.used = true
 		return conn, nil
-	case ctx.Err() == nil:
+	case !errors.Is(ctx.Err(), context.Canceled):
 		err = fmt.Errorf("%w (workload.http: h2c is for servers that speak HTTP/2 without TLS, which SGLang does with enable-http2; else use http1)", err)
 	}
 	return nil, errors.Join(err, conn.Close())
@@ -97,31 +104,57 @@ func (s *shared) RoundTrip(req *http.Request) (*http.Response, error) {
 	return conn.RoundTrip(req)
 }
 
-// reserve is a connection with a place for the request, a new one if need be: all
-// that wait meanwhile want one too. used: it has carried others.
+// reserve is a connection with a place for the request, a new one if need be, and
+// whether it has carried others. One is opened at a time, and who finds no place
+// meanwhile looks again when it is there.
 func (s *shared) reserve(req *http.Request) (conn *channel, used bool, err error) {
+	for {
+		s.mu.Lock()
+		if conn = s.place(); conn != nil {
+			used, conn.used = conn.used, true
+			s.mu.Unlock()
+			return conn, used, nil
+		}
+		opened := s.dialling
+		if opened == nil {
+			s.dialling = make(chan struct{})
+			s.mu.Unlock()
+			conn, err = s.grow(req)
+			return conn, false, err
+		}
+		s.mu.Unlock()
+		select {
+		case <-opened:
+		case <-req.Context().Done():
+			return nil, false, req.Context().Err()
+		}
+	}
+}
+
+// place is a connection on which a place is now the caller's; nil: there is none.
+// Those that were closed it forgets. Hold mu.
+func (s *shared) place() (conn *channel) {
+	s.conns = slices.DeleteFunc(s.conns, func(c *channel) bool { return c.Err() != nil })
+	for _, c := range s.conns {
+		if c.Reserve() == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// grow opens a connection, with a place on it.
+func (s *shared) grow(req *http.Request) (*channel, error) {
+	conn, err := s.dial(req.Context(), req.URL)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	open := s.conns[:0]
-	defer func() { s.conns = open }()
-	for _, c := range s.conns {
-		if c.Err() != nil {
-			continue
-		}
-		open = append(open, c)
-		if conn == nil && c.Reserve() == nil {
-			conn = c
-		}
+	close(s.dialling)
+	s.dialling = nil
+	if err != nil {
+		return nil, err
 	}
-	if conn == nil {
-		if conn, err = s.dial(req.Context(), req.URL); err != nil {
-			return nil, false, err
-		}
-		open = append(open, conn)
-		err = conn.Reserve()
-	}
-	used, conn.used = conn.used, true
-	return conn, used, err
+	s.conns, conn.used = append(s.conns, conn), true
+	return conn, conn.Reserve()
 }
 
 // CloseIdleConnections closes all, when no request is in flight any more.
