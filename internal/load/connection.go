@@ -109,9 +109,10 @@ type carried struct {
 func (c *carried) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(g httptrace.GotConnInfo) {
-			conn := timedUnder(g.Conn)
-			c.before.Store(conn.Given())
-			c.conn.Store(conn)
+			if conn := timedUnder(g.Conn); conn != nil {
+				c.before.Store(conn.Given())
+				c.conn.Store(conn)
+			}
 			c.reused.Store(g.Reused)
 		},
 		GotFirstResponseByte: func() {

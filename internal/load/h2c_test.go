@@ -13,13 +13,23 @@ import (
 	"time"
 )
 
+// h2cServer speaks HTTP/2 without TLS; Start it. It is closed with the test.
+func h2cServer(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(s.Close)
+	return s
+}
+
 // Many streams share few connections, each stamped as one that has its own.
 func TestStreamsShareConnections(t *testing.T) {
 	t.Parallel()
 	const streams, tokens, most = 300, 20, 100
 	var conns, others atomic.Int64
 	var began sync.Map // of a request, by its body: when its first token was written, ns of CLOCK_MONOTONIC
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != "HTTP/2.0" {
 			others.Add(1)
 		}
@@ -39,10 +49,7 @@ func TestStreamsShareConnections(t *testing.T) {
 			write(w, one)
 		}
 		write(w, last, done)
-	}))
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetHTTP1(true)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	})
 	s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: most}
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -50,7 +57,6 @@ func TestStreamsShareConnections(t *testing.T) {
 		}
 	}
 	s.Start()
-	defer s.Close()
 	c := NewOpenAI(OpenAIOptions{BaseURL: s.URL, Connections: streams, H2C: true})
 	defer c.Close()
 	reqs := make([]Request, streams)
@@ -93,16 +99,13 @@ func TestStreamsShareConnections(t *testing.T) {
 func TestASharedConnectionThatIdledAwayIsReplaced(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			posts.Add(1)
 		}
 		write(w, one, last, done)
-	}))
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	})
 	s.Start()
-	defer s.Close()
 	c := NewOpenAI(OpenAIOptions{BaseURL: s.URL, H2C: true})
 	defer c.Close()
 	if err := c.Prepare(t.Context(), []Request{{}}); err != nil {
@@ -127,18 +130,15 @@ func TestASharedConnectionThatIdledAwayIsReplaced(t *testing.T) {
 func TestAStreamThatIsResetIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := h2cServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			posts.Add(1)
 			panic(http.ErrAbortHandler)
 		}
 		fmt.Fprint(w, "{}")
-	}))
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	})
 	s.Config.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
 	s.Start()
-	defer s.Close()
 	c := NewOpenAI(OpenAIOptions{BaseURL: s.URL, H2C: true, Timeout: 10 * time.Second})
 	defer c.Close()
 	reqs := []Request{{Prompt: strings.Repeat("long ", 60_000)}}

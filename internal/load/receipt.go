@@ -62,7 +62,7 @@ func NewTimed(c net.Conn) (*Timed, error) {
 		t.msg = unix.Msghdr{Iov: &t.iov, Control: &t.oob[0]}
 		t.msg.SetIovlen(1)
 		t.msg.SetControllen(len(t.oob))
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&t.msg)), 0)
+		n, errno := uintptr(0), unix.EINTR
 		for errno == unix.EINTR {
 			n, _, errno = unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&t.msg)), 0)
 		}

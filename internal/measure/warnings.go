@@ -40,7 +40,7 @@ var kinds = map[string]kind{
 	"quick_mode":                   {Doubt, "run without --quick for a figure to keep"},
 	"client_bound":                 {Doubt, "give the client more free cores, or lower the concurrency or rate: `llem doctor --client` says what it can drive here"},
 	"reads_late":                   {Doubt, "stop what else runs on this host: tokens that waited together to be read have the last one's time, and a closed loop sends later by as much; `llem doctor --client` says what it can drive here"},
-	"receipts_unknown":             {Note, "stamps are of llem's reads, which a busy host makes late: measure on a kernel that says when bytes came (SO_TIMESTAMPNS; gVisor and the like do not)"},
+	"receipts_unknown":             {Note, "stamps are of llem's reads, which a busy host makes late: measure on a kernel that says when bytes came (SO_TIMESTAMPNS)"},
 	"requests_failed":              {Doubt, "see status and error in requests.parquet and the end of engine.log"},
 	"token_count_mismatch":         {Doubt, "compare tokens in result.json with engine.counters and the plan; look for retries, other clients of the server, or tokens that the engine adds or cuts off"},
 	"output_length_not_controlled": {Note, "for equal work set workload.sampling.ignore_eos: true, and take an engine that heeds it (`llem engines`)"},
