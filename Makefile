@@ -96,6 +96,14 @@ bench: ## Go benchmarks, in the format that benchstat reads; how true the client
 bench-peers: build ## llem beside guidellm, aiperf, inference-perf and vllm bench serve: what a token costs each
 	go run ./bench/peers -venvs "$$(bench/peers/venvs)"
 
+# Runs and studies that make kills ends, and what it is given beside that: KILLS="-seed 7 -case 12".
+N ?= 300
+.PHONY: kills
+kills: build ## kill runs and studies N times, at random moments of every phase, and check what is left; N=2000
+	@scripts/docker-up --stand-in-gpu
+	@$(MAKE) --no-print-directory reference
+	go run ./bench/kills -llem bin/llem -n $(N) $(KILLS)
+
 .PHONY: release-check
 release-check: ## build a release snapshot in dist/ and check it: glibc, start, archive, completions, NVML
 	@scripts/release-check --needs
