@@ -1,0 +1,126 @@
+package hub_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/llenergymeasure/llem/internal/hub"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/model-table.md")
+
+// knownWrong are models that are still counted wrong with confidence, and what is.
+var knownWrong = map[string]string{
+	"starcoder2-3b": "attention without its window", "gemma-2-2b": "attention without its window", "exaone-4.0-32b": "attention without its window",
+	"granite-4.0-h-tiny": "attention of every layer", "granite-4.0-h-small": "attention of every layer", "lfm2-1.2b": "attention of every layer", "jamba-v0.1": "attention of every layer",
+	"rwkv-4-169m": "rwkv.embeddings, head", "mamba-2.8b": "backbone.embeddings",
+	"hunyuan-a13b": "moe_topk", "ernie-4.5-21b-a3b": "moe_k", "dbrx": "ffn_config",
+}
+
+// Every model is counted as its card says, or the answer is null or of low
+// confidence for a reason that its fixture gives. None is wrong with confidence.
+func TestPublishedModels(t *testing.T) {
+	names, models := readPublished(t)
+	answers := make([]answer, len(names))
+	t.Run("models", func(t *testing.T) {
+		for i, name := range names {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				m := models[name]
+				w := m.truth()
+				m.holdToCard(t, w)
+				answers[i] = inspect(m.write(t, t.TempDir()))
+				m.check(t, name, answers[i], w)
+			})
+		}
+	})
+	var b strings.Builder
+	b.WriteString(tableHead)
+	for i, name := range names {
+		m := models[name]
+		b.WriteString(m.row(answers[i], m.truth()))
+	}
+	holdDocs(t, "../../docs/model-table.md", b.String())
+}
+
+func (m published) check(t *testing.T, name string, a answer, w truth) {
+	t.Helper()
+	wrong := m.faults(a, w)
+	unsure := a.n == 0 || a.e.Confidence == hub.Low
+	_, known := knownWrong[name]
+	bad := len(wrong) > 0 && (!unsure || m.Unsure == "")
+	switch {
+	case known && !bad:
+		t.Errorf("right: take it out of knownWrong")
+	case known:
+	case bad:
+		t.Errorf("%s: %s (confidence %q, from %s, %v)", m.Name, strings.Join(wrong, "; "), a.e.Confidence, a.p.Source, a.err)
+	}
+}
+
+const tableHead = `# Models that are counted
+
+Made by ` + "`go test ./internal/hub -run TestPublishedModels -update`" + `. The test writes each model's published configuration, tensor
+names and shapes into a folder (no weights), lets llem count them, and compares total, active parameters, N and the
+operations of attention with sums by hand. The sums have to agree with the model card. The test fails when a count is wrong and its
+confidence is not low.
+
+N is the number in ` + "`2 × N × tokens`" + `: active parameters without tables of embeddings and the output layer. Total and active are of
+the part that writes text; a card may count more (named in its column). "–" is null: llem does not know and says why.
+
+| model | files | total | active | N used | confidence | source of the figure it is held to |
+|---|---|---|---|---|---|---|
+`
+
+// row is a line of the table: what llem says, and the truth where that is not it.
+func (m published) row(a answer, w truth) string {
+	files := m.Files
+	if files == "" {
+		files = "BF16"
+	}
+	confidence := a.e.Confidence
+	if a.n == 0 {
+		confidence = "–"
+	}
+	figure := func(got, want int64) string {
+		switch {
+		case got == 0:
+			return "–"
+		case got < want-want/1000 || got > want+want/1000:
+			return fmt.Sprintf("%s (is %s)", short(got), short(want))
+		}
+		return short(got)
+	}
+	source := m.Card.Source
+	if m.Unsure != "" {
+		source += ". " + m.Unsure
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", m.Name, files, figure(a.p.Total, w.total), figure(a.p.Active, w.active), figure(a.n, w.n), confidence, source)
+}
+
+func short(n int64) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%.1f M", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.2f B", float64(n)/1e9)
+}
+
+func holdDocs(t *testing.T, path, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("%s (go test ./internal/hub -update rewrites it): -want +got:\n%s", path, diff)
+	}
+}
