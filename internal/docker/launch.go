@@ -189,7 +189,7 @@ func (s *server) reachable(ctx context.Context) bool {
 // up.
 func (s *server) ready(ctx context.Context) error {
 	// The dialer's own limit ends a dial that outlives its question.
-	ask := &http.Client{Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: readyTimeout}).DialContext}}
+	ask := &http.Client{CheckRedirect: engine.SameServer, Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: readyTimeout}).DialContext}}
 	deadline := time.NewTimer(s.spec.ReadyTimeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(readyPoll)

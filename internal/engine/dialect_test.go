@@ -98,7 +98,7 @@ func TestDialects(t *testing.T) {
 // What llem puts into a request's body is beneath workload.extra_body.
 func TestTheUsersBodyIsAbove(t *testing.T) {
 	s := &standin{stream: streams["llamacpp completions"].stream}
-	c := llamacpp.Client(s.serve(t), ClientOptions{API: "completions", Model: "m", ExtraBody: map[string]any{"top_k": 40, "cache_prompt": true}})
+	c := llamacpp.Client(Address{URL: s.serve(t)}, ClientOptions{API: "completions", Model: "m", ExtraBody: map[string]any{"top_k": 40, "cache_prompt": true}})
 	if _, err := load.Drive(t.Context(), load.Config{Client: c, Requests: []load.Request{{Tokens: []int{1}, MaxOutputTokens: 3}}, Pattern: load.Closed(1)}); err != nil {
 		t.Fatal(err)
 	}

@@ -136,14 +136,14 @@ func room(w study.Workload, h Host) int {
 }
 
 // llamacppProps reads the version and the context of one slot.
-func llamacppProps(ctx context.Context, baseURL string, i *Info) error {
+func llamacppProps(ctx context.Context, at Address, i *Info) error {
 	var p struct {
 		Build    string `json:"build_info"`
 		Settings struct {
 			Context int `json:"n_ctx"`
 		} `json:"default_generation_settings"`
 	}
-	if err := getJSON(ctx, baseURL+"/props", &p); err != nil {
+	if err := getJSON(ctx, at, "/props", &p); err != nil {
 		return err
 	}
 	i.Version, i.ContextLength = p.Build, p.Settings.Context

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -41,10 +42,10 @@ type metric struct {
 	plus  string // a name whose sum is added; empty: none
 }
 
-// counters reads url in Prometheus' format; nil where the server has no such
+// counters reads a route in Prometheus' format; nil where the server has no such
 // route.
-func counters(ctx context.Context, url string, metrics []metric) (Counters, error) {
-	body, err := fetch(ctx, http.MethodGet, url)
+func counters(ctx context.Context, at Address, route string, metrics []metric) (Counters, error) {
+	body, err := fetch(ctx, http.MethodGet, at, route)
 	var answer *refusal
 	switch {
 	case errors.As(err, &answer) && answer.code == http.StatusNotFound:
@@ -93,5 +94,6 @@ func ParseMetrics(text string) map[string]float64 {
 		}
 		out[name] += v
 	}
+	maps.DeleteFunc(out, func(_ string, v float64) bool { return math.IsInf(v, 0) }) // each was finite, their sum is not
 	return out
 }

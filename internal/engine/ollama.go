@@ -92,14 +92,14 @@ func ollamaEnv(e study.Experiment, h Host) map[string]string {
 }
 
 // ollamaLoaded reads what /api/ps says of the model that is loaded.
-func ollamaLoaded(ctx context.Context, baseURL string, i *Info) error {
+func ollamaLoaded(ctx context.Context, at Address, i *Info) error {
 	var ps struct {
 		Models []struct {
 			Name    string `json:"name"`
 			Context int    `json:"context_length"`
 		} `json:"models"`
 	}
-	if err := getJSON(ctx, baseURL+"/api/ps", &ps); err != nil {
+	if err := getJSON(ctx, at, "/api/ps", &ps); err != nil {
 		return err
 	}
 	i.Engine = "ollama"           // its owned_by is the namespace of the model

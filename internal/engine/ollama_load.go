@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -29,33 +30,37 @@ const (
 // Ollama's library, with the context and the parameters of the experiment, and
 // waits until it is in memory. They belong to the model and not to the request
 // that loads it: a request with other options would load it again.
-func (ollamaEngine) Load(ctx context.Context, baseURL string, e study.Experiment, h Host) (string, error) {
+func (ollamaEngine) Load(ctx context.Context, at Address, e study.Experiment, h Host) (string, error) {
 	create := map[string]any{"model": ollamaModel, "parameters": ollamaParameters(e, h)}
 	if e.Workload.API == "completions" {
 		create["template"] = verbatim
 	}
 	if h.Model.Path != "" {
-		digest, err := ollamaBlob(ctx, baseURL, hostFile(h.Model))
+		digest, err := ollamaBlob(ctx, at, hostFile(h.Model))
 		if err != nil {
 			return "", err
 		}
 		create["files"] = map[string]string{filepath.Base(h.Model.Path): digest}
 	} else {
-		if err := ollamaPull(ctx, baseURL, e.Model); err != nil {
+		if err := ollamaPull(ctx, at, e.Model); err != nil {
 			return "", err
 		}
 		create["from"] = e.Model
 	}
-	if err := ollamaDo(ctx, baseURL+"/api/create", create); err != nil {
+	if err := ollamaDo(ctx, at, "/api/create", create); err != nil {
 		return "", fmt.Errorf("make the model: %w", err)
 	}
-	body, err := post(ctx, baseURL+"/api/generate", map[string]any{"model": ollamaModel, "keep_alive": -1, "stream": false})
+	body, err := post(ctx, at, "/api/generate", map[string]any{"model": ollamaModel, "keep_alive": -1, "stream": false})
 	if err != nil {
 		return "", fmt.Errorf("load the model: %w", err)
 	}
 	defer body.Close()
 	var loaded struct{ Done bool }
-	if err := json.NewDecoder(body).Decode(&loaded); err != nil {
+	data, err := readAll(body, most, at.URL+"/api/generate")
+	if err == nil {
+		err = json.Unmarshal(data, &loaded)
+	}
+	if err != nil {
 		return "", fmt.Errorf("load the model: %w", err)
 	}
 	if !loaded.Done {
@@ -81,8 +86,8 @@ func ollamaParameters(e study.Experiment, h Host) map[string]any {
 }
 
 // ollamaPull has the server fetch a model of the library that it does not have.
-func ollamaPull(ctx context.Context, baseURL, model string) error {
-	body, err := post(ctx, baseURL+"/api/show", map[string]any{"model": model})
+func ollamaPull(ctx context.Context, at Address, model string) error {
+	body, err := post(ctx, at, "/api/show", map[string]any{"model": model})
 	if err == nil {
 		return body.Close()
 	}
@@ -90,7 +95,7 @@ func ollamaPull(ctx context.Context, baseURL, model string) error {
 	if !errors.As(err, &answer) || answer.code != http.StatusNotFound {
 		return err
 	}
-	if err := ollamaDo(ctx, baseURL+"/api/pull", map[string]any{"model": model}); err != nil {
+	if err := ollamaDo(ctx, at, "/api/pull", map[string]any{"model": model}); err != nil {
 		return fmt.Errorf("pull %s from Ollama's library: %w", model, err)
 	}
 	return nil
@@ -98,29 +103,42 @@ func ollamaPull(ctx context.Context, baseURL, model string) error {
 
 // ollamaDo asks for a task whose progress comes as lines of JSON, and reads them
 // to its end.
-func ollamaDo(ctx context.Context, url string, task any) error {
-	body, err := post(ctx, url, task)
+func ollamaDo(ctx context.Context, at Address, route string, task any) error {
+	body, err := post(ctx, at, route, task)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	var last struct{ Status, Error string }
-	for lines := json.NewDecoder(body); ; {
-		switch err := lines.Decode(&last); {
-		case err == io.EOF && last.Status == "success":
-			return nil
-		case err == io.EOF:
-			return fmt.Errorf("%s ended at %q and not with success", url, last.Status)
-		case err != nil:
-			return fmt.Errorf("%s: %w", url, err)
-		case last.Error != "":
-			return errors.New(last.Error)
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, ollamaLine)
+	for lines.Scan() {
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
+			return fmt.Errorf("%s%s: %w", at, route, err)
+		}
+		if last.Error != "" {
+			return fmt.Errorf("%.500s", last.Error)
 		}
 	}
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("%s%s: a line of progress is over %d bytes, more than llem reads of one", at, route, ollamaLine)
+	case err != nil:
+		return fmt.Errorf("%s%s: %w", at, route, err)
+	case last.Status != "success":
+		return fmt.Errorf("%s%s ended at %.100q and not with success", at, route, last.Status)
+	}
+	return nil
 }
 
+// ollamaLine is the longest line of progress that is read.
+const ollamaLine = 1 << 20
+
 // ollamaBlob hands the server a file, under the name of its content.
-func ollamaBlob(ctx context.Context, baseURL, file string) (digest string, err error) {
+func ollamaBlob(ctx context.Context, at Address, file string) (digest string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
@@ -135,12 +153,12 @@ func ollamaBlob(ctx context.Context, baseURL, file string) (digest string, err e
 		return "", err
 	}
 	digest = fmt.Sprintf("sha256:%x", sum.Sum(nil))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, baseURL+"/api/blobs/"+digest, io.NopCloser(f))
+	req, err := at.request(ctx, http.MethodPost, "/api/blobs/"+digest, io.NopCloser(f))
 	if err != nil {
 		return "", err
 	}
 	req.ContentLength = size
-	body, err := answered(req)
+	body, err := answered(at, "/api/blobs/"+digest, req)
 	if err != nil {
 		return "", fmt.Errorf("hand over %s: %w", file, err)
 	}
@@ -161,21 +179,21 @@ func (r reader) Read(p []byte) (int, error) {
 }
 
 // post sends JSON; close what it returns. Its context bounds it.
-func post(ctx context.Context, url string, what any) (io.ReadCloser, error) {
+func post(ctx context.Context, at Address, route string, what any) (io.ReadCloser, error) {
 	b, err := json.Marshal(what)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
+	req, err := at.request(ctx, http.MethodPost, route, bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return answered(req)
+	return answered(at, route, req)
 }
 
 // answered sends a request; anything but a success is a *refusal.
-func answered(req *http.Request) (io.ReadCloser, error) {
+func answered(at Address, route string, req *http.Request) (io.ReadCloser, error) {
 	resp, err := prober.Do(req)
 	if err != nil {
 		return nil, err
@@ -184,6 +202,5 @@ func answered(req *http.Request) (io.ReadCloser, error) {
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what came is what there is
-	return nil, &refusal{url: req.URL.String(), code: resp.StatusCode, status: resp.Status, body: body}
+	return nil, refused(at, route, resp)
 }

@@ -64,7 +64,7 @@ func (l *library) load(t *testing.T, text string, m Model) (string, error) {
 	l.bodies = map[string]map[string]any{}
 	s := httptest.NewServer(l)
 	defer s.Close()
-	return ollama.Load(t.Context(), s.URL, decoded(t, text), Host{Model: m})
+	return ollama.Load(t.Context(), Address{URL: s.URL}, decoded(t, text), Host{Model: m})
 }
 
 func TestOllamaIsHandedItsModel(t *testing.T) {
@@ -145,7 +145,7 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	url := server(t, map[string]string{"POST /api/show": "hang"})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ollama.Load(ctx, url, decoded(t, "model: m\nengine: {image: i}\n"), Host{}); !errors.Is(err, context.Canceled) {
+	if _, err := ollama.Load(ctx, Address{URL: url}, decoded(t, "model: m\nengine: {image: i}\n"), Host{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want the context's", err)
 	}
 }

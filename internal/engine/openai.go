@@ -30,11 +30,11 @@ type openai struct {
 	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell
 	metrics string   // route; empty: it has none in Prometheus' format
 	counts  []metric
-	reset   func(ctx context.Context, baseURL string) (how string, err error) // empties the prefix cache; nil: it cannot be
+	reset   func(ctx context.Context, at Address) (how string, err error) // empties the prefix cache; nil: it cannot be
 	// tokenizer is its route that counts a text's tokens; nil: it has none, or none that
 	// is known here.
 	tokenizer *tokenizer
-	more      func(ctx context.Context, baseURL string, i *Info) error // what only this server tells; nil: nothing
+	more      func(ctx context.Context, at Address, i *Info) error // what only this server tells; nil: nothing
 }
 
 func (o *openai) Name() string   { return o.name }
@@ -46,14 +46,14 @@ func (o *openai) dialect() *openai { return o }
 
 func (o *openai) Spec(e study.Experiment, h Host) (Spec, error) { return o.spec(e, h) }
 
-func (o *openai) Client(baseURL string, c ClientOptions) load.Client {
+func (o *openai) Client(at Address, c ClientOptions) load.Client {
 	extra := maps.Clone(o.body)
 	if extra == nil {
 		extra = map[string]any{}
 	}
 	maps.Copy(extra, c.ExtraBody)
 	return load.NewOpenAI(load.OpenAIOptions{
-		BaseURL: baseURL, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
+		BaseURL: at.URL, Header: at.Header, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
 		IgnoreEOS: c.IgnoreEOS && o.traits.IgnoreEOS, ExtraBody: extra, Timeout: c.Timeout, KeepText: c.KeepText,
 		Connections: c.Connections, H2C: c.H2C, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
 	})
@@ -78,13 +78,13 @@ type models struct {
 }
 
 // Probe asks /v1/models, and the engine's own routes.
-func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
+func (o *openai) Probe(ctx context.Context, at Address) (Info, error) {
 	var m models
-	if err := getJSON(ctx, baseURL+"/v1/models", &m); err != nil {
+	if err := getJSON(ctx, at, "/v1/models", &m); err != nil {
 		return Info{}, err
 	}
 	if len(m.Data) == 0 {
-		return Info{}, fmt.Errorf("%s/v1/models lists no model", baseURL)
+		return Info{}, fmt.Errorf("%s/v1/models lists no model", at)
 	}
 	d := m.Data[0]
 	var served []string
@@ -101,13 +101,13 @@ func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
 	}
 	for _, route := range o.version {
 		var v struct{ Version string }
-		if err := getJSON(ctx, baseURL+route, &v); err == nil { // an imitation may not have it
+		if err := getJSON(ctx, at, route, &v); err == nil { // an imitation may not have it
 			i.Version = v.Version
 			break
 		}
 	}
 	if o.more != nil {
-		if err := o.more(ctx, baseURL, &i); err != nil {
+		if err := o.more(ctx, at, &i); err != nil {
 			return i, err
 		}
 	}
@@ -116,19 +116,19 @@ func (o *openai) Probe(ctx context.Context, baseURL string) (Info, error) {
 
 // Counters reads the server's metrics; nil where it has none, or was not told to
 // serve them.
-func (o *openai) Counters(ctx context.Context, baseURL string) (Counters, error) {
+func (o *openai) Counters(ctx context.Context, at Address) (Counters, error) {
 	if o.metrics == "" {
 		return nil, nil
 	}
-	return counters(ctx, baseURL+o.metrics, o.counts)
+	return counters(ctx, at, o.metrics, o.counts)
 }
 
 // CanReset says whether the server's prefix cache can be emptied.
 func (o *openai) CanReset() bool { return o.reset != nil }
 
 // ResetCache empties it, and says how.
-func (o *openai) ResetCache(ctx context.Context, baseURL string) (string, error) {
-	return o.reset(ctx, baseURL)
+func (o *openai) ResetCache(ctx context.Context, at Address) (string, error) {
+	return o.reset(ctx, at)
 }
 
 // owner is the engine whose servers say that they own their models by this name.

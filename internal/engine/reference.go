@@ -47,17 +47,17 @@ func (reference) Traits() Traits {
 	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Versions: "this one"}
 }
 
-func (reference) Client(baseURL string, o ClientOptions) load.Client {
+func (reference) Client(at Address, o ClientOptions) load.Client {
 	return load.NewOpenAI(load.OpenAIOptions{
-		BaseURL: baseURL, API: o.API, Model: o.Model, Seed: o.Seed, Temperature: o.Temperature,
+		BaseURL: at.URL, Header: at.Header, API: o.API, Model: o.Model, Seed: o.Seed, Temperature: o.Temperature,
 		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections, H2C: o.H2C,
 	})
 }
 
 // Probe reads /version and /v1/models.
-func (reference) Probe(ctx context.Context, baseURL string) (Info, error) {
+func (reference) Probe(ctx context.Context, at Address) (Info, error) {
 	var v struct{ Version string }
-	if err := getJSON(ctx, baseURL+"/version", &v); err != nil {
+	if err := getJSON(ctx, at, "/version", &v); err != nil {
 		return Info{}, err
 	}
 	var models struct {
@@ -76,11 +76,11 @@ func (reference) Probe(ctx context.Context, baseURL string) (Info, error) {
 			HeadDim       int    `json:"head_dim"`
 		}
 	}
-	if err := getJSON(ctx, baseURL+"/v1/models", &models); err != nil {
+	if err := getJSON(ctx, at, "/v1/models", &models); err != nil {
 		return Info{}, err
 	}
 	if len(models.Data) == 0 {
-		return Info{}, fmt.Errorf("%s/v1/models lists no model", baseURL)
+		return Info{}, fmt.Errorf("%s/v1/models lists no model", at)
 	}
 	m := models.Data[0]
 	return Info{
@@ -91,8 +91,8 @@ func (reference) Probe(ctx context.Context, baseURL string) (Info, error) {
 }
 
 // Sync returns when nothing is running or waiting in the engine.
-func (reference) Sync(ctx context.Context, baseURL string) error {
-	_, err := fetch(ctx, http.MethodPost, baseURL+"/sync")
+func (reference) Sync(ctx context.Context, at Address) error {
+	_, err := fetch(ctx, http.MethodPost, at, "/sync")
 	return err
 }
 
@@ -100,11 +100,11 @@ func (reference) Sync(ctx context.Context, baseURL string) error {
 func (reference) CanReset() bool { return true }
 
 // ResetCache has nothing to do.
-func (reference) ResetCache(context.Context, string) (string, error) { return KeepsNone, nil }
+func (reference) ResetCache(context.Context, Address) (string, error) { return KeepsNone, nil }
 
 // Counters reads /metrics.
-func (reference) Counters(ctx context.Context, baseURL string) (Counters, error) {
-	return counters(ctx, baseURL+"/metrics", referenceCounts)
+func (reference) Counters(ctx context.Context, at Address) (Counters, error) {
+	return counters(ctx, at, "/metrics", referenceCounts)
 }
 
 var referenceCounts = []metric{

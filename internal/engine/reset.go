@@ -16,7 +16,7 @@ import (
 // to find.
 const KeepsNone = "none: it keeps no prompt for later requests"
 
-func noCache(context.Context, string) (string, error) { return KeepsNone, nil }
+func noCache(context.Context, Address) (string, error) { return KeepsNone, nil }
 
 // CachesPrompts says whether an experiment's server keeps prompts to find them again,
 // as far as its flags tell: one that was told not to has nothing to be emptied.
@@ -39,13 +39,13 @@ const (
 
 // resetBy empties the prefix cache by a route. Servers that have it answer 200, and
 // some of them false in a 200 while a request still holds a part of the cache.
-func resetBy(route string) func(ctx context.Context, baseURL string) (string, error) {
-	return func(ctx context.Context, baseURL string) (string, error) {
+func resetBy(route string) func(ctx context.Context, at Address) (string, error) {
+	return func(ctx context.Context, at Address) (string, error) {
 		for try := 1; ; try++ {
-			body, err := fetch(ctx, http.MethodPost, baseURL+route)
+			body, err := fetch(ctx, http.MethodPost, at, route)
 			var said struct{ Success *bool }
 			if err == nil && json.Unmarshal(body, &said) == nil && said.Success != nil && !*said.Success {
-				err = fmt.Errorf("%s%s answered success: false", baseURL, route)
+				err = fmt.Errorf("%s%s answered success: false", at, route)
 			}
 			var no *refusal
 			if err == nil {

@@ -38,7 +38,7 @@ func TestAPrefixCacheIsEmptied(t *testing.T) {
 				fmt.Fprint(w, a[4:])
 			}))
 			defer s.Close()
-			how, err := vllm.ResetCache(t.Context(), s.URL)
+			how, err := vllm.ResetCache(t.Context(), Address{URL: s.URL})
 			if n != c.asked || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || err == nil && how != "POST /reset_prefix_cache" {
 				t.Errorf("asked %d times, %q, %v", n, how, err)
 			}

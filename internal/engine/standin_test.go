@@ -116,7 +116,7 @@ func (s *standin) drive(t *testing.T, name, api string) load.Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := e.Client(s.serve(t), ClientOptions{API: api, Model: "m", Seed: 42, IgnoreEOS: true, KeepText: true})
+	c := e.Client(Address{URL: s.serve(t)}, ClientOptions{API: api, Model: "m", Seed: 42, IgnoreEOS: true, KeepText: true})
 	run, err := load.Drive(t.Context(), load.Config{
 		Client: c, Requests: []load.Request{{Prompt: "why not", Tokens: []int{1, 2, 3}, MaxOutputTokens: 3}}, Pattern: load.Closed(1),
 	})

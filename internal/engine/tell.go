@@ -10,9 +10,9 @@ import (
 // Tell tells the engine of a server that already runs: by the name that it gives
 // as the owner of its models, or by a route of its own, else by the names of its
 // metrics.
-func Tell(ctx context.Context, baseURL string) (name, how string, err error) {
+func Tell(ctx context.Context, at Address) (name, how string, err error) {
 	var m models
-	listed := getJSON(ctx, baseURL+"/v1/models", &m)
+	listed := getJSON(ctx, at, "/v1/models", &m)
 	if listed == nil && len(m.Data) > 0 {
 		if name := owner(m.Data[0].OwnedBy); name != "" {
 			return name, "server's own word", nil
@@ -20,7 +20,7 @@ func Tell(ctx context.Context, baseURL string) (name, how string, err error) {
 	}
 	for _, o := range dialects() {
 		var i Info
-		if o.more != nil && o.more(ctx, baseURL, &i) == nil && i.Engine == o.name {
+		if o.more != nil && o.more(ctx, at, &i) == nil && i.Engine == o.name {
 			return o.name, "server's own word", nil
 		}
 	}
@@ -29,7 +29,7 @@ func Tell(ctx context.Context, baseURL string) (name, how string, err error) {
 		if route == "" {
 			continue
 		}
-		body, err := fetch(ctx, http.MethodGet, baseURL+route)
+		body, err := fetch(ctx, http.MethodGet, at, route)
 		if err != nil {
 			continue
 		}
@@ -43,7 +43,7 @@ func Tell(ctx context.Context, baseURL string) (name, how string, err error) {
 	if listed != nil {
 		return "", "", fmt.Errorf("no server of an engine answers: %w; is it up, and is the address right?", listed)
 	}
-	return "", "", fmt.Errorf("%w: neither /v1/models nor the metrics of the server at %s name one; name it with --engine or engine.name, this version has %s", ErrUnknown, baseURL, strings.Join(Names(), ", "))
+	return "", "", fmt.Errorf("%w: neither /v1/models nor the metrics of the server at %s name one; name it with --engine or engine.name, this version has %s", ErrUnknown, at, strings.Join(Names(), ", "))
 }
 
 // metricNames is where an engine counts, and under which names.

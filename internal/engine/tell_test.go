@@ -16,7 +16,7 @@ func TestTellTheEngineOfARunningServer(t *testing.T) {
 		"llamacpp by metrics":         {"GET /v1/models": `{"data":[{"id":"m","owned_by":"me"}]}`, "GET /metrics": "llamacpp:prompt_tokens_total 0\n"},
 		"reference by metrics":        {"GET /v1/models": `{"data":[{"id":"m"}]}`, "GET /metrics": "llem_reference_requests_running 0\n"},
 	} {
-		name, how, err := Tell(t.Context(), server(t, answers))
+		name, how, err := Tell(t.Context(), Address{URL: server(t, answers)})
 		if got := name + " by " + how; err != nil || got != want {
 			t.Errorf("%s (%v), want %s", got, err, want)
 		}
@@ -26,7 +26,7 @@ func TestTellTheEngineOfARunningServer(t *testing.T) {
 		"--engine":  {"GET /v1/models": `{"data":[{"id":"m","owned_by":"me"}]}`, "GET /metrics": "go_goroutines 3\n"},
 		"--engine ": {"GET /v1/models": `{"data":[]}`},
 	} {
-		if _, _, err := Tell(t.Context(), server(t, answers)); err == nil || !strings.Contains(err.Error(), says) {
+		if _, _, err := Tell(t.Context(), Address{URL: server(t, answers)}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("error %v, want one that says %q", err, says)
 		}
 	}

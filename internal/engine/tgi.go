@@ -107,13 +107,13 @@ func whole(e study.Experiment, h Host, line []string) error {
 
 // tgiInfo reads the version and the context. A request asks for "tgi": any other
 // name is that of an adapter.
-func tgiInfo(ctx context.Context, baseURL string, i *Info) error {
+func tgiInfo(ctx context.Context, at Address, i *Info) error {
 	var info struct {
 		Router  string `json:"router"`
 		Version string `json:"version"`
 		Context int    `json:"max_total_tokens"`
 	}
-	if err := getJSON(ctx, baseURL+"/info", &info); err != nil {
+	if err := getJSON(ctx, at, "/info", &info); err != nil {
 		return err
 	}
 	if strings.HasPrefix(info.Router, "text-generation-router") {

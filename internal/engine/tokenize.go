@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // TokenCounter is an engine whose server says how many tokens a text is to it, without
@@ -13,7 +12,7 @@ import (
 type TokenCounter interface {
 	// CountTokens counts what a plain prompt of that text comes to, with what the
 	// tokenizer adds to it. ErrNoCount says that the server does not.
-	CountTokens(ctx context.Context, baseURL, model, text string) (int, error)
+	CountTokens(ctx context.Context, at Address, model, text string) (int, error)
 }
 
 // ErrNoCount says that a server does not count tokens.
@@ -26,31 +25,32 @@ type tokenizer struct {
 	count func(answer []byte) (int, error)
 }
 
-func (o *openai) CountTokens(ctx context.Context, baseURL, model, text string) (int, error) {
+func (o *openai) CountTokens(ctx context.Context, at Address, model, text string) (int, error) {
 	if o.tokenizer == nil {
 		return 0, ErrNoCount
 	}
-	return o.tokenizer.ask(ctx, baseURL, model, text)
+	return o.tokenizer.ask(ctx, at, model, text)
 }
 
-func (reference) CountTokens(ctx context.Context, baseURL, model, text string) (int, error) {
-	return vllmTokenizer.ask(ctx, baseURL, model, text)
+func (reference) CountTokens(ctx context.Context, at Address, model, text string) (int, error) {
+	return vllmTokenizer.ask(ctx, at, model, text)
 }
 
 const tokenizeRoute = "/tokenize"
 
-// maxTokenized bounds an answer that lists the tokens of a prompt.
-const maxTokenized = 256 << 20
+// maxTokenized bounds an answer that lists the tokens of a text of n bytes: each is a
+// byte at least, and takes no more than this of JSON.
+func maxTokenized(n int) int64 { return 1<<20 + 32*int64(n) }
 
-func (t *tokenizer) ask(ctx context.Context, baseURL, model, text string) (int, error) {
+func (t *tokenizer) ask(ctx context.Context, at Address, model, text string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	body, err := post(ctx, baseURL+tokenizeRoute, t.body(model, text))
+	body, err := post(ctx, at, tokenizeRoute, t.body(model, text))
 	if err != nil {
 		return 0, err
 	}
 	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, maxTokenized))
+	data, err := readAll(body, maxTokenized(len(text)), at.URL+tokenizeRoute)
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +59,7 @@ func (t *tokenizer) ask(ctx context.Context, baseURL, model, text string) (int, 
 		err = errors.New("it counts none")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s%s: %w", baseURL, tokenizeRoute, err)
+		return 0, fmt.Errorf("%s%s: %w", at, tokenizeRoute, err)
 	}
 	return n, nil
 }

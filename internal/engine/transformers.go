@@ -32,8 +32,8 @@ var transformers = transformersEngine{&openai{
 type transformersEngine struct{ *openai }
 
 // Sync returns when nothing runs or waits and the GPU has done its work.
-func (transformersEngine) Sync(ctx context.Context, baseURL string) error {
-	_, err := fetch(ctx, http.MethodPost, baseURL+"/sync")
+func (transformersEngine) Sync(ctx context.Context, at Address) error {
+	_, err := fetch(ctx, http.MethodPost, at, "/sync")
 	return err
 }
 
@@ -75,9 +75,9 @@ func transformersSpec(e study.Experiment, h Host) (Spec, error) {
 }
 
 // transformersVersions reads the versions of the server and of what it runs on.
-func transformersVersions(ctx context.Context, baseURL string, i *Info) error {
+func transformersVersions(ctx context.Context, at Address, i *Info) error {
 	var v struct{ Version, Transformers, Torch string }
-	if err := getJSON(ctx, baseURL+"/version", &v); err != nil {
+	if err := getJSON(ctx, at, "/version", &v); err != nil {
 		return err
 	}
 	i.Version = v.Version + " (transformers " + v.Transformers + ", torch " + v.Torch + ")"

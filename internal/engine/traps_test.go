@@ -53,7 +53,7 @@ func TestAServerThatClosesEachConnection(t *testing.T) {
 	for i := range reqs {
 		reqs[i] = load.Request{ID: i, Tokens: []int{1, 2, 3}, MaxOutputTokens: 1}
 	}
-	c := llamacpp.Client(s.serve(t), ClientOptions{API: "completions", Model: "m"})
+	c := llamacpp.Client(Address{URL: s.serve(t)}, ClientOptions{API: "completions", Model: "m"})
 	run, err := load.Drive(t.Context(), load.Config{Client: c, Requests: reqs, Pattern: load.Closed(4)})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestEnginesThatTakeTextAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		run, err := load.Drive(t.Context(), load.Config{
-			Client:   e.Client("http://127.0.0.1:1", ClientOptions{API: "completions", Model: "m"}),
+			Client:   e.Client(Address{URL: "http://127.0.0.1:1"}, ClientOptions{API: "completions", Model: "m"}),
 			Requests: []load.Request{{Tokens: []int{1}, MaxOutputTokens: 1}}, Pattern: load.Closed(1),
 		})
 		if err != nil {
@@ -107,7 +107,7 @@ func TestProbesOfServersThatSayNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.(Prober).Probe(t.Context(), (&standin{routes: c.routes}).serve(t)); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := e.(Prober).Probe(t.Context(), Address{URL: (&standin{routes: c.routes}).serve(t)}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
 	}
@@ -116,7 +116,7 @@ func TestProbesOfServersThatSayNothing(t *testing.T) {
 // What a server owns up to settles what it is.
 func TestAContradictionIsSeen(t *testing.T) {
 	url := (&standin{routes: map[string]string{"GET /v1/models": `{"data":[{"id":"m","owned_by":"sglang"}]}`}}).serve(t)
-	info, err := vllm.Probe(t.Context(), url)
+	info, err := vllm.Probe(t.Context(), Address{URL: url})
 	if err != nil || info.Engine != "sglang" || Confirm("vllm", "name", info) == nil {
 		t.Errorf("%+v, %v", info, err)
 	}
@@ -124,20 +124,20 @@ func TestAContradictionIsSeen(t *testing.T) {
 
 func TestTransformersSync(t *testing.T) {
 	s := &standin{routes: map[string]string{"POST /sync": "idle\n"}}
-	if err := transformers.Sync(t.Context(), s.serve(t)); err != nil || s.times("POST /sync") != 1 {
+	if err := transformers.Sync(t.Context(), Address{URL: s.serve(t)}); err != nil || s.times("POST /sync") != 1 {
 		t.Errorf("%v, asked %d times", err, s.times("POST /sync"))
 	}
-	if err := transformers.Sync(t.Context(), (&standin{}).serve(t)); err == nil {
+	if err := transformers.Sync(t.Context(), Address{URL: (&standin{}).serve(t)}); err == nil {
 		t.Error("a 404 is no answer")
 	}
 }
 
 func TestCountersOfAServerThatFails(t *testing.T) {
 	url := server(t, map[string]string{"GET /metrics": ""})
-	if got, err := vllm.Counters(t.Context(), url); err != nil || len(got) != 0 {
+	if got, err := vllm.Counters(t.Context(), Address{URL: url}); err != nil || len(got) != 0 {
 		t.Errorf("%v, %v of an empty answer", got, err)
 	}
-	if _, err := vllm.Counters(t.Context(), "http://127.0.0.1:1"); err == nil {
+	if _, err := vllm.Counters(t.Context(), Address{URL: "http://127.0.0.1:1"}); err == nil {
 		t.Error("no error of a server that is gone")
 	}
 }

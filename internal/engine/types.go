@@ -16,8 +16,8 @@ type Engine interface {
 	Name() string
 	// Spec is pure: the same experiment and host give the same spec.
 	Spec(study.Experiment, Host) (Spec, error)
-	// Client speaks the engine's API at baseURL.
-	Client(baseURL string, opt ClientOptions) load.Client
+	// Client speaks the engine's API at at.
+	Client(at Address, opt ClientOptions) load.Client
 	Traits() Traits
 }
 
@@ -42,17 +42,17 @@ type Traits struct {
 type Loader interface {
 	// Load makes the server, of the Spec of e and h, ready for e's requests, and
 	// says the name by which they ask for the model.
-	Load(ctx context.Context, baseURL string, e study.Experiment, h Host) (served string, err error)
+	Load(ctx context.Context, at Address, e study.Experiment, h Host) (served string, err error)
 }
 
 // Prober is an engine that can say what its server is. By assertion.
 type Prober interface {
-	Probe(ctx context.Context, baseURL string) (Info, error)
+	Probe(ctx context.Context, at Address) (Info, error)
 }
 
 // Syncer is an engine with a route that returns when the device is idle.
 type Syncer interface {
-	Sync(ctx context.Context, baseURL string) error
+	Sync(ctx context.Context, at Address) error
 }
 
 // CacheResetter is an engine whose server can forget the prompts that it has seen,
@@ -63,12 +63,12 @@ type CacheResetter interface {
 	CanReset() bool
 	// ResetCache empties the server's prefix cache, and says how: the route that was
 	// called, or none and why.
-	ResetCache(ctx context.Context, baseURL string) (how string, err error)
+	ResetCache(ctx context.Context, at Address) (how string, err error)
 }
 
 // Counter is an engine that counts its own work. By assertion.
 type Counter interface {
-	Counters(ctx context.Context, baseURL string) (Counters, error)
+	Counters(ctx context.Context, at Address) (Counters, error)
 }
 
 // ClientOptions are the same for every request of an experiment.

@@ -70,7 +70,7 @@ func (x *run) counters(ctx context.Context) engine.Counters {
 	if !ok || ctx.Err() != nil {
 		return nil
 	}
-	got, err := c.Counters(ctx, x.server.URL())
+	got, err := c.Counters(ctx, x.at())
 	if err != nil {
 		x.Log.Warn("read the server's counters", "error", err)
 		return nil

@@ -46,7 +46,7 @@ func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int)
 	for range countedAtOnce {
 		asking.Go(func() {
 			for i := range next {
-				n, err := c.CountTokens(ctx, x.server.URL(), x.info.Model, x.prompts.measured[i].Prompt)
+				n, err := c.CountTokens(ctx, x.at(), x.info.Model, x.prompts.measured[i].Prompt)
 				if err != nil {
 					cancel(err)
 				}

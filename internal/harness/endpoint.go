@@ -27,6 +27,12 @@ func (endpoint) Log(context.Context, io.Writer, time.Time) error { return nil }
 func (endpoint) Stop(context.Context) error                      { return nil }
 func (endpoint) Kill(context.Context) error                      { return nil }
 
+// address is where a server of this run is, with what is sent to it.
+func (x *run) address(url string) engine.Address { return engine.Address{URL: url} }
+
+// at is the address of the server that is measured.
+func (x *run) at() engine.Address { return x.address(x.server.URL()) }
+
 // running says that the server of this run was already there.
 func (x *run) running() bool { return x.exp.Engine.Endpoint != "" }
 
@@ -39,7 +45,7 @@ func (x *run) findEndpoint(ctx context.Context) error {
 			return err
 		}
 	}
-	told, how, err := engine.Tell(ctx, at)
+	told, how, err := engine.Tell(ctx, x.address(at))
 	if err != nil && x.place != nil && !errors.Is(err, engine.ErrUnknown) { // it may be back, and the study waits
 		return fault(HostFault, "engine.endpoint: %w", passing{err})
 	}

@@ -123,7 +123,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 	if err != nil {
 		return err.Error()
 	}
-	how, err := x.eng.(engine.CacheResetter).ResetCache(ctx, x.server.URL())
+	how, err := x.eng.(engine.CacheResetter).ResetCache(ctx, x.at())
 	if err != nil {
 		return "its prefix cache could not be emptied: " + err.Error()
 	}

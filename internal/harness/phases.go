@@ -110,7 +110,7 @@ func (x *run) load(ctx context.Context, limit time.Duration) (served string, err
 	defer cancel()
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
-	if served, err = l.Load(ctx, x.server.URL(), x.exp, x.engineHost()); err != nil {
+	if served, err = l.Load(ctx, x.at(), x.exp, x.engineHost()); err != nil {
 		return "", fmt.Errorf("have the server load %s: %w", x.exp.Model, err)
 	}
 	return served, nil
@@ -120,7 +120,7 @@ func (x *run) load(ctx context.Context, limit time.Duration) (served string, err
 // be spoken to in the wrong dialect.
 func (x *run) identify(ctx context.Context, served string) (err error) {
 	if p, ok := x.eng.(engine.Prober); ok {
-		if x.info, err = p.Probe(ctx, x.server.URL()); err != nil {
+		if x.info, err = p.Probe(ctx, x.at()); err != nil {
 			return fmt.Errorf("ask the server what it is: %w", err)
 		}
 	}

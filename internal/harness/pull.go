@@ -64,7 +64,7 @@ func (x *run) pullImage(ctx context.Context) (err error) {
 	}
 	name := x.exp.Engine.Name
 	if name == "" {
-		if name, _, err = engine.Tell(ctx, x.exp.Engine.Endpoint); err != nil {
+		if name, _, err = engine.Tell(ctx, x.address(x.exp.Engine.Endpoint)); err != nil {
 			return fault(ConfigFault, "engine.endpoint: %w; or name it with --engine or engine.name", err)
 		}
 	}

@@ -22,7 +22,7 @@ func (x *run) client() load.Client {
 	if model == "" {
 		model = x.exp.Model
 	}
-	return x.eng.Client(x.server.URL(), engine.ClientOptions{
+	return x.eng.Client(x.at(), engine.ClientOptions{
 		API: w.API, Model: model, Seed: x.exp.Seed, Temperature: w.Sampling.Temperature,
 		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
 		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
@@ -169,7 +169,7 @@ func (x *run) close(ctx context.Context, done load.Run) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	if s.Sync(ctx, x.server.URL()) != nil {
+	if s.Sync(ctx, x.at()) != nil {
 		x.work.silent = true
 		return
 	}

@@ -49,8 +49,25 @@ func newClient(o Options) (*client, error) {
 	base.ResponseHeaderTimeout = answerIn
 	c := &client{endpoint: at, pause: cmp.Or(o.pause, firstPause)}
 	c.token, c.source = Token()
-	c.http = &http.Client{Transport: &bearer{base: base, scheme: at.Scheme, host: at.Host, token: c.token}}
+	c.http = &http.Client{Transport: &bearer{base: base, scheme: at.Scheme, host: at.Host, token: c.token}, CheckRedirect: c.follow}
 	return c, nil
+}
+
+var errRedirect = errors.New("it redirects")
+
+// follow is the redirects that are followed: a file's to the store that holds it, never
+// out of TLS; the hub's word on what there is, to the hub alone.
+func (c *client) follow(next *http.Request, via []*http.Request) error {
+	first, to := via[0].URL, next.URL
+	switch {
+	case len(via) >= 10:
+		return fmt.Errorf("%w without an end", errRedirect)
+	case first.Scheme == "https" && to.Scheme != "https":
+		return fmt.Errorf("%w to %.200q, without TLS, which llem does not follow", errRedirect, to.Host)
+	case (to.Host != first.Host || to.Scheme != first.Scheme) && strings.HasPrefix(first.Path, c.endpoint.Path+"/api/"):
+		return fmt.Errorf("%w to %.200q, which llem does not follow for the listing of a repository: set HF_ENDPOINT to the hub that answers itself", errRedirect, to.Host)
+	}
+	return nil
 }
 
 // bearer sets the token for its own host alone: redirects lead to stores of
@@ -144,6 +161,9 @@ func (c *client) broken(ctx context.Context, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
+	}
+	if errors.Is(err, errRedirect) {
+		return fmt.Errorf("%s: %w", c.endpoint.Host, err)
 	}
 	return transient{error: fmt.Errorf("%s: %w", c.endpoint.Host, err)}
 }

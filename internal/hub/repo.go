@@ -88,9 +88,12 @@ func (c *client) json(ctx context.Context, path string, into any) error {
 		return err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxListing))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxListing+1))
 	if err != nil {
 		return c.broken(ctx, err)
+	}
+	if len(data) > maxListing {
+		return fmt.Errorf("%s answers with more than %d bytes, which llem does not read: is HF_ENDPOINT a Hugging Face hub", c.endpoint.Host, maxListing)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("%s does not answer as a Hugging Face hub does: %w", c.endpoint.Host, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -211,8 +212,12 @@ func (s *stream) verdict() error {
 	return fmt.Errorf("stream ended early: neither [DONE] nor a finish reason after %d tokens", s.counted)
 }
 
+// longestReason is how much of a finish reason is kept.
+const longestReason = 64
+
 // close settles the token counts: the server's where it gave any.
 func (s *stream) close() {
+	s.tr.FinishReason = strings.Clone(s.tr.FinishReason[:min(len(s.tr.FinishReason), longestReason)])
 	s.tr.InputTokens = s.usage.PromptTokens
 	if p := s.usage.Prompt; p != nil {
 		s.tr.CachedTokens = &p.CachedTokens

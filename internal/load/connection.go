@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -22,7 +23,7 @@ const connectTimeout = 30 * time.Second
 // request, and there would be fewer than n.
 func (o *OpenAI) connect(ctx context.Context, n int) error {
 	if o.shared != nil {
-		return o.shared.open(ctx, n, o.models())
+		return o.shared.open(ctx, n, o.models(), o.opt.Header)
 	}
 	answers, errs := make([]*http.Response, n), make([]error, n)
 	var asking sync.WaitGroup
@@ -34,12 +35,25 @@ func (o *OpenAI) connect(ctx context.Context, n int) error {
 		if resp == nil {
 			continue
 		}
-		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-			errs[i] = fmt.Errorf("connect: %w", err)
-		}
+		errs[i] = discard(resp.Body)
 		resp.Body.Close()
 	}
 	return failedConnections(errs)
+}
+
+// maxGreeting bounds the answer to what opens a connection.
+const maxGreeting = 8 << 20
+
+// discard reads an answer to its end, which frees its connection for the next request.
+func discard(body io.Reader) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(body, maxGreeting+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("connect: %w", err)
+	case n > maxGreeting:
+		return fmt.Errorf("connect: the answer of /v1/models is over %d bytes, more than llem reads of one", maxGreeting)
+	}
+	return nil
 }
 
 // ping asks for what every server answers; close the response.
@@ -48,6 +62,7 @@ func (o *OpenAI) ping(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(req.Header, o.opt.Header)
 	resp, err := o.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
@@ -88,6 +103,7 @@ func (o *OpenAI) post(ctx context.Context, body []byte) (*http.Response, error) 
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
+	maps.Copy(req.Header, o.opt.Header)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
 	req.GetBody = nil // the library sends nothing twice

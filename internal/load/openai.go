@@ -19,8 +19,9 @@ import (
 // OpenAIOptions are the same for every request of an experiment.
 type OpenAIOptions struct {
 	BaseURL     string
-	API         string // completions | chat
-	Model       string // as the server calls it
+	Header      http.Header // of every request
+	API         string      // completions | chat
+	Model       string      // as the server calls it
 	Seed        int64
 	Temperature float64
 	IgnoreEOS   bool
@@ -57,12 +58,13 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 	protocols.SetUnencryptedHTTP2(opt.H2C)
 	transport := &http.Transport{
 		// No proxy: the server is on this host, and a proxy's delay would be measured as its.
-		DialContext:         dial,
-		MaxIdleConnsPerHost: math.MaxInt, // what was opened once is kept
-		DisableCompression:  true,
-		DisableKeepAlives:   opt.OneShot,
-		ReadBufferSize:      32 << 10,
-		Protocols:           &protocols,
+		DialContext:            dial,
+		MaxIdleConnsPerHost:    math.MaxInt, // what was opened once is kept
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 1 << 20,
+		DisableKeepAlives:      opt.OneShot,
+		ReadBufferSize:         32 << 10,
+		Protocols:              &protocols,
 	}
 	o.client = &http.Client{
 		Transport: transport,
@@ -205,6 +207,24 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }
 // end: servers may cut a token into pieces, and not into many.
 func endless(asked int) int { return 4096 + 16*asked }
 
+// longestEvent bounds one event of an answer of so many tokens, which may all come in
+// one, each with its likeliest others; 0: unknown.
+func longestEvent(asked int) int {
+	if asked <= 0 {
+		return maxEvent
+	}
+	return min(maxEvent, 5<<18+4<<10*asked)
+}
+
+// longestText bounds the text that is kept of an answer: tokens of a hundred bytes are
+// rare.
+func longestText(asked int) int {
+	if asked <= 0 {
+		return maxEvent
+	}
+	return 16<<10 + 256*asked
+}
+
 // read drains a response. What a read brings has one stamp. An answer that goes on
 // far beyond the asked tokens is given up, since it would fill the memory; 0: nobody knows how many were asked for.
 func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error {
@@ -212,7 +232,7 @@ func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error
 	defer buffers.Put(buf)
 	st := stream{tr: tr, keepText: keepText}
 	defer st.close()
-	var sc scanner
+	sc := scanner{most: longestEvent(asked)}
 	var at time.Duration
 	emit := func(data []byte) error { return st.event(data, at) }
 	for {
@@ -225,6 +245,10 @@ func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error
 			tr.End = at
 			if perr := sc.feed((*buf)[:n], emit); perr != nil {
 				return perr
+			}
+			if len(tr.Text) > longestText(asked) {
+				tr.Text = nil
+				return fmt.Errorf("the answer does not end: over %d bytes of text came, and %d tokens were asked for", longestText(asked), asked)
 			}
 			if asked > 0 && st.counted > endless(asked) {
 				return fmt.Errorf("the answer does not end: %d tokens came, and %d were asked for", st.counted, asked)

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -33,9 +33,9 @@ type channel struct {
 
 // open has places for n requests. It asks each connection for what the address
 // answers: from then on its server's limit is known.
-func (s *shared) open(ctx context.Context, n int, address string) error {
+func (s *shared) open(ctx context.Context, n int, address string, header http.Header) error {
 	for places := 0; places < n; {
-		conn, err := s.greet(ctx, address)
+		conn, err := s.greet(ctx, address, header)
 		if err != nil {
 			return fmt.Errorf("connect: %w", outOfFiles(err))
 		}
@@ -57,18 +57,19 @@ func (s *shared) open(ctx context.Context, n int, address string) error {
 }
 
 // greet opens a connection and waits for an answer over it.
-func (s *shared) greet(ctx context.Context, address string) (*channel, error) {
+func (s *shared) greet(ctx context.Context, address string, header http.Header) (*channel, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(req.Header, header)
 	conn, err := s.dial(ctx, req.URL)
 	if err != nil {
 		return nil, err
 	}
 	resp, err := conn.RoundTrip(req)
 	if err == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
+		err = discard(resp.Body)
 		resp.Body.Close()
 	}
 	switch {

@@ -3,12 +3,23 @@ package load
 import (
 	"bytes"
 	"errors"
+	"fmt"
 )
 
 // maxEvent bounds one event of a stream, and one line of it.
 const maxEvent = 8 << 20
 
-var errEventTooLong = errors.New("an event of the stream is over 8 MiB")
+var errEventTooLong = errors.New("an event of the stream is longer than llem reads of one")
+
+func (s *scanner) tooLong() error { return fmt.Errorf("%w (%d bytes)", errEventTooLong, s.limit()) }
+
+// limit is the longest event.
+func (s *scanner) limit() int {
+	if s.most > 0 {
+		return s.most
+	}
+	return maxEvent
+}
 
 // scanner splits a stream of server-sent events into the data of each event,
 // wherever the stream is cut into reads. Lines end in LF, CRLF or CR; comments
@@ -19,6 +30,7 @@ type scanner struct {
 	hasData bool
 	begun   bool // the byte order mark was looked for
 	skipLF  bool // the last line ended in CR
+	most    int  // bytes of an event; 0: maxEvent
 }
 
 var bom = []byte("\ufeff")
@@ -40,8 +52,8 @@ func (s *scanner) feed(p []byte, emit func([]byte) error) error {
 		}
 		if i < 0 {
 			s.line = append(s.line, p...)
-			if len(s.line) > maxEvent {
-				return errEventTooLong
+			if len(s.line) > s.limit() {
+				return s.tooLong()
 			}
 			return nil
 		}
@@ -70,8 +82,8 @@ func end(i, n int) int {
 
 // take handles one whole line.
 func (s *scanner) take(line []byte, emit func([]byte) error) error {
-	if len(line) > maxEvent { // as if it had come in pieces
-		return errEventTooLong
+	if len(line) > s.limit() { // as if it had come in pieces
+		return s.tooLong()
 	}
 	if !s.begun {
 		s.begun = true
@@ -95,8 +107,8 @@ func (s *scanner) take(line []byte, emit func([]byte) error) error {
 	if s.hasData {
 		s.data = append(s.data, '\n')
 	}
-	if len(s.data)+len(value) > maxEvent {
-		return errEventTooLong
+	if len(s.data)+len(value) > s.limit() {
+		return s.tooLong()
 	}
 	s.data, s.hasData = append(s.data, value...), true
 	return nil

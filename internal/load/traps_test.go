@@ -92,7 +92,7 @@ func TestStreamsThatNeverEnd(t *testing.T) {
 			for r.Context().Err() == nil {
 				write(w, strings.Repeat("x", 1<<20))
 			}
-		}, time.Minute, StatusFailed, "over 8 MiB"},
+		}, time.Minute, StatusFailed, "longer than llem reads"},
 		"pings without an end": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body)
 			for r.Context().Err() == nil {
