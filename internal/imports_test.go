@@ -19,7 +19,8 @@ const module = "github.com/llenergymeasure/llem/"
 var may = map[string][]string{
 	"stats": {}, "study": {}, "result": {}, "hub": {},
 	"measure": {"stats"},
-	"load":    {"study", "stats"},
+	"table":   {},
+	"load":    {"study", "stats", "table"},
 	"meter":   {"measure"},
 	"flops":   {"hub"},
 	"engine":  {"load", "study"},
@@ -35,13 +36,15 @@ var may = map[string][]string{
 	"meter/standin/cmd/standin": {"meter/standin"},
 }
 
-// only names the packages that import a third-party module: one, and two of Parquet,
-// which results are written in and prompts are read from.
+// only names the package that imports a third-party module.
 var only = map[string][]string{
 	"github.com/docker/docker":           {"internal/docker"},
 	"github.com/docker/go-units":         {"internal/docker"},
 	"github.com/NVIDIA/go-nvml":          {"internal/meter"},
-	"github.com/parquet-go/parquet-go":   {"internal/result", "internal/load"},
+	"github.com/parquet-go/parquet-go":   {"internal/result"},
+	"github.com/klauspost/compress":      {"internal/table"},
+	"github.com/andybalholm/brotli":      {"internal/table"},
+	"github.com/pierrec/lz4":             {"internal/table"},
 	"go.yaml.in/yaml":                    {"internal/study"},
 	"github.com/hashicorp/go-multierror": {"internal/study"},
 	"github.com/gpustack/gguf-parser-go": {"internal/hub"},

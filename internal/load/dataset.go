@@ -15,8 +15,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxPrompt bounds one prompt, and one line of a prompts file.
-const maxPrompt = 10 << 20
+// Bounds of what is held in memory: of one prompt, and how many a file may have.
+const (
+	maxPrompt  = 10 << 20
+	maxPrompts = 10_000_000
+)
 
 // promptKeys are tried in this order, as columns and as keys of an object.
 var promptKeys = []string{"prompt", "text", "instruction", "input", "question"}
@@ -147,8 +150,13 @@ func (o PromptsOptions) texts(read source) (texts []string, file PromptsFile, er
 func distinct(f *os.File, o PromptsOptions, read source, left map[string]int) ([]string, error) {
 	var texts []string
 	seen := map[string]bool{}
+	bytes := 0
 	err := read(f, o, func(place, text string) error {
 		switch {
+		case len(texts) == maxPrompts:
+			return fmt.Errorf("%s%s: the file has over %d prompts, which is the limit: take a part of it", o.Name, place, maxPrompts)
+		case bytes+len(text) > maxFile:
+			return fmt.Errorf("%s%s: the prompts are over %d GiB, which is the limit, and are held in memory: take a part of the file", o.Name, place, maxFile>>30)
 		case !utf8.ValidString(text):
 			return fmt.Errorf("%s%s: the prompt is not UTF-8", o.Name, place)
 		case len(text) > maxPrompt:
@@ -159,6 +167,7 @@ func distinct(f *os.File, o PromptsOptions, read source, left map[string]int) ([
 			left[leftRepeated]++
 		default:
 			seen[text] = true
+			bytes += len(text)
 			texts = append(texts, text)
 		}
 		return nil
@@ -230,7 +239,7 @@ func openRegular(path, name string, most int64) (*os.File, error) {
 	case !st.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	case st.Size() > most:
-		return nil, fmt.Errorf("%s is over %d GiB, and is held in memory: take a part of it", name, most>>30)
+		return nil, fmt.Errorf("%s is over %d GiB, which is the limit, and is held in memory: take a part of it", name, most>>30)
 	}
 	return os.Open(path)
 }

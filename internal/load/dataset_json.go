@@ -15,7 +15,7 @@ import (
 // jsonLines reads objects, one a line. Blank lines are passed over.
 func jsonLines(f *os.File, o PromptsOptions, add func(place, text string) error) error {
 	s := bufio.NewScanner(withoutBOM(f))
-	s.Buffer(make([]byte, 64<<10), maxPrompt)
+	s.Buffer(make([]byte, 64<<10), maxRow)
 	n := 0
 	for s.Scan() {
 		n++
@@ -33,7 +33,7 @@ func jsonLines(f *os.File, o PromptsOptions, add func(place, text string) error)
 		}
 	}
 	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("%s:%d: the line is over %d MiB", o.Name, n+1, maxPrompt>>20)
+		return fmt.Errorf("%s:%d: the line is over %d MiB, which is the limit", o.Name, n+1, maxRow>>20)
 	} else if err != nil {
 		return fmt.Errorf("read %s: %w", o.Name, err)
 	}
@@ -42,8 +42,8 @@ func jsonLines(f *os.File, o PromptsOptions, add func(place, text string) error)
 
 // jsonArray reads objects in an array, such as those of ShareGPT.
 func jsonArray(f *os.File, o PromptsOptions, add func(place, text string) error) error {
-	in := withoutBOM(f)
-	dec := json.NewDecoder(in)
+	limit := &bounded{r: withoutBOM(f), most: maxRow}
+	dec := json.NewDecoder(limit)
 	first, err := dec.Token()
 	switch {
 	case errors.Is(err, io.EOF):
@@ -56,7 +56,10 @@ func jsonArray(f *os.File, o PromptsOptions, add func(place, text string) error)
 	for n := 1; dec.More(); n++ {
 		var row json.RawMessage
 		place := fmt.Sprintf(", row %d", n)
-		if err := dec.Decode(&row); err != nil {
+		limit.begin(dec.InputOffset())
+		if err := dec.Decode(&row); errors.Is(err, errRow) {
+			return fmt.Errorf("%s%s: %w", o.Name, place, err)
+		} else if err != nil {
 			return fmt.Errorf("%s%s: not JSON: %w", o.Name, place, err)
 		}
 		text, err := promptOf(row, o.Column)

@@ -21,9 +21,9 @@ func dataset(t *testing.T, name, text string) string {
 	return path
 }
 
-// rows is a Parquet file of a column of prompts that may be null, with others beside
+// parquetTable is a Parquet file of a column of prompts that may be null, with others beside
 // it.
-func table(t *testing.T, prompts ...string) string {
+func parquetTable(t *testing.T, prompts ...string) string {
 	t.Helper()
 	type row struct {
 		ID     int64    `parquet:"id"`
@@ -56,7 +56,7 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 	for name, c := range map[string]struct{ path, column string }{
 		"csv":          {dataset(t, "p.csv", "\ufeffid,prompt\r\n1,one\r\n2,\"two\nlines\"\r\n3,\r\n4,one\r\n5,\"three, \"\"quoted\"\"\"\r\n"), ""},
 		"csv, column":  {dataset(t, "p.csv", "q,prompt\none,x\n\"two\nlines\",x\n,x\none,x\n\"three, \"\"quoted\"\"\",x\n"), "q"},
-		"parquet":      {table(t, "one", "two\nlines", "", "one", "three, \"quoted\""), ""},
+		"parquet":      {parquetTable(t, "one", "two\nlines", "", "one", "three, \"quoted\""), ""},
 		"json":         {dataset(t, "p.json", `[{"prompt":"one"},{"prompt":"two\nlines"},{"prompt":null},{"prompt":"one"},{"prompt":"three, \"quoted\""}]`), ""},
 		"json, column": {dataset(t, "p.json", `[{"q":"one","prompt":1},{"q":"two\nlines"},{"q":"  "},{"q":"one"},{"q":"three, \"quoted\""}]`), "q"},
 		"ShareGPT": {dataset(t, "p.json", `[
@@ -92,7 +92,7 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 
 func TestDatasetsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile(table(t, "one", "two", "three", "four"))
+	whole, err := os.ReadFile(parquetTable(t, "one", "two", "three", "four"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 // never a panic.
 func TestAParquetFileThatIsCut(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile(table(t, "one", "two", "three"))
+	whole, err := os.ReadFile(parquetTable(t, "one", "two", "three"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,10 +108,14 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	r := csv.NewReader(withoutBOM(io.TeeReader(f, sum)))
+	limit := &bounded{r: withoutBOM(io.TeeReader(f, sum)), most: maxLengthsRow}
+	r := csv.NewReader(limit)
 	r.TrimLeadingSpace, r.ReuseRecord = true, true
 	head, err := r.Read()
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, errRow):
+		return nil, "", fmt.Errorf("%s:1: the row is over %d MiB, which is the limit", path, maxLengthsRow>>20)
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
 	at := [2]int{slices.Index(head, lengthColumns[0]), slices.Index(head, lengthColumns[1])}
@@ -126,8 +130,14 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 	most := [2]int{w.MaxInputTokens, w.MaxOutputTokens}
 	names := [2]string{"workload.max_input_tokens", "workload.max_output_tokens"}
 	for {
+		limit.begin(r.InputOffset())
+		before, _ := r.FieldPos(0)
 		row, err := r.Read()
 		switch {
+		case len(rows) > maxPrompts:
+			return nil, "", fmt.Errorf("%s has over %d rows, which is the limit", path, maxPrompts)
+		case errors.Is(err, errRow):
+			return nil, "", fmt.Errorf("%s: the row after line %d is over %d MiB, which is the limit", path, before, maxLengthsRow>>20)
 		case errors.Is(err, io.EOF) && len(rows) == 0:
 			return nil, "", fmt.Errorf("%s holds no length", path)
 		case errors.Is(err, io.EOF):
@@ -156,5 +166,9 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 	}
 }
 
-// maxLengths bounds a file of lengths, which are held in memory.
-const maxLengths = 1 << 30
+// maxLengths bounds a file of lengths, which are held in memory, and maxLengthsRow one
+// row of it.
+const (
+	maxLengths    = 1 << 30
+	maxLengthsRow = 1 << 20
+)

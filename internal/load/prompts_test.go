@@ -239,7 +239,7 @@ func TestReadPromptsNamesTheLineThatIsBad(t *testing.T) {
 		{"parts of content", good + `{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, `"content" of a message is not a string, and images are not`},
 		{"no turns", good + `{"conversations":"a"}`, `:500: "conversations" is no list of turns`},
 		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: it is not UTF-8"},
-		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPrompt) + `"}`, ":500: the line is over 10 MiB"},
+		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPrompt+1) + `"}`, ":500: the prompt is over 10 MiB"},
 		{"empty", "", "holds no prompt"},
 		{"blank", "\n\n", "holds no prompt"},
 		{"too few", `{"prompt":"a"}`, "holds 1 prompts, workload.prompts asks for 2"},
