@@ -36,11 +36,12 @@ func (c *runCmd) experiment() (asked, error) {
 	if err != nil {
 		return asked{}, err
 	}
-	if c.DryRun && study.IsStudy(in.data) {
+	isStudy := c.Repeat != nil || study.IsStudy(in.data)
+	if c.DryRun && isStudy {
 		_, p, err := in.study()
 		return asked{plan: p}, err
 	}
-	if study.IsStudy(in.data) {
+	if isStudy {
 		return asked{study: &in}, nil
 	}
 	e, err := in.experiment()
@@ -55,6 +56,8 @@ func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
 		return asked{}, usageError{fmt.Errorf("%s and --from: a result brings its own configuration; leave one of them out", c.Config)}
 	case strings.TrimSpace(path) == "":
 		return asked{}, usageError{errors.New("--from: blank: name a result's folder, or leave the flag out")}
+	case c.Repeat != nil:
+		return asked{}, usageError{fmt.Errorf("--repeat and --from: a result is run again once; to repeat its experiment: llem run --repeat %s %s", *c.Repeat, filepath.Join(path, result.ConfigFile))}
 	case c.Quick:
 		return asked{}, usageError{errors.New("--quick and --from: a result is run as it was; leave --quick out")}
 	}

@@ -23,8 +23,9 @@ import (
 var version = "dev"
 
 type cli struct {
-	Quiet   bool `short:"q" help:"Say nothing but errors and the result."`
-	Verbose bool `short:"v" help:"Log what happens inside, on stderr."`
+	Quiet   bool             `short:"q" help:"Say nothing but errors and the result."`
+	Verbose bool             `short:"v" help:"Log what happens inside, on stderr."`
+	Version kong.VersionFlag `short:"V" name:"version" help:"Print the version."`
 
 	Run        runCmd        `cmd:"" help:"Measure an experiment, or the runs of a study: start the engine's container, drive it, write the result."`
 	Measure    measureCmd    `cmd:"" help:"Measure the GPUs' energy while any command runs."`
@@ -38,7 +39,8 @@ type cli struct {
 	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
 	Images     imagesCmd     `cmd:"" help:"List the engines' images on this host, with digest, size, engine, and what pins them."`
 	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Tell       versionCmd    `cmd:"" name:"version" help:"Print the version."`
+	Help       helpCmd       `cmd:"" help:"Print this help, or that of a command: llem help run."`
 	Completion completionCmd `cmd:"" help:"Print the shell's completion script."`
 }
 
@@ -59,7 +61,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		kong.Name("llem"),
 		kong.Description("Measure the energy of LLM inference engines in containers."),
 		kong.UsageOnError(),
-		kong.Vars{"peers": strings.Join(peer.Names(), ",")},
+		kong.Vars{"peers": strings.Join(peer.Names(), ","), "version": versionText()},
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

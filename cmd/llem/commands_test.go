@@ -102,15 +102,54 @@ func TestDoctorSaysWhatToExpect(t *testing.T) {
 	}
 }
 
+// What config init writes runs as it is, by the command that it prints.
+func TestConfigInitWritesAFileThatRuns(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dockerCLI(t, "image", "inspect", "--format", "{{.Id}}", "llem/reference") // make test builds it
+	for _, name := range []string{"new.yaml", "of two words.yaml", "it's.yaml"} {
+		o := h.llem("config", "init", name)
+		_, command, ok := strings.Cut(o.stderr, "run it with: llem ")
+		command, _, _ = strings.Cut(command, " (")
+		if o.code != 0 || !ok {
+			t.Fatalf("exit %d\n%s", o.code, o.stderr)
+		}
+		for _, flags := range []string{"--dry-run", "--quick -n 4 --output-len 4 --input-len 8 --concurrency 2 -o out"} {
+			cmd := exec.Command("sh", "-c", bin+" "+command+" "+flags)
+			cmd.Env, cmd.Dir = h.env, h.dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("llem %s %s: %v\n%s", command, flags, err, out)
+			}
+			if name != "new.yaml" { // one run is enough
+				break
+			}
+		}
+	}
+}
+
+func TestConfigInitSaysWhyItCannotWrite(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	there := h.config("model: x\n")
+	for _, c := range []struct{ file, says string }{
+		{there, "exists and is left as it is: name another file"},
+		{h.dir, "is a folder: name a file in it"},
+		{h.path("no/such/new.yaml"), "mkdir -p " + h.path("no/such")},
+		{filepath.Join(there, "new.yaml"), "name another file"},
+	} {
+		h.llem("config", "init", c.file).refused(t, exitUsage, c.says)
+	}
+	if text, err := os.ReadFile(there); err != nil || string(text) != "model: x\n" {
+		t.Errorf("the file is now %q, %v", text, err)
+	}
+}
+
 func TestConfigCommands(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	file := h.path("new.yaml")
 	if o := h.llem("config", "init", file); o.code != 0 {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
-	}
-	if o := h.llem("config", "init", file); o.code != exitUsage || !strings.Contains(o.stderr, "exists") {
-		t.Errorf("a file was written over: exit %d\n%s", o.code, o.stderr)
 	}
 	o := h.llem("config", "validate", file)
 	if o.code != 0 || !strings.Contains(o.stdout, "n_warmup: 5") || !strings.Contains(o.stdout, "config_hash: ") {
@@ -132,6 +171,13 @@ func TestTheCommandLine(t *testing.T) {
 		says string
 	}{
 		{[]string{"version"}, 0, "llem dev linux/"},
+		{[]string{"--version"}, 0, "llem dev linux/"},
+		{[]string{"-V"}, 0, "llem dev linux/"},
+		{[]string{"run", "--version"}, 0, "llem dev linux/"},
+		{[]string{"help"}, 0, "clean"},
+		{[]string{"help", "run"}, 0, "--request-rate"},
+		{[]string{"help", "config", "init"}, 0, "Usage: llem config init"},
+		{[]string{"help", "rnu"}, exitUsage, "rnu"},
 		{[]string{"engines"}, 0, "reference"},
 		{[]string{"--help"}, 0, "clean"},
 		{nil, 0, "clean"},

@@ -3,7 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -15,7 +19,7 @@ type configCmd struct {
 }
 
 type configInitCmd struct {
-	File string `arg:"" optional:"" predictor:"file" help:"Write here instead of to standard output; never over a file."`
+	File string `arg:"" optional:"" predictor:"file" help:"File to write, which must not exist. Default: standard output."`
 }
 
 func (c *configInitCmd) Run(a *app) error {
@@ -25,10 +29,43 @@ func (c *configInitCmd) Run(a *app) error {
 	}
 	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return usageError{fmt.Errorf("config init: %w", err)}
+		return usageError{notWritten(c.File, err)}
 	}
 	_, err = f.Write(study.InitFile())
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("config init: write %s: %w", c.File, err)
+	}
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "wrote %s; run it with: llem run %s (add --quick to try it in seconds)\n", c.File, shellWord(c.File))
+	}
+	return nil
+}
+
+// notWritten says why a new file cannot be, and what to do.
+func notWritten(path string, err error) error {
+	dir := filepath.Dir(path)
+	st, _ := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrExist) && st != nil && st.IsDir():
+		return fmt.Errorf("config init: %s is a folder: name a file in it, such as %s", path, filepath.Join(path, "experiment.yaml"))
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("config init: %s exists and is left as it is: name another file, or remove this one", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("config init: there is no folder %s: make it with mkdir -p %s", dir, shellWord(dir))
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("config init: no permission to write in %s: name a file in a folder of yours", dir)
+	}
+	return fmt.Errorf("config init: %w; name another file", err)
+}
+
+// shellWord is a text as one word of a shell.
+func shellWord(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("-._/~", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
 }
 
 type configValidateCmd struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -26,22 +25,24 @@ type runCmd struct {
 	FailFast      bool    `help:"End a study at its first failed run."`
 	Versus        *string `placeholder:"NAME|A" help:"The point of a study that the others are compared with."`
 	Yes           bool    `help:"Begin a long study without asking."`
+	Repeat        *string `short:"r" help:"Run the experiment N times and give means with their intervals: a study of one point, in a folder that --resume takes. Example: 5." placeholder:"N"`
 
-	From          *string        `predictor:"result" help:"Run a result's experiment again: the same image, by digest, and configuration. Flags stand above it." placeholder:"RESULT"`
-	Image         *string        `help:"Container image of the engine." placeholder:"IMAGE"`
-	BaseURL       *string        `name:"base-url" help:"Address of a server that already runs on this host, instead of an image." placeholder:"URL"`
-	Engine        *string        `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
-	Model         *string        `help:"Model to run." placeholder:"MODEL"`
-	GPUs          *string        `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
-	EnergyBackend *string        `predictor:"backend" help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
-	NumPrompts    *int           `short:"n" help:"Requests to measure." placeholder:"N"`
-	Output        *string        `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
-	Pull          *string        `predictor:"pull" help:"missing, always or never." placeholder:"WHEN"`
-	Timeout       *time.Duration `help:"Give up this long after the server is ready." placeholder:"10m"`
-	WaitGPU       bool           `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
-	Quick         bool           `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
-	DryRun        bool           `help:"Print the experiment and the container it would start, or a study's plan, and stop."`
-	JSON          bool           `name:"json" help:"Print the record instead of the table."`
+	From          *string    `predictor:"result" help:"Run a result's experiment again: the same image, by digest, and configuration. Flags stand above it." placeholder:"RESULT"`
+	Image         *string    `help:"Container image of the engine." placeholder:"IMAGE"`
+	BaseURL       *string    `name:"base-url" help:"Address of a server that already runs on this host, instead of an image." placeholder:"URL"`
+	Engine        *string    `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	Model         *string    `help:"Model to run." placeholder:"MODEL"`
+	GPUs          *string    `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
+	EnergyBackend *string    `predictor:"backend" help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
+	Output        *string    `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
+	Pull          *string    `predictor:"pull" help:"missing, always or never." placeholder:"WHEN"`
+	Timeout       *timeLimit `help:"Give up this long after the server is ready, with its unit: 90s, 10m, 2h. Default: no limit." placeholder:"10m"`
+	WaitGPU       bool       `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
+	Quick         bool       `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
+	DryRun        bool       `help:"Print the experiment and the container it would start, or a study's plan, and stop."`
+	JSON          bool       `name:"json" help:"Print the record instead of the table."`
+
+	loadFlags
 }
 
 // sets are the values that flags give. A flag that was given without one says
@@ -59,22 +60,17 @@ func (c *runCmd) sets() ([]study.Set, error) {
 		}
 		out = append(out, study.Set{Path: path, Value: *value, Source: flag})
 	}
+	add("execution.cycles", c.Repeat, study.FlagRepeat)
 	add("engine.image", c.Image, "--image")
 	add("engine.endpoint", c.BaseURL, "--base-url")
 	add("engine.name", c.Engine, "--engine")
 	add("model", fromHere(c.Model), "--model")
 	add("gpus", c.GPUs, "--gpus")
 	add("energy.backend", c.EnergyBackend, "--energy-backend")
-	if c.NumPrompts != nil {
-		n := strconv.Itoa(*c.NumPrompts)
-		add("workload.prompts", &n, "--num-prompts")
-	}
 	add("output.dir", c.Output, "--output")
 	add("engine.pull", c.Pull, "--pull")
-	if c.Timeout != nil && *c.Timeout <= 0 {
-		blank = errors.Join(blank, fmt.Errorf("--timeout %s: give a time above 0, or leave the flag out for no limit", *c.Timeout))
-	}
-	return out, blank
+	c.loadFlags.add(add)
+	return out, errors.Join(blank, c.loadFlags.check())
 }
 
 // environ is what the environment sets, paths relative to where llem runs.
@@ -165,7 +161,7 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, cl
 		Input: study.Redact(q.input), Hurry: a.hurry, WaitGPU: c.WaitGPU,
 	}
 	if c.Timeout != nil {
-		r.Timeout = *c.Timeout
+		r.Timeout = time.Duration(*c.Timeout)
 	}
 	if q.e.Engine.Endpoint != "" {
 		return r, func() {}, nil

@@ -129,7 +129,7 @@ func (s *sitting) begin(open *harness.Study) error {
 	open.Settle(&plan)
 	plan.Sets = setsOf(s.input.opt)
 	var err error
-	if s.input.name != "" {
+	if s.input.data != nil { // nil: everything is of flags
 		if plan.Source, err = filepath.Abs(s.input.name); err != nil {
 			return err
 		}

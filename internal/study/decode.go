@@ -109,7 +109,7 @@ func Decode(name string, data []byte, opt Options) (Experiment, error) {
 	}
 	readable = d.file(name, data) && readable
 	for _, s := range slices.Concat(opt.Env, opt.Flags) {
-		d.one(s)
+		d.given(s)
 	}
 	if readable { // what a file lacks that nobody could read is not known
 		d.layer = place{source: name}
@@ -152,7 +152,17 @@ func (d *decoder) defaults(isQuick bool) {
 	d.e.Engine.Container.Mounts, d.e.Engine.Container.Devices, d.e.Engine.Container.Entrypoint = []string{}, []string{}, []string{}
 }
 
-// one applies a value from a flag or the environment.
+// given applies a value from a flag or the environment, as it is meant.
+func (d *decoder) given(s Set) {
+	sets, ok := d.meant(s)
+	for _, m := range sets {
+		if ok {
+			d.one(m)
+		}
+	}
+}
+
+// one applies a value to its key.
 func (d *decoder) one(s Set) {
 	d.layer = place{source: s.Source}
 	k, ok := row(s.Path)

@@ -83,7 +83,7 @@ func TestExamplesDecodeAndFitTheSchema(t *testing.T) {
 		t.Error(err)
 	}
 	e := decode(t, string(InitFile()), Options{})
-	want := decode(t, "model: reference/small\nengine: {startup_timeout_seconds: 600}\nworkload: {load: {concurrency: 4}}\n", Options{})
+	want := decode(t, "model: reference/small\nengine: {image: llem/reference, startup_timeout_seconds: 600}\nworkload: {load: {concurrency: 4}}\n", Options{})
 	if diff := cmp.Diff(want, e); diff != "" {
 		t.Errorf("the file to start from has other values than the defaults: -want +got:\n%s", diff)
 	}

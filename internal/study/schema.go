@@ -150,7 +150,6 @@ func Reference() []byte {
 			b.WriteString(k.row())
 		}
 	}
-	b.WriteString("\nKnown, and refused by this version: `workload.source: hf:…`.\n")
 	return []byte(b.String())
 }
 
@@ -184,11 +183,11 @@ func (k key) allowed() string {
 // InitFile is an experiment file to start from.
 func InitFile() []byte { return []byte(initFile) }
 
-const initFile = `# One experiment. Every key: docs/config.md, or llem config schema.
-# Run it with: llem run --image llem/reference THIS_FILE
+const initFile = `# One experiment. Run it with: llem run THIS_FILE
+# Every key: docs/config.md, or llem config schema.
 model: reference/small          # Hugging Face id, local directory, .gguf file, or reference/PRESET
 engine:
-  # image: llem/reference       # or --image
+  image: llem/reference         # built by make reference; or vllm, sglang, … (see llem engines) with a model of yours
   startup_timeout_seconds: 600
 gpus: auto                      # auto, none, or a list such as [0, 1]
 workload:

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -60,7 +61,11 @@ func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 	}
 	d.parts, d.bases = map[string]pair{}, map[string]bool{}
 	readable = d.stack(name, data, []string{identity(name)}) && readable
-	if readable {
+	switch {
+	case !readable:
+	case repeated(opt.Flags):
+		s.repeat(d.parts)
+	default:
 		s.parts(d.parts)
 	}
 	d.parts = nil
@@ -72,7 +77,11 @@ func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 		return nil, err
 	}
 	s.Name = d.e.Name
-	if s.Name == "" {
+	switch {
+	case repeated(opt.Flags): // the names of the one experiment
+		s.Name = cmp.Or(s.Name, defaultName(d.e))
+		s.explicit[0].name = s.Name
+	case s.Name == "":
 		base := filepath.Base(name)
 		s.Name = safe(strings.TrimSuffix(base, filepath.Ext(base)), "study")
 	}
@@ -157,6 +166,17 @@ func (s *Study) set(v Set) {
 		d.bad(nil, v.Path, "belongs in the study's file")
 		return
 	}
+	sets, ok := d.meant(v)
+	for _, m := range sets {
+		if ok {
+			s.shares(m)
+		}
+	}
+}
+
+// shares applies a value that all points share.
+func (s *Study) shares(v Set) {
+	d := s.shared
 	for _, o := range s.options() {
 		for _, c := range o.changes {
 			if c.path == v.Path || strings.HasPrefix(c.path, v.Path+".") {
