@@ -17,6 +17,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/llenergymeasure/llem/internal/peer"
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // version is set by the linker.
@@ -44,18 +46,28 @@ type cli struct {
 	Completion completionCmd `cmd:"" help:"Print the shell's completion script."`
 }
 
-// app is what commands are given.
+// app is what commands are given. What is written to stdout and stderr is made
+// printable, since much of it comes from servers, files and other users, and shows
+// no password of a URL.
 type app struct {
 	ctx    context.Context
 	stdout io.Writer
 	stderr io.Writer
+	out    stdio
 	log    *slog.Logger
 	quiet  bool
 	hurry  <-chan struct{} // closed at the second interrupt
 }
 
+// stdio are the process's own streams: for what a measured command writes, for
+// colours and progress bars, and to ask whether they are terminals.
+type stdio struct{ stdout, stderr io.Writer }
+
 // execute runs one command line and returns the exit code.
 func execute(args []string, stdout, stderr io.Writer) int {
+	raw := stdio{stdout, stderr}
+	hide := study.Experiment{}.Hide // a password in a URL, known by its shape
+	stdout, stderr = &report.PrintableWriter{To: stdout, Hide: hide}, &report.PrintableWriter{To: stderr, Hide: hide}
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("llem"),
@@ -80,8 +92,8 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, hurry, stop := interruptible(kctx.Selected().Name == "measure")
 	defer stop()
 	a := &app{
-		ctx: ctx, stdout: stdout, stderr: stderr, quiet: c.Quiet, hurry: hurry,
-		log: newLogger(stderr, c.Verbose, c.Quiet),
+		ctx: ctx, stdout: stdout, stderr: stderr, out: raw, quiet: c.Quiet, hurry: hurry,
+		log: newLogger(raw.stderr, c.Verbose, c.Quiet),
 	}
 	return a.exit(kctx.Run(a))
 }

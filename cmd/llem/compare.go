@@ -48,7 +48,7 @@ func (c *compareCmd) Run(a *app) error {
 
 func (c *compareCmd) print(a *app, compared *report.Comparison) error {
 	if !c.JSON {
-		return compared.Text(a.stdout, report.Options{Width: width(a.stdout)})
+		return compared.Text(a.stdout, report.Options{Width: width(a.out.stdout)})
 	}
 	return printJSON(a.stdout, compared)
 }

@@ -89,6 +89,7 @@ const toldLines = 25
 // told is the end of a log for a terminal, after the first line above it that looks
 // like the cause.
 func told(log string) string {
+	log = strings.ReplaceAll(strings.ReplaceAll(log, "\r\n", "\n"), "\r", "\n") // progress bars
 	lines := strings.Split(log, "\n")
 	from := max(0, len(lines)-toldLines)
 	first := ""

@@ -45,12 +45,12 @@ func (c *measureCmd) Run(a *app) error {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return usageError{err}
 	}
-	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Signals: passed(), Sent: sent}
+	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.out.stdout, Stderr: a.out.stderr, Signals: passed(), Sent: sent}
 	if c.GPUs != nil {
 		cmd.GPUs = strings.Split(*c.GPUs, ",")
 	}
 	if c.JSON {
-		cmd.Stdout = a.stderr
+		cmd.Stdout = a.out.stderr
 	}
 	r := &harness.Runner{OpenGPUs: openGPUs, OpenHost: openHost, Log: a.log, Version: version}
 	out, series, err := r.Measure(a.ctx, cmd)
@@ -84,7 +84,7 @@ func (c *measureCmd) print(a *app, out *result.Command) error {
 		return enc.Encode(out)
 	}
 	fmt.Fprintln(a.stderr)
-	return report.Command(a.stderr, out, report.Options{Width: width(a.stderr)})
+	return report.Command(a.stderr, out, report.Options{Width: width(a.out.stderr)})
 }
 
 // passed are the signals that go on to the command.

@@ -16,6 +16,7 @@ import (
 // a progress bar between them on a terminal.
 type observer struct {
 	w        io.Writer
+	bars     io.Writer // takes escape sequences
 	quiet    bool
 	terminal bool
 
@@ -48,7 +49,7 @@ func (o *observer) Progress(done, total int64) {
 	if o.bar == nil || o.bar.GetMax64() != total {
 		o.clear()
 		o.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(o.w), progressbar.OptionSetDescription(o.doing()),
+			progressbar.OptionSetWriter(o.bars), progressbar.OptionSetDescription(o.doing()),
 			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(100*time.Millisecond))
 	}

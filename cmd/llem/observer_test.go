@@ -10,7 +10,7 @@ func TestTheBarIsCalledWhatIsDone(t *testing.T) {
 	t.Parallel()
 	for phase, want := range map[string]string{"preflight": "pull", "warmup": "warmup", "thermal_floor": "thermal floor"} {
 		var b strings.Builder
-		o := &observer{w: &b, terminal: true}
+		o := &observer{w: &b, bars: &b, terminal: true}
 		o.Begin(phase, "")
 		b.Reset()
 		o.Progress(1, 2)

@@ -177,7 +177,7 @@ func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 	if n := p.Nameless(); n > 0 {
 		said("image", fmt.Sprintf("%d points name none: give --image, or engine.image", n))
 	}
-	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: &observer{w: a.stderr, quiet: true}}
+	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: &observer{w: a.stderr, bars: a.out.stderr, quiet: true}}
 	d, err := docker.Open(a.ctx, a.log)
 	if err == nil {
 		defer d.Close()

@@ -61,7 +61,7 @@ func (c *pullCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr), phase: measure.Preflight.String()}
+	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr), phase: measure.Preflight.String()}
 	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: watch}
 	if slices.ContainsFunc(list, func(e study.Experiment) bool { return e.Engine.Endpoint == "" }) {
 		d, err := docker.Open(a.ctx, a.log)

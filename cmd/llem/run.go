@@ -119,7 +119,7 @@ func (c *runCmd) Run(a *app) error {
 	if err := c.onlyStudies(); err != nil {
 		return err
 	}
-	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
+	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr)}
 	r, closed, err := c.runner(a, q, watch)
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (c *runCmd) print(a *app, r *result.Record, dir string) error {
 		return enc.Encode(r)
 	}
 	fmt.Fprintln(a.stdout)
-	return report.Table(a.stdout, r, dir, report.Options{Width: width(a.stdout)})
+	return report.Table(a.stdout, r, dir, report.Options{Width: width(a.out.stdout)})
 }
 
 // readExperiment reads a file with everything that stands above and below it.

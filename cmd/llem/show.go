@@ -31,7 +31,7 @@ func (c *showCmd) Run(a *app) error {
 		list = append(list, report.Entry{Record: r, Dir: dir})
 		return nil
 	})
-	opt := report.Options{Width: width(a.stdout)}
+	opt := report.Options{Width: width(a.out.stdout)}
 	switch {
 	case err != nil:
 	case len(list) == 1:

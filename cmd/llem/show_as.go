@@ -33,7 +33,7 @@ func (c *showCmd) runAs(a *app) error {
 		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
 		}
-		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, report.Options{Width: width(a.stdout)})
+		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, report.Options{Width: width(a.out.stdout)})
 	})
 	if err == nil && (!good || lacking > 0) {
 		return silent(exitUsage)

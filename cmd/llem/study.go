@@ -72,7 +72,7 @@ func (c *runCmd) versusOf(p *study.Plan) error {
 // carryOut fetches what a study needs, runs what is left of it, and tells the
 // answer, however far it came.
 func (c *runCmd) carryOut(a *app, s *sitting) (err error) {
-	watch := &observer{w: a.stderr, quiet: a.quiet, terminal: isTerminal(a.stderr)}
+	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr)}
 	r, closed, err := c.studyRunner(a, s.plan, watch)
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func (c *runCmd) printStudy(a *app, s *report.StudySummary, dir string) error {
 		return printJSON(a.stdout, s)
 	}
 	fmt.Fprintln(a.stdout)
-	if err := s.Text(a.stdout, report.Options{Width: width(a.stdout)}); err != nil {
+	if err := s.Text(a.stdout, report.Options{Width: width(a.out.stdout)}); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(a.stdout, "\n%s\n", dir)

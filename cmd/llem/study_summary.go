@@ -73,7 +73,7 @@ func (a *app) showStudy(dir, versus string, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.stdout, s)
 	}
-	return s.Text(a.stdout, report.Options{Width: width(a.stdout)})
+	return s.Text(a.stdout, report.Options{Width: width(a.out.stdout)})
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -64,18 +63,14 @@ func (p *printer) wrap(first, rest, text string) {
 
 func columns(s string) int { return len([]rune(s)) }
 
-// clean makes one line of s and drops what could move the cursor or turn the
-// text: control and format characters.
+// clean makes one printable line of s.
 func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case strings.ContainsRune("\t\n\v\f\r\u0085\u2028\u2029", r):
+	return Printable(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("\t\n\v\f\r\u0085\u2028\u2029", r) {
 			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-			return -1
 		}
 		return r
-	}, s)
+	}, s))
 }
 
 func firstLine(s string) string {

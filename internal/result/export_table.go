@@ -91,7 +91,11 @@ func columnValue(v any, kind reflect.Type) reflect.Value {
 // CSV writes the table with a line of names; unknown is empty.
 func (t *Table) CSV(w io.Writer) error {
 	c := csv.NewWriter(w)
-	if err := c.Write(t.columns); err != nil {
+	names := make([]string, len(t.columns))
+	for i, name := range t.columns {
+		names[i] = inert(name)
+	}
+	if err := c.Write(names); err != nil {
 		return err
 	}
 	for _, row := range t.rows {
@@ -119,9 +123,23 @@ func cell(v reflect.Value) string {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	case time.Time:
 		return v.Format(time.RFC3339Nano)
+	case string:
+		return inert(v)
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// inert is text that a spreadsheet does not run: one that begins as a formula gets an
+// apostrophe before it. Numbers stay as they are.
+func inert(text string) string {
+	if text == "" || !strings.ContainsRune("=+-@\t\r\n|%", rune(text[0])) {
+		return text
+	}
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return text
+	}
+	return "'" + text
 }
 
 // JSONL writes one JSON object a line, with the columns in order; unknown is null.

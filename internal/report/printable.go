@@ -1,0 +1,78 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Printable returns s with every character that a terminal or a reader's eye could
+// be misled by written as \uXXXX: control characters (escape sequences, carriage
+// returns), format characters (bidirectional marks, zero-width ones), line and
+// paragraph separators, and bytes that are not UTF-8. Line feeds and tabs stay.
+// Inside a JSON string the result means the same.
+func Printable(s string) string {
+	if strings.IndexFunc(s, misleads) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\u%04x`, s[0])
+		case r > 0xffff && misleads(r):
+			fmt.Fprintf(&b, `\U%08x`, r)
+		case misleads(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}
+
+func misleads(r rune) bool {
+	switch r {
+	case '\n', '\t':
+		return false
+	case '\u2028', '\u2029':
+		return true
+	}
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+}
+
+// PrintableWriter passes on what is written to it as [Printable] makes it, without
+// what Hide takes out; nil takes nothing. A character may be split over two calls; its
+// beginning is kept until the rest comes.
+type PrintableWriter struct {
+	To   io.Writer
+	Hide func(string) string
+	rest []byte // the beginning of a character
+}
+
+// Write reports the bytes of p that were taken, as io.Writer asks.
+func (w *PrintableWriter) Write(p []byte) (int, error) {
+	text := append(w.rest, p...)
+	whole := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if at := len(text) - i; utf8.RuneStart(text[at]) {
+			if !utf8.FullRune(text[at:]) {
+				whole = at
+			}
+			break
+		}
+	}
+	w.rest = append([]byte(nil), text[whole:]...)
+	out := string(text[:whole])
+	if w.Hide != nil {
+		out = w.Hide(out)
+	}
+	if _, err := io.WriteString(w.To, Printable(out)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
