@@ -47,6 +47,9 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	}
 	said("image id", orElse(s.ImageID, "known when the image is here"))
 	containerSaid(s, e.Hide, said)
+	for _, name := range e.SecretArgs() {
+		said("visible", harness.VisibleSecret(name))
+	}
 	if p.Busy != "" {
 		said("gpus", "not known yet: "+p.Busy)
 		return nil

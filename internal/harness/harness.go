@@ -285,7 +285,7 @@ func (x *run) explain(ctx context.Context, err error) error {
 
 // phase times one phase, tells the observer and keeps it for the record.
 func (x *run) phase(p measure.Phase, note string, do func() (string, error)) error {
-	x.Observer.Begin(p.String(), note)
+	x.Observer.Begin(p.String(), x.exp.Hide(note))
 	if x.recorder != nil {
 		x.recorder.SetPhase(p, 0)
 	}
@@ -299,7 +299,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 	if errors.Is(err, context.Canceled) {
 		note = "interrupted"
 	}
-	x.Observer.End(p.String(), took, note)
+	x.Observer.End(p.String(), took, x.exp.Hide(note))
 	return err
 }
 

@@ -73,6 +73,9 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", &Fault{Kind: ConfigFault, Err: err}
 	}
+	for _, name := range x.exp.SecretArgs() {
+		x.Observer.Say(VisibleSecret(name))
+	}
 	x.memBefore = x.memoryUsed() // an edge, from which the energy of the start counts
 	start := time.Now()
 	served, err := x.start(ctx, spec)
@@ -89,6 +92,11 @@ func (x *run) launch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s %s at %s (%s)", x.eng.Name(), x.info.Version, x.server.URL(), x.server.Info().Route), nil
+}
+
+// VisibleSecret says who can read the secret that engine.args has under a name.
+func VisibleSecret(name string) string {
+	return "engine.args." + name + " is a secret on the engine's command line, which every user of this host can read with ps: put it in a file that the engine reads (engine.container.mounts), or in a variable of engine.env"
 }
 
 // start launches the container and has its server take its model. served is the

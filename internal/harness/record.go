@@ -68,7 +68,7 @@ func (x *run) engineRecord() result.Engine {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
 		out.StartupEnergyJ = joules(x.startup.energy)
 	}
-	out.Endpoint, out.Counters = textOrNil(x.exp.Engine.Endpoint), x.accountRecord()
+	out.Endpoint, out.Counters = textOrNil(x.exp.Hide(x.exp.Engine.Endpoint)), x.accountRecord()
 	return out
 }
 

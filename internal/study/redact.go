@@ -47,6 +47,7 @@ func Redact(data []byte) []byte {
 		}
 	}
 	text = comment.ReplaceAllStringFunc(text, cutSecret)
+	text, _ = cutShapes(text)
 	if !clean(text, root) {
 		return []byte(notKept)
 	}
@@ -60,7 +61,12 @@ func clean(text string, root *yaml.Node) bool {
 	if err != nil || !alike(again, root) {
 		return false
 	}
-	return !slices.ContainsFunc(secretNodes(again), func(n *yaml.Node) bool { return n.Value != redacted })
+	return !slices.ContainsFunc(secretNodes(again), func(n *yaml.Node) bool { return n.Value != redacted }) && !showsShape(again)
+}
+
+// showsShape says that a text of the file shows by its shape that it is a secret.
+func showsShape(n *yaml.Node) bool {
+	return n != nil && (len(shaped(n.Value)) > 0 || slices.ContainsFunc(n.Content, showsShape))
 }
 
 func alike(a, b *yaml.Node) bool {

@@ -26,9 +26,9 @@ func (e Experiment) Restore(lookup func(variable string) (value string, ok bool)
 	for _, name := range slices.Sorted(maps.Keys(e.Engine.Env)) {
 		switch v := e.Engine.Env[name]; {
 		case secret(name) && v == redacted:
-			e.Engine.Env[name] = r.ask("engine.env."+name, name)
+			e.Engine.Env[name] = r.ask("engine.env."+name, name, redacted)
 		case v != redacted && strings.Contains(v, redacted):
-			r.list = append(r.list, Restored{Path: "engine.env." + name})
+			e.Engine.Env[name] = r.ask("engine.env."+name, name, v)
 		}
 	}
 	e.Engine.Args = r.mapping("engine.args", "", e.Engine.Args, false)
@@ -56,11 +56,11 @@ type restorer struct {
 	list   []Restored
 }
 
-// ask returns what stays redacted where nobody knows it.
-func (r *restorer) ask(path, variable string) string {
+// ask returns the variable's value, or what was written where it is not set.
+func (r *restorer) ask(path, variable, written string) string {
 	v, ok := r.lookup(variable)
 	if ok = ok && v != ""; !ok {
-		v = redacted
+		v = written
 	}
 	r.list = append(r.list, Restored{Path: path, Variable: variable, Found: ok})
 	return v
@@ -91,7 +91,7 @@ func (r *restorer) value(path, name string, v any, under bool) any {
 	case string:
 		switch {
 		case under && v == redacted:
-			return r.ask(path, name)
+			return r.ask(path, name, redacted)
 		case v != redacted && strings.Contains(v, redacted):
 			r.list = append(r.list, Restored{Path: path})
 		}

@@ -19,12 +19,17 @@ const redacted = "REDACTED"
 // counts tokens or names one of the vocabulary; what is redacted in vain is
 // missing in the record, and what is not redacted is lost for good.
 var (
-	secretAnywhere = words("secret secrets password passwords passwd passphrase credential credentials apikey apikeys authtoken accesstoken privatekey")
-	secretAtEnd    = words("token tokens key auth authorization pass pwd pat bearer cookie jwt")
-	keysOf         = words("api access auth private secret ssh") // "keys" alone are those of a mapping
-	placeOf        = words("path file dir name url")             // PASSWORD_FILE holds no password
-	tokenCount     = words("max min num n per total batched")    // max_num_batched_tokens
-	tokenKind      = words(`eos bos pad unk sep cls mask stop special start end first last skip prompt input output completion prefill
+	secretAnywhere = words(`secret secrets password passwords passwd passphrase passcode credential credentials creds apikey apikeys authtoken accesstoken
+		accesskey privatekey connectionstring connstr dsn webhook webhooks`)
+	secretInside = words("password passwd passphrase passcode secret credential apikey authtoken accesstoken accesskey privatekey connectionstring") // PGPASSWORD
+	secretAtEnd  = words("token tokens key auth authorization pass pwd pat bearer cookie jwt sas header headers")
+	secretSuffix = words("token tokens key pass pwd auth jwt")                                                // DBPASS, HFTOKEN
+	noSecret     = words("monkey turkey donkey hockey jockey keypass compass bypass trespass overpass oauth") // that end like one
+	keysOf       = words("api access auth private secret ssh")                                                // "keys" alone are those of a mapping
+	placeOf      = words("path file dir name url uri")                                                        // PASSWORD_FILE holds no password
+	formOf       = words("value data string json b64 base64 pem config blob hash raw old new")                // AUTH_CONFIG holds what AUTH does
+	tokenCount   = words("max min num n per total batched count")                                             // max_num_batched_tokens
+	tokenKind    = words(`eos bos pad unk sep cls mask stop special start end first last skip prompt input output completion prefill
 		decode draft speculative generated new thinking reasoning budget cached image audio video bad banned suppress`)  // ignore_eos_token
 )
 
@@ -51,10 +56,14 @@ func secret(name string) bool {
 		before = w[len(w)-2]
 	}
 	switch {
+	case slices.ContainsFunc(w, func(s string) bool { return strings.HasPrefix(s, "webhook") }): // its URL is the secret
+		return true
 	case placeOf[last]:
 		return false
-	case slices.ContainsFunc(w, func(s string) bool { return secretAnywhere[s] }):
+	case slices.ContainsFunc(w, func(s string) bool { return secretAnywhere[s] || holds(s) }), before == "connection" && last == "string":
 		return true
+	case formOf[last] && before != "":
+		return secret(strings.Join(w[:len(w)-1], "_"))
 	case last == "keys":
 		return keysOf[before]
 	case last == "pwd":
@@ -62,7 +71,38 @@ func secret(name string) bool {
 	case last == "token" || last == "tokens":
 		return !tokenKind[before] && !slices.ContainsFunc(w, func(s string) bool { return tokenCount[s] })
 	}
-	return secretAtEnd[last]
+	return secretAtEnd[last] || endsLikeSecret(last)
+}
+
+// holds says that a word has a secret's name in it: pgpassword.
+func holds(word string) bool {
+	for name := range secretInside {
+		if strings.Contains(word, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// endsLikeSecret says the same of a word's end: dbpass, hftoken; not of maxtokens.
+func endsLikeSecret(word string) bool {
+	for name := range secretSuffix {
+		start, ends := strings.CutSuffix(word, name)
+		if ends && start != "" && start != "old" && !noSecret[word] && !tokenKind[start] && !countsTokens(start) {
+			return true
+		}
+	}
+	return false
+}
+
+// countsTokens says so of the beginning of a word: maxnew(tokens).
+func countsTokens(start string) bool {
+	for name := range tokenCount {
+		if len(name) > 1 && strings.HasPrefix(start, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // secretPath says the same of a dotted path, as a study has them: each of its
@@ -110,18 +150,45 @@ func (e Experiment) redact() (Experiment, []string) {
 		if secret(name) && v != "" {
 			e.Engine.Env[name] = redacted
 			r.values = append(r.values, v)
+		} else {
+			r.shapes(v)
 		}
 	}
 	e.Engine.Args = r.mapping(e.Engine.Args, false)
 	e.Workload.ExtraBody = r.mapping(e.Workload.ExtraBody, false)
-	if len(r.values) > 0 { // the same texts may stand under other names
+	texts := []*string{&e.Name, &e.Model, &e.Engine.Endpoint, &e.Engine.Image, &e.Workload.Source}
+	e.Engine.Container.Entrypoint = slices.Clone(e.Engine.Container.Entrypoint)
+	for i := range e.Engine.Container.Entrypoint {
+		texts = append(texts, &e.Engine.Container.Entrypoint[i])
+	}
+	for _, t := range texts {
+		r.shapes(*t)
+	}
+	if len(r.values) > 0 { // the same texts may be under other names
 		for name, v := range e.Engine.Env {
 			e.Engine.Env[name] = r.hidden(v).(string)
 		}
 		e.Engine.Args = r.hidden(e.Engine.Args).(map[string]any)
 		e.Workload.ExtraBody = r.hidden(e.Workload.ExtraBody).(map[string]any)
+		for _, t := range texts {
+			*t = hide(*t, slices.DeleteFunc(slices.Clone(r.values), func(v string) bool { return len(v) < sure })) // "b" is in a/b by chance
+		}
 	}
 	return e, r.values
+}
+
+// SecretArgs are the keys of engine.args whose values hold secrets, in order. They
+// are on the engine's command line, which every user of the host can read.
+func (e Experiment) SecretArgs() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(e.Engine.Args)) {
+		var r redactor
+		r.value(e.Engine.Args[name], secret(name))
+		if len(r.values) > 0 {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // hidden copies v with the secrets' texts replaced in every string of it.
@@ -152,6 +219,12 @@ func (r *redactor) hidden(v any) any {
 // keeps the text of what it left out.
 type redactor struct{ values []string }
 
+// shapes keeps the secrets that text shows by their shape.
+func (r *redactor) shapes(text string) {
+	_, values := cutShapes(text)
+	r.values = append(r.values, values...)
+}
+
 func (r *redactor) mapping(m map[string]any, under bool) map[string]any {
 	out := maps.Clone(m)
 	for name, v := range m {
@@ -175,6 +248,7 @@ func (r *redactor) value(v any, under bool) any {
 	}
 	text := scalarText(v)
 	if !under || text == "" {
+		r.shapes(text)
 		return v
 	}
 	r.values = append(r.values, text)
@@ -194,7 +268,7 @@ func scalarText(v any) string {
 const sure = 8
 
 // hide replaces values in text, the longest first, so that none leaves a part
-// of another behind.
+// of another behind, and then what shows by its shape that it is a secret.
 func hide(text string, values []string) string {
 	var all []string
 	for _, v := range values {
@@ -217,6 +291,7 @@ func hide(text string, values []string) string {
 			text = replaceWord(text, v)
 		}
 	}
+	text, _ = cutShapes(text)
 	return text
 }
 

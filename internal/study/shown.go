@@ -34,7 +34,8 @@ func shown(data []byte, root *yaml.Node) func(line int) string {
 				text = strings.ReplaceAll(text, n.Value, strings.Repeat("*", utf8.RuneCountInString(n.Value)))
 			}
 		}
-		return comment.ReplaceAllStringFunc(text, cutSecret)
+		text, _ = cutShapes(comment.ReplaceAllStringFunc(text, cutSecret))
+		return text
 	}
 }
 
@@ -48,7 +49,8 @@ func guessed(data []byte) func(line int) string {
 			text := string(data[from:to])
 			switch named := secretAt(text) >= 0; {
 			case i == line:
-				return cutSecret(text)
+				text, _ = cutShapes(cutSecret(text))
+				return text
 			case named:
 				return ""
 			}
