@@ -100,7 +100,11 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 		if t.Status != load.StatusOK {
 			return 0, fmt.Errorf("request %d: %s", t.ID, t.Error)
 		}
-		sum += t.LastToken - t.Sent
+		ended := t.LastToken
+		if ended < 0 { // no token of it reads as text
+			ended = t.End
+		}
+		sum += ended - t.Sent
 	}
 	return sum / time.Duration(len(done.Traces)), nil
 }

@@ -3,8 +3,8 @@ package load
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -17,31 +17,42 @@ type chunk struct {
 }
 
 type choice struct {
-	Text  string `json:"text"`
-	Delta struct {
-		Content          string `json:"content"`
-		ReasoningContent string `json:"reasoning_content"`
-		Reasoning        string `json:"reasoning"`
-		ToolCalls        []struct {
-			Function struct {
-				Name      string `json:"name"`
-				Arguments string `json:"arguments"`
-			} `json:"function"`
-		} `json:"tool_calls"`
-	} `json:"delta"`
-	TokenIDs     []int  `json:"token_ids"`
-	FinishReason string `json:"finish_reason"`
+	Text         string          `json:"text"`
+	Delta        delta           `json:"delta"`
+	TokenIDs     []int           `json:"token_ids"`
+	FinishReason string          `json:"finish_reason"`
+	Error        json.RawMessage `json:"error"`
 }
 
-// tokens is how many tokens the choice carries, and whether they are reasoning.
-// A role or an empty text is none; a call of a tool is what the model wrote.
+// delta is what a chunk of a chat adds. Servers have three names for reasoning.
+type delta struct {
+	Content          string `json:"content"`
+	Refusal          string `json:"refusal"`
+	ReasoningContent string `json:"reasoning_content"`
+	Reasoning        string `json:"reasoning"`
+	Thinking         string `json:"thinking"`
+	ToolCalls        []struct {
+		Function call `json:"function"`
+	} `json:"tool_calls"`
+	FunctionCall call `json:"function_call"` // the older form of one
+}
+
+// call is of a tool.
+type call struct {
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
+}
+
+// tokens is how many tokens the choice carries at least, and whether they are
+// reasoning. A role or an empty text is none; a call of a tool is what the model wrote.
 func (c *choice) tokens() (n int, reasoning bool) {
-	said := len(c.Text) + len(c.Delta.Content)
-	for i := range c.Delta.ToolCalls {
-		f := &c.Delta.ToolCalls[i].Function
+	d := &c.Delta
+	said := len(c.Text) + len(d.Content) + len(d.Refusal) + len(d.FunctionCall.Name) + len(d.FunctionCall.Arguments)
+	for i := range d.ToolCalls {
+		f := &d.ToolCalls[i].Function
 		said += len(f.Name) + len(f.Arguments)
 	}
-	if said+len(c.Delta.ReasoningContent)+len(c.Delta.Reasoning) == 0 {
+	if said+len(d.ReasoningContent)+len(d.Reasoning)+len(d.Thinking) == 0 {
 		return 0, false
 	}
 	return max(1, len(c.TokenIDs)), said == 0
@@ -76,9 +87,12 @@ type stream struct {
 	reasoning int     // part of counted
 	usage     usage
 	cached    cachedTokens
-	jumped    bool // a chunk with tokens came without a usage
-	done      bool // [DONE] was seen
-	finished  bool // a finish reason was seen
+	jumped    bool   // a chunk with tokens came without a usage
+	done      bool   // [DONE] was seen
+	finished  bool   // a finish reason was seen
+	ending    bool   // its last event ended with the stream, not with a blank line
+	opened    bool   // an event of an answer was seen
+	strange   []byte // the first event of no answer's shape; empty: none
 }
 
 var doneMark = []byte("[DONE]")
@@ -95,6 +109,7 @@ func (s *stream) event(data []byte, at time.Duration) error {
 		return nil
 	}
 	tokens, reasoning, counted, err := s.look(data)
+	s.opened = s.opened || err == nil && len(s.strange) == 0
 	if err != nil || tokens == 0 {
 		return err
 	}
@@ -126,7 +141,7 @@ func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err err
 		}
 	}
 	var c chunk
-	if err := decode(data, &c); err != nil {
+	if err := s.decode(data, &c); err != nil {
 		return 0, 0, false, err
 	}
 	if counted = c.Usage.real(); counted {
@@ -172,18 +187,50 @@ func (s *stream) choices(list []choice) (tokens, reasoning int) {
 	return tokens, reasoning
 }
 
-// decode reads one event; what the server reports as its error is one.
-func decode(data []byte, c *chunk) error {
+// decode reads one event; what the server reports as its failure is an error. An
+// event that is neither that nor of an answer is kept, for what else becomes of it.
+func (s *stream) decode(data []byte, c *chunk) error {
 	if err := json.Unmarshal(data, c); err != nil {
-		if !json.Valid(data) {
-			return fmt.Errorf("the server sent an event that is not JSON: %.80q", data)
+		if said := complaint(data); said != "" {
+			return s.failed(data)
 		}
-		return fmt.Errorf("the server sent an event that is no chunk of a completion (%v): %.80q", err, data)
+		switch valid := json.Valid(data); {
+		case !valid && s.ending && s.finished: // cut in what follows an answer
+			return nil
+		case !valid && s.ending:
+			return fmt.Errorf("stream ended inside an event after %d tokens: %.*q", s.counted, mostWords, data)
+		case !valid:
+			return fmt.Errorf("the server sent an event that is not JSON: %.*q", mostWords, data)
+		}
+		return fmt.Errorf("the server sent an event that is no chunk of a completion (%v): %.*q", err, mostWords, data)
 	}
-	if len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) {
-		return fmt.Errorf("the server reported in its stream: %.300s", c.Error)
+	if !void(c.Error) {
+		return s.failed(c.Error)
+	}
+	for i := range c.Choices {
+		if e := c.Choices[i].Error; !void(e) {
+			return s.failed(e)
+		}
+	}
+	if len(c.Choices) > 0 || c.Usage != nil {
+		return nil
+	}
+	if complaint(data) != "" {
+		return s.failed(data)
+	}
+	if c.Choices == nil && len(s.strange) == 0 {
+		s.strange = bytes.Clone(data[:min(len(data), mostForeign)])
 	}
 	return nil
+}
+
+// failed is the error that the server reported within its stream.
+func (s *stream) failed(data []byte) error {
+	said := words(data)
+	if said == "" {
+		said = "an error without a word"
+	}
+	return fmt.Errorf("the server reported in its stream: %s", said)
 }
 
 func (s *stream) token(n int, at time.Duration) {
@@ -195,19 +242,33 @@ func (s *stream) token(n int, at time.Duration) {
 	s.counted += n
 }
 
-// broken are the finish reasons of answers that the server gave up: vLLM and
-// SGLang say abort, TensorRT-LLM cancelled and timeout. Any other word is an
-// end of the model's own, for which servers have names of their own (stop,
+// verdict is nil for a stream whose answer is whole: it holds tokens, and its server
+// said that it ended. A finish reason that names a failure is of an answer that was
+// given up: vLLM and SGLang say abort, TensorRT-LLM cancelled and timeout. Any other
+// word is an end of the model's own, for which servers have names of their own (stop,
 // eos_token, end_turn); a length that is not the planned one shows apart.
-var broken = []string{"abort", "cancelled", "error", "timeout"}
-
-// verdict is nil for a stream whose answer is whole.
-func (s *stream) verdict() error {
+func (s *stream) verdict(f *foreign, kind string) error {
+	if err := f.failure(); err != nil {
+		return err
+	}
+	held := s.counted > 0 || s.usage.CompletionTokens > 0
 	switch {
-	case slices.Contains(broken, s.tr.FinishReason):
-		return fmt.Errorf("the server gave the answer up: finish reason %s after %d tokens", s.tr.FinishReason, s.counted)
-	case s.done || s.finished:
+	case names(s.tr.FinishReason):
+		return fmt.Errorf("the server gave the answer up: finish reason %.60s after %d tokens", s.tr.FinishReason, s.counted)
+	case s.finished && held:
 		return nil
+	case len(s.strange) > 0:
+		return fmt.Errorf("the server sent an event that is no part of an answer, after %d tokens: %s", s.counted, words(s.strange))
+	case len(f.text) > 0 && (s.done || s.counted > 0):
+		return fmt.Errorf("the server sent a text that is no event of a stream, after %d tokens: %s", s.counted, words(f.text))
+	case s.done && held:
+		return nil
+	case s.finished:
+		return fmt.Errorf("no token came: the answer ended with finish reason %.60s, without text and without a usage that counts tokens", s.tr.FinishReason)
+	case s.done:
+		return errors.New("no token came: the stream held [DONE] and nothing of an answer")
+	case !s.opened:
+		return f.instead(kind)
 	}
 	return fmt.Errorf("stream ended early: neither [DONE] nor a finish reason after %d tokens", s.counted)
 }

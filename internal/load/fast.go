@@ -19,6 +19,7 @@ type glance struct {
 	cached    int
 	hasUsage  bool
 	hasCached bool
+	answers   bool // it has a choice
 
 	said     int // strings of the model's that are not empty
 	from, to int // where the last of them stands in p, with its quotes
@@ -40,7 +41,7 @@ func (g *glance) read(data []byte) bool {
 		return !alike(key, "choices", "usage", "error") && g.skip(0)
 	})
 	g.space()
-	return ok && g.i == len(g.p)
+	return ok && g.i == len(g.p) && (g.answers || g.hasUsage) // else it may be an error of any shape
 }
 
 // fields are those that were seen: of a key that stands twice the last one counts,
@@ -74,6 +75,7 @@ func alike(key []byte, names ...string) bool {
 }
 
 func (g *glance) choice() bool {
+	g.answers = true
 	var seen fields
 	var text, content, thought bool
 	ids := 0
@@ -87,8 +89,10 @@ func (g *glance) choice() bool {
 			return seen.first(2) && (g.null() || g.list(func() bool { ids++; _, ok := g.count(); return ok }))
 		case "finish_reason":
 			return seen.first(3) && (g.null() || g.reason())
+		case "error":
+			return seen.first(4) && g.null()
 		}
-		return !alike(key, "text", "delta", "token_ids", "finish_reason") && g.skip(0)
+		return !alike(key, "text", "delta", "token_ids", "finish_reason", "error") && g.skip(0)
 	})
 	if said := text || content; said || thought {
 		n := max(1, ids)
@@ -99,6 +103,8 @@ func (g *glance) choice() bool {
 	}
 	return ok
 }
+
+var deltaKeys = []string{"content", "reasoning_content", "reasoning", "tool_calls", "refusal", "thinking", "function_call"}
 
 func (g *glance) delta(content, thought *bool) bool {
 	var seen fields
@@ -112,8 +118,14 @@ func (g *glance) delta(content, thought *bool) bool {
 			return seen.first(2) && g.says(thought)
 		case "tool_calls":
 			return seen.first(3) && g.list(func() bool { return false }) // what a tool is called with is the full decoder's
+		case "refusal":
+			return seen.first(4) && g.says(content)
+		case "thinking":
+			return seen.first(5) && g.says(thought)
+		case "function_call":
+			return seen.first(6) && g.null()
 		}
-		return !alike(key, "content", "reasoning_content", "reasoning", "tool_calls") && g.skip(0)
+		return !alike(key, deltaKeys...) && g.skip(0)
 	})
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -189,7 +190,7 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 // receive reads the response; anything but 200 is an error that quotes it.
 func (o *OpenAI) receive(resp *http.Response, in stamper, tr *Trace, asked int) error {
 	if resp.StatusCode == http.StatusOK {
-		return read(resp.Body, in, tr, asked, o.opt.KeepText)
+		return read(resp.Body, in, tr, wish{output: asked, kind: resp.Header.Get("Content-Type")}, o.opt.KeepText)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
 	tr.End = in.stamp()
@@ -225,16 +226,33 @@ func longestText(asked int) int {
 	return 16<<10 + 256*asked
 }
 
+// wish is what is known beforehand of an answer.
+type wish struct {
+	output int    // tokens that were asked for; 0: unknown
+	kind   string // its content type
+}
+
+// mostAfterDone bounds what is read after [DONE], where some servers still say how
+// many tokens there were.
+const mostAfterDone = 64 << 10
+
 // read drains a response. What a read brings has one stamp. An answer that goes on
-// far beyond the asked tokens is given up, since it would fill the memory; 0: nobody knows how many were asked for.
-func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error {
+// far beyond the asked tokens, or after its own [DONE], is given up, since it would
+// fill the memory or never end.
+func read(body io.Reader, in stamper, tr *Trace, w wish, keepText bool) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	st := stream{tr: tr, keepText: keepText}
 	defer st.close()
-	sc := scanner{most: longestEvent(asked)}
+	sc := scanner{most: longestEvent(w.output)}
 	var at time.Duration
-	emit := func(data []byte) error { return st.event(data, at) }
+	emit := func(data []byte) error {
+		if sc.failing {
+			return st.failed(data)
+		}
+		return st.event(data, at)
+	}
+	after := 0
 	for {
 		n, err := body.Read(*buf)
 		if n > 0 {
@@ -243,21 +261,29 @@ func read(body io.Reader, in stamper, tr *Trace, asked int, keepText bool) error
 				tr.FirstByte = at
 			}
 			tr.End = at
+			if st.done {
+				after += n
+			}
 			if perr := sc.feed((*buf)[:n], emit); perr != nil {
 				return perr
 			}
-			if len(tr.Text) > longestText(asked) {
+			switch {
+			case len(tr.Text) > longestText(w.output):
 				tr.Text = nil
-				return fmt.Errorf("the answer does not end: over %d bytes of text came, and %d tokens were asked for", longestText(asked), asked)
-			}
-			if asked > 0 && st.counted > endless(asked) {
-				return fmt.Errorf("the answer does not end: %d tokens came, and %d were asked for", st.counted, asked)
+				return fmt.Errorf("the answer does not end: over %d bytes of text came, and %d tokens were asked for", longestText(w.output), w.output)
+			case w.output > 0 && st.counted > endless(w.output):
+				return fmt.Errorf("the answer does not end: %d tokens came, and %d were asked for", st.counted, w.output)
+			case after > mostAfterDone:
+				return fmt.Errorf("the answer does not end: over %d KiB came after its [DONE]", mostAfterDone>>10)
 			}
 		}
 		switch {
 		case err == nil:
-		case err == io.EOF || st.done: // everything was said before the connection broke
-			return st.verdict()
+		case err == io.EOF:
+			st.ending = true
+			return cmp.Or(sc.end(emit), st.verdict(&sc.foreign, w.kind))
+		case st.done: // everything was said before the connection broke
+			return st.verdict(&sc.foreign, w.kind)
 		default:
 			return fmt.Errorf("stream broke off after %d tokens: %w", st.counted, err)
 		}

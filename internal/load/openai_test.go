@@ -100,7 +100,7 @@ func TestEveryFailureIsAResult(t *testing.T) {
 			http.Error(w, "busy", http.StatusTooManyRequests)
 		}},
 		{"garbage", StatusFailed, 0, []string{"not JSON", "html"}, func(w http.ResponseWriter, r *http.Request) { write(w, "data: <html>\n\n") }},
-		{"no stream", StatusFailed, 0, []string{"ended early"}, func(w http.ResponseWriter, r *http.Request) { write(w, `{"choices":[{"text":"a"}]}`) }},
+		{"no stream", StatusFailed, 0, []string{"did not stream"}, func(w http.ResponseWriter, r *http.Request) { write(w, `{"choices":[{"text":"a"}]}`) }},
 		{"half a chunk", StatusFailed, 1, []string{"broke off after 1 tokens"}, func(w http.ResponseWriter, r *http.Request) {
 			write(w, one, `data: {"choi`)
 			panic(http.ErrAbortHandler)
@@ -304,7 +304,7 @@ func BenchmarkRead(b *testing.B) {
 	tr := Trace{Chunks: make([]Chunk, 0, chunks)}
 	for b.Loop() {
 		tr.Chunks, tr.FirstByte, tr.FirstToken = tr.Chunks[:0], -1, -1
-		if err := read(strings.NewReader(text.String()), stamper{t0: time.Now()}, &tr, 0, false); err != nil {
+		if err := read(strings.NewReader(text.String()), stamper{t0: time.Now()}, &tr, wish{}, false); err != nil {
 			b.Fatal(err)
 		}
 	}

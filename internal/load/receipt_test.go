@@ -208,7 +208,7 @@ func TestABusyClientStampsNoLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if err := read(held{resp.Body}, stamper{conn: conn, t0: t0, lags: &lags}, &tr, 0, false); err != nil || len(tr.Chunks) != 2 {
+	if err := read(held{resp.Body}, stamper{conn: conn, t0: t0, lags: &lags}, &tr, wish{}, false); err != nil || len(tr.Chunks) != 2 {
 		t.Fatalf("%d chunks, %v", len(tr.Chunks), err)
 	}
 	for i := range 2 {

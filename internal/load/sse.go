@@ -23,11 +23,14 @@ func (s *scanner) limit() int {
 
 // scanner splits a stream of server-sent events into the data of each event,
 // wherever the stream is cut into reads. Lines end in LF, CRLF or CR; comments
-// (keep-alive pings) and fields other than data are passed over.
+// (keep-alive pings), ids and retry times are passed over. A line that is of no
+// event is noted as foreign.
 type scanner struct {
 	line    []byte // an unfinished line
 	data    []byte // of the event so far
 	hasData bool
+	failing bool // the event so far is named as a failure, or has a field error
+	foreign foreign
 	begun   bool // the byte order mark was looked for
 	skipLF  bool // the last line ended in CR
 	most    int  // bytes of an event; 0: maxEvent
@@ -90,20 +93,57 @@ func (s *scanner) take(line []byte, emit func([]byte) error) error {
 		line = bytes.TrimPrefix(line, bom)
 	}
 	if len(line) == 0 {
-		if !s.hasData {
+		if !s.hasData && !s.failing {
 			return nil
 		}
 		err := emit(s.data)
-		s.data, s.hasData = s.data[:0], false
+		s.data, s.hasData, s.failing = s.data[:0], false, false
 		return err
 	}
 	value, ok := bytes.CutPrefix(line, []byte("data"))
 	if !ok || len(value) > 0 && value[0] != ':' {
-		return nil
-	}
-	if len(value) > 0 {
+		if value, ok = s.field(line); !ok {
+			return nil
+		}
+	} else if len(value) > 0 {
 		value = bytes.TrimPrefix(value[1:], []byte(" "))
 	}
+	return s.add(value)
+}
+
+// field looks at a line that is not data. A field error, which the standard does not
+// know and servers send, is data of a failing event.
+func (s *scanner) field(line []byte) (value []byte, isData bool) {
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch {
+	case len(name) == 0, string(name) == "id", string(name) == "retry":
+	case string(name) == "event":
+		s.failing = s.failing || names(string(value))
+	case bytes.EqualFold(name, []byte("error")):
+		s.failing = true
+		return value, true
+	default:
+		s.foreign.note(line)
+	}
+	return nil, false
+}
+
+// end takes what a stream that ended left unfinished: its last line, and its last
+// event, which no blank line followed.
+func (s *scanner) end(emit func([]byte) error) error {
+	if len(s.line) > 0 {
+		line := s.line
+		s.line = nil
+		if err := s.take(line, emit); err != nil {
+			return err
+		}
+	}
+	return s.take(nil, emit)
+}
+
+// add takes data of the event at hand.
+func (s *scanner) add(value []byte) error {
 	if s.hasData {
 		s.data = append(s.data, '\n')
 	}

@@ -48,7 +48,7 @@ func TestAStreamCostsNoAllocationForAChunk(t *testing.T) {
 		body := &tape{all: all, step: size}
 		return testing.AllocsPerRun(100, func() {
 			tr.Chunks, body.at = tr.Chunks[:0], 0
-			if err := read(body, stamper{t0: time.Now()}, &tr, 0, false); err == nil || len(tr.Chunks) != n { // it never ends
+			if err := read(body, stamper{t0: time.Now()}, &tr, wish{}, false); err == nil || len(tr.Chunks) != n { // it never ends
 				t.Fatal(err, len(tr.Chunks))
 			}
 		})
@@ -62,7 +62,7 @@ func TestAStreamCostsNoAllocationForAChunk(t *testing.T) {
 func heard(data []byte, step int, keep bool) (Trace, string) {
 	tr := Trace{FirstToken: -1, FirstByte: -1, LastToken: -1, End: -1}
 	told := ""
-	if err := read(&tape{all: data, step: step}, stamper{t0: time.Now()}, &tr, 0, keep); err != nil {
+	if err := read(&tape{all: data, step: step}, stamper{t0: time.Now()}, &tr, wish{}, keep); err != nil {
 		told = err.Error()
 	}
 	tr.FirstToken, tr.FirstByte, tr.LastToken, tr.End, tr.Text = 0, 0, 0, 0, nil
@@ -112,7 +112,7 @@ func BenchmarkChunk(b *testing.B) {
 			cpu, chunks := CPUTime(), 0
 			for b.Loop() {
 				tr.Chunks, tr.Text, body.at = tr.Chunks[:0], tr.Text[:0], 0
-				if err := read(body, stamper{t0: time.Now()}, &tr, 0, c.keep); err == nil || len(tr.Chunks) != n {
+				if err := read(body, stamper{t0: time.Now()}, &tr, wish{}, c.keep); err == nil || len(tr.Chunks) != n {
 					b.Fatal(err, len(tr.Chunks))
 				}
 				chunks += n
