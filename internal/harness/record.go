@@ -139,7 +139,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
 		PromptChecksum: load.Checksum(p.measured), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
-		TraceSHA256: p.plan.Trace.Digest, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
+		TraceSHA256: p.plan.Trace.Digest, TraceTimeUnit: p.plan.Trace.Unit, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
 		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left,
 	}
 	if seconds > 0 {

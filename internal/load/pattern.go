@@ -56,7 +56,7 @@ func New(w study.Workload, seed int64) (Plan, error) {
 		return Plan{}, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
 	}
 	if l.Pattern == "trace" {
-		if p.Trace, err = study.ReadTrace(l.File); err != nil {
+		if p.Trace, err = study.ReadTrace(l); err != nil {
 			return Plan{}, err
 		}
 	}

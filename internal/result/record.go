@@ -220,6 +220,7 @@ type Requests struct {
 	Failed           int            `json:"failed"`
 	PromptChecksum   string         `json:"prompt_checksum"`            // SHA-256 over the measured prompts in order
 	TraceSHA256      string         `json:"trace_sha256,omitempty"`     // of the file that told when requests were sent, and how long they were
+	TraceTimeUnit    string         `json:"trace_time_unit,omitempty"`  // of that file's times, as they were read: ms | s | dates
 	LengthsBy        string         `json:"input_lengths_by"`           // what told the prompts' tokens before they were sent: tokenizer.json | gguf | engine | tokenize, the server's route; server: nobody before its usage
 	SourceSHA256     string         `json:"source_sha256,omitempty"`    // of the file of prompts
 	SourceCommit     *string        `json:"source_commit,omitempty"`    // of the dataset that it is of

@@ -155,6 +155,7 @@ var belongings = []struct {
 	{"ramp_seconds", []string{"ramp"}, nil, nil},
 	{"steps", []string{"steps"}, nil, nil},
 	{"file", []string{"trace"}, nil, nil},
+	{"time_unit", nil, []string{"trace"}, nil},
 	{"max_in_flight", []string{"trace"}, []string{"constant", "poisson", "gamma", "burst", "ramp", "steps"}, map[bool]string{false: ": use concurrency"}},
 }
 

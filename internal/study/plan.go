@@ -66,7 +66,7 @@ func (s *Study) Plan() (*Plan, error) {
 		} else {
 			first[point.Hash] = i
 			p.runs = append(p.runs, int32(i))
-			p.waits[i] = waitsOf(d.e, trace(d.e.Workload.Load.File))
+			p.waits[i] = waitsOf(d.e, trace(d.e.Workload.Load))
 		}
 		p.Points[i] = point
 	}

@@ -55,13 +55,15 @@ func (w Workload) atLeast(trace Trace) (n int, seconds float64) {
 }
 
 // readOnce reads each trace once, however many points name it.
-func readOnce() func(path string) Trace {
-	read := map[string]Trace{}
-	return func(path string) Trace {
-		t, ok := read[path]
-		if !ok && path != "" {
-			t, _ = ReadTrace(path) // what is wrong with it is told by the run
-			read[path] = t
+func readOnce() func(l Load) Trace {
+	type of struct{ path, unit string }
+	read := map[of]Trace{}
+	return func(l Load) Trace {
+		key := of{l.File, l.TimeUnit}
+		t, ok := read[key]
+		if !ok && l.File != "" {
+			t, _ = ReadTrace(l) // what is wrong with it is told by the run
+			read[key] = t
 		}
 		return t
 	}

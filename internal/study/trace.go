@@ -5,15 +5,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -23,8 +19,16 @@ import (
 type Trace struct {
 	Path     string
 	Digest   string // SHA-256 of the file, hexadecimal
+	Unit     string // of the file's times: Milliseconds, InSeconds or Dates; empty: all are the same
 	Arrivals []Arrival
 }
+
+// Units of a trace's times.
+const (
+	Milliseconds = "ms"
+	InSeconds    = "s"
+	Dates        = "dates"
+)
 
 // Arrival is one request of a trace.
 type Arrival struct {
@@ -39,49 +43,86 @@ const (
 	maxTraceLine = 1 << 20
 )
 
-// traceFormats read one line, by the file's extension. The first line of a format
-// with a header is the header.
-var traceFormats = map[string]func() traceFormat{
-	".jsonl": func() traceFormat { return mooncake{} },
-	".csv":   func() traceFormat { return &azure{} },
+// traceFormats read one line, by the file's extension. unit is what the user says
+// that times are in; empty: nothing.
+var traceFormats = map[string]func(unit string) traceFormat{
+	".jsonl": func(unit string) traceFormat { return &objects{unit: unit} },
+	".csv":   func(unit string) traceFormat { return &columns{unit: unit} },
 }
 
 // traceFormat takes the lines of a trace in turn. ok is false where one holds no
 // request. at is in nanoseconds since whatever the format counts from.
 type traceFormat interface {
 	read(line []byte) (at int64, input, output int, ok bool, err error)
+	// timeUnit is what the times so far are in; empty: it is not known, and they were read
+	// as milliseconds.
+	timeUnit() string
 }
 
-// ReadTrace reads a trace whole: Mooncake's, one JSON object a line, from a .jsonl
-// file, or Azure's from a .csv file. Blank lines are passed over; the first bad line
-// is an error that names it.
-func ReadTrace(path string) (Trace, error) {
-	t := Trace{Path: path}
-	of, ok := traceFormats[filepath.Ext(path)]
-	if !ok {
-		return t, fmt.Errorf("workload.load.file: %s is neither a .jsonl nor a .csv file", path)
+// ReadTrace reads the trace of a load whole: objects with Mooncake's keys, one a line, from
+// a .jsonl file, or a .csv file with the columns of Azure's, BurstGPT's or those keys. Blank
+// lines are passed over; the first bad line is an error that names it, and so is
+// a file whose times are in an unknown unit.
+func ReadTrace(l Load) (Trace, error) {
+	t := Trace{Path: l.File}
+	if err := t.read(l.TimeUnit); err != nil {
+		return t, fmt.Errorf("workload.load.file: %w", err)
 	}
-	st, err := os.Stat(path) // before it is opened, which waits for a pipe's writer
+	return t, nil
+}
+
+func (t *Trace) read(unit string) error {
+	of, ok := traceFormats[filepath.Ext(t.Path)]
+	if !ok {
+		return fmt.Errorf("%s is neither a .jsonl nor a .csv file", t.Path)
+	}
+	st, err := os.Stat(t.Path) // before it is opened, which waits for a pipe's writer
 	switch {
 	case err != nil:
-		return t, fmt.Errorf("workload.load.file: %w", err)
+		return err
 	case !st.Mode().IsRegular():
-		return t, fmt.Errorf("workload.load.file: %s is not a regular file", path)
+		return fmt.Errorf("%s is not a regular file", t.Path)
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(t.Path)
 	if err != nil {
-		return t, fmt.Errorf("workload.load.file: %w", err)
+		return err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	if err := t.lines(io.TeeReader(f, sum), of()); err != nil {
-		return t, fmt.Errorf("workload.load.file: %w", err)
+	format := of(unit)
+	if err := t.lines(io.TeeReader(f, sum), format); err != nil {
+		return err
 	}
 	if len(t.Arrivals) == 0 {
-		return t, fmt.Errorf("workload.load.file: %s holds no request", path)
+		return fmt.Errorf("%s holds no request", t.Path)
 	}
 	t.Digest = hex.EncodeToString(sum.Sum(nil))
-	return t, nil
+	t.Unit = format.timeUnit()
+	return t.unitKnown()
+}
+
+// unitKnown refuses times of an unknown unit, unless all are the same.
+func (t *Trace) unitKnown() error {
+	n := len(t.Arrivals)
+	span := t.Arrivals[n-1].Due
+	if t.Unit != "" || span == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s does not say in which unit its timestamps are: do %d requests come within %s (milliseconds, as in Mooncake's traces) or within %s (seconds, as vLLM and GuideLLM read them)? Set workload.load.time_unit: ms, or s",
+		t.Path, n, roughly(span.Seconds()), roughly(1000*span.Seconds()))
+}
+
+// roughly is a time as people say it.
+func roughly(seconds float64) string {
+	for _, u := range []struct {
+		seconds float64
+		name    string
+	}{{48 * 3600, "days"}, {2 * 3600, "h"}, {120, "min"}} {
+		if seconds >= u.seconds {
+			return fmt.Sprintf("%.3g %s", seconds/map[string]float64{"days": 24 * 3600, "h": 3600, "min": 60}[u.name], u.name)
+		}
+	}
+	return fmt.Sprintf("%.3g s", seconds)
 }
 
 func (t *Trace) lines(r io.Reader, format traceFormat) error {
@@ -135,63 +176,4 @@ func (t *Trace) add(a Arrival) error {
 	}
 	t.Arrivals = append(t.Arrivals, a)
 	return nil
-}
-
-// mooncake is the format of Mooncake's traces (kvcache-ai/Mooncake, FAST25-release):
-// milliseconds, lengths in tokens, and hash_ids, which tell shared prefixes and are
-// not read.
-type mooncake struct{}
-
-func (mooncake) read(line []byte) (at int64, input, output int, ok bool, err error) {
-	var row struct {
-		Timestamp *float64 `json:"timestamp"`
-		Input     *int     `json:"input_length"`
-		Output    *int     `json:"output_length"`
-	}
-	if err := json.Unmarshal(line, &row); err != nil {
-		return 0, 0, 0, false, fmt.Errorf("not an object of a trace: %v", err)
-	}
-	if row.Timestamp == nil || row.Input == nil || row.Output == nil {
-		return 0, 0, 0, false, errors.New("a line of a trace has timestamp (milliseconds), input_length and output_length (tokens)")
-	}
-	if ns := *row.Timestamp * 1e6; math.Abs(ns) < 1<<62 {
-		return int64(math.Round(ns)), *row.Input, *row.Output, true, nil
-	}
-	return 0, 0, 0, false, fmt.Errorf("timestamp %g is no number of milliseconds", *row.Timestamp)
-}
-
-// azureColumns are those of Azure's traces of LLM inference of 2023 and 2024
-// (Azure/AzurePublicDataset).
-var azureColumns = []string{"TIMESTAMP", "ContextTokens", "GeneratedTokens"}
-
-// azure is their format. No field of it is ever quoted.
-type azure struct{ header bool }
-
-func (a *azure) read(line []byte) (at int64, input, output int, ok bool, err error) {
-	fields := strings.Split(string(line), ",")
-	if !a.header {
-		a.header = true
-		if got := strings.Join(fields, ","); got != strings.Join(azureColumns, ",") {
-			return 0, 0, 0, false, fmt.Errorf("the columns are %.100q, and a trace's are %s", got, strings.Join(azureColumns, ","))
-		}
-		return 0, 0, 0, false, nil
-	}
-	if len(fields) != len(azureColumns) {
-		return 0, 0, 0, false, fmt.Errorf("%d columns, and a trace has %d: %s", len(fields), len(azureColumns), strings.Join(azureColumns, ","))
-	}
-	// Fractions of a second are read whether a layout has them or not.
-	when, err := time.Parse("2006-01-02 15:04:05", fields[0])
-	if err != nil {
-		when, err = time.Parse("2006-01-02 15:04:05Z07:00", fields[0])
-	}
-	if err != nil || when.Year() < 1970 || when.Year() > 2200 {
-		return 0, 0, 0, false, fmt.Errorf("TIMESTAMP %.40q is no time such as 2023-11-16 18:17:03.9799600", fields[0])
-	}
-	var lengths [2]int
-	for i, f := range fields[1:] {
-		if lengths[i], err = strconv.Atoi(f); err != nil {
-			return 0, 0, 0, false, fmt.Errorf("%s %.40q is no number of tokens", azureColumns[i+1], f)
-		}
-	}
-	return when.UnixNano(), lengths[0], lengths[1], true, nil
 }

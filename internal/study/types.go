@@ -112,9 +112,10 @@ type Load struct {
 	BurstSize        int      `yaml:"burst_size" json:"burst_size,omitempty"` // burst: requests at once
 	RateEndPerSecond float64  `yaml:"rate_end_per_second" json:"rate_end_per_second,omitempty"`
 	RampSeconds      float64  `yaml:"ramp_seconds" json:"ramp_seconds,omitempty"`
-	Steps            []string `yaml:"steps" json:"steps,omitempty"`       // steps: RATE@SECONDS
-	File             string   `yaml:"file" json:"file,omitempty"`         // trace: made absolute against the file's folder
-	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"` // of open loops; 0: no limit
+	Steps            []string `yaml:"steps" json:"steps,omitempty"`         // steps: RATE@SECONDS
+	File             string   `yaml:"file" json:"file,omitempty"`           // trace: made absolute against the file's folder
+	TimeUnit         string   `yaml:"time_unit" json:"time_unit,omitempty"` // of the file's times: ms | s; empty: the file proves it
+	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"`   // of open loops; 0: no limit
 }
 
 // SLO is what an answer must keep to be a good one; 0 is no limit.
