@@ -17,10 +17,11 @@ const module = "github.com/llenergymeasure/llem/"
 
 // may says which packages of this module each package imports.
 var may = map[string][]string{
-	"stats": {}, "study": {}, "result": {}, "hub": {},
+	"stats": {}, "study": {}, "hub": {}, "frame": {},
 	"measure": {"stats"},
 	"table":   {},
 	"load":    {"study", "stats", "table"},
+	"result":  {"frame"},
 	"meter":   {"measure"},
 	"flops":   {"hub"},
 	"engine":  {"load", "study"},

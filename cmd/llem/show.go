@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/llenergymeasure/llem/internal/report"
@@ -57,9 +58,26 @@ func (a *app) each(paths []string, do func(r *result.Record, dir string) error) 
 			good = false
 			continue
 		}
-		if err := do(r, dir); err != nil {
+		if err := spared(r, dir, do); errors.Is(err, errNonsense) {
+			fmt.Fprintln(a.stderr, "llem:", err)
+			good = false
+		} else if err != nil {
 			return good, err
 		}
 	}
 	return good, nil
+}
+
+// errNonsense is a record whose figures nothing can be done with.
+var errNonsense = errors.New("the result holds what no run leaves, and cannot be read further")
+
+// spared is do of a result that may hold anything: what do panics of is an error of
+// this one result, and hides no other.
+func spared(r *result.Record, dir string, do func(r *result.Record, dir string) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: %w (%v)", dir, errNonsense, p)
+		}
+	}()
+	return do(r, dir)
 }

@@ -46,7 +46,7 @@ func requestsOf(r *result.Record, dir string) ([]result.RequestRow, error) {
 	if r.RequestsFile == "" {
 		return nil, fmt.Errorf("%s tells of no requests: the figures come from %s, which a run has that came to its window, and a command's energy never", dir, result.RequestsFile)
 	}
-	rows, err := result.ReadRequests(filepath.Join(dir, filepath.Base(r.RequestsFile)))
+	rows, err := r.ReadRequests(dir)
 	if err == nil && len(rows) == 0 {
 		err = fmt.Errorf("%s sent no request in its window: its status is %s", dir, r.Status)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 // readings and requests in dir and from what instruments and earlier runs gave.
 // What nothing is left of to compute it from stands as it was recorded.
 func replay(r *result.Record, dir string, samples []measure.Sample, from time.Duration) (*result.Record, error) {
-	rows, err := result.ReadRequests(filepath.Join(dir, filepath.Base(r.RequestsFile)))
+	rows, err := r.ReadRequests(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +43,7 @@ func verifyFigures(r *result.Record, dir string) []Finding {
 		if r.SamplesFile == "" {
 			return []Finding{{what, false, "output.raw_samples was false: there is nothing to compute it from"}}
 		}
-		rows, err := result.ReadSamples(filepath.Join(dir, filepath.Base(r.SamplesFile)))
+		rows, err := r.ReadSamples(dir)
 		if err != nil {
 			return []Finding{{what, false, err.Error()}}
 		}
@@ -53,11 +52,22 @@ func verifyFigures(r *result.Record, dir string) []Finding {
 			return []Finding{{what, false, "the samples are not those of this record's GPUs and window"}}
 		}
 	}
-	again, err := replay(r, dir, samples, from)
+	again, err := replayed(r, dir, samples, from)
 	if err != nil {
 		return []Finding{{what, false, "it cannot be computed again: " + err.Error()}}
 	}
 	return compare(r, again)
+}
+
+// replayed is replay of a record that may hold anything: figures that no run leaves
+// may end the arithmetic, and that is an error of this record.
+func replayed(r *result.Record, dir string, samples []measure.Sample, from time.Duration) (again *result.Record, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			again, err = nil, fmt.Errorf("the record or its rows hold what no run leaves (%v)", p)
+		}
+	}()
+	return replay(r, dir, samples, from)
 }
 
 // headline are the figures that are named also when they agree.

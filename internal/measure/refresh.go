@@ -53,6 +53,10 @@ func (t *Ticks) See(v uint64, at time.Duration) {
 // Seen is how many ticks count.
 func (t *Ticks) Seen() int { return len(t.at) }
 
+// mostTicks is how many ticks are compared with each other: preflight sees some
+// hundred, and a damaged file may show any number.
+const mostTicks = 2048
+
 // Interval is the time from tick to tick. The median gap tells how many ticks lie
 // between two that were seen, and the median of the slopes between all pairs is
 // finer than one poll and not moved by a few that were seen late.
@@ -64,6 +68,7 @@ func (t *Ticks) Interval() time.Duration {
 	if len(at) < 2 {
 		return 0
 	}
+	at = at[:min(len(at), mostTicks)]
 	number := numbers(at)
 	var slopes []time.Duration
 	for i := range at {
@@ -80,7 +85,7 @@ func numbers(at []time.Duration) []time.Duration {
 	for i := range gaps {
 		gaps[i] = at[i+1] - at[i]
 	}
-	median := middle(gaps)
+	median := max(1, middle(gaps)) // ticks of one instant are in no run, but may be in a file
 	number := make([]time.Duration, len(at))
 	for i := range gaps {
 		number[i+1] = number[i] + max(1, (gaps[i]+median/2)/median)

@@ -2,7 +2,9 @@ package peer
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -68,17 +70,25 @@ func vllmPeakTokens(r *run) float64 {
 }
 
 // vllmPeakRequests is the most whole answers that were under way in a second, if
-// not at the same time; each from its send to its last chunk.
+// not at the same time; each from the second of its send to that of its last chunk.
 func vllmPeakRequests(r *run) float64 {
 	began := vllmBegan(r)
-	return vllmPeak(r, func(q *request, hit func(time.Duration)) {
-		if len(q.chunks) == 0 {
-			return
+	changes := map[time.Duration]int{} // by seconds
+	for i := range r.done {
+		q := &r.done[i]
+		if len(q.chunks) == 0 || q.last() < q.sent {
+			continue
 		}
-		for at := (q.sent - began).Truncate(time.Second); at <= q.last()-began; at += time.Second {
-			hit(began + at)
-		}
-	})
+		first, last := (q.sent-began)/time.Second, (q.last()-began)/time.Second
+		changes[first]++
+		changes[last+1]--
+	}
+	level, peak := 0, 0
+	for _, second := range slices.Sorted(maps.Keys(changes)) {
+		level += changes[second]
+		peak = max(peak, level)
+	}
+	return float64(peak)
 }
 
 // vllmPeak is the most hits in a second.

@@ -30,7 +30,7 @@ func Files(dir string) ([]File, error) {
 }
 
 func sum(dir, name string) (File, error) {
-	in, err := os.Open(filepath.Join(dir, name))
+	in, _, err := openOwn(filepath.Join(dir, name))
 	if err != nil {
 		return File{}, fmt.Errorf("checksum: %w", err)
 	}
@@ -44,9 +44,12 @@ func sum(dir, name string) (File, error) {
 }
 
 // Check says how the file in dir differs from what f says of it; empty when it
-// does not.
+// does not. A name that leads out of dir, or is a link, is not followed.
 func (f File) Check(dir string) string {
-	now, err := sum(dir, filepath.Base(f.Name))
+	if f.Name != filepath.Base(f.Name) || !filepath.IsLocal(f.Name) {
+		return fmt.Sprintf("%q is no name of a file in the run's own folder", f.Name)
+	}
+	now, err := sum(dir, f.Name)
 	switch {
 	case err != nil:
 		return err.Error()

@@ -1,7 +1,6 @@
 package result
 
 import (
-	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -88,20 +87,6 @@ func (s *Store) PutRequests(rows []RequestRow) error {
 
 // PutSamples writes samples.parquet.
 func (s *Store) PutSamples(rows iter.Seq[SampleRow]) error { return put(s, SamplesFile, rows) }
-
-// ReadSamples reads a file that PutSamples wrote.
-func ReadSamples(path string) ([]SampleRow, error) { return read[SampleRow](path) }
-
-// ReadRequests reads a file that PutRequests wrote.
-func ReadRequests(path string) ([]RequestRow, error) { return read[RequestRow](path) }
-
-func read[T any](path string) ([]T, error) {
-	rows, err := parquet.ReadFile[T](path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return rows, nil
-}
 
 func put[T any](s *Store, name string, rows iter.Seq[T]) error {
 	return s.Put(name, func(w io.Writer) error { return encode(w, rows) })
