@@ -24,9 +24,9 @@ type published struct {
 	Files     string // how the table names its files; "" is BF16 safetensors
 	Card      card
 	Experts   [2]int64    // routed experts of a layer, and those that work for a token
-	Attention [][]float64 // [layers, heads × mean of key and value dimension, window]; no window: all keys
+	Attention [][]float64 // [layers, heads × mean of key and value dimension, window]; no window: all keys; null: unlike that
 	Unsure    string      // why the answer may be null or of low confidence; "": it has to be right
-	Weights   string      // name of the file of tensors; "" is model.safetensors
+	Weights   string      // name of the file of tensors; "" is model.safetensors, "-" is none
 	Settings  string      // name of the configuration; "" is config.json
 	Config    json.RawMessage
 	GGUF      map[string]any // metadata: the model is one GGUF file
@@ -83,6 +83,15 @@ func (p pattern) names() []string {
 	return out
 }
 
+// count is the number of names.
+func (p pattern) count() int64 {
+	n := 1
+	for _, m := range set.FindAllStringSubmatch(p.name, -1) {
+		n *= len(items(m[1]))
+	}
+	return int64(n)
+}
+
 var span = regexp.MustCompile(`^(\d+)-(\d+)(?:/(\d+))?$`)
 
 func items(list string) (out []string) {
@@ -108,7 +117,7 @@ type truth struct{ total, active, n, extra, emb, head int64 }
 func (m published) truth() (w truth) {
 	var routed int64
 	for _, p := range m.Tensors {
-		n := int64(float64(p.elements())*p.each) * int64(len(p.names()))
+		n := int64(float64(p.elements())*p.each) * p.count()
 		switch p.role {
 		case "emb":
 			w.emb += n
@@ -230,7 +239,11 @@ func (m published) faults(a answer, w truth) (out []string) {
 			out = append(out, fmt.Sprintf("%s %d, want %d", c.what, c.got, c.want))
 		}
 	}
-	if want := m.attention(); a.e.Attention != nil && len(m.Attention) > 0 && math.Abs(*a.e.Attention-want) > 0.01*want {
+	switch want := m.attention(); {
+	case a.e.Attention == nil:
+	case m.Attention == nil:
+		out = append(out, fmt.Sprintf("attention %.4g, want null", *a.e.Attention))
+	case math.Abs(*a.e.Attention-want) > 0.01*want:
 		out = append(out, fmt.Sprintf("attention %.4g, want %.4g", *a.e.Attention, want))
 	}
 	return out
@@ -239,8 +252,8 @@ func (m published) faults(a answer, w truth) (out []string) {
 func readPublished(t *testing.T) (names []string, models map[string]published) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/models/*.json")
-	if err != nil || len(files) < 30 {
-		t.Fatalf("%d models, %v; want 30 or more", len(files), err)
+	if err != nil || len(files) < 44 {
+		t.Fatalf("%d models, %v; want 44 or more", len(files), err)
 	}
 	models = map[string]published{}
 	for _, file := range files {

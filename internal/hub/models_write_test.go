@@ -42,7 +42,7 @@ func writeFile(t *testing.T, path string, data []byte) {
 }
 
 // bits of one element, by safetensors' names.
-var bits = map[string]int64{"F4": 4, "BOOL": 8, "I8": 8, "U8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "BF16": 16, "F16": 16, "F32": 32, "I32": 32, "U32": 32, "I64": 64}
+var bits = map[string]int64{"F4": 4, "BOOL": 8, "I16": 16, "I8": 8, "U8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "BF16": 16, "F16": 16, "F32": 32, "I32": 32, "U32": 32, "I64": 64}
 
 func (m published) safetensors(t *testing.T) []byte {
 	t.Helper()
