@@ -71,14 +71,14 @@ func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
 		return asked{}, err
 	}
 	quick := wasQuick(r)
-	was, _, err := study.ReadFile(file, study.Options{Quick: quick})
+	was, _, err := study.ReadFile(file, study.Options{Quick: quick, Own: true})
 	if errors.Is(err, fs.ErrNotExist) {
 		return asked{}, usageError{fmt.Errorf("--from: %s has no %s, which says what was run", dir, result.ConfigFile)}
 	}
 	if err != nil {
 		return asked{}, usageError{fmt.Errorf("--from: %w", err)}
 	}
-	e, input, err := study.ReadFile(file, study.Options{Env: env, Flags: flags, Quick: quick})
+	e, input, err := study.ReadFile(file, study.Options{Env: env, Flags: flags, Quick: quick, Own: true})
 	if err != nil {
 		return asked{}, usageError{err}
 	}

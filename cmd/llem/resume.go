@@ -93,7 +93,7 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 // studySource is the study's file with what stood above it as the study was begun;
 // where the file is gone, what the study's folder keeps of it.
 func studySource(a *app, p *result.StudyPlan, at string, kept []byte) (input, error) {
-	in := input{name: at, data: kept, opt: study.Options{Quick: p.Quick}}
+	in := input{name: at, data: kept, opt: study.Options{Quick: p.Quick, Own: true}}
 	data, err := os.ReadFile(p.Source)
 	switch {
 	case p.Source == "" || errors.Is(err, fs.ErrNotExist):
@@ -104,7 +104,7 @@ func studySource(a *app, p *result.StudyPlan, at string, kept []byte) (input, er
 	case err != nil:
 		return in, usageError{fmt.Errorf("--resume: the study's file: %w", err)}
 	}
-	in.name, in.data = p.Source, data
+	in.name, in.data, in.opt.Own = p.Source, data, false
 	if in.opt.User, err = userFile(); err != nil {
 		return in, err
 	}

@@ -44,9 +44,10 @@ func baseOf(data []byte) (at, v *yaml.Node, ok bool) {
 	if err != nil || root == nil || root.Kind != yaml.MappingNode {
 		return nil, nil, false
 	}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if at, v = root.Content[i], target(root.Content[i+1]); at.Value == "base" {
-			return at, v, v.Tag != "!!null" || v.Value == ""
+	pairs, _ := newDecoder(false).pairs("", root) // what is wrong with them is said elsewhere
+	for _, p := range pairs {
+		if p.key.Value == "base" {
+			return p.key, p.value, p.value.Tag != "!!null" || p.value.Value == ""
 		}
 	}
 	return nil, nil, false
@@ -100,7 +101,7 @@ func identity(path string) string {
 // relative to its folder, not to that of the file which stands on it.
 func (d *decoder) anchor(dir string) {
 	here := func(path string) bool { return d.set[path].source == d.layer.source }
-	if m := d.e.Model; here("model") && (strings.HasPrefix(m, "./") || strings.HasPrefix(m, "../")) {
+	if m := d.e.Model; here("model") && local(m) {
 		d.e.Model = absolute(dir, m)
 	}
 	if here("workload.source") {

@@ -65,7 +65,7 @@ func (d *decoder) change(path string, at, v *yaml.Node) (change, bool) {
 	before := d.problems()
 	if len(child) == 0 {
 		s := d.scratch() // a place to store and check the one value
-		s.layer, s.budget, s.issues = d.layer, d.budget, d.issues
+		s.layer, s.budget, s.issues, s.own = d.layer, d.budget, d.issues, d.own
 		s.value(k, at, v)
 		d.budget, d.issues = s.budget, s.issues
 		c.value = s.field(k.path).Interface()

@@ -74,9 +74,10 @@ func (d *decoder) check(dir string) {
 	if e.Model == "" && !d.refused["model"] {
 		d.wrong("model", "missing: name the model, in the file or with --model")
 	}
-	if strings.HasPrefix(e.Model, "./") || strings.HasPrefix(e.Model, "../") {
+	if local(e.Model) {
 		e.Model = absolute(dir, e.Model)
 	}
+	e.Output.Dir, e.Energy.Python = fromHome(e.Output.Dir), fromHome(e.Energy.Python)
 	if e.Revision != "main" && (filepath.IsAbs(e.Model) || strings.HasPrefix(e.Model, "reference/")) {
 		d.wrong("revision", "%q: only models on the hub have revisions", e.Revision)
 	}
@@ -91,6 +92,7 @@ func (d *decoder) check(dir string) {
 }
 
 func absolute(dir, path string) string {
+	path = fromHome(path)
 	if filepath.IsAbs(path) {
 		return path
 	}
@@ -221,8 +223,12 @@ func (d *decoder) checkEndpoint() {
 	if d.e.Workload.HTTP == H2C && strings.HasPrefix(at, "https:") {
 		d.wrong("workload.http", "h2c is HTTP/2 without TLS, and engine.endpoint is %s: leave one of them out", at)
 	}
-	// Clients of OpenAI's API write the address with its version.
-	d.e.Engine.Endpoint = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(at, "/"), "/v1"), "/")
+	// Clients of OpenAI's API write the address with its version, or a route.
+	at = strings.TrimRight(at, "/")
+	for _, route := range []string{"/chat/completions", "/completions", "/models"} {
+		at = strings.TrimSuffix(at, "/v1"+route)
+	}
+	d.e.Engine.Endpoint = strings.TrimRight(strings.TrimSuffix(at, "/v1"), "/")
 }
 
 // ofContainer says whether a key means nothing without a container that llem

@@ -34,6 +34,7 @@ type Options struct {
 	Env   []Set  // above the file
 	Flags []Set  // highest
 	Quick bool
+	Own   bool // llem wrote the file: every text is meant as it is written
 }
 
 // ReadFile reads and decodes the file at path. An empty path is an empty file.
@@ -77,6 +78,7 @@ type decoder struct {
 	refused map[string]bool  // by path: its value was reported already
 	issues  problems
 	quick   bool
+	own     bool // see Options
 	layer   place
 	budget  int             // of values that aliases may still repeat
 	depth   int             // of the value that is read
@@ -103,6 +105,7 @@ const (
 // in it are relative to its folder.
 func Decode(name string, data []byte, opt Options) (Experiment, error) {
 	d := newDecoder(opt.Quick)
+	d.own = opt.Own
 	readable := true
 	if opt.User != nil {
 		readable = d.file(opt.User.Source, opt.User.Data)

@@ -113,8 +113,10 @@ func (s *Study) anchored(path string, v any) any {
 	case GPUs:
 		return v.value()
 	case string:
-		local := path == "model" && (strings.HasPrefix(v, "./") || strings.HasPrefix(v, "../"))
-		if local || path == "workload.source" && v != "synthetic" || path == "workload.load.file" && v != "" {
+		switch {
+		case path == "workload.source":
+			return sourceAt(s.dir, v)
+		case path == "model" && local(v), (path == "workload.load.file" || path == "workload.lengths.file") && v != "":
 			return absolute(s.dir, v)
 		}
 	case []string:

@@ -21,11 +21,12 @@ func (d *decoder) storeGPUs(v *yaml.Node) bool {
 	case v.Kind == yaml.SequenceNode:
 		entries = v.Content
 	case v.Kind != yaml.ScalarNode:
-		d.bad(v, "gpus", "want auto, none, or a list of indices and UUIDs")
+		d.bad(v, "gpus", "want auto, none, or a list of indices and UUIDs; a run has as many GPUs as parallel asks for")
 		return false
 	case v.Value == "auto" || v.Value == "none":
 		d.e.GPUs = GPUs{Mode: v.Value}
 		return true
+	case gpuHint(v.Value) != "": // one hint for the whole of it
 	case strings.Contains(v.Value, ","): // --gpus 0,1
 		entries = nil
 		for part := range strings.SplitSeq(v.Value, ",") {
@@ -41,7 +42,7 @@ func (d *decoder) storeGPUs(v *yaml.Node) bool {
 		id := target(n).Value
 		switch {
 		case !gpuID.MatchString(id):
-			d.bad(n, "gpus", "%q is neither auto, none, an index such as 0 nor a UUID such as GPU-1234…", id)
+			d.bad(n, "gpus", "%q is neither auto, none, an index such as 0 nor a UUID such as GPU-1234…%s", id, gpuHint(v.Value))
 			good = false
 		case slices.Contains(g.IDs, id):
 			d.bad(n, "gpus", "GPU %s stands twice", id)
@@ -53,6 +54,36 @@ func (d *decoder) storeGPUs(v *yaml.Node) bool {
 		d.e.GPUs = g
 	}
 	return good
+}
+
+var (
+	gpuRange = regexp.MustCompile(`^([0-9]{1,3})-([0-9]{1,3})$`)
+	gpuNamed = regexp.MustCompile(`^"?(?:device=|cuda:|gpu:|nvidia:|nvidia\.com/gpu=)([0-9]{1,3}(?:,[0-9]{1,3})*)"?$`)
+)
+
+// gpuHint says how a selection is written that Docker, PyTorch or Slurm would
+// understand.
+func gpuHint(value string) string {
+	value = strings.ToLower(strings.TrimSpace(value))
+	switch m, r := gpuNamed.FindStringSubmatch(value), gpuRange.FindStringSubmatch(value); {
+	case value == "all":
+		return "; leave it at auto, which takes as many free GPUs as parallel asks for, and set parallel.tensor to their number"
+	case slices.Contains([]string{"false", "no", "off", "-1", "cpu", "null"}, value):
+		return "; write none for no GPU"
+	case slices.Contains([]string{"true", "yes", "on", "any", "gpu", "cuda"}, value):
+		return "; write auto"
+	case m != nil:
+		return fmt.Sprintf("; write [%s]", strings.ReplaceAll(m[1], ",", ", "))
+	case r != nil:
+		from, _ := strconv.Atoi(r[1]) // the pattern lets only numbers in
+		to, _ := strconv.Atoi(r[2])
+		var list []string
+		for i := from; i <= min(to, from+15); i++ {
+			list = append(list, strconv.Itoa(i))
+		}
+		return fmt.Sprintf("; write [%s]", strings.Join(list, ", "))
+	}
+	return ""
 }
 
 // String is the selection as the file writes it.

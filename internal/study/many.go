@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -29,7 +30,7 @@ func (d *decoder) storeList(k key, f reflect.Value, v *yaml.Node) bool {
 // storeMap takes a mapping of strings, or of anything.
 func (d *decoder) storeMap(k key, f reflect.Value, v *yaml.Node) bool {
 	if v.Kind != yaml.MappingNode {
-		d.bad(v, k.path, "want %s", k.want())
+		d.bad(v, k.path, "want %s%s", k.want(), mapHint[k.path])
 		return false
 	}
 	pairs, good := d.pairs(k.path, v)
@@ -59,6 +60,7 @@ func (d *decoder) storeMap(k key, f reflect.Value, v *yaml.Node) bool {
 func (d *decoder) entry(k key, path string, at, v *yaml.Node) (string, bool) {
 	v = target(v)
 	switch {
+	case v.Kind == yaml.ScalarNode && !d.literal(k, path, v):
 	case v.Kind != yaml.ScalarNode:
 		d.bad(v, path, "want a string, not a %s", shape(v))
 	case v.Tag == "!!null":
@@ -79,6 +81,7 @@ var owned = []string{"model", "prompt", "messages", "stream", "stream_options", 
 // fits holds one entry of engine.args or workload.extra_body to what it is for.
 func (d *decoder) fits(k key, path string, p pair, v any) bool {
 	switch {
+	case !d.literals(k, path, p.value):
 	case k.path == "engine.args" && !flagValue(v):
 		d.bad(p.value, path, "want a scalar or a list of scalars")
 	case k.path == "workload.extra_body" && slices.Contains(owned, p.key.Value):
@@ -87,6 +90,23 @@ func (d *decoder) fits(k key, path string, p pair, v any) bool {
 		return true
 	}
 	return false
+}
+
+// literals looks at a value and, where it is a list, at those in it.
+func (d *decoder) literals(k key, path string, v *yaml.Node) bool {
+	good := d.literal(k, path, v)
+	if v.Kind == yaml.SequenceNode {
+		for i, n := range v.Content {
+			good = d.literal(k, fmt.Sprintf("%s[%d]", path, i), target(n)) && good
+		}
+	}
+	return good
+}
+
+// mapHint says how a mapping is written that people have as a list elsewhere.
+var mapHint = map[string]string{
+	"engine.args": ", a flag's name without its dashes and its value: {max-model-len: 4096, enforce-eager: true}",
+	"engine.env":  ", a variable's name and its value: {VLLM_LOGGING_LEVEL: DEBUG}",
 }
 
 // flagValue says whether v can stand on a command line.
@@ -134,6 +154,10 @@ func (d *decoder) anything(path string, n *yaml.Node) (any, bool) {
 func (d *decoder) scalar(path string, n *yaml.Node) (any, bool) {
 	if isText(n) {
 		return n.Value, true
+	}
+	if hint := octalHint(n); hint != "" {
+		d.bad(n, path, "%s, or quote it", hint)
+		return nil, false
 	}
 	var v any
 	err := n.Decode(&v)
@@ -194,7 +218,7 @@ func (d *decoder) pairs(path string, n *yaml.Node) (out []pair, good bool) {
 			good = false
 			continue
 		case seen[k.Value]:
-			d.bad(k, path+"."+k.Value, "the key stands twice")
+			d.bad(k, strings.TrimPrefix(path+"."+k.Value, "."), "the key stands twice")
 			good = false
 			continue
 		}

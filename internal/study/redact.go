@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -77,14 +76,13 @@ func alike(a, b *yaml.Node) bool {
 }
 
 var (
-	errNotUTF8      = errors.New("the file is not UTF-8")
-	errTwoDocuments = errors.New("the file holds more than one document; an experiment is one")
+	errTwoDocuments = errors.New("the file holds more than one document (---), and an experiment is one: keep one of them, or list several under experiments:")
 )
 
 // parse returns a file's one document, nil where it is empty.
 func parse(data []byte) (*yaml.Node, error) {
-	if !utf8.Valid(data) {
-		return nil, errNotUTF8
+	if err := notText(data); err != nil {
+		return nil, err
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 func Schema() []byte {
 	root := objectOf(keys, key.schema)
 	root["$schema"], root["title"] = "https://json-schema.org/draft/2020-12/schema", "llem experiment or study"
+	root["patternProperties"] = map[string]any{"^x-": map[string]any{"description": "Holds anchors, and means nothing else."}}
 	for name, s := range studySchemas() {
 		root["properties"].(map[string]any)[name] = s
 	}
@@ -138,7 +139,7 @@ func (k key) pattern(s map[string]any) map[string]any {
 // Reference is docs/config.md: every key with its default, range and meaning.
 func Reference() []byte {
 	var b strings.Builder
-	b.WriteString("# The experiment file, and the study file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A blank one is an error, and so is a name that is close to a key's. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
+	b.WriteString("# The experiment file, and the study file\n\nGenerated from the table that the decoder uses (`go test ./internal/study -update`). `llem config schema` prints the same as a JSON Schema, `llem config init` a file to start from.\n\nEvery key can also be set by an environment variable: `workload.load.concurrency` is `LLEM_WORKLOAD_LOAD_CONCURRENCY`. A blank one is an error, and so is a name that is close to a key's. A flag wins over the environment, that over the file, that over `~/.config/llem/config.yaml`, that over the default.\n\nThe file is YAML 1.2 or JSON, in UTF-8. Anchors, aliases and merges (`<<`) are followed, and a key at the top that begins with `x-` holds them and means nothing else. `~/` at the beginning of a path is your home. llem fills in no variables: `${NAME}` in a file is an error; set the key when you run, such as `LLEM_MODEL=\"$NAME\"`, or, for what a shell in the container is to fill in, in `engine.container.entrypoint`.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
 	for _, k := range keys {
 		if !k.later {
 			b.WriteString(k.row())

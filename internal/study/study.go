@@ -37,9 +37,10 @@ func IsStudy(data []byte) bool {
 	if err != nil || root == nil || root.Kind != yaml.MappingNode {
 		return false
 	}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		k, _ := row(root.Content[i].Value)
-		v := target(root.Content[i+1])
+	pairs, _ := newDecoder(false).pairs("", root) // Decode says what is wrong with them
+	for _, p := range pairs {
+		k, _ := row(p.key.Value)
+		v := p.value
 		if says := v.Tag != "!!null" || v.Value == ""; k.study && says {
 			return true
 		}
@@ -54,6 +55,7 @@ func IsStudy(data []byte) bool {
 // single points only is in the plan.
 func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 	d := newDecoder(opt.Quick)
+	d.own = opt.Own
 	s := &Study{Execution: defaultExecution(opt.Quick), shared: d, dir: filepath.Dir(name)}
 	readable := true
 	if opt.User != nil {

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -23,6 +24,9 @@ func (d *decoder) store(k key, v *yaml.Node) bool {
 	case strs, anys:
 		return d.storeMap(k, f, v)
 	}
+	if k.kind == text && !d.literal(k, k.path, v) {
+		return false
+	}
 	if err := storeScalar(k, f, v, d.quick); err != nil {
 		d.bad(v, k.path, "%v", err)
 		return false
@@ -32,13 +36,17 @@ func (d *decoder) store(k key, v *yaml.Node) bool {
 
 func storeScalar(k key, f reflect.Value, v *yaml.Node, isQuick bool) error {
 	if v.Kind != yaml.ScalarNode {
-		return fmt.Errorf("want %s, not a %s", k.want(), shape(v))
+		return fmt.Errorf("want %s, not a %s%s", k.want(), shape(v), k.shapeHint(v))
 	}
 	switch k.kind {
 	case boolean:
 		b, err := strconv.ParseBool(v.Value)
 		if v.Tag != "!!bool" || err != nil {
-			return fmt.Errorf("want true or false, not %q", v.Value)
+			hint := ""
+			if word := words01[strings.ToLower(v.Value)]; word != "" {
+				hint = ": write " + word + ", without quotes"
+			}
+			return fmt.Errorf("want true or false, not %q%s", v.Value, hint)
 		}
 		f.SetBool(b)
 	case integer, number:
@@ -78,9 +86,12 @@ func (k key) want() string {
 
 func storeNumber(k key, f reflect.Value, v *yaml.Node, isQuick bool) error {
 	var x float64
+	if hint := octalHint(v); hint != "" {
+		return errors.New(hint)
+	}
 	isNumber := v.Tag == "!!int" || v.Tag == "!!float"
 	if !isNumber || v.Decode(&x) != nil || math.IsNaN(x) || math.IsInf(x, 0) || k.kind == integer && x != math.Trunc(x) {
-		return fmt.Errorf("want %s, not %q", k.want(), v.Value)
+		return fmt.Errorf("want %s, not %q%s", k.want(), v.Value, k.numberHint(v))
 	}
 	low, hint := k.min, ""
 	if _, ok := quick[k.path]; ok && isQuick {
@@ -102,6 +113,9 @@ func storeNumber(k key, f reflect.Value, v *yaml.Node, isQuick bool) error {
 func plain(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 func storeText(k key, f reflect.Value, v *yaml.Node) error {
+	if hint := tagged(v); hint != "" {
+		return errors.New(hint)
+	}
 	if !isText(v) && k.kind != size && (v.Tag != "!!int" || !k.digits) {
 		return fmt.Errorf("want a string, not %s (quote it)", v.Value)
 	}
@@ -113,12 +127,20 @@ func storeText(k key, f reflect.Value, v *yaml.Node) error {
 		if near := nearest(v.Value, k.enum); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
+		if words01[strings.ToLower(v.Value)] == "false" && slices.Contains(k.enum, "none") {
+			hint = "; write none"
+		}
 		return fmt.Errorf("%q is none of %s%s", v.Value, strings.Join(k.enum, ", "), hint)
 	}
 	if k.kind == size && v.Value != "" {
 		// Its unit is known by k.match; go-units, which counts the bytes, is docker's.
-		if n, err := strconv.ParseFloat(strings.TrimRight(v.Value, " bBkKmMgGtTpPiI"), 64); err != nil || n <= 0 {
+		number := strings.TrimRight(v.Value, " bBkKmMgGtTpPiI")
+		n, err := strconv.ParseFloat(number, 64)
+		switch {
+		case err != nil || n <= 0:
 			return fmt.Errorf("%q %s", v.Value, k.hint)
+		case number == v.Value && n < 1<<20:
+			return fmt.Errorf("%q is %s bytes: write its unit, such as %sGiB", v.Value, number, number)
 		}
 	}
 	f.SetString(v.Value)

@@ -23,7 +23,12 @@ func (d *decoder) file(source string, data []byte) bool {
 	}
 	d.layer.line = shown(data, root)
 	if root.Kind != yaml.MappingNode {
-		d.bad(root, "", "the file is not a mapping of keys to values")
+		d.bad(root, "", "%s", notMapping(data, root))
+		return false
+	}
+	pairs, _ := newDecoder(false).pairs("", root) // what is wrong with them mapping says
+	if what := foreignFile(pairs); what != "" {
+		d.bad(root, "", "the file is %s", what)
 		return false
 	}
 	d.mapping("", root)
@@ -39,7 +44,11 @@ func (d *decoder) unreadable(data []byte, err error) {
 		d.layer.line = guessed(data)
 		// A parser may have met the end only after the last line.
 		line := min(one.Mark.Line, len(newLayout(data, nil).lines))
-		d.bad(&yaml.Node{Line: line, Column: max(1, one.Mark.Column)}, "", "not YAML: %s", one.Message)
+		hint := notYAML(data, line, one.Message)
+		if hint != "" {
+			hint = "; " + hint
+		}
+		d.bad(&yaml.Node{Line: line, Column: max(1, one.Mark.Column)}, "", "not YAML: %s%s", one.Message, hint)
 	case errors.As(err, &one):
 		d.bad(nil, "", "not YAML: %s", one.Message)
 	default:
@@ -71,19 +80,17 @@ func (d *decoder) remember(path string, at *yaml.Node) {
 
 // mapping walks the keys below path.
 func (d *decoder) mapping(path string, n *yaml.Node) {
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], target(n.Content[i+1])
+	if !d.enter(path, n) {
+		return
+	}
+	defer d.leave()
+	pairs, _ := d.pairs(path, n)
+	for _, p := range pairs {
+		k, v := p.key, p.value
 		full := strings.TrimPrefix(path+"."+k.Value, ".")
-		if k.Kind != yaml.ScalarNode || k.Value == "" {
-			d.bad(k, path, "a key must be a word")
-			continue
+		if path == "" && strings.HasPrefix(k.Value, "x-") {
+			continue // holds anchors, as in a Compose file
 		}
-		if seen[k.Value] {
-			d.bad(k, full, "the key stands twice")
-			continue
-		}
-		seen[k.Value] = true
 		if r, ok := row(full); ok {
 			d.value(r, k, v)
 			continue
@@ -92,10 +99,11 @@ func (d *decoder) mapping(path string, n *yaml.Node) {
 		switch {
 		case len(children) == 0:
 			d.bad(k, full, "unknown key; %s", advice(k.Value, path))
+			d.refused["model"] = d.refused["model"] || habits[plainName(k.Value)] == "model" || plainName(k.Value) == "model"
 		case v.Kind == yaml.MappingNode:
 			d.mapping(full, v)
 		default:
-			d.bad(v, full, "is a group of keys (%s), not a value", strings.Join(children, ", "))
+			d.bad(v, full, "is a group of keys (%s), not a value%s", strings.Join(children, ", "), insteadOf(full, v))
 		}
 	}
 }
@@ -104,12 +112,18 @@ func (d *decoder) mapping(path string, n *yaml.Node) {
 // same name elsewhere, one of a name like it here, or elsewhere.
 func advice(name, path string) string {
 	here := below(path)
-	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	if strings.HasPrefix(name, "//") || strings.HasPrefix(name, "/*") {
+		return "a comment begins with #"
+	}
+	name = plainName(name)
 	if what, ok := lacking[name]; ok && strings.HasPrefix(path+".", "workload.") {
 		return what + " are not in this version of llem: every request is one text"
 	}
 	if same := ending(name); len(same) > 0 && !slices.Contains(here, name) {
 		return "did you mean " + strings.Join(same, " or ") + "?"
+	}
+	if known := habit(name); known != "" {
+		return known
 	}
 	if near := nearest(name, here); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
@@ -119,6 +133,9 @@ func advice(name, path string) string {
 	}
 	return "here stand " + strings.Join(here, ", ")
 }
+
+// plainName is a key as ours are written.
+func plainName(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
 
 // lacking are features of workloads elsewhere, by the names that they have there.
 var lacking = map[string]string{
@@ -200,6 +217,9 @@ func (d *decoder) blank(k key, at, v *yaml.Node) {
 		d.bad(at, k.path, "blank: write none (or null) to switch energy off, or auto")
 	case explicit && k.def == nil:
 		// null where the default is "nothing": as if the key were not there
+	case k.kind == gpuList:
+		d.bad(at, k.path, "blank: write none for no GPU, or leave the key out")
+		d.refused[k.path] = true
 	default:
 		d.bad(at, k.path, "blank: give a value or leave the key out")
 		d.refused[k.path] = true
