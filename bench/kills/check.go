@@ -33,6 +33,7 @@ func (h *host) carryOut(ctx context.Context, c test) *result {
 		return r
 	}
 	h.checkEnd(c, r, code)
+	h.checkCode(c, r, code)
 	before := h.checkResults(r, "as it was left")
 	if c.kind.isStudy() {
 		h.resume(ctx, c, r)
@@ -88,6 +89,36 @@ func (h *host) checkEnd(c test, r *result, code int) {
 	h.checkFiles(r, "after "+c.signals())
 }
 
+// checkCode holds the exit code of a run against its record: 0 is completed and 130
+// interrupted.
+func (h *host) checkCode(c test, r *result, code int) {
+	records, _ := filepath.Glob(filepath.Join(h.path("out"), "*", "result.json")) // the pattern is good
+	if c.kind.isStudy() || len(records) != 1 || !c.gentle() {
+		return
+	}
+	rec, err := read(records[0])
+	if err != nil {
+		r.fault("%v", err)
+	}
+	if want := map[int]string{0: "completed", 130: "interrupted"}[code]; rec.Status != want {
+		r.fault("exit code %d beside status %s", code, rec.Status)
+	}
+}
+
+// record is the part of a result.json that is checked.
+type record struct {
+	Status string
+	Study  struct{ Run int }
+}
+
+func read(path string) (r record, err error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	return r, err
+}
+
 // resume goes on with a study until it is complete, killing it again on the way.
 func (h *host) resume(ctx context.Context, c test, r *result) {
 	for _, a := range c.again {
@@ -128,14 +159,7 @@ func (h *host) checkStudy(r *result, dir string) {
 	records, _ := filepath.Glob(filepath.Join(dir, "*", "result.json")) // the pattern is good
 	var runs []int
 	for _, path := range records {
-		var rec struct {
-			Status string
-			Study  struct{ Run int }
-		}
-		data, err := os.ReadFile(path)
-		if err == nil {
-			err = json.Unmarshal(data, &rec)
-		}
+		rec, err := read(path)
 		if err != nil || rec.Status != "completed" {
 			r.fault("%s: status %q, %v", path, rec.Status, err)
 		}

@@ -111,10 +111,6 @@ func (c test) gentle() bool {
 	return len(c.steps) <= 2 && c.steps[len(c.steps)-1].signal != syscall.SIGKILL
 }
 
-// forced says that llem ends without cleaning up: it is killed, or was told three
-// times to end.
-func (c test) forced() bool { return !c.gentle() }
-
 func (c test) String() string {
 	s := fmt.Sprintf("case %d: %s, %s at %.2f of phase %s (%d)", c.number, c.kind, c.signals(), c.part, c.phase, c.nth)
 	for _, a := range c.again {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/docker"
@@ -19,7 +21,11 @@ type cleanCmd struct {
 // Run does all that can be done, whatever of it fails.
 func (c *cleanCmd) Run(a *app) error {
 	outlivePipes()
-	failed := errors.Join(c.containers(a), c.settings(a), c.runs(a))
+	// GPUs first: they need no daemon, which may hang.
+	failed := errors.Join(c.settings(a), c.containers(a), c.runs(a))
+	if !c.DryRun {
+		failed = errors.Join(failed, measure.BaselineCache{Dir: cacheDir()}.Sweep())
+	}
 	if c.Caches {
 		failed = errors.Join(failed, c.caches(a))
 	}
@@ -31,16 +37,19 @@ func (c *cleanCmd) Run(a *app) error {
 	return failed
 }
 
-// containers removes those whose run nobody holds.
+// containers removes those that dead runs have left, and says which it spares.
 func (c *cleanCmd) containers(a *app) error {
 	d, err := docker.Open(a.ctx, a.log)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	orphans, err := d.Orphans(a.ctx, harness.RunHeld)
+	orphans, spared, err := leftContainers(a.ctx, d, func(note string) { fmt.Fprintln(a.stdout, note) })
 	if err != nil {
 		return err
+	}
+	for _, s := range spared {
+		fmt.Fprintf(a.stdout, "container %s is left alone: %s\n", s.Name, s.Why)
 	}
 	var failed error
 	for _, o := range orphans {
@@ -58,6 +67,57 @@ func (c *cleanCmd) containers(a *app) error {
 		fmt.Fprintln(a.stdout, "no container is left over")
 	}
 	return failed
+}
+
+// Times of the daemon in which it answers, or makes a container that it was asked
+// for before its llem was killed.
+const (
+	listTimeout = 30 * time.Second
+	appearLimit = 5 * time.Second // that clean waits
+	appearsIn   = time.Minute     // after which it is not made any more
+)
+
+// leftContainers lists the containers of dead runs. A run that was killed while the
+// daemon made its container may get it yet, so that it is looked for again; one
+// that does not come is said.
+func leftContainers(ctx context.Context, d *docker.Daemon, say func(note string)) (left []docker.Orphan, spared []docker.Spared, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	for end := time.Now().Add(appearLimit); ; {
+		if left, spared, err = d.Orphans(ctx, ownerOf); err != nil {
+			return nil, nil, err
+		}
+		missing := slices.DeleteFunc(harness.CutOff(), func(c harness.Creation) bool {
+			there := slices.ContainsFunc(left, func(o docker.Orphan) bool { return o.Name == c.Name })
+			return there || time.Since(c.At) > appearsIn
+		})
+		if len(missing) == 0 {
+			return left, spared, nil
+		}
+		if time.Now().After(end) {
+			for _, c := range missing {
+				say(fmt.Sprintf("container %s was asked for as its run was killed, and has not come in %s: if `docker ps -a` shows it later, run llem clean again", c.Name, appearLimit))
+			}
+			return left, spared, nil
+		}
+		if err := measure.Sleep(ctx, 200*time.Millisecond); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// ownerOf says what is known of the run whose lock is at path.
+func ownerOf(path string) docker.Owner {
+	own, there := harness.OwnLock(path)
+	switch {
+	case path != "" && harness.RunHeld(path):
+		return docker.Living
+	case !own:
+		return docker.Elsewhere
+	case !there:
+		return docker.Unknown
+	}
+	return docker.Dead
 }
 
 // caches removes the compile caches that no container uses.
@@ -90,17 +150,17 @@ func (c *cleanCmd) caches(a *app) error {
 	return failed
 }
 
-// runs forgets those that were killed.
+// runs forgets those that were killed, and does what is to be done about their
+// results.
 func (c *cleanCmd) runs(a *app) error {
 	dead, err := harness.CleanRuns(c.DryRun)
-	did := "forgot"
-	if c.DryRun {
-		did = "would forget"
-	}
 	for _, d := range dead {
-		said := fmt.Sprintf("%s run %s", did, d.Name)
+		said := "forgot run " + d.Name
+		if c.DryRun {
+			said = "would forget run " + d.Name
+		}
 		if d.Dir != "" {
-			said += " and its empty folder " + d.Dir
+			said += ", " + d.Dir + ": " + d.Did
 		}
 		fmt.Fprintln(a.stdout, said)
 	}

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/lmittmann/tint"
@@ -57,6 +59,7 @@ type app struct {
 	log    *slog.Logger
 	quiet  bool
 	hurry  <-chan struct{} // closed at the second interrupt
+	last   *atomic.Value   // func(), called at the third interrupt before llem exits
 }
 
 // stdio are the process's own streams: for what a measured command writes, for
@@ -89,10 +92,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return usage(stderr, err)
 	}
-	ctx, hurry, stop := interruptible(kctx.Selected().Name == "measure")
+	last := &atomic.Value{}
+	ctx, hurry, stop := interruptible(kctx.Selected().Name == "measure", last)
 	defer stop()
 	a := &app{
-		ctx: ctx, stdout: stdout, stderr: stderr, out: raw, quiet: c.Quiet, hurry: hurry,
+		ctx: ctx, stdout: stdout, stderr: stderr, out: raw, quiet: c.Quiet, hurry: hurry, last: last,
 		log: newLogger(raw.stderr, c.Verbose, c.Quiet),
 	}
 	return a.exit(kctx.Run(a))
@@ -111,11 +115,11 @@ func usage(stderr io.Writer, err error) int {
 }
 
 // interruptible is a context that the first SIGINT or SIGTERM ends, a channel
-// that the second closes, and a third that exits at once. SIGHUP ends the context
-// too, unless nohup has it ignored; it never hurries, since a terminal that goes
+// that the second closes, and a third that exits at once, after last was called.
+// SIGHUP ends the context too, unless nohup has it ignored; it never hurries, since a terminal that goes
 // sends more than one. A command that is measured is sent them all and decides
 // for itself, so that none hurries llem, nor ends it before the command.
-func interruptible(measures bool) (context.Context, <-chan struct{}, func()) {
+func interruptible(measures bool, last *atomic.Value) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	sigs := make(chan os.Signal, 3)
@@ -142,12 +146,33 @@ func interruptible(measures bool) (context.Context, <-chan struct{}, func()) {
 			case n == 1:
 				close(hurry)
 			default:
-				os.Exit(exitInterrupted)
+				exitNow(last)
 			}
 			n++
 		}
 	}()
 	return ctx, hurry, func() { signal.Stop(sigs); signal.Stop(lost); close(done); cancel() }
+}
+
+// lastLimit bounds what is done before an exit that does not clean up.
+const lastLimit = 2 * time.Second
+
+// exitNow ends llem without its cleaning up, but for what last does: the settings of
+// a GPU would stay changed for every other program.
+func exitNow(last *atomic.Value) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if do, ok := last.Load().(func()); ok {
+			do()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(lastLimit):
+	}
+	fmt.Fprintln(os.Stderr, "llem: ended without cleaning up; `llem clean` removes the container if one was left")
+	os.Exit(exitInterrupted)
 }
 
 // outlivePipes makes writing to a pipe that nobody reads an error like others,

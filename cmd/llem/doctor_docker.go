@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +55,7 @@ func doctorDocker(a *app) []finding {
 	if i.Elsewhere != "" {
 		return append(out, finding{"docker host", "broken", "the daemon is on another machine: " + i.Elsewhere + "; the meter is here, and the GPU is there", "run llem on the host that has the GPUs; without energy it runs here with gpus: none, energy.backend: none and energy.host: none"})
 	}
-	orphans, err := d.Orphans(ctx, harness.RunHeld)
+	orphans, _, err := d.Orphans(ctx, ownerOf)
 	if err == nil && len(orphans) > 0 {
 		out = append(out, finding{"left over", "lacking", fmt.Sprintf("%d containers of runs that were killed", len(orphans)), "llem clean"})
 	}
@@ -159,7 +161,13 @@ func tryContainer(a *app, list []engine.Image, devices []measure.Device) finding
 	for i, g := range devices {
 		uuids[i] = g.UUID
 	}
-	seen, err := d.TryGPUs(ctx, list[0], uuids)
+	run := "doctor-" + strconv.Itoa(os.Getpid())
+	lock, err := harness.LockRun(run, "")
+	if err != nil {
+		return finding{tried, "lacking", "not tried: " + err.Error(), "see the message"}
+	}
+	defer lock.Release()
+	seen, err := d.TryGPUs(ctx, list[0], uuids, run, lock.Path())
 	switch {
 	case errors.Is(err, docker.ErrNoLister):
 		return finding{tried, "ok", fmt.Sprintf("a container of %s starts with %d; it has no nvidia-smi to list them", list[0].Ref, len(uuids)), ""}

@@ -55,6 +55,8 @@ func (a *app) exit(err error) int {
 func codeOf(err error) int {
 	var usage usageError
 	switch {
+	case harness.KindOf(err) == harness.InterruptFault: // whatever it made fail
+		return exitInterrupted
 	case errors.As(err, &usage), errors.Is(err, docker.ErrImageNotFound), errors.Is(err, docker.ErrImagePlatform), errors.Is(err, docker.ErrImageName):
 		return exitUsage
 	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrElsewhere), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime), errors.Is(err, docker.ErrRegistry):
@@ -65,8 +67,6 @@ func codeOf(err error) int {
 		return exitUsage
 	case harness.HostFault:
 		return exitHost
-	case harness.InterruptFault:
-		return exitInterrupted
 	}
 	return exitFailed
 }

@@ -163,6 +163,7 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, cl
 	if c.Timeout != nil {
 		r.Timeout = time.Duration(*c.Timeout)
 	}
+	a.last.Store(r.PutBack)
 	if q.e.Engine.Endpoint != "" {
 		return r, func() {}, nil
 	}
@@ -170,9 +171,9 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	d.Token, d.Say = token, watch.Say
+	d.Token, d.Say, d.Hurry = token, watch.Say, a.hurry
 	r.Docker = launcher{d}
-	left, err := d.Orphans(a.ctx, harness.RunHeld)
+	left, _, err := d.Orphans(a.ctx, ownerOf)
 	if err == nil && len(left) > 0 && !c.Resume { // what the study itself left is removed
 		watch.Say(fmt.Sprintf("%d left over of runs that were killed, %s among them, may disturb this one: `llem clean` removes what was left", len(left), left[0].Name))
 	}

@@ -102,8 +102,9 @@ func TestGPUSettingsThatCannotBe(t *testing.T) {
 }
 
 // A run that is killed leaves its GPU changed, which keeps others off it until
-// llem clean has put it back. Not parallel: this clean is the whole host's.
+// llem clean has put it back.
 func TestCleanPutsGPUSettingsBack(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, standin.GPU{})
 	config := h.tuned("0", settings250, "1")
 	c := h.start("run", "--quick", "-o", h.path("out"), config)

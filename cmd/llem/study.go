@@ -8,16 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
-
-// studyInput is a study's file as it was given, in the folder of its results.
-const studyInput = "study.input.yaml"
 
 // sitting is one llem that carries a study out, from its beginning or from where
 // another was stopped.
@@ -138,12 +134,13 @@ func (s *sitting) begin(open *harness.Study) error {
 	if err != nil {
 		return err
 	}
-	store, err := result.Create(first.Output.Dir, s.plan.Name, time.Now())
+	store, err := open.Create(first.Output.Dir, s.plan.Name)
 	if err != nil {
 		return &harness.Fault{Kind: harness.HostFault, Err: err}
 	}
 	s.dir, s.record = store.Dir(), &plan
-	if err := errors.Join(store.PutFile(studyInput, study.Redact(s.input.data)), s.write(store)); err != nil {
+	if err := errors.Join(store.PutFile(result.StudyInputFile, study.Redact(s.input.data)), s.write(store)); err != nil {
+		_ = result.RemovePartial(s.dir) // without a plan it is no study's; what cannot be removed stays
 		return &harness.Fault{Kind: harness.HostFault, Err: err}
 	}
 	s.journal, err = result.OpenJournal(s.dir)
@@ -215,32 +212,38 @@ func (c *runCmd) printStudy(a *app, s *report.StudySummary, dir string) error {
 }
 
 // tidy removes what a llem that was killed in this study left on the host: its
-// container, and the settings of GPUs.
+// container, and the settings of GPUs, these first: they need no daemon.
 func tidy(a *app, r *harness.Runner, p *result.StudyPlan, watch *observer) error {
-	var failed error
-	if l, ok := r.Docker.(launcher); ok {
-		left, err := l.Orphans(a.ctx, harness.RunHeld)
-		if err != nil {
-			return err
-		}
-		for _, o := range left {
-			if harness.RunOf(o.Lock) != p.ID {
-				continue
-			}
-			watch.Say("removing container " + o.Name + " of a run that was killed")
-			failed = errors.Join(failed, l.Remove(a.ctx, o))
-		}
+	failed := tidyGPUs(a, watch)
+	l, ok := r.Docker.(launcher)
+	if !ok {
+		return failed
 	}
-	left, err := harness.LeftSettings()
-	if err != nil || len(left) == 0 {
-		return errors.Join(failed, err)
-	}
-	gpus, err := openGPUs(a.ctx)
+	left, _, err := leftContainers(a.ctx, l.Daemon, watch.Say)
 	if err != nil {
 		return errors.Join(failed, err)
 	}
+	for _, o := range left {
+		if harness.RunOf(o.Lock) != p.ID {
+			continue
+		}
+		watch.Say("removing container " + o.Name + " of a run that was killed")
+		failed = errors.Join(failed, l.Remove(a.ctx, o))
+	}
+	return failed
+}
+
+func tidyGPUs(a *app, watch *observer) error {
+	left, err := harness.LeftSettings()
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	gpus, err := openGPUs(a.ctx)
+	if err != nil {
+		return err
+	}
 	defer gpus.Close() //nolint:errcheck // what was set is set
-	return errors.Join(failed, a.restore(gpus, left, watch.Say))
+	return a.restore(gpus, left, watch.Say)
 }
 
 // setsOf are the values that stand above a study's file, without secrets.

@@ -105,7 +105,7 @@ func TestAStudyRunsToItsAnswer(t *testing.T) {
 	if !strings.Contains(o.stdout, "Against A") || !strings.Contains(o.stderr, "4 of 4 done, 0 failed, 0 left") {
 		t.Errorf("stdout:\n%s\nstderr:\n%s", o.stdout, o.stderr)
 	}
-	for _, f := range []string{result.StudyFile, studyInput, result.JournalFile, result.SummaryFile, result.SummaryTableFile} {
+	for _, f := range []string{result.StudyFile, result.StudyInputFile, result.JournalFile, result.SummaryFile, result.SummaryTableFile} {
 		if _, err := os.Stat(filepath.Join(h.studyDir(), f)); err != nil {
 			t.Error(err)
 		}

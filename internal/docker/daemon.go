@@ -42,6 +42,8 @@ type Daemon struct {
 	Token string
 	// Say is told when a pull begins and when it is done, for people; nil: nobody.
 	Say func(note string)
+	// Hurry is closed when llem is told a second time to end; nil: never.
+	Hurry <-chan struct{}
 }
 
 // pingTimeout bounds the first word with the daemon.

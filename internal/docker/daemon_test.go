@@ -342,25 +342,94 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 
 func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 	d := open(t)
-	var made, locks []string
-	for _, name := range []string{"living", "dead"} {
+	owners := map[string]Owner{}
+	made := map[string]string{}
+	for name, owner := range map[string]Owner{"living": Living, "dead": Dead, "unknown": Unknown, "elsewhere": Elsewhere} {
 		sp := spec(t, "")
-		sp.Run, sp.Name = name, sp.Name+"-"+name
-		locks = append(locks, sp.Lock)
+		sp.Run = t.Name() + name
+		sp.Name = engine.ContainerName(sp.Run)
+		sp.Lock += name
+		owners[sp.Lock] = owner
 		s, err := launch(t, d, sp)
 		if err != nil {
 			t.Fatal(err)
 		}
-		made = append(made, s.Info().ID)
+		made[name] = s.Info().ID
 	}
-	list, err := d.Orphans(t.Context(), func(lock string) bool { return lock != locks[1] })
-	if err != nil || len(list) != 1 || list[0].ID != made[1] || list[0].Run != "dead" || list[0].State != "running" {
+	list, spared, err := d.Orphans(t.Context(), only(owners))
+	if err != nil || len(list) != 1 || list[0].ID != made["dead"] || list[0].Run != t.Name()+"dead" || list[0].State != "running" {
 		t.Fatalf("%+v, %v", list, err)
+	}
+	why := map[string]string{}
+	for _, s := range spared {
+		why[s.Name] = s.Why
+	}
+	for name, want := range map[string]string{"unknown": "docker rm -f llem-" + t.Name() + "unknown", "elsewhere": "LLEM_LOCK_DIR=", "living": "", "dead": ""} {
+		if got := why[engine.ContainerName(t.Name()+name)]; (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s is spared with %q, want %q", name, got, want)
+		}
 	}
 	for range 2 { // removing what is gone is no error
 		if err := d.Remove(t.Context(), list[0]); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// only has every lock held that is not of owners, as those of others' tests.
+func only(owners map[string]Owner) func(string) Owner {
+	return func(lock string) Owner {
+		if o, ours := owners[lock]; ours {
+			return o
+		}
+		return Living
+	}
+}
+
+// Labels are handed on by an image that is made of a container. What is started of
+// it is not llem's, whatever its name, and whether it runs or not.
+func TestAnImageMadeOfAContainerHandsNoOwnerOn(t *testing.T) {
+	d := open(t)
+	sp := spec(t, "")
+	sp.Name = engine.ContainerName(sp.Run)
+	s, err := launch(t, d, sp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cli := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("docker", args...).Output()
+		if err != nil {
+			t.Fatalf("docker %v: %v", args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	image := "llem-test/" + strings.ToLower(t.Name())
+	derived := image + ":derived"
+	cli("commit", sp.Name, image)
+	t.Cleanup(func() { cli("rmi", "--force", image, derived) })
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("docker", "build", "--quiet", "--tag", derived, "-")
+	build.Stdin = strings.NewReader("FROM " + image + "\nENV MINE=1\n")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, args := range map[string][]string{
+		"by hand":        {"create", image},
+		"named":          {"create", "--name", "mine-" + sp.Run, image},
+		"that runs":      {"run", "--detach", image},
+		"of a built one": {"run", "--detach", derived},
+		"with its name":  {"run", "--detach", "--name", sp.Name, image},
+		"other labels":   {"create", "--label", LabelRun + "=" + sp.Run + "-other", image},
+	} {
+		id := cli(args...)
+		list, spared, err := d.Orphans(t.Context(), only(map[string]Owner{sp.Lock: Dead}))
+		if err != nil || len(list) > 0 || len(spared) != 1 || !strings.Contains(spared[0].Why, "image") {
+			t.Errorf("%s: %+v, spared %+v, %v", name, list, spared, err)
+		}
+		cli("rm", "--force", id)
 	}
 }
 

@@ -25,8 +25,9 @@ const (
 	stopGrace     = 10 * time.Second
 	createTimeout = 60 * time.Second
 	removeTimeout = 60 * time.Second
-	tailLines     = "400"    // vLLM's cause was seen 120 lines above its end
-	maxTail       = 64 << 10 // bytes of those lines
+	removeRoom    = 5 * time.Second // of Stop's deadline, for the removal
+	tailLines     = "400"           // vLLM's cause was seen 120 lines above its end
+	maxTail       = 64 << 10        // bytes of those lines
 )
 
 // server is a container that was created.
@@ -79,7 +80,7 @@ func (s *server) prepare(ctx context.Context) error {
 }
 
 // create outlives an interrupt, so that no container is made of which nobody
-// knows.
+// knows, but not a second one.
 func (s *server) create(ctx context.Context) error {
 	cfg, host, err := configure(s.spec, s.d.Token != "")
 	if err != nil {
@@ -87,6 +88,7 @@ func (s *server) create(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
 	defer cancel()
+	defer s.d.hurried(ctx, cancel)()
 	s.lookAtCaches(ctx)
 	made, err := s.d.c.ContainerCreate(ctx, cfg, host, nil, nil, s.spec.Name)
 	if err != nil {
@@ -98,6 +100,22 @@ func (s *server) create(ctx context.Context) error {
 		s.d.log.Warn("container", "warning", w)
 	}
 	return nil
+}
+
+// hurried calls cancel where llem is told twice to end before ctx is done; wait ends
+// the watch for it.
+func (d *Daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
+	ctx, end := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-d.Hurry:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return func() { end(); <-gone }
 }
 
 // start watches for the container's end before it starts, so that no death is
@@ -253,15 +271,17 @@ func (s *server) Err() error {
 	}
 }
 
-// Stop asks the container to end, kills it when it does not within ctx's
-// deadline (at most 10 s), and removes it.
+// Stop asks the container to end, has it killed when it does not in time (10 s at
+// most, and less where ctx leaves less), and removes it. After an error it may
+// still be there.
 func (s *server) Stop(ctx context.Context) error {
 	grace := stopGrace
 	if d, ok := ctx.Deadline(); ok {
-		grace = min(grace, max(0, time.Until(d)))
+		left := time.Until(d)
+		grace = min(grace, max(0, left/2, left-removeRoom))
 	}
 	s.end()
-	seconds := int(grace.Seconds())
+	seconds := int((grace + time.Second/2).Seconds())
 	err := s.d.c.ContainerStop(ctx, s.id, container.StopOptions{Timeout: &seconds})
 	if err != nil && !errdefs.IsNotFound(err) {
 		s.d.log.Debug("stop container", "error", err)
@@ -287,12 +307,13 @@ func (s *server) remove(ctx context.Context) error {
 	if s.gone {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-	defer cancel()
 	if err := s.d.removeContainer(ctx, s.id); err != nil {
 		return err
 	}
-	<-s.done
+	select {
+	case <-s.done:
+	case <-ctx.Done(): // it is removed, and the daemon does not say that it ended
+	}
 	s.gone = true
 	s.dropCaches(ctx)
 	return nil

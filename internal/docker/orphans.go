@@ -3,6 +3,8 @@ package docker
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/go-connections/nat"
+
+	"github.com/llenergymeasure/llem/internal/engine"
 )
 
 // errRefused is how a host says that nothing listens.
@@ -18,34 +22,70 @@ const errRefused = syscall.ECONNREFUSED
 
 func portOf(port int) nat.Port { return nat.Port(fmt.Sprintf("%d/tcp", port)) }
 
-// Orphan is a container of llem's whose run is gone.
+// Orphan is a container that a run has left which is gone.
 type Orphan struct {
 	ID, Name, Run, State string
 	Lock                 string // the file that its owner held
 	Created              time.Time
 }
 
-// Orphans lists containers with llem's labels whose run's lock nobody holds any
-// more. The lock is the container's own, so that another user's, whose locks lie
-// elsewhere, is spared.
-func (d *Daemon) Orphans(ctx context.Context, held func(lock string) bool) ([]Orphan, error) {
+// Owner is what is known of the run that a lock is of.
+type Owner int
+
+// What is known of a lock's run.
+const (
+	Dead      Owner = iota // its lock is there, and nobody holds it
+	Living                 // somebody holds the lock
+	Unknown                // no lock is there: the run's folder of locks may be another container's
+	Elsewhere              // the lock is in another folder than this llem's
+)
+
+// Spared is a container with llem's labels that is left alone, and why.
+type Spared struct{ Name, Why string }
+
+// Orphans lists the containers that dead runs have left, and those that look like
+// it and are left alone. Labels do not make a container llem's: an image that is
+// committed from one hands them on. It must have the name that its run gave it, and
+// not its labels from its image; and the lock of its run must be there, which
+// nobody holds. A container that does not run needs no lock: it does nothing.
+func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) Owner) (left []Orphan, spared []Spared, err error) {
 	list, err := d.c.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", LabelRun))})
 	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
+		return nil, nil, fmt.Errorf("list containers: %w", err)
 	}
-	var out []Orphan
 	for _, c := range list {
-		run, lock := c.Labels[LabelRun], c.Labels[LabelLock]
-		if run == "" || lock == "" || held(lock) {
+		o := Orphan{ID: c.ID, Run: c.Labels[LabelRun], Lock: c.Labels[LabelLock], State: c.State, Created: time.Unix(c.Created, 0)}
+		o.Name = strings.TrimPrefix(append(c.Names, short(c.ID))[0], "/")
+		named := slices.Contains(c.Names, "/"+engine.ContainerName(o.Run))
+		why := ""
+		switch who := owner(o.Lock); {
+		case who == Living:
+			continue
+		case !named || o.Lock == "":
+			why = fmt.Sprintf("it has the labels of run %s and not its name %s: its image was made of a container of llem's", o.Run, engine.ContainerName(o.Run))
+		case d.inherits(ctx, c.ImageID, o.Run):
+			why = fmt.Sprintf("its image %s hands the labels of run %s on", c.Image, o.Run)
+		case who == Elsewhere:
+			why = fmt.Sprintf("its run's lock is in another folder: LLEM_LOCK_DIR=%s llem clean removes it", filepath.Dir(o.Lock))
+		case who == Unknown && o.State == "running":
+			why = fmt.Sprintf("it runs, and its run's lock %s is not there: a llem that has other folders, such as one in a container, may own it; if none does: docker rm -f %s", o.Lock, o.Name)
+		}
+		if why != "" {
+			spared = append(spared, Spared{o.Name, why})
 			continue
 		}
-		o := Orphan{ID: c.ID, Run: run, Lock: lock, State: c.State, Created: time.Unix(c.Created, 0)}
-		if len(c.Names) > 0 {
-			o.Name = strings.TrimPrefix(c.Names[0], "/")
-		}
-		out = append(out, o)
+		left = append(left, o)
 	}
-	return out, nil
+	return left, spared, nil
+}
+
+func short(id string) string { return id[:min(12, len(id))] }
+
+// inherits says whether an image itself has the label of a run. One that has gone
+// cannot be asked: its containers have their names.
+func (d *Daemon) inherits(ctx context.Context, imageID, run string) bool {
+	got, err := d.c.ImageInspect(ctx, imageID)
+	return err == nil && got.Config != nil && got.Config.Labels[LabelRun] == run
 }
 
 // Remove kills and removes an orphan.

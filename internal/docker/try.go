@@ -17,18 +17,19 @@ import (
 var ErrNoLister = errors.New("its image runs no nvidia-smi")
 
 // TryGPUs starts a container of an image with GPUs and counts those that it sees,
-// by the nvidia-smi that NVIDIA's runtime brings along. The container is gone when
-// it returns. A daemon that gives none is ErrNoGPURuntime.
-func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string) (seen int, err error) {
+// by the nvidia-smi that NVIDIA's runtime brings along. run and lock label the
+// container, as those of an experiment do. It is gone when TryGPUs returns. A daemon
+// that gives no GPUs is ErrNoGPURuntime.
+func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string, run, lock string) (seen int, err error) {
 	cfg := &container.Config{
 		Image: img.ID, Entrypoint: []string{"nvidia-smi"}, Cmd: []string{"-L"},
-		Labels: map[string]string{LabelRun: "doctor", LabelLock: "none", LabelPID: strconv.Itoa(os.Getpid())},
+		Labels: map[string]string{LabelRun: run, LabelLock: lock, LabelPID: strconv.Itoa(os.Getpid())},
 	}
 	host := &container.HostConfig{
 		NetworkMode: "none", CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},
 		Resources: container.Resources{DeviceRequests: []container.DeviceRequest{{DeviceIDs: uuids, Capabilities: [][]string{{"gpu", "utility"}}}}},
 	}
-	made, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, "")
+	made, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, engine.ContainerName(run))
 	if err != nil {
 		return 0, fmt.Errorf("create a container of %s: %w", img.Ref, err)
 	}

@@ -52,7 +52,7 @@ func TestTryingGPUs(t *testing.T) {
 					w.WriteHeader(http.StatusNoContent)
 				},
 			})
-			seen, err := openFake(t).TryGPUs(t.Context(), engine.Image{Ref: "a/b", ID: "sha256:1"}, []string{"GPU-1", "GPU-2"})
+			seen, err := openFake(t).TryGPUs(t.Context(), engine.Image{Ref: "a/b", ID: "sha256:1"}, []string{"GPU-1", "GPU-2"}, "doctor-1", "/locks/run-doctor-1.lock")
 			if seen != c.seen || c.is != nil && !errors.Is(err, c.is) || (err == nil) != (c.seen > 0) || err != nil && !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%d seen, error %v; want %d, %v, %q", seen, err, c.seen, c.is, c.text)
 			}

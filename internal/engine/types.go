@@ -160,6 +160,10 @@ type Spec struct {
 	PID                         int
 }
 
+// ContainerName is the name of a run's container: the one thing of it that an image
+// made of it does not hand on.
+func ContainerName(run string) string { return "llem-" + run }
+
 // Server is a running engine.
 type Server interface {
 	URL() string
@@ -168,8 +172,8 @@ type Server interface {
 	Err() error            // after Done: nil when it was stopped, else *Died
 	// Log copies what the server wrote since a time; the zero time is its start.
 	Log(ctx context.Context, w io.Writer, since time.Time) error
-	// Stop ends and removes the container; safe to call twice. Its context's
-	// deadline bounds the graceful part; the kill that follows has its own.
+	// Stop ends and removes the container; safe to call twice. Its context bounds
+	// it: after an error the container may still be there, and Kill removes it.
 	Stop(context.Context) error
 	// Kill ends and removes the container at once.
 	Kill(context.Context) error

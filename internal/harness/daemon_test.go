@@ -2,11 +2,16 @@ package harness
 
 import (
 	"context"
+	"errors"
+	"io"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // away is a daemon in a virtual machine.
@@ -68,4 +73,100 @@ func TestTheRecordSaysWhetherCachesWereWarm(t *testing.T) {
 	if err != nil || out.Record.Engine.CompileCache != nil {
 		t.Errorf("%v, compile_cache %v without a cache", err, out.Record.Engine.CompileCache)
 	}
+}
+
+// ending is a daemon that was told to end: it stops its containers, answers a while,
+// and goes.
+type ending struct {
+	*fake
+	code    int
+	answers atomic.Int32 // that are left once the container has ended
+}
+
+func (e *ending) Launch(context.Context, engine.Spec) (engine.Server, error) { return e, nil }
+
+func (e *ending) Err() error {
+	if e.fake.Err() == nil {
+		return nil
+	}
+	return &engine.Died{ExitCode: e.code}
+}
+
+func (e *ending) Describe(context.Context) DaemonInfo {
+	if e.fake.Err() != nil && e.answers.Add(-1) < 0 {
+		return DaemonInfo{}
+	}
+	return DaemonInfo{Version: "1"}
+}
+
+// A container that its daemon stopped is no fault of the engine's, whatever it says
+// as it ends; one that crashed is.
+func TestADaemonThatEndsIsNotTheEnginesFault(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		code    int
+		answers int32
+		kind    Kind
+	}{
+		{"SIGTERM, and gone at once", 143, 0, HostFault},
+		{"SIGTERM, and gone later", 143, 4, HostFault},
+		{"killed after its grace", 137, 4, HostFault},
+		{"it ended well", 0, 4, HostFault},
+		{"it ended as by an interrupt", 130, 4, HostFault},
+		{"no exit code, since the daemon was gone", -1, 0, HostFault},
+		{"a crash", 139, 100, ExperimentFault},
+		{"an error of the engine's", 1, 100, ExperimentFault},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := &ending{fake: &fake{dies: "/v1/completions", after: 2}, code: c.code}
+			f.answers.Store(c.answers)
+			r := f.runner(t, &watching{})
+			r.Docker = f
+			out, err := r.Execute(t.Context(), experiment(t, small))
+			if KindOf(err) != c.kind || errors.Is(err, ErrAway) != (c.kind == HostFault) {
+				t.Errorf("kind %v, want %v: %v", KindOf(err), c.kind, err)
+			}
+			if want := map[Kind]string{HostFault: result.Interrupted, ExperimentFault: result.Failed}[c.kind]; out.Record == nil || out.Record.Status != want {
+				t.Errorf("the record is not %s: %v", want, out.Record != nil)
+			}
+		})
+	}
+}
+
+// An interrupt in preflight is one, whatever it makes fail; nothing of the result
+// stays.
+func TestAnInterruptInPreflightIsNoFaultOfTheHost(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]error{
+		"the daemon":          ErrAway,
+		"the image":           ErrNoImage,
+		"a fault of the host": fault(HostFault, "read gpu_settings back: %w", io.ErrUnexpectedEOF),
+		"the configuration":   fault(ConfigFault, "no such engine"),
+		"the context":         context.Canceled,
+	} {
+		f := &fake{}
+		ctx, cancel := context.WithCancel(t.Context())
+		r := f.runner(t, &watching{})
+		r.Docker = refusing{f, func() error { cancel(); return fails }}
+		e := experiment(t, small)
+		out, err := r.Execute(ctx, e)
+		if KindOf(err) != InterruptFault || out.Record != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, _ := os.ReadDir(e.Output.Dir); len(left) > 0 {
+			t.Errorf("%s: %v left", name, left)
+		}
+	}
+}
+
+// refusing is a daemon that has no image.
+type refusing struct {
+	*fake
+	why func() error
+}
+
+func (r refusing) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
+	return engine.Image{}, r.why()
 }

@@ -39,7 +39,9 @@ type Runner struct {
 
 	Input   []byte          // the experiment file as given, secrets redacted
 	Timeout time.Duration   // counted from ready; 0: none
-	Hurry   <-chan struct{} // closed when the container is to be killed, not stopped
+	Hurry   <-chan struct{} // closed when the container is to be killed, not stopped, and the daemon is hardly waited for
+
+	tuned tuned
 }
 
 // Outcome is what an experiment left behind. Record and Dir are empty when it
@@ -65,12 +67,14 @@ type run struct {
 	devices  []measure.Device
 	locks    *Locks
 	runLock  *RunLock
+	left     bool // a container may be left, which clean is to find
 	watcher  Watcher
 	recorder *measure.Recorder
 	noEnergy string // why there is no energy figure; empty when there is
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
 	settings []*setting    // of GPUs, to be put back
+	unwatch  func() bool   // ends the wait for an interrupt that puts them back
 
 	image      engine.Image
 	daemon     DaemonInfo
@@ -142,7 +146,12 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	}
 	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
 	if err == nil {
-		err = x.explain(ctx, x.pause(ctx))
+		err = x.pause(ctx)
+	}
+	if err != nil && ctx.Err() != nil { // whatever the interrupt made fail
+		err = x.explain(ctx, ctx.Err())
+	} else if err != nil && x.kept != nil {
+		err = x.explain(ctx, err)
 	}
 	if err != nil {
 		return x.unmeasured(ctx, err)
@@ -175,7 +184,7 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	out := Outcome{Record: rec, Dir: x.store.Dir()}
 	switch {
 	case err != nil:
-		return out, errors.Join(err, keep)
+		return out, errors.Join(err, keep, after)
 	case keep != nil:
 		return out, keep
 	}
@@ -218,18 +227,19 @@ const (
 )
 
 // away blames the daemon, where it does not answer any more, for what its
-// containers did. A study gives it time to go, since it would run into the same
-// again.
+// containers did. One that ends stops its containers first, and is given the time
+// to go; a study also waits where an engine crashed or never came up, since it
+// would run into the same again.
 func (x *run) away(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || x.running() {
 		return err
 	}
 	patience := time.Duration(0)
 	var died *engine.Died
-	switch {
-	case x.place == nil:
-	case errors.As(err, &died) && died.Stopped():
+	switch stopped := errors.As(err, &died) && died.Stopped(); {
+	case stopped:
 		patience = daemonStops
+	case x.place == nil:
 	case died != nil || x.startup == nil && x.kept == nil && KindOf(err) != ConfigFault: // it never came up
 		patience = daemonGoes
 	}
@@ -305,9 +315,12 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 
 // release gives back what the run held on the host.
 func (x *run) release() {
+	x.untune() // first: instruments may take their time
 	x.closeInstruments()
-	x.untune()
 	x.locks.Release()
+	if x.left {
+		x.runLock.Leave()
+	}
 	x.runLock.Release()
 	if x.gpus != nil {
 		if err := x.gpus.Close(); err != nil {

@@ -93,7 +93,7 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 		return nil
 	}
 	return x.phase(measure.After, "", func() (string, error) {
-		ctx, cancel := x.unhurried(ctx)
+		ctx, cancel := unhurried(ctx, x.Hurry)
 		defer cancel()
 		logCtx, done := context.WithTimeout(ctx, logDeadline)
 		err := x.store.Put(result.LogFile, func(w io.Writer) error {
@@ -107,7 +107,7 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 		if x.handOver(ctx, r) {
 			return "container kept for the next run", nil
 		}
-		if err := stop(ctx, x.server); err != nil {
+		if err := stop(ctx, x.Hurry, x.server); err != nil {
 			x.leave(x.server)
 			return "", x.away(ctx, fault(HostFault, "stop container: %w; `llem clean` removes it", err))
 		}
@@ -146,14 +146,14 @@ func widenByDrift(r *result.Record) {
 	mapAdjustedU(&r.Energy, measure.Joules(*r.EnergyAdjustedJ), math.Hypot(*r.Energy.UAdjustedJ, drift))
 }
 
-// unhurried outlives an interrupt but not a second one.
-func (x *run) unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+// unhurried outlives an interrupt but not a second one, which hurry tells.
+func unhurried(ctx context.Context, hurry <-chan struct{}) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
 		select {
-		case <-x.Hurry:
+		case <-hurry:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -161,15 +161,37 @@ func (x *run) unhurried(ctx context.Context) (context.Context, context.CancelFun
 	return ctx, func() { cancel(); <-gone }
 }
 
+// hurryDeadline is what the removal of a container is given after a second
+// interrupt: a daemon that hangs is not waited for.
+const hurryDeadline = 3 * time.Second
+
+// removing is a context for the removal of a container: it outlives interrupts, and
+// ends at removeDeadline, or hurryDeadline after the second one.
+func removing(ctx context.Context, hurry <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeDeadline)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-hurry:
+			if measure.Sleep(ctx, hurryDeadline) == nil {
+				cancel()
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); <-gone }
+}
+
 // stop ends and removes a server's container, by force where it does not go.
-func stop(ctx context.Context, s engine.Server) error {
+func stop(ctx context.Context, hurry <-chan struct{}, s engine.Server) error {
 	stopCtx, cancel := context.WithTimeout(ctx, stopDeadline)
 	defer cancel()
 	err := s.Stop(stopCtx)
 	if err == nil {
 		return nil
 	}
-	killCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeDeadline)
+	killCtx, cancel := removing(ctx, hurry)
 	defer cancel()
 	return s.Kill(killCtx)
 }

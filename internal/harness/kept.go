@@ -241,7 +241,9 @@ func (s *session) drop(ctx context.Context) error {
 		return nil
 	}
 	s.kept = nil
-	err := stop(context.WithoutCancel(ctx), k.server)
+	ctx, cancel := unhurried(ctx, s.hurry)
+	defer cancel()
+	err := stop(ctx, s.hurry, k.server)
 	if err != nil {
 		s.left = append(s.left, k.server)
 	}

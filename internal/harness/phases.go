@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -102,10 +103,26 @@ func VisibleSecret(name string) string {
 // start launches the container and has its server take its model. served is the
 // model's name there; empty: the server tells.
 func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err error) {
-	if x.server, err = x.Docker.Launch(ctx, spec); err != nil {
+	x.mark().Creating(spec.Name)
+	x.server, err = x.Docker.Launch(ctx, spec)
+	if cutOff := x.server == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {
+		x.abandon()
+	} else {
+		x.mark().Creating("")
+	}
+	if err != nil {
 		return "", err
 	}
 	return x.load(ctx, spec.ReadyTimeout)
+}
+
+// abandon leaves a container to clean that the daemon was asked for, which did not
+// answer in time and may make it yet.
+func (x *run) abandon() {
+	x.left = true
+	if x.place != nil {
+		x.place.session.cutOff = true
+	}
 }
 
 // load has a server take its model that is up before it has it.

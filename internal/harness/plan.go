@@ -27,9 +27,7 @@ type Plan struct {
 // Plan says which container Execute would start for e. It looks at the image
 // and the GPUs, and starts, pulls, locks and writes nothing.
 func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
-	looks := *r
-	looks.WaitGPU = false
-	x := &run{Runner: &looks, id: newID(), exp: e, planned: true, started: time.Now().UTC()}
+	x := &run{Runner: r, id: newID(), exp: e, planned: true, started: time.Now().UTC()}
 	defer x.release()
 	p := Plan{Pull: e.Engine.Pull == "always", Endpoint: e.Engine.Endpoint}
 	for _, look := range []func(context.Context, *Plan) error{x.planHost, x.planServer} {

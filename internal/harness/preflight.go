@@ -22,15 +22,11 @@ const minSpace = 128 << 20
 // preflight makes sure that what was asked for can be, before anything is
 // measured: output folder, prompts, GPUs and their locks, image, engine.
 func (x *run) preflight(ctx context.Context) (string, error) {
-	var err error
-	if x.store, err = x.create(); err != nil {
+	if err := x.create(); err != nil {
 		return "", fault(HostFault, "%w", err)
 	}
 	if free, ok := FreeSpace(x.store.Dir()); ok && free < minSpace {
 		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
-	}
-	if err := x.mark(); err != nil {
-		return "", fault(HostFault, "%w", err)
 	}
 	if err := x.openPrompts(ctx); err != nil {
 		return "", err
@@ -66,20 +62,17 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	return x.preflightNote(), nil
 }
 
-// create makes the folder of the result.
-func (x *run) create() (*result.Store, error) {
+// create makes the folder of the result, and shows others before that the run is
+// alive; in a study that is the study's mark.
+func (x *run) create() (err error) {
 	if x.place != nil {
-		return result.CreateAt(x.place.folder)
+		x.store, err = result.CreateAt(x.place.folder)
+		return err
 	}
-	return result.Create(x.exp.Output.Dir, x.exp.Name, x.started)
-}
-
-// mark shows others that the run is alive; in a study that is the study's mark.
-func (x *run) mark() (err error) {
-	if x.place != nil {
-		return nil
+	if x.runLock, err = LockRun(x.id, ""); err != nil {
+		return err
 	}
-	x.runLock, err = LockRun(x.id, x.store.Dir())
+	x.store, err = result.CreateNoted(x.exp.Output.Dir, x.exp.Name, x.started, x.runLock.Note)
 	return err
 }
 
@@ -144,7 +137,7 @@ func (x *run) openGPUs(ctx context.Context) error {
 	x.gpus = gpus
 	for told := false; ; told = true {
 		err := x.claim(ctx)
-		if !x.WaitGPU || !errors.Is(err, errBusy) {
+		if !x.waits() || !errors.Is(err, errBusy) {
 			return err
 		}
 		if !told {
@@ -156,6 +149,9 @@ func (x *run) openGPUs(ctx context.Context) error {
 	}
 }
 
+// waits says that GPUs are waited for; a plan only looks at them.
+func (x *run) waits() bool { return x.WaitGPU && !x.planned }
+
 // waitEvery is how often a GPU that is awaited is looked at.
 const waitEvery = 2 * time.Second
 
@@ -163,7 +159,7 @@ const waitEvery = 2 * time.Second
 // them is a reason to wait too.
 func (x *run) claim(ctx context.Context) (err error) {
 	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.onHeld(), x.lock)
-	if err != nil || !x.WaitGPU || x.running() || len(x.devices) == 0 || x.holds() {
+	if err != nil || !x.waits() || x.running() || len(x.devices) == 0 || x.holds() {
 		return err
 	}
 	busy := busyGPUs(ctx, x.gpus, x.devices)

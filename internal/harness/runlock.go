@@ -12,20 +12,23 @@ import (
 	"time"
 )
 
-// RunLock shows other processes that a run is alive. nil holds nothing.
-type RunLock struct{ file *os.File }
+// RunLock shows other processes that a run is alive, and tells whoever cleans up
+// after it what it may leave. nil holds nothing.
+//
+// Its file's first line is the holder, the second the folder of the result, and the
+// third, of a fixed length, the container that the daemon is asked to make.
+type RunLock struct {
+	file *os.File
+	at   int64 // where the third line begins
+}
 
 // runPrefix begins the names of runs' lock files.
 const runPrefix = "run-"
 
 // LockRun marks run, whose name must be unique to this host, as alive until
-// Release or until the process ends. dir is the folder of its result, of which
-// the lock tells whoever cleans up after it.
+// Release or until the process ends. dir is the folder of its result; empty: there
+// is none yet, see Note.
 func LockRun(run, dir string) (*RunLock, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("folder of the result: %w", err)
-	}
 	// Nobody else has this name but a clean that looks at the file, and lets go.
 	const tries, pause = 50, 10 * time.Millisecond
 	for n := 1; ; n++ {
@@ -34,14 +37,57 @@ func LockRun(run, dir string) (*RunLock, error) {
 		case err != nil:
 			return nil, err
 		case f != nil:
-			_, _ = fmt.Fprintln(f, dir) // without it an empty folder may stay
-			return &RunLock{f}, nil
+			l := &RunLock{file: f}
+			if dir == "" {
+				return l, nil
+			}
+			return l, l.Note(dir)
 		case n == tries:
 			return nil, fmt.Errorf("run %s is already held by pid %d", run, holder.PID)
 		}
 		time.Sleep(pause)
 	}
 }
+
+// Note tells of the folder of the result. It comes before the folder is made, so
+// that no kill leaves one that nobody knows of.
+func (l *RunLock) Note(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("folder of the result: %w", err)
+	}
+	text, err := io.ReadAll(io.NewSectionReader(l.file, 0, maxLock))
+	if err != nil {
+		return fmt.Errorf("note the folder of the result: %w", err)
+	}
+	from := int64(strings.IndexByte(string(text), '\n') + 1)
+	if _, err := l.file.WriteAt([]byte(dir+"\n"), from); err != nil {
+		return fmt.Errorf("note the folder of the result: %w", err)
+	}
+	l.at = from + int64(len(dir)) + 1
+	return l.file.Truncate(l.at)
+}
+
+// maxLock bounds what is read of a lock file.
+const maxLock = 8192
+
+// Creating tells of a container before the daemon is asked to make it: a daemon
+// that is slow may make it after llem was killed. Empty: there is no such container,
+// or it is there.
+func (l *RunLock) Creating(name string) {
+	if l == nil || l.file == nil || l.at == 0 {
+		return
+	}
+	line := ""
+	if name != "" {
+		line = creatingWord + name + " " + time.Now().UTC().Format(time.RFC3339)
+	}
+	// One write of one length: a kill leaves the old line or the new one. Without it
+	// clean looks for the container once.
+	_, _ = l.file.WriteAt(fmt.Appendf(nil, "%-100s\n", line), l.at)
+}
+
+const creatingWord = "creating "
 
 // Release ends the run. Its file goes too: no other run has its name.
 func (l *RunLock) Release() {
@@ -51,6 +97,17 @@ func (l *RunLock) Release() {
 	// What cannot be removed is an empty file that nobody holds.
 	_ = os.Remove(l.file.Name())
 	unlock(l.file)
+	l.file = nil
+}
+
+// Leave ends the run and keeps its file, as a kill does: clean takes a container for
+// one that was left only where it finds the lock of its run.
+func (l *RunLock) Leave() {
+	if l == nil || l.file == nil {
+		return
+	}
+	_ = flock(l.file, syscall.LOCK_UN)
+	_ = l.file.Close()
 	l.file = nil
 }
 
@@ -79,85 +136,12 @@ func RunHeld(path string) bool {
 	return flock(f, syscall.LOCK_SH|syscall.LOCK_NB) != nil
 }
 
-// DeadRun is what a killed run left of itself.
-type DeadRun struct {
-	Name string
-	Dir  string // of its result, where that is an empty folder; else ""
-}
-
-// CleanRuns removes the locks of killed runs, and their results' folders where
-// nothing was put into them. With dry it only says which. Another user's are left
-// to him.
-func CleanRuns(dry bool) ([]DeadRun, error) {
-	files, err := filepath.Glob(filepath.Join(lockDir(), runPrefix+"*.lock"))
-	if err != nil {
-		return nil, err
+// OwnLock says whether the lock at path is in this llem's folder of locks, and
+// whether it is there.
+func OwnLock(path string) (own, there bool) {
+	if filepath.Dir(path) != lockDir() {
+		return false, false
 	}
-	var dead []DeadRun
-	var failed error
-	for _, path := range files {
-		d, err := cleanRun(path, dry)
-		switch {
-		case errors.Is(err, fs.ErrPermission):
-		case err != nil:
-			failed = errors.Join(failed, fmt.Errorf("remove the lock of a killed run: %w", err))
-		case d != nil:
-			dead = append(dead, *d)
-		}
-	}
-	return dead, failed
-}
-
-// cleanRun removes the lock at path if its run is dead. It holds the lock and
-// makes sure that path still names it, so that it never removes the file of a
-// run that has just begun.
-func cleanRun(path string, dry bool) (*DeadRun, error) {
-	f, err := openLock(path)
-	if err != nil {
-		return nil, nil // gone, or no lock file
-	}
-	defer func() { _ = f.Close() }()
-	if flock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil || !names(path, f) {
-		return nil, nil
-	}
-	d := &DeadRun{Name: RunOf(path)}
-	if dir := resultDir(f); dir != "" && isEmpty(dir) {
-		d.Dir = dir
-	}
-	if dry {
-		return d, nil
-	}
-	if err := os.Remove(path); err != nil {
-		return nil, err
-	}
-	if d.Dir != "" {
-		if err := syscall.Rmdir(d.Dir); err != nil {
-			d.Dir = ""
-		}
-	}
-	return d, nil
-}
-
-// resultDir is the folder that a lock names. The lock's folder is everybody's: a
-// file counts only if it is root's or this user's own.
-func resultDir(f *os.File) string {
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return ""
-	}
-	text, _ := io.ReadAll(io.LimitReader(f, 8192)) // what is not there names no folder
-	_, rest, _ := strings.Cut(string(text), "\n")
-	dir := strings.TrimSuffix(rest, "\n")
-	if !filepath.IsAbs(dir) {
-		return ""
-	}
-	return dir
-}
-
-func isEmpty(dir string) bool {
-	list, err := os.ReadDir(dir)
-	return err == nil && len(list) == 0
+	_, err := os.Lstat(path)
+	return true, !errors.Is(err, fs.ErrNotExist)
 }

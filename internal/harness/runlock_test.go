@@ -7,8 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // killed leaves the lock of a run as a killed process does: a file that nobody
@@ -34,15 +37,19 @@ func killed(t *testing.T, run, dir string) (path string) {
 func TestCleanRunsRemovesTheDeadAndSparesTheLiving(t *testing.T) {
 	locks := useLockDir(t)
 	results := t.TempDir()
-	empty, full, living := filepath.Join(results, "empty"), filepath.Join(results, "full"), filepath.Join(results, "living")
-	for _, dir := range []string{empty, full, living} {
+	folder := func(name string, files ...string) string {
+		dir := filepath.Join(results, name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
+		for _, f := range files {
+			if err := os.WriteFile(filepath.Join(dir, f), []byte("x"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
 	}
-	if err := os.WriteFile(filepath.Join(full, "requests.parquet"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	living := folder("living")
 	alive, err := LockRun("living", living)
 	if err != nil {
 		t.Fatal(err)
@@ -53,21 +60,27 @@ func TestCleanRunsRemovesTheDeadAndSparesTheLiving(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer gpus.Release()
-	killed(t, "a", empty)
-	killed(t, "b", full)
-	want := []DeadRun{{"a", empty}, {"b", ""}}
+	empty, partial := folder("empty"), folder("partial", result.RequestsFile, ".samples.parquet123", ".result.json9")
+	strange, damaged := folder("strange", result.RequestsFile, "notes.txt"), folder("damaged", result.RecordFile)
+	begun, plan := folder("begun", result.StudyInputFile, ".plan.json77"), folder("plan", result.PlanFile, ".summary.json1")
+	for run, dir := range map[string]string{"a": empty, "b": partial, "c": strange, "d": damaged, "e": begun, "f": plan, "g": filepath.Join(results, "never-made"), "h": living} {
+		killed(t, run, dir)
+	}
+	want := []DeadRun{{"a", empty, RemovedEmpty}, {"b", partial, RemovedPartial}, {"c", "", ""}, {"d", "", ""}, {"e", begun, RemovedPartial}, {"f", plan, Resumable}, {"g", "", ""}, {"h", "", ""}}
 	for _, dry := range []bool{true, false} {
 		got, err := CleanRuns(dry)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("dry %v: -want +got:\n%s%v", dry, diff, err)
 		}
-		if _, err := os.Stat(empty); (err == nil) != dry {
-			t.Errorf("dry %v: the empty folder: %v", dry, err)
+		for _, dir := range []string{empty, partial, begun} {
+			if _, err := os.Stat(dir); (err == nil) != dry {
+				t.Errorf("dry %v: %s: %v", dry, dir, err)
+			}
 		}
 	}
-	for _, dir := range []string{full, living} {
-		if _, err := os.Stat(dir); err != nil {
-			t.Error(err)
+	for dir, want := range map[string]int{strange: 2, damaged: 1, living: 0, plan: 1} {
+		if list, err := os.ReadDir(dir); err != nil || len(list) != want {
+			t.Errorf("%s has %v, %v; want %d files", dir, list, err, want)
 		}
 	}
 	left, err := filepath.Glob(filepath.Join(locks, "*"))
@@ -76,6 +89,47 @@ func TestCleanRunsRemovesTheDeadAndSparesTheLiving(t *testing.T) {
 	}
 	if !RunHeld(alive.Path()) {
 		t.Error("the living run is not held any more")
+	}
+}
+
+// A run that was killed while the daemon made its container says so, until the
+// container is there; so does one that gave up on a daemon that hangs.
+func TestALockTellsOfAContainerThatMayComeYet(t *testing.T) {
+	useLockDir(t)
+	dir := t.TempDir()
+	for _, name := range []string{"base", "base_2", "base_10"} { // paths that are tried one after the other
+		l, err := LockRun("r", filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Note(filepath.Join(dir, "b")); err != nil { // shorter than the one before
+			t.Fatal(err)
+		}
+		l.Creating("llem-a")
+		l.Creating("llem-b")
+		if got := CutOff(); len(got) != 0 {
+			t.Errorf("of a living run: %v", got)
+		}
+		path := l.Path()
+		l.Leave()
+		if got := CutOff(); len(got) != 1 || got[0].Name != "llem-b" || time.Since(got[0].At) > time.Minute {
+			t.Errorf("got %v, want llem-b", got)
+		}
+		if RunHeld(path) {
+			t.Error("a lock that is left is held")
+		}
+		if own, there := OwnLock(path); !own || !there {
+			t.Errorf("own %v, there %v", own, there)
+		}
+		if l, err = LockRun("r", filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		l.Creating("llem-c")
+		l.Creating("")
+		l.Leave()
+		if got := CutOff(); len(got) != 0 {
+			t.Errorf("after the container was made: %v", got)
+		}
 	}
 }
 

@@ -126,6 +126,6 @@ func (x *run) spec() (engine.Spec, error) {
 	}
 	x.overridden = s.Overridden
 	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.lockFile(), x.exp.ConfigHash(), os.Getpid()
-	s.Name = "llem-" + x.id
+	s.Name = engine.ContainerName(x.id)
 	return s, nil
 }

@@ -25,6 +25,8 @@ type session struct {
 	images map[string]engine.Image
 	kept   *kept
 	left   []engine.Server // that could not be removed yet
+	hurry  <-chan struct{} // as the runner's
+	cutOff bool            // the daemon may yet make a container that nobody waits for
 	ended  time.Time       // of the run before; zero: there was none
 }
 
@@ -72,12 +74,16 @@ func (s *session) hold(devices []measure.Device) {
 func (s *session) close(ctx context.Context) error {
 	err := errors.Join(s.drop(ctx), s.sweep(ctx))
 	s.locks.Release()
+	if s.cutOff || len(s.left) > 0 {
+		s.mark.Leave()
+	}
 	s.mark.Release()
 	return err
 }
 
 // leave remembers a container that could not be removed.
 func (x *run) leave(s engine.Server) {
+	x.left = true
 	if x.place != nil {
 		x.place.session.left = append(x.place.session.left, s)
 	}
@@ -86,7 +92,7 @@ func (x *run) leave(s engine.Server) {
 // sweep removes the containers that could not be removed before.
 func (s *session) sweep(ctx context.Context) error {
 	for len(s.left) > 0 {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeDeadline)
+		ctx, cancel := removing(ctx, s.hurry)
 		err := s.left[0].Kill(ctx)
 		cancel()
 		if err != nil {
@@ -116,13 +122,16 @@ func (x *run) holds() bool {
 	return x.place != nil && !slices.ContainsFunc(x.devices, func(d measure.Device) bool { return !x.place.session.has(d.UUID) })
 }
 
-// lockFile is the file by which others see that the run's container has an owner.
-func (x *run) lockFile() string {
+// mark is the lock that shows that the run is alive.
+func (x *run) mark() *RunLock {
 	if x.place != nil {
-		return x.place.session.mark.Path()
+		return x.place.session.mark
 	}
-	return x.runLock.Path()
+	return x.runLock
 }
+
+// lockFile is the file by which others see that the run's container has an owner.
+func (x *run) lockFile() string { return x.mark().Path() }
 
 // pinned is the image that the study took for this run's when it began.
 func (x *run) pinned() (engine.Image, bool) {

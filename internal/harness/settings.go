@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -29,7 +30,32 @@ type setting struct {
 	Clock    bool    `json:"sm_clock_locked"`
 	path     string
 	device   measure.Device
+	gpus     Tuner
 	restored bool
+}
+
+// tuned are the settings that the runs of a process have changed. Its lock is held
+// while a GPU is changed and while it is put back, which an interrupt does at once,
+// whatever the run waits for.
+type tuned struct {
+	mu   sync.Mutex
+	list []*setting
+}
+
+// PutBack puts every GPU back as it was before its run. It may be called at any
+// time; what cannot be put back is left to `llem clean`.
+func (r *Runner) PutBack() {
+	r.tuned.mu.Lock()
+	defer r.tuned.mu.Unlock()
+	for _, s := range r.tuned.list {
+		if s.restored {
+			continue
+		}
+		if err := s.restore(s.gpus); err != nil {
+			r.Log.Error("a GPU is left with gpu_settings; `llem clean` as root tries again", "error", err)
+		}
+	}
+	r.tuned.list = slices.DeleteFunc(r.tuned.list, func(s *setting) bool { return s.restored })
 }
 
 const settingPrefix, settingSuffix = "settings-", ".json"
@@ -66,8 +92,11 @@ func (x *run) tune(ctx context.Context) error {
 	case len(others) > 0:
 		return fault(HostFault, "gpu_settings are not changed on a GPU that others use: %s; stop them, choose another GPU, or leave gpu_settings out", measure.Describe(others))
 	}
+	// An interrupt puts the GPUs back before anything else: what comes after it may
+	// wait for a daemon that hangs.
+	x.unwatch = context.AfterFunc(ctx, x.PutBack)
 	for _, d := range x.devices {
-		err := x.tuneOne(d, want)
+		err := x.tuneOne(ctx, d, want)
 		switch {
 		case err == nil:
 		case x.place != nil && errors.Is(err, measure.ErrBeyond): // this point's fault, and not that of the others
@@ -85,8 +114,13 @@ func (x *run) tune(ctx context.Context) error {
 	return nil
 }
 
-func (x *run) tuneOne(d measure.Device, want study.GPUSettings) error {
-	s := &setting{UUID: d.UUID, Index: d.Index, Run: x.id, Clock: want.SMClockMHz > 0, path: settingPath(d.UUID), device: d}
+func (x *run) tuneOne(ctx context.Context, d measure.Device, want study.GPUSettings) error {
+	x.tuned.mu.Lock()
+	defer x.tuned.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := &setting{UUID: d.UUID, Index: d.Index, Run: x.id, Clock: want.SMClockMHz > 0, path: settingPath(d.UUID), device: d, gpus: x.gpus}
 	if want.PowerLimitW > 0 {
 		var err error
 		if s.LimitW, err = x.gpus.PowerLimit(d); err != nil {
@@ -96,7 +130,7 @@ func (x *run) tuneOne(d measure.Device, want study.GPUSettings) error {
 	if err := s.write(); err != nil {
 		return err
 	}
-	x.settings = append(x.settings, s)
+	x.settings, x.tuned.list = append(x.settings, s), append(x.tuned.list, s)
 	if want.PowerLimitW > 0 {
 		if err := x.gpus.SetPowerLimit(d, want.PowerLimitW); err != nil {
 			return err
@@ -111,16 +145,13 @@ func (x *run) tuneOne(d measure.Device, want study.GPUSettings) error {
 	return nil
 }
 
-// untune puts every GPU back as it was. What cannot be is said and left to
-// `llem clean`.
+// untune puts the run's GPUs back, and waits for an interrupt that does so.
 func (x *run) untune() {
-	for _, s := range x.settings {
-		if s.restored {
-			continue
-		}
-		if err := s.restore(x.gpus); err != nil {
-			x.Log.Error("a GPU is left with gpu_settings; `llem clean` as root tries again", "error", err)
-		}
+	if x.unwatch != nil {
+		x.unwatch()
+	}
+	if len(x.settings) > 0 {
+		x.PutBack()
 	}
 }
 
@@ -209,6 +240,8 @@ func readSetting(path string) (*setting, error) {
 
 // settingsRecord is what a record says of them.
 func (x *run) settingsRecord() []result.GPUSetting {
+	x.tuned.mu.Lock()
+	defer x.tuned.mu.Unlock()
 	out := []result.GPUSetting{}
 	for _, s := range x.settings {
 		r := result.GPUSetting{Index: s.Index, UUID: s.UUID, Restored: s.restored}

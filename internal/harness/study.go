@@ -58,8 +58,10 @@ var errStudyTime = errors.New("execution.timeout_hours is up")
 func (s *Study) Run(ctx context.Context, opt StudyOptions) error {
 	s.dir, s.record, s.journal, s.failFast = opt.Dir, opt.Record, opt.Journal, opt.FailFast
 	var err error
-	if s.session.mark, err = LockRun(s.record.ID, s.dir); err != nil {
-		return fault(HostFault, "%w", err)
+	if s.session.mark == nil {
+		if s.session.mark, err = LockRun(s.record.ID, s.dir); err != nil {
+			return fault(HostFault, "%w", err)
+		}
 	}
 	s.points, s.other = map[string]int{}, map[string]measure.Warning{}
 	for _, i := range s.Plan.Runnable() {
@@ -249,6 +251,16 @@ func (s *Study) aside(run int, why string) error {
 		return fault(HostFault, "%w", err)
 	}
 	return s.journal.Add(result.JournalEntry{Event: result.RunAgain, Run: run, Folder: folder, Reason: why})
+}
+
+// Create makes the folder of a study that begins, after it has shown others that the
+// study is alive.
+func (s *Study) Create(dir, name string) (*result.Store, error) {
+	var err error
+	if s.session.mark, err = LockRun(s.session.id, ""); err != nil {
+		return nil, err
+	}
+	return result.CreateNoted(dir, name, time.Now(), s.session.mark.Note)
 }
 
 // Close stops the container that is kept, and gives the GPUs back.

@@ -128,7 +128,13 @@ func setAsideRuns(dir, id string, taken map[string]bool) (map[slot]string, error
 // setAside keeps a folder that holds something; there may be none.
 func setAside(dir, folder string) error {
 	path := filepath.Join(dir, folder)
-	if _, err := os.Lstat(path); err != nil || os.Remove(path) == nil {
+	if _, err := os.Lstat(path); err != nil {
+		return nil
+	}
+	if err := result.Sweep(path); err != nil {
+		return err
+	}
+	if os.Remove(path) == nil {
 		return nil
 	}
 	return result.Supersede(dir, folder)

@@ -22,7 +22,7 @@ import (
 func (r *Runner) OpenStudy(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (*Study, error) {
 	s := &Study{
 		Plan: p, Refused: map[int]string{}, files: map[int]string{}, runner: r, restore: restore, backoff: patience,
-		session: &session{id: newID(), keeps: p.Execution.Restart == study.EngineChange, images: map[string]engine.Image{}},
+		session: &session{id: newID(), hurry: r.Hurry, keeps: p.Execution.Restart == study.EngineChange, images: map[string]engine.Image{}},
 	}
 	err := s.open(ctx)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -105,20 +106,46 @@ func (c BaselineCache) Store(key string, devices []Device, b Baseline) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return fmt.Errorf("make baseline cache: %w", err)
 	}
-	tmp, err := os.CreateTemp(c.Dir, ".baseline-*")
+	tmp, err := os.CreateTemp(c.Dir, temporary)
 	if err != nil {
 		return fmt.Errorf("write baseline cache: %w", err)
 	}
-	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
+	_ = lockFile(tmp) // or Sweep may take it for one that was left
+	if _, err = tmp.Write(data); err == nil {
 		err = os.Rename(tmp.Name(), c.path(key))
 	}
+	err = errors.Join(err, tmp.Close())
 	if err != nil {
 		os.Remove(tmp.Name())
 		return fmt.Errorf("write baseline cache: %w", err)
 	}
 	return nil
+}
+
+// temporary names a baseline that is being written.
+const temporary = ".baseline-*"
+
+// lockFile takes a lock that ends with the file or the process.
+func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+
+// Sweep removes what was being written when llem was killed.
+func (c BaselineCache) Sweep() error {
+	files, err := filepath.Glob(filepath.Join(c.Dir, temporary))
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			continue // it has gone
+		}
+		if lockFile(f) == nil {
+			failed = errors.Join(failed, os.Remove(path))
+		}
+		_ = f.Close()
+	}
+	return failed
 }
 
 // Clear removes every cached baseline and says how many there were.

@@ -34,6 +34,11 @@ type Store struct{ dir string }
 // Create makes dir/{name}_{UTC timestamp}, or with _2, _3 … where that is
 // taken.
 func Create(dir, name string, at time.Time) (*Store, error) {
+	return CreateNoted(dir, name, at, func(string) error { return nil })
+}
+
+// CreateNoted is Create, and calls note with each path before it tries to make it.
+func CreateNoted(dir, name string, at time.Time, note func(path string) error) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("output directory: %w; choose another with -o (--output)", err)
 	}
@@ -42,6 +47,9 @@ func Create(dir, name string, at time.Time) (*Store, error) {
 		path := base
 		if n > 1 {
 			path = fmt.Sprintf("%s_%d", base, n)
+		}
+		if err := note(path); err != nil {
+			return nil, err
 		}
 		err := os.Mkdir(path, 0o755)
 		switch {

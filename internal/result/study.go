@@ -14,6 +14,7 @@ import (
 // Names of the files of a study, beside the folders of its runs.
 const (
 	StudyFile        = "study.yaml"
+	StudyInputFile   = "study.input.yaml" // the study's file as it was given
 	PlanFile         = "plan.json"
 	JournalFile      = "journal.jsonl"
 	SummaryFile      = "summary.json"

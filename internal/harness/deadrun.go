@@ -1,0 +1,228 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// DeadRun is what a killed run left.
+type DeadRun struct {
+	Name string
+	Dir  string // of its result, where something was done about it; else ""
+	Did  string // what was done, or would be; empty with Dir
+}
+
+// What CleanRuns does about the folder of a killed run's result.
+const (
+	RemovedEmpty   = "removed its empty folder"
+	RemovedPartial = "removed its folder, which has no record: llem was killed before the record was written"
+	Finished       = "finished its record, which was measured whole: llem was killed after the window"
+	Resumable      = "its study is kept; llem run --resume goes on with it"
+)
+
+// CleanRuns removes the locks of killed runs, and their results' folders where they
+// hold no record. A record that was cut off after the window is finished. With dry
+// it only says which. Another user's are left to him.
+func CleanRuns(dry bool) ([]DeadRun, error) {
+	files, err := runLocks()
+	if err != nil {
+		return nil, err
+	}
+	var dead []DeadRun
+	var failed error
+	for _, path := range files {
+		d, err := cleanRun(path, dry)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+		case err != nil:
+			failed = errors.Join(failed, fmt.Errorf("clean up after run %s, which was killed: %w", RunOf(path), err))
+		case d != nil:
+			dead = append(dead, *d)
+		}
+	}
+	return dead, failed
+}
+
+func runLocks() ([]string, error) {
+	return filepath.Glob(filepath.Join(lockDir(), runPrefix+"*.lock"))
+}
+
+// cleanRun removes the lock at path if its run is dead. It holds the lock and
+// makes sure that path still names it, so that it never removes the file of a
+// run that has just begun. The lock goes last: a clean that is killed can be
+// done again.
+func cleanRun(path string, dry bool) (*DeadRun, error) {
+	f := lockDead(path)
+	if f == nil {
+		return nil, nil
+	}
+	defer func() { _ = f.Close() }()
+	d := &DeadRun{Name: RunOf(path)}
+	if dir, _ := readLock(f); dir != "" && !noted(dir, path) {
+		var err error
+		if d.Did, err = leftover(dir, dry); err != nil {
+			return nil, err
+		}
+		if d.Did != "" {
+			d.Dir = dir
+		}
+	}
+	if dry {
+		return d, nil
+	}
+	return d, os.Remove(path)
+}
+
+// lockDead opens and takes the lock of a run that is dead; nil: it lives, or its
+// lock has gone.
+func lockDead(path string) *os.File {
+	f, err := openLock(path)
+	if err != nil {
+		return nil
+	}
+	if flock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil || !names(path, f) {
+		_ = f.Close()
+		return nil
+	}
+	return f
+}
+
+// readLock is the folder that a lock names, and the container that its run was
+// about to have. The lock's folder is everybody's: a file counts only if it is
+// root's or this user's own.
+func readLock(f *os.File) (dir string, c Creation) {
+	info, err := f.Stat()
+	if err != nil {
+		return "", c
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return "", c
+	}
+	text, _ := io.ReadAll(io.NewSectionReader(f, 0, maxLock)) // what is not there names nothing
+	lines := append(strings.Split(string(text), "\n"), "", "", "")
+	if filepath.IsAbs(lines[1]) {
+		dir = lines[1]
+	}
+	if rest, ok := strings.CutPrefix(lines[2], creatingWord); ok {
+		name, at, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		if c.At, err = time.Parse(time.RFC3339, at); err == nil {
+			c.Name = name
+		}
+	}
+	return dir, c
+}
+
+// noted says whether a living run's lock, other than the one at path, names dir: a
+// run notes the folder that it is about to make, which may be another's by then.
+func noted(dir, path string) bool {
+	files, _ := runLocks() // the pattern is good
+	for _, other := range files {
+		if other == path || !RunHeld(other) {
+			continue
+		}
+		if f, err := openLock(other); err == nil {
+			theirs, _ := readLock(f)
+			_ = f.Close()
+			if theirs == dir {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leftover does what is to be done about the folder of a killed run or study.
+func leftover(dir string, dry bool) (did string, err error) {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() {
+		return "", nil // it was not made, or has gone
+	}
+	if _, err := os.Lstat(filepath.Join(dir, result.PlanFile)); err == nil {
+		return Resumable, sweepStudy(dir, dry)
+	}
+	if rec, _, err := result.Read(dir); err == nil {
+		if len(rec.Files) > 0 || dry {
+			return orNothing(Finished, len(rec.Files) == 0), nil
+		}
+		return Finished, finish(dir, rec)
+	}
+	if !result.Partial(dir) {
+		return "", nil // somebody else's files are in it, or a record that is damaged
+	}
+	did = RemovedPartial
+	if isEmpty(dir) {
+		did = RemovedEmpty
+	}
+	if dry {
+		return did, nil
+	}
+	return did, result.RemovePartial(dir)
+}
+
+func orNothing(s string, is bool) string {
+	if is {
+		return s
+	}
+	return ""
+}
+
+// sweepStudy removes what was being written in a study's folder, and its runs'
+// folders that hold nothing.
+func sweepStudy(dir string, dry bool) error {
+	if dry {
+		return nil
+	}
+	failed := result.Sweep(dir)
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if !e.IsDir() {
+			continue
+		}
+		run := filepath.Join(dir, e.Name())
+		failed = errors.Join(failed, result.Sweep(run))
+		if isEmpty(run) {
+			failed = errors.Join(failed, syscall.Rmdir(run))
+		}
+	}
+	return failed
+}
+
+func isEmpty(dir string) bool {
+	list, err := os.ReadDir(dir)
+	return err == nil && len(list) == 0
+}
+
+// Creation is a container that the daemon was asked to make.
+type Creation struct {
+	Name string
+	At   time.Time
+}
+
+// CutOff lists the containers that killed runs had asked the daemon for and did not
+// see made: it may make them yet.
+func CutOff() (out []Creation) {
+	files, _ := runLocks() // the pattern is good
+	for _, path := range files {
+		f := lockDead(path)
+		if f == nil {
+			continue
+		}
+		if _, c := readLock(f); c.Name != "" {
+			out = append(out, c)
+		}
+		_ = f.Close()
+	}
+	return out
+}
