@@ -48,7 +48,6 @@ var only = map[string][]string{
 	"github.com/pierrec/lz4":             {"internal/table"},
 	"go.yaml.in/yaml":                    {"internal/study"},
 	"github.com/hashicorp/go-multierror": {"internal/study"},
-	"github.com/gpustack/gguf-parser-go": {"internal/hub"},
 	"github.com/alecthomas/kong":         {"cmd/llem"},
 	"gonum.org/v1/gonum/blas":            {"images/reference"},
 	"gonum.org/v1/gonum/stat":            {"internal/stats"},

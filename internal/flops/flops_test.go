@@ -69,7 +69,7 @@ func TestOnlyActiveParametersCount(t *testing.T) {
 	m := model
 	m.Total, m.Active = 1200, 500 // 700 rest
 	e := Of(Input{Parameters: m, Requests: []Lengths{{3, 2}}})
-	if e.Value == nil || *e.Value != 2*300*5 || !strings.Contains(e.Notes[0], "300 active non-embedding") {
+	if e.Value == nil || *e.Value != 2*300*5 || !strings.Contains(e.Notes[0], "300 parameters (active, non-embedding") {
 		t.Errorf("value %v, notes %q; want 2 × 300 × 5", e.Value, e.Notes)
 	}
 }

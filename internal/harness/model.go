@@ -20,18 +20,34 @@ func (x *run) parameters() (p hub.Parameters, commit, why string) {
 	if c.err == nil {
 		return c.Parameters, c.commit, ""
 	}
-	if i := x.info; i.ParametersNonEmbedding > 0 {
-		return hub.Parameters{
-			Total: i.ParametersTotal, NonEmbedding: i.ParametersNonEmbedding, Active: i.ParametersActive, DType: hub.Precision(i.DType),
-			Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
-			Source: "engine", Confidence: hub.High,
-		}, c.commit, ""
+	if p, ok := x.claimed(); ok {
+		return p, c.commit, ""
 	}
 	p, ok := hub.ByName(x.exp.Model)
 	if !ok {
 		p.Source = "unknown"
 	}
 	return p, c.commit, c.err.Error()
+}
+
+// claimed are what the server says of its own model. An engine that draws its weights
+// counts what it has drawn; any other may count experts, tables and towers as it likes.
+func (x *run) claimed() (p hub.Parameters, ok bool) {
+	i := x.info
+	total, rest, active := i.ParametersTotal, i.ParametersNonEmbedding, i.ParametersActive
+	if rest <= 0 || total < rest || active < 0 || active > total || active > 0 && total-active >= rest {
+		return p, false
+	}
+	p = hub.Parameters{
+		Total: total, NonEmbedding: rest, Active: active, DType: hub.Precision(i.DType),
+		Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
+		Source: "engine", Confidence: hub.High,
+	}
+	if x.eng == nil || !x.eng.Traits().Dummy {
+		p.Confidence = hub.Low
+		p.Notes = []string{"the number is the server's own, and llem found no files of the model to check it with"}
+	}
+	return p, true
 }
 
 // sized are a model's parameters, or why they are unknown.
@@ -99,7 +115,7 @@ func (x *run) flops(r *result.Record) *result.FLOPs {
 	}
 	e := flops.Of(in)
 	out := &result.FLOPs{
-		Value: e.Value, Method: flops.Method, Confidence: textOrNil(e.Confidence), Precision: e.Precision,
+		Value: e.Value, N: e.N, Basis: textOrNil(e.Basis), Method: flops.Method, Confidence: textOrNil(e.Confidence), Precision: e.Precision,
 		Prefill: e.Prefill, Decode: e.Decode, Attention: e.Attention, LMHead: e.LMHead, Total: e.Total, Notes: e.Notes,
 	}
 	mapRates(r, out)

@@ -54,7 +54,7 @@ var architectures = map[string]architecture{
 func (c config) architecture() (architecture, error) {
 	a, ok := architectures[c.ModelType]
 	if !ok {
-		return a, fmt.Errorf("%w: config.json says model_type %q, which this version does not know; safetensors or GGUF files would tell", ErrUnsupported, c.ModelType)
+		return a, fmt.Errorf("%w: config.json says model_type %q, which this version does not know; safetensors or GGUF files are needed", ErrUnsupported, c.ModelType)
 	}
 	switch c.ModelType {
 	case "falcon":
@@ -153,7 +153,7 @@ func (c config) feedForward(a architecture, i int64) (n, idle int64) {
 	default:
 		n += c.mlp(a, c.SharedExperts*ffn)
 	}
-	return n, (e - c.perToken()) * expert
+	return n, (e - c.PerToken) * expert
 }
 
 // count is the closed form.
@@ -188,14 +188,22 @@ func (c config) count() (Parameters, error) {
 	p.Total = p.Embedding + p.NonEmbedding + p.LMHead
 	p.Active = p.Total - idle
 	c.shape(&p)
+	if p.Total > maxElements || p.NonEmbedding-idle <= 0 {
+		return Parameters{}, fmt.Errorf("%w: config.json gives an impossible number of parameters", ErrUnsupported)
+	}
+	if doubts := append(c.doubts(), c.mixture.doubts...); len(doubts) > 0 {
+		p.Confidence, p.Notes = Low, doubts
+	}
+	p.Attention, p.AttentionUnknown = c.layout(nil, nil)
+	p.Notes = append(p.Notes, c.remarks(p.Attention)...)
 	return p, nil
 }
 
-// maxLayers bounds what a config.json may say, as others' bytes are read.
-const maxLayers = 10_000
-
 // complete refuses a configuration that does not tell the whole shape.
 func (c config) complete() error {
+	if err := c.sane(); err != nil {
+		return err
+	}
 	var lacks []string
 	for _, f := range []struct {
 		name  string
@@ -211,9 +219,9 @@ func (c config) complete() error {
 	switch {
 	case len(lacks) > 0:
 		return fmt.Errorf("%w: config.json lacks %s", ErrUnsupported, strings.Join(lacks, ", "))
-	case c.Layers > maxLayers:
-		return fmt.Errorf("%w: config.json says num_hidden_layers %d", ErrUnsupported, c.Layers)
-	case c.experts() > 0 && (c.perToken() <= 0 || c.perToken() > c.experts()):
+	case len(c.HeadList) > 0 && uneven(c.HeadList) != nil, c.ExpertList != nil, c.PerTokenList != nil, c.raw.has("block_configs"):
+		return fmt.Errorf("%w: config.json gives layers that differ, so only their tensors can be counted", ErrUnsupported)
+	case c.experts() > 0 && (c.PerToken <= 0 || c.PerToken > c.experts()):
 		return fmt.Errorf("%w: config.json has %d experts and does not say how many work for a token (num_experts_per_tok)", ErrUnsupported, c.experts())
 	}
 	return nil

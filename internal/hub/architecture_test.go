@@ -110,14 +110,17 @@ func TestExpertsOfSafetensorsAreActiveByTheirShare(t *testing.T) {
 }
 
 func TestExpertsOfGGUFAreActiveByTheirShare(t *testing.T) {
-	x := tally{layers: 1, experts: 4, used: 1}
-	for name, n := range map[string]int64{
-		"token_embd.weight": 80, "output.weight": 80, "blk.0.ffn_gate_inp.weight": 32, "blk.0.ffn_up_exps.weight": 400,
-		"blk.0.ffn_up_shexp.weight": 100, "blk.1.nextn.eh_proj.weight": 7,
-	} {
-		x.count(name, n)
+	meta := ggufMeta{
+		"general.architecture": "x", "x.block_count": 2.0, "x.nextn_predict_layers": 1.0, "x.embedding_length": 8.0, "x.vocab_size": 10.0,
+		"x.expert_count": 4.0, "x.expert_used_count": 1.0, "x.expert_feed_forward_length": 12.0, "x.attention.head_count": 1.0,
 	}
-	if p, err := x.parameters(); err != nil || p.Total != 692 || p.NonEmbedding != 532 || p.Active != 392 {
+	p, err := countGGUF(meta, map[string]tensor{
+		"token_embd.weight": {DType: "F32", Shape: []int64{10, 8}}, "output.weight": {DType: "F32", Shape: []int64{10, 8}},
+		"blk.0.ffn_gate_inp.weight": {DType: "F32", Shape: []int64{4, 8}}, "blk.0.ffn_up_exps.weight": {DType: "F32", Shape: []int64{4, 12, 8}},
+		"blk.0.ffn_down_exps.weight": {DType: "F32", Shape: []int64{4, 8, 12}}, "blk.0.ffn_up_shexp.weight": {DType: "F32", Shape: []int64{12, 8}},
+		"blk.1.nextn.eh_proj.weight": {DType: "F32", Shape: []int64{8, 16}},
+	})
+	if err != nil || p.Total != 2*80+32+768+96 || p.NonEmbedding != 32+768+96 || p.Active != p.Total-768*3/4 || p.Confidence != High {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -1,129 +1,224 @@
 package hub
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 )
 
-// config is what is read of a config.json of transformers.
+// config is what is read of a model's configuration: config.json of transformers,
+// params.json of Mistral, or the metadata of a GGUF file. 0 is unknown.
 type config struct {
-	ModelType    string          `json:"model_type"`
-	Hidden       int64           `json:"hidden_size"`
-	Layers       int64           `json:"num_hidden_layers"`
-	Heads        int64           `json:"num_attention_heads"`
-	KVHeads      *int64          `json:"num_key_value_heads"`
-	HeadDimField *int64          `json:"head_dim"`
-	FFN          int64           `json:"intermediate_size"`
-	Vocab        int64           `json:"vocab_size"`
-	Tied         *bool           `json:"tie_word_embeddings"`
-	AttnBias     bool            `json:"attention_bias"`
-	MLPBias      bool            `json:"mlp_bias"`
-	DType        string          `json:"torch_dtype"`
-	DTypeNew     string          `json:"dtype"`
-	Text         json.RawMessage `json:"text_config"`
-	QKNorm       bool            `json:"use_qk_norm"`
-	UseBias      *bool           `json:"use_bias"`
-	HeadBias     bool            `json:"lm_head_bias"`
+	ModelType    string
+	Hidden       int64
+	Layers       int64
+	Heads        int64
+	HeadList     []int64 // of each layer, where they differ
+	KVHeads      *int64
+	HeadDimField *int64
+	FFN          int64
+	Vocab        int64
+	Tables       []int64 // rows that a table of embeddings may have beside Vocab
+	Positions    int64
+	Tied         *bool
+	TiedOuter    *bool // of the whole model, where the language model is a part of it
+	AttnBias     bool
+	MLPBias      bool
+	DType        string
+	QKNorm       bool
+	UseBias      *bool
+	HeadBias     bool
+	raw          object // the language model's part
+	whole        object
+	unread       []string // keys that could not be read
+	gguf         bool     // it is the metadata of a GGUF file, whose files share the embedding by leaving the output layer out
 	mixture
 	latent
-	gpt2
 	falcon
-}
-
-// mixture is what tells of experts.
-type mixture struct {
-	ExpertsLocal  int64   `json:"num_local_experts"`
-	ExpertsQwen   int64   `json:"num_experts"`
-	ExpertsDeep   int64   `json:"n_routed_experts"`
-	PerToken      int64   `json:"num_experts_per_tok"`
-	PerTokenOSS   int64   `json:"experts_per_token"`
-	ExpertFFN     int64   `json:"moe_intermediate_size"`
-	SharedFFN     int64   `json:"shared_expert_intermediate_size"`
-	SharedExperts int64   `json:"n_shared_experts"`
-	FirstDense    int64   `json:"first_k_dense_replace"`
-	Every         any     `json:"moe_layer_freq"` // a number, or a list that others use
-	SparseStep    int64   `json:"decoder_sparse_step"`
-	DenseOnly     []int64 `json:"mlp_only_layers"`
-	Interleave    int64   `json:"interleave_moe_layer_step"`
-	DenseFFN      int64   `json:"intermediate_size_mlp"` // of llama4
 }
 
 // latent is DeepSeek's attention over a compressed cache.
 type latent struct {
-	QRank    *int64 `json:"q_lora_rank"`
-	KVRank   int64  `json:"kv_lora_rank"`
-	NopeDim  int64  `json:"qk_nope_head_dim"`
-	RopeDim  int64  `json:"qk_rope_head_dim"`
-	ValueDim int64  `json:"v_head_dim"`
-}
-
-type gpt2 struct {
-	NEmbd     int64  `json:"n_embd"`
-	NLayer    int64  `json:"n_layer"`
-	NHead     int64  `json:"n_head"`
-	Positions int64  `json:"n_positions"`
-	NInner    *int64 `json:"n_inner"`
+	QRank    *int64
+	KVRank   int64
+	NopeDim  int64
+	RopeDim  int64
+	ValueDim int64
 }
 
 type falcon struct {
-	MultiQuery *bool  `json:"multi_query"`
-	NumKV      *int64 `json:"num_kv_heads"`
-	NewDecoder bool   `json:"new_decoder_architecture"`
-	Parallel   *bool  `json:"parallel_attn"`
-	ParallelLN *int64 `json:"num_ln_in_parallel_attn"`
-	Bias       bool   `json:"bias"`
-	FFNHidden  int64  `json:"ffn_hidden_size"`
+	MultiQuery *bool
+	NewDecoder bool
+	Parallel   *bool
+	ParallelLN *int64
+	Bias       bool
 }
 
+// maxConfig bounds a configuration. Some list a label for each of a million classes.
+const maxConfig = 16 << 20
+
 func readConfig(path string) (config, error) {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return config{}, err
 	}
-	c, err := parseConfig(data)
+	defer f.Close()
+	c, err := parseConfigFrom(f)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-// parseConfig reads a config.json; of a model of several modalities, the language
-// model's part of it.
-func parseConfig(data []byte) (config, error) {
-	var c config
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, err
+func parseConfigFrom(r io.Reader) (config, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
+	switch {
+	case err != nil:
+		return config{}, err
+	case len(data) > maxConfig:
+		return config{}, fmt.Errorf("longer than %d MiB", maxConfig>>20)
 	}
-	if len(c.Text) > 0 && string(c.Text) != "null" {
-		outer := c
-		c = config{Tied: outer.Tied, DType: outer.DType, DTypeNew: outer.DTypeNew}
-		if err := json.Unmarshal(outer.Text, &c); err != nil {
-			return c, err
-		}
-		c.Text = outer.Text
-	}
-	switch c.ModelType {
-	case "gpt2":
-		c.Hidden, c.Layers, c.Heads, c.FFN = c.NEmbd, c.NLayer, c.NHead, 4*c.NEmbd
-		if c.NInner != nil {
-			c.FFN = *c.NInner
-		}
-	case "falcon":
-		c.readFalcon()
-	}
-	return c, nil
+	return parseConfig(data)
 }
 
-func (c *config) readFalcon() {
-	if c.FFN = c.FFNHidden; c.FFN == 0 {
+// parseConfig reads a configuration; of a model of several modalities, the language
+// model's part of it.
+func parseConfig(data []byte) (config, error) {
+	whole, err := parseObject(data)
+	if err != nil {
+		return config{}, err
+	}
+	return newConfig(whole), nil
+}
+
+// Keys by which configurations name the same quantity, the most usual first.
+var (
+	hiddenKeys   = []string{"hidden_size", "n_embd", "d_model", "model_dim", "dim", "n_embed", "embed_dim", "emb_dim"}
+	layersKeys   = []string{"num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers"}
+	headsKeys    = []string{"num_attention_heads", "n_head", "n_heads", "num_heads", "num_query_heads"}
+	kvKeys       = []string{"num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_head_kv", "num_attention_groups", "multi_query_group_num", "kv_n_heads"}
+	headDimKeys  = []string{"head_dim", "attention_head_dim", "kv_channels", "head_size", "d_kv"}
+	ffnKeys      = []string{"intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "d_ff", "mlp_hidden_size", "hidden_dim", "inner_hidden_size"}
+	vocabKeys    = []string{"vocab_size", "padded_vocab_size", "n_vocab", "vocabulary_size"}
+	positionKeys = []string{"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length"}
+)
+
+func newConfig(whole object) config {
+	raw := language(whole, 0)
+	r := &reader{object: raw}
+	c := config{
+		ModelType: raw.text("model_type"), raw: raw, whole: whole,
+		Hidden: r.value(hiddenKeys...), Layers: r.value(layersKeys...), Heads: r.value(headsKeys...), HeadList: r.list(headsKeys...),
+		KVHeads: r.number(kvKeys...), HeadDimField: r.number(headDimKeys...), FFN: r.value(ffnKeys...),
+		Vocab: r.value(vocabKeys...), Positions: r.value(positionKeys...),
+		Tied: raw.flag("tie_word_embeddings", "share_input_output_layers", "tie_embeddings", "tied_embeddings", "tie_embedding"), TiedOuter: whole.flag("tie_word_embeddings"),
+		AttnBias: raw.truthy("attention_bias"), MLPBias: raw.truthy("mlp_bias"), QKNorm: raw.truthy("use_qk_norm"),
+		UseBias: raw.flag("use_bias"), HeadBias: raw.truthy("lm_head_bias"),
+		DType: raw.text("dtype", "torch_dtype"),
+	}
+	if c.DType == "" {
+		c.DType = whole.text("dtype", "torch_dtype")
+	}
+	for _, key := range []string{"padded_vocab_size", "embedding_size", "vocab_size_per_layer_input"} {
+		if n, ok := count(raw[key]); ok && n > 0 {
+			c.Tables = append(c.Tables, n)
+		}
+	}
+	if c.KVHeads == nil {
+		sub := &reader{object: raw.object("attn_config")}
+		c.KVHeads = sub.number(kvKeys...)
+	}
+	if c.FFN == 0 {
+		sub := &reader{object: raw.object("ffn_config")}
+		c.FFN = sub.value(ffnKeys...)
+	}
+	c.latent = latent{
+		QRank: r.number("q_lora_rank"), KVRank: r.value("kv_lora_rank"), NopeDim: r.value("qk_nope_head_dim"),
+		RopeDim: r.value("qk_rope_head_dim"), ValueDim: r.value("v_head_dim"),
+	}
+	c.mixture = newMixture(r)
+	c.unread = r.unread
+	switch c.ModelType {
+	case "gpt2":
+		if c.FFN == 0 {
+			c.FFN = 4 * c.Hidden
+		}
+	case "falcon":
+		c.readFalcon(r)
+	}
+	return c
+}
+
+// parts are the keys under which a model of several modalities keeps its language
+// model's configuration.
+var parts = []string{"text_config", "llm_config", "language_config", "thinker_config", "language_model_config", "text_model_config", "lm_config", "llm"}
+
+// language finds the language model's part. What it leaves out is taken from the whole.
+func language(o object, depth int) object {
+	var part object
+	for _, key := range parts {
+		if sub := o.object(key); len(sub) > 0 {
+			part = sub
+			break
+		}
+	}
+	if part == nil && !describes(o) {
+		part = onlyPart(o)
+	}
+	if part == nil || depth > 3 {
+		return o
+	}
+	part = language(part, depth+1)
+	out := object{}
+	for key, v := range o {
+		if _, nested := v.(map[string]any); !nested && key != "model_type" && key != "tie_word_embeddings" && !describes(part) {
+			out[key] = v
+		}
+	}
+	for key, v := range part {
+		out[key] = v
+	}
+	return out
+}
+
+// describes says whether an object gives the size of a decoder.
+func describes(o object) bool {
+	any := func(keys []string) bool { return slices.ContainsFunc(keys, func(k string) bool { return o[k] != nil }) }
+	return any(hiddenKeys) && any(layersKeys) && any(vocabKeys)
+}
+
+// onlyPart is the one nested object that describes a decoder of text.
+func onlyPart(o object) (out object) {
+	for key, v := range o {
+		sub, _ := v.(map[string]any)
+		if sub == nil || foreignWords(key) || !describes(sub) {
+			continue
+		}
+		if out != nil {
+			return nil
+		}
+		out = sub
+	}
+	return out
+}
+
+func (c *config) readFalcon(r *reader) {
+	c.falcon = falcon{
+		MultiQuery: c.raw.flag("multi_query"), NewDecoder: c.raw.truthy("new_decoder_architecture"), Parallel: c.raw.flag("parallel_attn"),
+		ParallelLN: r.number("num_ln_in_parallel_attn"), Bias: c.raw.truthy("bias"),
+	}
+	if c.FFN == 0 {
 		c.FFN = 4 * c.Hidden
 	}
 	switch one := int64(1); {
 	case c.NewDecoder:
-		c.KVHeads = c.NumKV
 	case c.MultiQuery == nil || *c.MultiQuery:
 		c.KVHeads = &one
+	default:
+		c.KVHeads = nil
 	}
 }
 
@@ -144,50 +239,86 @@ func (c config) kv() int64 {
 	return c.Heads
 }
 
-// experts are the routed ones of a layer; 0 of a dense model.
-func (c config) experts() int64 {
-	if n := max(c.ExpertsLocal, c.ExpertsQwen, c.ExpertsDeep); n > 1 {
-		return n
-	}
-	return 0
-}
-
-func (c config) perToken() int64 { return max(c.PerToken, c.PerTokenOSS) }
-
-// sparse is whether layer i has experts.
-func (c config) sparse(i int64) bool {
-	every := int64(1)
-	if n, ok := c.Every.(float64); ok && n > 1 {
-		every = int64(n)
-	}
-	for _, dense := range c.DenseOnly {
-		if i == dense {
-			return false
-		}
-	}
-	return c.experts() > 0 && i >= c.FirstDense && i%every == 0 && (i+1)%max(1, c.SparseStep) == 0 && (i+1)%max(1, c.Interleave) == 0
-}
-
 // tied is whether the output layer shares the embedding's weights; transformers
 // assumes so for some where the file is silent.
 func (c config) tied() bool {
-	if c.Tied != nil {
-		return *c.Tied
+	for _, said := range []*bool{c.Tied, c.TiedOuter} {
+		if said != nil {
+			return *said
+		}
 	}
-	switch c.ModelType {
-	case "gemma", "gemma2", "gemma3_text", "gpt2", "falcon", "starcoder2":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"gemma", "gemma2", "gemma3_text", "gpt2", "falcon", "starcoder2", "cohere", "cohere2"}, c.ModelType)
 }
 
-// shape adds to p what only config.json tells.
+// shape adds to p what only the configuration tells.
 func (c config) shape(p *Parameters) {
 	p.Layers, p.Hidden, p.Heads, p.HeadDim, p.Vocab = int(c.Layers), int(c.Hidden), int(c.Heads), int(c.headDim()), int(c.Vocab)
 	if c.KVRank > 0 { // keys and values differ; what counts is their mean
 		p.HeadDim = int(c.NopeDim+c.RopeDim+c.ValueDim) / 2
 	}
-	if d := c.DType + c.DTypeNew; p.DType == "" && d != "" {
-		p.DType = Precision(d)
+	if p.DType == "" && c.DType != "" {
+		p.DType = Precision(c.DType)
 	}
+}
+
+// maxLayers bounds what a configuration may say, as others' bytes are read.
+const maxLayers = 10_000
+
+// sane refuses numbers that no model has, and models of which no one number of
+// parameters works for every token.
+func (c config) sane() error {
+	largest := max(c.Hidden, c.FFN, c.Vocab, c.Heads, c.kv(), c.experts(), c.ExpertFFN, c.SharedFFN, c.DenseFFN, c.KVRank, c.NopeDim,
+		c.RopeDim, c.ValueDim, c.headDim(), c.SharedExperts, c.Positions)
+	switch {
+	case c.Layers > maxLayers:
+		return fmt.Errorf("%w: the configuration has %d layers", ErrUnsupported, c.Layers)
+	case largest > maxDimension || c.QRank != nil && *c.QRank > maxDimension:
+		return fmt.Errorf("%w: the configuration has a dimension that no model has", ErrUnsupported)
+	case c.encodes():
+		return fmt.Errorf("%w: an encoder and a decoder share the work, so no one number of parameters works for every token", ErrUnsupported)
+	}
+	return nil
+}
+
+// maxDimension bounds a dimension, so that products of them with layers fit.
+const maxDimension = 1 << 28
+
+// encodes says whether the model is an encoder with a decoder.
+func (c config) encodes() bool {
+	return c.whole.truthy("is_encoder_decoder") || c.raw.truthy("is_encoder_decoder")
+}
+
+var (
+	aheadKeys = []string{"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers", "mtp_num_layers", "num_mtp_modules", "nextn_predict_layers", "n_predict"}
+	aheadLeaf = regexp.MustCompile(`(?:^|\.)(?:eh_proj|enorm|hnorm|shared_head|nextn|mtp\w*)(?:\.|$)`)
+	loopKey   = regexp.MustCompile(`ut_steps|recurrence|num_mem_blocks|hybrid_layer_ids|layer_sharing|share_layers|num_hidden_groups|num_loops|loop_count|n_loops|loop_num|num_recursions|recursive`)
+	denoises  = regexp.MustCompile(`(?i)llada|dream|diffu|sdar|mdlm|mercury`)
+)
+
+// predictsAhead says whether blocks beyond the model's own are known to be for
+// tokens further ahead.
+func (c config) predictsAhead(d *stack, list []weight) bool {
+	if (&reader{object: c.raw}).value(aheadKeys...) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(list, func(w weight) bool {
+		at := locate(w.name)
+		return at.stack == d.name && at.block >= c.Layers && aheadLeaf.MatchString(strings.Join(at.path, "."))
+	})
+}
+
+// doubts are reasons why parameters × tokens is not what such a model costs.
+func (c config) doubts() (out []string) {
+	if c.any(loopKey) {
+		out = append(out, "the configuration speaks of blocks that work several times for a token, and each is counted once")
+	}
+	if name := c.ModelType + " " + strings.Join(c.whole.names("architectures"), " "); denoises.MatchString(name) {
+		out = append(out, "the model writes many tokens in several passes, so a token does not cost one pass")
+	}
+	for _, key := range c.unread {
+		if strings.Contains(key, "expert") || strings.Contains(key, "moe") {
+			out = append(out, fmt.Sprintf("the configuration's %s could not be read", key))
+		}
+	}
+	return out
 }

@@ -133,10 +133,10 @@ func TestInspectRemoteReadsHeadersAlone(t *testing.T) {
 		header := safetensors(t, map[string][]int64{"model.embed_tokens.weight": {100, 8}, "model.norm.weight": {8}}, "BF16")
 		h, o := hubWith(t, func(h *standin.Hub) {
 			h.Files = map[string][]byte{
-				"config.json":                  []byte(`{"model_type":"llama","num_hidden_layers":1,"tie_word_embeddings":true}`),
-				"model.safetensors.index.json": []byte(`{"weight_map":{"a":"one.safetensors","b":"two.safetensors"}}`),
+				"config.json":                  []byte(`{"model_type":"new","num_hidden_layers":1,"hidden_size":8,"vocab_size":100,"tie_word_embeddings":true}`),
+				"model.safetensors.index.json": []byte(`{"weight_map":{"model.norm.weight":"one.safetensors","model.layers.0.x.weight":"two.safetensors"}}`),
 				"one.safetensors":              append(header, weights(5_000_000)...),
-				"two.safetensors":              append(safetensors(t, map[string][]int64{"model.layers.0.x.weight": {4, 4}}, "BF16"), weights(5_000_000)...),
+				"two.safetensors":              append(safetensors(t, map[string][]int64{"model.layers.0.x.weight": {8, 2}}, "BF16"), weights(5_000_000)...),
 			}
 		})
 		if deaf {

@@ -11,56 +11,76 @@ import (
 	"strings"
 )
 
-// ggufMeta is the metadata of a GGUF file under one prefix: a string, bool,
-// float64, or []string or []float64 by key. The parser that counts tensors trims
-// strings, which makes "the" of "the\n", so tokens are read here.
+// ggufMeta is the metadata of a GGUF file: a string, bool, float64, or []string or
+// []float64 by key. Of an array that is not kept it has the length, an int.
 type ggufMeta map[string]any
 
-// maxText bounds one string of GGUF metadata, maxArray one array of it.
+// Bounds of a GGUF file: one string and one array of its metadata, what is kept of
+// all strings, its keys, and the name of a key or a tensor.
 const (
 	maxText  = 64 << 20
-	maxArray = 16 << 20
+	maxArray = 4 << 20
+	maxKept  = 256 << 20
+	maxKeys  = 1 << 16
+	maxName  = 64 << 10
 )
 
 var errGGUF = errors.New("not a GGUF file of version 2 or 3")
 
 // readGGUFMeta reads the metadata whose keys have prefix.
 func readGGUFMeta(path, prefix string) (ggufMeta, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	m, err := parseGGUFMeta(f, prefix)
-	if err != nil {
-		return nil, fmt.Errorf("GGUF metadata of %s: %w", path, err)
-	}
-	return m, nil
+	m, _, err := readGGUF(path, func(key string) bool { return strings.HasPrefix(key, prefix) }, false)
+	return m, err
 }
 
-func parseGGUFMeta(from io.Reader, prefix string) (ggufMeta, error) {
+// readGGUF reads the metadata that keep says, and where they are asked for the
+// tensors.
+func readGGUF(path string, keep func(key string) bool, tensors bool) (ggufMeta, map[string]tensor, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	m, list, err := parseGGUF(f, keep, tensors)
+	if err != nil {
+		return nil, nil, fmt.Errorf("GGUF header of %s: %w", path, err)
+	}
+	return m, list, nil
+}
+
+func parseGGUF(from io.Reader, keep func(key string) bool, tensors bool) (ggufMeta, map[string]tensor, error) {
 	r := &ggufReader{r: bufio.NewReaderSize(from, 1<<20)}
 	magic, version := r.uint(4), r.uint(4)
 	if r.err != nil || magic != 0x46554747 || version < 2 || version > 3 {
-		return nil, errGGUF
+		return nil, nil, errGGUF
 	}
-	r.uint(8) // tensors
+	count, n := r.uint(8), r.uint(8)
+	if n > maxKeys {
+		r.fail("%d keys of metadata", n)
+	}
 	m := ggufMeta{}
-	for n := r.uint(8); n > 0 && r.err == nil; n-- {
-		key := r.text()
+	for ; n > 0 && r.err == nil; n-- {
+		key := r.name()
+		r.skips = !keep(key)
 		v := r.value(r.uint(4))
-		if strings.HasPrefix(key, prefix) {
+		if _, length := v.(int); !r.skips || length {
 			m[key] = v
 		}
 	}
-	return m, r.err
+	if !tensors {
+		return m, nil, r.err
+	}
+	list := r.tensors(count)
+	return m, list, r.err
 }
 
 // ggufReader reads little-endian values and keeps the first error.
 type ggufReader struct {
-	r   *bufio.Reader
-	buf [8]byte
-	err error
+	r     *bufio.Reader
+	buf   [8]byte
+	err   error
+	kept  uint64 // bytes of strings
+	skips bool   // the value is not kept
 }
 
 func (r *ggufReader) uint(size int) uint64 {
@@ -74,12 +94,26 @@ func (r *ggufReader) uint(size int) uint64 {
 	return binary.LittleEndian.Uint64(r.buf[:])
 }
 
+func (r *ggufReader) name() string {
+	r.skips = false
+	s := r.text()
+	if len(s) > maxName {
+		r.fail("a name of %d bytes", len(s))
+	}
+	return s
+}
+
 func (r *ggufReader) text() string {
 	n := r.uint(8)
-	if n > maxText {
+	if r.kept += n; n > maxText || r.kept > maxKept && !r.skips {
 		r.fail("a string of %d bytes", n)
 	}
 	if r.err != nil {
+		return ""
+	}
+	if r.skips {
+		r.kept -= n
+		r.discard(n)
 		return ""
 	}
 	var b strings.Builder
@@ -87,6 +121,12 @@ func (r *ggufReader) text() string {
 		r.err = err
 	}
 	return b.String()
+}
+
+func (r *ggufReader) discard(n uint64) {
+	if _, err := r.r.Discard(int(n)); err != nil && r.err == nil {
+		r.err = err
+	}
 }
 
 func (r *ggufReader) fail(format string, args ...any) {
@@ -138,7 +178,16 @@ func (r *ggufReader) array(kind, n uint64) any {
 		r.fail("an array of %d values of type %d", n, kind)
 		return nil
 	}
-	if kind == ggufString {
+	switch {
+	case r.skips && kind == ggufString:
+		for i := n; i > 0 && r.err == nil; i-- {
+			r.text()
+		}
+		return int(n)
+	case r.skips:
+		r.discard(n * uint64(ggufSizes[kind]))
+		return int(n)
+	case kind == ggufString:
 		var out []string
 		for ; n > 0 && r.err == nil; n-- {
 			out = append(out, r.text())
@@ -164,8 +213,8 @@ func (m ggufMeta) flag(key string, otherwise bool) bool {
 }
 
 func (m ggufMeta) number(key string, otherwise int) int {
-	if v, ok := m[key].(float64); ok {
-		return int(v)
+	if n, ok := count(m[key]); ok {
+		return int(n)
 	}
 	return otherwise
 }

@@ -12,9 +12,15 @@ import (
 
 // Confidence in a count of parameters.
 const (
-	High   = "high"   // every tensor was counted
-	Medium = "medium" // the architecture's closed form
-	Low    = "low"    // the model's name
+	// High: of every weight that matters (all but 0.1 % of the parameters) it is known
+	// what it is for; a configuration with experts has tensors of experts; and the
+	// count agrees with the configuration's own where that can be computed.
+	High = "high"
+	// Medium: the closed form of a known architecture, or tensors with a small thing
+	// that is not as expected.
+	Medium = "medium"
+	// Low: the count may be wrong, for the reasons in Notes; or the model's name.
+	Low = "low"
 )
 
 // ErrUnsupported says that a model's parameters cannot be counted here.
@@ -24,17 +30,32 @@ var ErrUnsupported = errors.New("parameters cannot be counted")
 // blocks that only predict further tokens ahead; shape fields are 0 where unknown.
 type Parameters struct {
 	Total        int64 // tied weights once
-	Embedding    int64 // token and position embeddings
+	Embedding    int64 // tables of tokens (of each layer too) and of positions
 	LMHead       int64 // 0 where it is tied to the embedding
 	NonEmbedding int64 // Total − Embedding − LMHead
 	// Active are those of Total that work for one token: all but the experts that
 	// are not chosen for it.
 	Active int64
+	// Predicting and Foreign are not in Total: blocks that predict further tokens
+	// ahead, and parts for other modalities than text.
+	Predicting, Foreign int64
 
 	Layers, Hidden, Heads, HeadDim, Vocab int
-	DType                                 string // of most weights, as Precision names it
-	Source                                string // safetensors | gguf | config | name
+	Attention                             []Attention // of the layers that attend; nil: unknown
+	AttentionUnknown                      string      // why
+	DType                                 string      // of most weights, as Precision names it
+	Source                                string      // safetensors | gguf | config | name
 	Confidence                            string
+	Notes                                 []string // reasons of the confidence, and what is not counted
+}
+
+// Used is N of 2 × N × tokens: active parameters without embeddings and the output
+// layer. 0: unknown.
+func (p Parameters) Used() int64 {
+	if p.Active > 0 && p.Active < p.Total {
+		return max(0, p.NonEmbedding-(p.Total-p.Active))
+	}
+	return max(0, p.NonEmbedding)
 }
 
 // Inspect counts the parameters of m.
@@ -42,28 +63,48 @@ func Inspect(m Model) (Parameters, error) {
 	if strings.HasSuffix(m.Path, ".gguf") {
 		return fromGGUF(m.Path)
 	}
-	cfg, cfgErr := readConfig(filepath.Join(m.Path, "config.json"))
-	c := &cfg
-	if cfgErr != nil {
-		c = nil
+	c, cfgErr := readConfigOf(m.Path)
+	p, err := fromSafetensors(filesIn(m.Path), c)
+	if err == nil || !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errPacked) {
+		return p, err
 	}
-	p, err := fromSafetensors(openIn(m.Path), c)
-	switch {
-	case err == nil:
-		if c != nil {
-			c.shape(&p)
-		}
-		return p, nil
-	case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errPacked):
-		return Parameters{}, err
-	}
-	if files, _ := filepath.Glob(filepath.Join(m.Path, "*.gguf")); len(files) == 1 {
+	if files, _ := filepath.Glob(filepath.Join(escape(m.Path), "*.gguf")); len(files) == 1 || len(files) > 1 && oneSplit(files) {
 		return fromGGUF(files[0])
 	}
 	if cfgErr != nil {
 		return Parameters{}, fmt.Errorf("%w: %s has neither safetensors, one GGUF file nor a readable config.json (%v)", ErrUnsupported, m.Path, cfgErr)
 	}
-	return c.count()
+	return c.closed(err)
+}
+
+// closed is the closed form, where files do not tell: why says what they lack.
+func (c *config) closed(why error) (Parameters, error) {
+	p, err := c.count()
+	if err != nil {
+		if errors.Is(why, errPacked) {
+			return p, fmt.Errorf("%w; %v", err, why)
+		}
+		return p, err
+	}
+	if errors.Is(why, errPacked) {
+		p.Notes = append(p.Notes, why.Error())
+	}
+	return p, nil
+}
+
+// readConfigOf reads config.json of a folder, else Mistral's params.json. It is nil
+// where there is none that can be read.
+func readConfigOf(dir string) (*config, error) {
+	c, err := readConfig(filepath.Join(dir, "config.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		if c, err2 := readConfig(filepath.Join(dir, "params.json")); err2 == nil {
+			return &c, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 var (
@@ -95,5 +136,5 @@ func sized(re *regexp.Regexp, name string) (int64, bool) {
 	if strings.EqualFold(m[2], "m") {
 		unit = 1e6
 	}
-	return int64(n * unit), err == nil && n > 0
+	return int64(n * unit), err == nil && n > 0 && n*unit < maxElements
 }

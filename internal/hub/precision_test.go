@@ -19,7 +19,9 @@ func TestPrecisionHasOneVocabulary(t *testing.T) {
 
 func TestOneModelHasOnePrecisionInEveryFormat(t *testing.T) {
 	gguf := filepath.Join(t.TempDir(), "m.gguf")
-	write(t, gguf, ggufOf("llama", 8))
+	write(t, gguf, ggufFile(map[string]any{
+		"general.architecture": "llama", "general.file_type": 0, "llama.block_count": 1, "llama.embedding_length": 8, "llama.vocab_size": 10,
+	}, ggufTensor{"token_embd.weight", []int{8, 10}, 0}, ggufTensor{"blk.0.ffn_up.weight", []int{8, 16}, 0}))
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "config.json"), []byte(`{"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":16,"vocab_size":10,"torch_dtype":"float32"}`))
 	for _, path := range []string{gguf, dir} {

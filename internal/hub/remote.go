@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,27 +34,25 @@ func InspectRemote(ctx context.Context, o Options) (Parameters, error) {
 
 func (c *client) inspect(ctx context.Context, repo, revision string) (Parameters, error) {
 	at := url.PathEscape(revision)
-	var raw json.RawMessage
-	if err := c.persist(ctx, still, func() error { return c.json(ctx, address(repo, at, "config.json"), &raw) }); err != nil {
+	open := c.opener(ctx, repo, at)
+	r, _, err := open("config.json")
+	if err != nil {
 		return Parameters{}, err
 	}
-	cfg, err := parseConfig(raw)
+	defer r.Close()
+	cfg, err := parseConfigFrom(r)
 	if err != nil {
 		return Parameters{}, fmt.Errorf("%w: config.json: %v", ErrUnsupported, err)
 	}
-	p, err := fromSafetensors(c.opener(ctx, repo, at), &cfg)
-	switch {
-	case err == nil:
-		cfg.shape(&p)
-		return p, nil
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, errPacked):
-		return cfg.count()
+	p, err := fromSafetensors(files{open: open}, &cfg)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errPacked) {
+		return cfg.closed(err)
 	}
 	return p, err
 }
 
 // opener opens files on the hub. One that is not there is os.ErrNotExist.
-func (c *client) opener(ctx context.Context, repo, revision string) opener {
+func (c *client) opener(ctx context.Context, repo, revision string) func(name string) (io.ReadCloser, int64, error) {
 	return func(name string) (io.ReadCloser, int64, error) {
 		f := &ranged{ctx: ctx, client: c, path: address(repo, revision, name)}
 		byteRange := ""
@@ -65,7 +62,7 @@ func (c *client) opener(ctx context.Context, repo, revision string) opener {
 		resp, err := f.ask(byteRange)
 		var s status
 		if errors.As(err, &s) && s.code == http.StatusNotFound {
-			return nil, 0, fmt.Errorf("%s: %w", name, os.ErrNotExist)
+			return nil, 0, fmt.Errorf("%s: %w: %w", name, os.ErrNotExist, s)
 		}
 		if err != nil {
 			return nil, 0, err

@@ -2,156 +2,263 @@ package hub
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
-
-	gguf "github.com/gpustack/gguf-parser-go"
 )
 
-// tally counts tensors by what they are.
+// tally sums weights by what they are for, and keeps every reason to doubt the sum.
 type tally struct {
-	p       Parameters
-	routed  int64   // elements of routed experts
-	config  *config // nil: unknown
-	layers  int64   // blocks of the model; tensors of later ones predict several tokens and are not counted. 0: unknown
-	experts int64
-	used    int64 // experts that work for a token
+	c       config
+	decoder *stack
+	roles   *roles
+	list    []weight
+
+	sum    map[role]int64
+	routed map[int64]int64 // parameters of routed experts by block
+	number map[int64]int64 // experts that a block shows; 0: stacked
+	large  map[string]int64
+	types  map[string]int64
+	doubts []string // the sum may be wrong: confidence low
+	hints  []string // a small thing is not as expected: confidence medium
+	notes  []string
 }
 
-// add counts one tensor of a safetensors file.
-func (t *tally) add(name string, x tensor) error {
-	n, err := x.elements()
-	switch {
-	case err != nil:
-		return err
-	case strings.HasSuffix(name, ".qweight") || strings.HasSuffix(name, ".weight_packed") || x.DType == "U8" || x.DType == "I32" && strings.Contains(name, "weight"):
-		return errPacked
-	case scale(name) || foreign(name) || !strings.Contains("F64 F32 F16 BF16 F8_E4M3 F8_E5M2 I8", x.DType):
-		return nil
+// negligible is the share of all parameters up to which weights of unknown role
+// leave the confidence as it is.
+const negligible = 0.001
+
+func newTally(c config, list []weight) *tally {
+	t := &tally{c: c, list: list, sum: map[role]int64{}, routed: map[int64]int64{}, number: map[int64]int64{}, large: map[string]int64{}, types: map[string]int64{}}
+	all := stacks(list, c.Hidden)
+	var whole bool
+	t.decoder, whole = decoder(all, c.Layers)
+	if c.Hidden == 0 || c.Layers == 0 {
+		t.doubt("the configuration does not give the width and the number of layers")
+	} else if !whole {
+		t.doubt("no row of %d blocks with width %d is among the weights", c.Layers, c.Hidden)
 	}
-	if t.config != nil {
-		t.layers = t.config.Layers
-	}
-	t.count(name, n)
-	if t.p.DType == "" && len(x.Shape) == 2 {
-		t.p.DType = Precision(x.DType)
+	t.roles = newRoles(c, t.decoder, list)
+	return t
+}
+
+func (t *tally) doubt(format string, args ...any) {
+	t.doubts = append(t.doubts, fmt.Sprintf(format, args...))
+}
+func (t *tally) hint(format string, args ...any) {
+	t.hints = append(t.hints, fmt.Sprintf(format, args...))
+}
+
+// add counts all weights.
+func (t *tally) add() error {
+	var total int64
+	for _, w := range t.list {
+		if total += w.n; total > maxElements {
+			return errTooLarge
+		}
+		kind := t.roles.of(w)
+		t.sum[kind] += w.n
+		at := locate(w.name)
+		switch kind {
+		case unknown:
+			t.large[starred(w.name)] += w.n
+		case routed:
+			t.routed[at.block] += w.n
+			if key, number := t.roles.numbered(at); number != "" {
+				t.number[at.block] = max(t.number[at.block], int64(len(t.roles.inside[key])))
+			} else if _, ok := t.number[at.block]; !ok {
+				t.number[at.block] = 0
+			}
+		}
+		if kind != foreign && kind != predicting && len(w.matrix()) != 1 {
+			t.types[w.dtype] += w.n
+		}
 	}
 	return nil
 }
 
-var block = regexp.MustCompile(`(?:^|\.)(?:layers|blk|h)\.(\d+)\.`)
-
-func (t *tally) count(name string, n int64) {
-	if m := block.FindStringSubmatch(name); m != nil && t.layers > 0 {
-		if i, err := strconv.ParseInt(m[1], 10, 64); err != nil || i >= t.layers {
-			return
+// starred is a name with * for its numbers.
+func starred(name string) string {
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		if p != "" && strings.Trim(p, "0123456789") == "" {
+			parts[i] = "*"
 		}
 	}
-	t.p.Total += n
-	switch kindOf(name) {
-	case embedding:
-		t.p.Embedding += n
-	case lmHead:
-		t.p.LMHead += n
-	case expert:
-		t.routed += n
-	}
+	return strings.Join(parts, ".")
 }
 
-// parameters are the counts, once all is added.
-func (t *tally) parameters() (Parameters, error) {
-	p, used, experts := t.p, t.used, t.experts
-	if c := t.config; c != nil {
-		used, experts = c.perToken(), c.experts()
-		if c.tied() { // a file may hold the shared weights twice
-			p.Total, p.LMHead = p.Total-p.LMHead, 0
-		}
+// parameters are the counts. Errors say that how many work for a token is unknown.
+func (t *tally) parameters(source string) (Parameters, error) {
+	if err := t.add(); err != nil {
+		return Parameters{}, err
 	}
-	p.NonEmbedding = p.Total - p.Embedding - p.LMHead
-	p.Active = p.Total
-	if t.routed > 0 {
-		if used <= 0 || experts < used {
-			return Parameters{}, fmt.Errorf("%w: it has experts, and nothing says how many of them work for a token", ErrUnsupported)
-		}
-		p.Active -= t.routed / experts * (experts - used)
+	s := t.sum
+	p := Parameters{Source: source, Embedding: s[embedding], LMHead: s[lmHead], Predicting: s[predicting], Foreign: s[foreign], DType: Precision(t.mostly())}
+	p.NonEmbedding = s[body] + s[routed] + s[unknown]
+	if t.sharedHead() {
+		p.LMHead = 0
 	}
+	p.Total = p.Embedding + p.LMHead + p.NonEmbedding
+	idle, err := t.idle()
+	if err != nil {
+		return Parameters{}, err
+	}
+	p.Active = p.Total - idle
+	if p.NonEmbedding-idle <= 0 {
+		return Parameters{}, fmt.Errorf("%w: none of its tensors is of a decoder's blocks", ErrUnsupported)
+	}
+	t.c.shape(&p)
+	t.judge(&p)
+	p.Attention, p.AttentionUnknown = t.c.layout(t.decoder, t.list)
+	p.Notes = append(p.Notes, t.c.remarks(p.Attention)...)
 	return p, nil
 }
 
-// scale says whether a tensor holds scales of quantised weights, which are no
-// parameters of the model, or a buffer.
-func scale(name string) bool {
-	for _, s := range []string{"_scale", "_scale_inv", ".scales", ".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".k_scale", ".v_scale"} {
-		if strings.HasSuffix(name, s) {
-			return true
+// mostly is the data type of most parameters.
+func (t *tally) mostly() (out string) {
+	for _, name := range sortedKeys(t.types) {
+		if out == "" || t.types[name] > t.types[out] {
+			out = name
 		}
+	}
+	return out
+}
+
+// sharedHead says whether a file holds the embedding's weights again as those of the
+// output layer.
+func (t *tally) sharedHead() bool {
+	switch {
+	case t.sum[lmHead] == 0:
+		if said := t.c.Tied != nil || t.c.TiedOuter != nil; said && t.sum[embedding] > 0 && !t.c.tied() {
+			t.hint("the configuration says that the output layer has weights of its own, and the files show none")
+		}
+	case t.c.Tied != nil && t.c.TiedOuter != nil && *t.c.Tied != *t.c.TiedOuter:
+		t.hint("the configuration says both that the output layer shares the embedding's weights and that it does not")
+		return false
+	case t.sum[embedding] > 0 && (t.c.Tied != nil || t.c.TiedOuter != nil):
+		return t.c.tied()
 	}
 	return false
 }
 
-// foreign says whether a tensor is of another modality than text.
-func foreign(name string) bool {
-	for _, s := range []string{"vision_tower.", "vision_model.", "visual.", "multi_modal_projector.", "audio_tower.", "mm_projector."} {
-		if strings.HasPrefix(name, s) || strings.Contains(name, "."+s) {
-			return true
+// idle are the routed experts' parameters that work for no given token.
+func (t *tally) idle() (idle int64, err error) {
+	for block, n := range t.routed {
+		e := t.number[block]
+		if e == 0 {
+			e = t.expertsOf(block)
 		}
+		k := t.c.perToken(block)
+		switch {
+		case e < 1 || k < 1:
+			return 0, fmt.Errorf("%w: it has experts, and nothing says how many of them work for a token", ErrUnsupported)
+		case k > e:
+			return 0, fmt.Errorf("%w: %d experts work for a token, of %d in block %d", ErrUnsupported, k, e, block)
+		}
+		idle += n/e*(e-k) + n%e*(e-k)/e
 	}
-	return false
+	return idle, nil
 }
 
-type role int
-
-const (
-	body role = iota
-	embedding
-	lmHead
-	expert
-)
-
-// kindOf tells embeddings, the output layer and routed experts by their names.
-func kindOf(name string) role {
-	for _, s := range []string{"embed_tokens.weight", "wte.weight", "wpe.weight", "word_embeddings.weight", "embed_positions.weight", "embed_in.weight", "token_embd.weight", "position_embd.weight"} {
-		if name == s || strings.HasSuffix(name, "."+s) {
-			return embedding
-		}
+func (t *tally) expertsOf(block int64) int64 {
+	if list := t.c.ExpertList; block < int64(len(list)) {
+		return list[block]
 	}
-	for _, s := range []string{"lm_head.weight", "lm_head.bias", "output.weight", "output.bias", "embed_out.weight"} {
-		if name == s || strings.HasSuffix(name, ".lm_head.weight") {
-			return lmHead
-		}
-	}
-	for _, s := range []string{".experts.", "_exps.", "block_sparse_moe.input_linear.", "block_sparse_moe.output_linear."} {
-		if strings.Contains(name, s) {
-			return expert
-		}
-	}
-	return body
+	return t.c.experts()
 }
 
-// fromGGUF reads a GGUF file's header.
-func fromGGUF(path string) (Parameters, error) {
-	f, err := gguf.ParseGGUFFile(path)
-	if err != nil {
-		return Parameters{}, fmt.Errorf("GGUF header of %s: %w", path, err)
+// judge sets the confidence and the notes that give its reasons.
+func (t *tally) judge(p *Parameters) {
+	t.judgeRoles(p)
+	t.judgeExperts()
+	t.doubts = append(t.doubts, t.c.doubts()...)
+	if want, err := t.c.count(); err == nil && far(want.NonEmbedding, p.NonEmbedding) {
+		t.doubt("tensors hold %d parameters without embeddings and output layer, and the configuration gives %d", p.NonEmbedding, want.NonEmbedding)
 	}
-	a := f.Architecture()
-	t := tally{layers: int64(a.BlockCount), experts: int64(a.ExpertCount), used: int64(a.ExpertUsedCount)}
-	if kv, ok := f.Header.MetadataKV.Get(a.Architecture + ".nextn_predict_layers"); ok {
-		t.layers -= gguf.ValueNumeric[int64](kv)
+	switch {
+	case len(t.doubts) > 0:
+		p.Confidence = Low
+	case len(t.hints) > 0:
+		p.Confidence = Medium
+	default:
+		p.Confidence = High
 	}
-	t.p = Parameters{
-		Source: "gguf", Confidence: High, Layers: int(t.layers), Hidden: int(a.EmbeddingLength),
-		Heads: int(a.AttentionHeadCount), HeadDim: int(a.AttentionKeyLength), DType: Precision(f.Metadata().FileType.String()),
+	p.Notes = slices.Concat(t.doubts, t.hints, t.notes)
+	if p.Predicting > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("not counted: %d parameters of blocks that only predict further tokens", p.Predicting))
 	}
-	for _, x := range f.TensorInfos {
-		if strings.HasPrefix(x.Name, "rope_") {
-			continue
+	if p.Foreign > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("not counted: %d parameters of other modalities than text, which work on images or sound alone", p.Foreign))
+	}
+}
+
+// far says whether two counts differ by more than 1 %.
+func far(a, b int64) bool { return max(a, b)-min(a, b) > max(a, b)/100 }
+
+func (t *tally) judgeRoles(p *Parameters) {
+	if n := t.sum[unknown]; float64(n) > negligible*float64(p.Total) {
+		var names []string
+		for _, name := range sortedKeys(t.large) {
+			names = append(names, fmt.Sprintf("%.120q (%d)", name, t.large[name]))
 		}
-		t.count(x.Name, int64(x.Elements()))
-		if x.Name == "token_embd.weight" && len(x.Dimensions) == 2 {
-			t.p.Vocab = int(x.Dimensions[1])
+		const most = 4
+		if len(names) > most {
+			names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
+		}
+		t.doubt("what these tensors are for is not known, and they are counted as working for every token: %s", strings.Join(names, ", "))
+	}
+	switch {
+	case t.c.Vocab == 0:
+		t.doubt("the configuration does not give vocab_size, so embeddings and output layer are known by their names alone")
+	case p.Embedding == 0:
+		t.doubt("no table of embeddings with %d rows was found", t.c.Vocab)
+	}
+	if d := t.decoder; d != nil && t.c.Layers > 0 {
+		beyond := int64(0)
+		for block := range d.blocks {
+			if block >= t.c.Layers {
+				beyond++
+			}
+		}
+		if beyond > 0 && !t.c.predictsAhead(d, t.list) {
+			t.doubt("%d blocks follow the %d that the configuration gives, and nothing says what they are for", beyond, t.c.Layers)
 		}
 	}
-	return t.parameters()
+}
+
+func (t *tally) judgeExperts() {
+	e := t.c.experts()
+	t.doubts = append(t.doubts, t.c.mixture.doubts...)
+	switch {
+	case e > 0 && len(t.routed) == 0:
+		t.doubt("the configuration has %d experts, and no tensor of experts was found", e)
+	case e == 0 && len(t.routed) > 0:
+		t.doubt("tensors of experts were found, and the configuration does not give their number")
+	}
+	for block, n := range t.number {
+		if want := t.expertsOf(block); n > 0 && e > 0 && n != want {
+			t.doubt("block %d has %d experts, and the configuration gives %d", block, n, want)
+			return
+		}
+	}
+	t.judgeWidth(e)
+}
+
+// judgeWidth holds the experts' parameters to two or three matrices of the width that
+// the configuration gives.
+func (t *tally) judgeWidth(e int64) {
+	width := t.c.ExpertFFN
+	if width == 0 {
+		width = t.c.FFN
+	}
+	if len(t.routed) == 0 || width == 0 || t.c.Hidden == 0 || t.c.raw.has("moe_latent_size") || t.c.ExpertList != nil {
+		return
+	}
+	for block, n := range t.routed {
+		one := e * width * t.c.Hidden
+		if far(n, 3*one) && far(n, 2*one) {
+			t.doubt("experts of block %d have %d parameters, and the configuration gives %d", block, n, 3*one)
+			return
+		}
+	}
 }

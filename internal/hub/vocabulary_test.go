@@ -232,7 +232,8 @@ func FuzzGGUFMetadata(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte("GGUF\x03\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if m, err := parseGGUFMeta(bytes.NewReader(data), "tokenizer."); err == nil && m == nil {
+		all := func(string) bool { return true }
+		if m, _, err := parseGGUF(bytes.NewReader(data), all, true); err == nil && m == nil {
 			t.Error("neither metadata nor an error")
 		}
 	})

@@ -214,13 +214,33 @@ func (p *printer) flops() {
 		return
 	}
 	p.section("FLOPs")
+	n, basis := f.N, ""
+	if n == nil {
+		n = oldN(p.r.Model)
+	}
+	if f.Basis != nil {
+		basis = " " + *f.Basis
+	}
 	if f.Value == nil {
 		p.row("2·N·tokens", "– (%s)", dash(strings.Join(f.Notes, "; ")))
 		return
 	}
-	p.row("2·N·tokens", "%s (N%s=%s%s, confidence %s)", si(f.Value, "FLOP"), hard, hard, count(p.r.Model.ParametersNonEmbedding), dash(deref(f.Confidence)))
+	p.row("2·N·tokens", "%s (N%s=%s%s%s, confidence %s)", si(f.Value, "FLOP"), hard, hard, count(n), basis, dash(deref(f.Confidence)))
+	if deref(f.Confidence) != "high" && len(f.Notes) > 1 {
+		p.row("doubt of N", "%s", f.Notes[1])
+	}
 	p.row("with attention, head", "%s", si(f.Total, "FLOP"))
 	p.row("rate", "%s", known(si(f.FLOPsPerSecond, "FLOP/s"), siPlusMinus(f.FLOPsPerJoule, f.UFLOPsPerJoule, p.r.Energy.CoverageK, "FLOP/J")))
+}
+
+// oldN is N of a record that does not hold it.
+func oldN(m result.Model) *int64 {
+	n := m.ParametersNonEmbedding
+	if n == nil || m.ParametersTotal == nil || m.ParametersActive == nil {
+		return n
+	}
+	active := *n - (*m.ParametersTotal - *m.ParametersActive)
+	return &active
 }
 
 func (p *printer) protocol() {

@@ -136,6 +136,10 @@ func TestTables(t *testing.T) {
 			r.MeasurementWarnings = append(r.MeasurementWarnings, "throttled: "+strings.Repeat("GPU 0 was slowed down by its power brake; ", 6))
 			r.FLOPs = &result.FLOPs{Notes: []string{strings.Repeat("no such model ", 12)}}
 		},
+		"doubtful_flops": func(r *result.Record) {
+			r.FLOPs.N, r.FLOPs.Basis, r.FLOPs.Confidence = p(int64(3_252_599_552)), p("active, non-embedding, from safetensors"), p("low")
+			r.FLOPs.Notes = []string{"2 × 3252599552 parameters × 51200 tokens", "what these tensors are for is not known: model.layers.*.odd.weight"}
+		},
 		"unknown_flops": func(r *result.Record) {
 			r.FLOPs = &result.FLOPs{Notes: []string{"the number of parameters is unknown: no such model"}}
 		},

@@ -276,9 +276,11 @@ type Client struct {
 
 // FLOPs of the window.
 type FLOPs struct {
-	Value                  *float64 `json:"value"`      // 2 × N × (input + output tokens)
-	Method                 string   `json:"method"`     // palm_formula
-	Confidence             *string  `json:"confidence"` // high | medium | low
+	Value                  *float64 `json:"value"`           // 2 × N × (input + output tokens)
+	N                      *int64   `json:"n,omitempty"`     // parameters that work for every token: active ones, without embeddings and output layer; missing in old records
+	Basis                  *string  `json:"basis,omitempty"` // what n counts and where it is from; missing in old records
+	Method                 string   `json:"method"`          // palm_formula
+	Confidence             *string  `json:"confidence"`      // high | medium | low
 	Precision              string   `json:"precision"`
 	Prefill                *float64 `json:"prefill"`
 	Decode                 *float64 `json:"decode"`
