@@ -14,48 +14,7 @@ import (
 var update = flag.Bool("update", false, "rewrite docs/model-table.md")
 
 // knownWrong are models that are still counted wrong with confidence, and what is.
-var knownWrong = map[string]string{
-	"dbrx":                    "ffn_config",
-	"deepseek-v2-lite-gguf":   "attention",
-	"deepseek-v4-flash":       "N, active, attention, total",
-	"ernie-4.5-21b-a3b":       "moe_k",
-	"exaone-4.0-32b":          "attention without its window",
-	"gemma-2-2b":              "attention without its window",
-	"gemma-3-27b":             "attention",
-	"gemma-3-27b-gguf":        "attention",
-	"gemma-3n-e4b":            "N, active, total",
-	"gemma-3n-e4b-gguf":       "N, attention",
-	"gemma-4-26b-a4b":         "N, active, total",
-	"gemma-4-31b":             "attention",
-	"gemma-4-e4b":             "N, attention",
-	"gpt-oss-120b":            "attention",
-	"gpt-oss-120b-config":     "attention",
-	"gpt-oss-20b":             "attention",
-	"gpt-oss-20b-gguf":        "attention",
-	"granite-4.0-h-small":     "attention of every layer",
-	"granite-4.0-h-tiny":      "attention of every layer",
-	"hunyuan-a13b":            "moe_topk",
-	"jamba-v0.1":              "attention of every layer",
-	"kimi-linear-48b-a3b":     "N, active, total",
-	"lfm2-1.2b":               "attention of every layer",
-	"lfm2-8b-a1b":             "attention",
-	"lfm2-8b-a1b-gguf":        "attention",
-	"mamba-2.8b":              "backbone.embeddings",
-	"minimax-text-01":         "attention",
-	"mixtral-8x7b-old-gguf":   "N, active",
-	"nemotron-3-nano-30b-a3b": "N, attention",
-	"nemotron-h-8b":           "N, attention",
-	"nemotron-super-49b":      "attention",
-	"openelm-1.1b":            "N",
-	"qwen3-30b-a3b-mlx-4bit":  "N, active, total",
-	"qwen3-8b-mlx-4bit":       "N, active, total",
-	"qwen3-next-80b-a3b":      "N, active, attention, total",
-	"qwen3.5-35b-a3b":         "N, active, attention, total",
-	"rwkv-4-169m":             "rwkv.embeddings, head",
-	"starcoder2-3b":           "attention without its window",
-	"step-3.5-flash":          "N, active, attention",
-	"t5-base":                 "N",
-}
+var knownWrong = map[string]string{}
 
 // Every model is counted as its card says, or the answer is null or of low
 // confidence for a reason that its fixture gives. None is wrong with confidence.
