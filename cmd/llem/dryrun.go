@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -24,8 +25,13 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
 	said("config_hash", e.ConfigHash())
 	if p.Sends > 0 {
-		said("schedule", fmt.Sprintf("%d requests, the last due after %s", p.Sends, rough(p.Schedule)))
+		unit := ""
+		if p.TimeUnit != "" {
+			unit = ", its times read as " + p.TimeUnit
+		}
+		said("schedule", fmt.Sprintf("%d requests, the last due after %s (%.6g seconds%s)", p.Sends, rough(p.Schedule), p.Schedule.Seconds(), unit))
 	}
+	sentSaid(p.Sent, e.Hide, said)
 	if p.Pull {
 		said("image", "would pull "+cmp.Or(p.Image, e.Engine.Image))
 	}
@@ -56,6 +62,34 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	}
 	said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
 	return nil
+}
+
+// shownPrompt is how many characters of a prompt are shown of its beginning and of its
+// end.
+const shownPrompt = 160
+
+// sentSaid tells what is sent: how long it is, and of a file the first prompt, with
+// its control characters escaped.
+func sentSaid(s harness.Sent, hide func(string) string, said func(what, seen string)) {
+	switch {
+	case s.Input > 0:
+		said("lengths", fmt.Sprintf("synthetic prompts of %.6g tokens, answers of at most %.6g, in the mean", s.Input, s.Output))
+	case s.Texts > 0:
+		said("lengths", fmt.Sprintf("%d prompts of %.6g bytes, answers of at most %.6g tokens, in the mean", s.Texts, s.Bytes, s.Output))
+	}
+	if s.Texts == 0 {
+		return
+	}
+	said("template", strconv.Quote(s.Template))
+	if len(s.NotSent) > 0 {
+		said("not sent", strings.Trim(strconv.Quote(strings.Join(s.NotSent, ", ")), `"`))
+	}
+	text := []rune(hide(s.First))
+	shown := strconv.Quote(string(text))
+	if len(text) > 2*shownPrompt {
+		shown = fmt.Sprintf("%q … %q", string(text[:shownPrompt]), string(text[len(text)-shownPrompt:]))
+	}
+	said("first prompt", shown)
 }
 
 // containerSaid tells what a container is started with, what llem sets included.

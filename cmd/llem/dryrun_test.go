@@ -102,11 +102,29 @@ func TestADryRunTellsTheSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o := dry("pattern: trace, max_in_flight: 4, file: a.csv"); lines == 3 {
-			o.planned(t, "schedule:    2 requests, the last due after 1 min 30 s")
+			o.planned(t, "schedule:    2 requests, the last due after 1 min 30 s (90 seconds, its times read as dates)", "lengths:     synthetic prompts of 80 tokens, answers of at most 9, in the mean")
 		} else {
 			o.refused(t, exitUsage, "workload.load.file: "+trace+":4: it comes 30s before the request of line 3")
 		}
 	}
+}
+
+// A dry run shows what is sent of a file of prompts: the first one, by which template, how
+// long they are, and what is not sent.
+func TestADryRunShowsTheFirstPrompt(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	words := strings.Repeat("word ", 3000)
+	lines := `{"question":"Who?\u001b[31m","context":"` + words + `","answer":"no","id":"1"}` + "\n" + `{"question":"Why?","context":"short"}` + "\n"
+	if err := os.WriteFile(h.path("p.jsonl"), []byte(lines), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dry := func(keys string) outcome {
+		return h.llem("run", "--dry-run", "--image", image, h.config("model: reference/tiny\nworkload: {source: p.jsonl, prompts: 2"+keys+"}\n"))
+	}
+	dry("").planned(t, `template:    "{context}\n\n{question}"`, "not sent:    answer, id\n", "2 prompts of 7511 bytes, answers of at most 256 tokens", `first prompt: "word word`, ` … "`, `\n\nWho?\x1b[31m"`)
+	dry(`, column: question`).planned(t, `template:    "{question}"`, "not sent:    answer, context, id\n", `first prompt: "Who?\x1b[31m"`)
+	dry(`, template: "Answer {question}"`).planned(t, `template:    "Answer {question}"`, `first prompt: "Answer Who?`)
 }
 
 // A plan needs neither the image nor the GPUs that it is for.

@@ -21,7 +21,20 @@ type Plan struct {
 	Endpoint string        // of a server that already runs, in place of a container
 	Sends    int           // requests of an open loop; 0: a closed one
 	Schedule time.Duration // when the last of them is due, since the first
-	Busy     string        // why no GPUs are named, though some are asked for; empty: they are
+	TimeUnit string        // of a trace's times, as they were read; empty: there is none
+	Sent     Sent
+	Busy     string // why no GPUs are named, though some are asked for; empty: they are
+}
+
+// Sent is what would be sent, as far as it is known before.
+type Sent struct {
+	Texts    int      // prompts of a file; 0: they are synthetic, or the file is not here
+	Bytes    float64  // of one, in the mean
+	First    string   // of them, whole
+	Template string   // by which they were made of the file's columns
+	NotSent  []string // columns of it
+	Input    float64  // tokens of a synthetic prompt, in the mean; 0: it is a file's
+	Output   float64  // tokens of an answer, at most, in the mean
 }
 
 // Plan says which container Execute would start for e. It looks at the image
@@ -47,7 +60,9 @@ func (x *run) planHost(ctx context.Context, p *Plan) error {
 	if load := x.prompts.plan; x.exp.Workload.Load.Open() {
 		p.Sends = load.N
 		p.Schedule, _ = load.Pattern.At(load.N - 1)
+		p.TimeUnit = load.Trace.Unit
 	}
+	p.Sent = x.prompts.sent(x.exp)
 	if err := findModel(ctx, x.exp); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
 	}

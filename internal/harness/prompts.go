@@ -18,6 +18,8 @@ type prompts struct {
 	plan       load.Plan
 	digest     string // of the prompts file; empty for synthetic ones
 	left       map[string]int
+	template   string            // by which that file's columns became prompts
+	notSent    []string          // columns of it
 	counted    string            // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
 	files      *load.PromptFiles // of a study's points that are looked at one after the other; nil: of one experiment
 	path       string            // of the prompts file, where it is a dataset's; else workload.source is
@@ -50,7 +52,7 @@ func (p *prompts) open(ctx context.Context, e study.Experiment, o hub.Options) e
 func (p *prompts) read(e study.Experiment) error {
 	w := e.Workload
 	o := load.PromptsOptions{
-		Files: p.files, Path: p.path, Name: w.Source, Column: w.Column, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
+		Files: p.files, Path: p.path, Name: w.Source, Column: w.Column, Template: w.Template, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
 	}
 	if o.N > w.Prompts {
 		o.Seconds = w.MinSeconds
@@ -58,7 +60,7 @@ func (p *prompts) read(e study.Experiment) error {
 	var file load.PromptsFile
 	var err error
 	p.measured, file, err = load.ReadPrompts(o)
-	p.digest, p.left = file.Digest, file.LeftOut
+	p.digest, p.left, p.template, p.notSent = file.Digest, file.LeftOut, file.Template, file.NotSent
 	return err
 }
 
@@ -96,6 +98,30 @@ func sourceOf(r *result.Record) string {
 // file is the digest of what tells the requests: the prompts file, the trace or the
 // file of lengths; empty where there is none.
 func (p *prompts) file() string { return cmp.Or(p.digest, p.plan.Trace.Digest, p.plan.Lengths) }
+
+// mostAveraged bounds the requests that a plan's mean lengths are of.
+const mostAveraged = 100_000
+
+// sent is what is known of the prompts before anything starts.
+func (p *prompts) sent(e study.Experiment) Sent {
+	s := Sent{Template: p.template, NotSent: p.notSent}
+	n := min(p.plan.N, mostAveraged)
+	for i := range n {
+		o := p.synthetic(e, 1)
+		size := o.Size(i)
+		s.Output += float64(size.Output) / float64(n)
+		if e.Workload.Source == "synthetic" {
+			s.Input += float64(size.Input) / float64(n)
+		}
+	}
+	if s.Texts = len(p.measured); s.Texts > 0 {
+		s.First = p.measured[0].Prompt
+	}
+	for _, r := range p.measured {
+		s.Bytes += float64(len(r.Prompt)) / float64(s.Texts)
+	}
+	return s
+}
 
 // bytesPerToken is fewer than any language's text has in any model's tokens. A
 // context that is sized by it holds the prompts, and not many times them; a text

@@ -140,7 +140,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 		Completed: fig.Completed, Failed: fig.Failed,
 		PromptChecksum: load.Checksum(p.measured), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
 		TraceSHA256: p.plan.Trace.Digest, TraceTimeUnit: p.plan.Trace.Unit, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
-		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left,
+		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left, PromptTemplate: p.template, ColumnsNotSent: p.notSent,
 	}
 	if seconds > 0 {
 		r.TokensPerSecond = ptr(float64(fig.OutputTokens) / seconds)

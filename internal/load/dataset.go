@@ -29,13 +29,16 @@ type PromptsOptions struct {
 	Files        *PromptFiles // where several points read one file; nil: it is read anew
 	Path         string
 	Name         string // of the file as errors call it; empty: Path
-	Column       string // that holds them; empty: the first of promptKeys, or a conversation's first turn
+	Column       string // that holds them, alone; empty: what the columns' names say
+	Template     string // by which they are put together; empty: the same
 	N            int
 	Rest         bool    // the others too, which follow the first N
 	Seconds      float64 // workload.min_seconds, where it is why they are N; else 0
 	OutputTokens int
 	Shuffle      bool
 	Seed         int64
+
+	shape *shape
 }
 
 // PromptsFile is a file that prompts were read from.
@@ -44,6 +47,9 @@ type PromptsFile struct {
 	// LeftOut counts rows that were passed over, by why: a prompt that is empty, or
 	// the same as an earlier one, which a prefix cache would answer.
 	LeftOut map[string]int
+	// Template is how columns were put together: each in braces, parted by blank lines.
+	Template string
+	NotSent  []string // columns with values that were not
 }
 
 // Why rows are left out.
@@ -52,10 +58,10 @@ const (
 	leftRepeated = "repeated"
 )
 
-// source reads the prompts of a file in order.
-type source func(f *os.File, o PromptsOptions, add func(place, text string) error) error
+// source reads the rows of a file in order.
+type source func(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error
 
-// sources read the prompts of a file in order, by its extension, and call add with
+// sources read the rows of a file in order, by its extension, and call add with
 // each and with where it stands, in words that follow the file's name.
 var sources = map[string]source{
 	".jsonl": jsonLines, ".json": jsonArray, ".csv": csvRows, ".parquet": parquetRows,
@@ -109,10 +115,10 @@ const maxFile = 4 << 30
 // PromptFiles keeps what the last file held, so that the points of a study that all
 // read one do not read it anew. The zero value is ready; it is for one goroutine.
 type PromptFiles struct {
-	path, column string
-	list         []string
-	file         PromptsFile
-	err          error
+	path, column, template string
+	list                   []string
+	file                   PromptsFile
+	err                    error
 }
 
 // texts are the prompts of a file, none empty and no two the same. They are not to be
@@ -121,8 +127,8 @@ func (p *PromptFiles) texts(o PromptsOptions, read source) ([]string, PromptsFil
 	if p == nil {
 		p = &PromptFiles{}
 	}
-	if p.path != o.Path || p.column != o.Column {
-		*p = PromptFiles{path: o.Path, column: o.Column}
+	if p.path != o.Path || p.column != o.Column || p.template != o.Template {
+		*p = PromptFiles{path: o.Path, column: o.Column, template: o.Template}
 		p.list, p.file, p.err = o.texts(read)
 	}
 	return p.list, p.file, p.err
@@ -142,7 +148,11 @@ func (o PromptsOptions) texts(read source) (texts []string, file PromptsFile, er
 		return nil, file, err
 	}
 	file = PromptsFile{Digest: hex.EncodeToString(sum.Sum(nil)), LeftOut: map[string]int{}}
+	if o.shape, err = newShape(o.Column, o.Template); err != nil {
+		return nil, file, err
+	}
 	texts, err = distinct(f, o, read, file.LeftOut)
+	file.Template, file.NotSent = o.shape.stated(), o.shape.unsent()
 	return texts, file, err
 }
 
@@ -151,8 +161,11 @@ func distinct(f *os.File, o PromptsOptions, read source, left map[string]int) ([
 	var texts []string
 	seen := map[string]bool{}
 	bytes := 0
-	err := read(f, o, func(place, text string) error {
+	err := read(f, o, func(place string, r *entry) error {
+		text, err := o.shape.prompt(r)
 		switch {
+		case err != nil:
+			return fmt.Errorf("%s%s: %w", o.Name, place, err)
 		case len(texts) == maxPrompts:
 			return fmt.Errorf("%s%s: the file has over %d prompts, which is the limit: take a part of it", o.Name, place, maxPrompts)
 		case bytes+len(text) > maxFile:
@@ -201,23 +214,6 @@ func LeftOut(left map[string]int) string {
 		}
 	}
 	return strings.Join(out, " and ")
-}
-
-// pickColumn is the one that holds prompts, among those of a table.
-func pickColumn(names []string, asked string) (string, error) {
-	has := strings.Join(names, ", ")
-	if asked != "" {
-		if !slices.Contains(names, asked) {
-			return "", fmt.Errorf("there is no column %q (workload.column); it has %s", asked, has)
-		}
-		return asked, nil
-	}
-	for _, key := range promptKeys {
-		if slices.Contains(names, key) {
-			return key, nil
-		}
-	}
-	return "", fmt.Errorf("none of the columns %s; name one with workload.column: it has %s", strings.Join(promptKeys, ", "), has)
 }
 
 // withoutBOM reads a file from behind a byte order mark.

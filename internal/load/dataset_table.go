@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/llenergymeasure/llem/internal/table"
 )
 
 // csvRows reads a column of a CSV file with a header.
-func csvRows(f *os.File, o PromptsOptions, add func(place, text string) error) error {
+func csvRows(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error {
 	limit := &bounded{r: withoutBOM(f), most: maxRow}
 	r := csv.NewReader(limit)
 	r.ReuseRecord = true
@@ -22,13 +24,12 @@ func csvRows(f *os.File, o PromptsOptions, add func(place, text string) error) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Name, err)
 	}
-	name, err := pickColumn(head, o.Column)
-	if err != nil {
-		return fmt.Errorf("%s:1: %w", o.Name, err)
+	names := slices.Clone(head)
+	if twice := again(names); twice != "" {
+		return fmt.Errorf("%s:1: there are two columns %q", o.Name, twice)
 	}
-	at := 0
-	for head[at] != name {
-		at++
+	if _, err := o.shape.prompt(textRow(names, nil)); err != nil {
+		return fmt.Errorf("%s:1: %w", o.Name, err)
 	}
 	for {
 		limit.begin(r.InputOffset())
@@ -42,15 +43,45 @@ func csvRows(f *os.File, o PromptsOptions, add func(place, text string) error) e
 		case err != nil:
 			return fmt.Errorf("%s: %w", o.Name, err)
 		}
-		line, _ := r.FieldPos(at)
-		if err := add(fmt.Sprintf(":%d", line), row[at]); err != nil {
+		line, _ := r.FieldPos(0)
+		if err := add(fmt.Sprintf(":%d", line), textRow(names, row)); err != nil {
 			return err
 		}
 	}
 }
 
-// parquetRows reads a column of strings at the top of a Parquet file.
-func parquetRows(f *os.File, o PromptsOptions, add func(place, text string) error) error {
+// again is a name that is there twice; empty: there is none.
+func again(names []string) string {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// textRow is a row of a table of texts; without cells they are all empty.
+func textRow(names, cells []string) *entry {
+	r := &entry{fields: make([]field, len(names))}
+	for i, name := range names {
+		r.fields[i].name = name
+		if cells != nil && cells[i] != "" {
+			r.fields[i].kind, r.fields[i].text = text, cells[i]
+		}
+	}
+	return r
+}
+
+// parquetColumn is a top-level column of a Parquet file.
+type parquetColumn struct {
+	name string
+	kind kindOfField
+	who  int // where its texts are among those that are read; of turns who says them; -1: they are not read
+	said int // of turns what is said
+}
+
+// parquetRows reads the columns at the top of a Parquet file.
+func parquetRows(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
@@ -59,25 +90,115 @@ func parquetRows(f *os.File, o PromptsOptions, add func(place, text string) erro
 	if err != nil {
 		return fmt.Errorf("%s is no Parquet file that can be read: %w", o.Name, err)
 	}
-	var names []string
-	columns := map[string]table.Column{}
-	for _, c := range file.Columns() {
-		if c.Type == table.Text && len(c.Path) == 1 && !c.List {
-			names = append(names, c.Path[0])
-			columns[c.Path[0]] = c
-		}
+	columns, read := o.shape.parquetColumns(file.Columns())
+	r := &entry{fields: make([]field, len(columns))}
+	for i, c := range columns {
+		r.fields[i].name = c.name
 	}
-	name, err := pickColumn(names, o.Column)
-	if err != nil {
-		return fmt.Errorf("%s: of its columns of strings: %w", o.Name, err)
+	if _, err := o.shape.prompt(r); err != nil {
+		return fmt.Errorf("%s: %w", o.Name, err)
 	}
 	var mine error
-	err = file.Read([]table.Column{columns[name]}, maxRow, func(row int64, cells []table.Cell) error {
-		mine = add(fmt.Sprintf(", row %d", row), cells[0].Text())
+	err = file.Read(read, maxRow, func(n int64, cells []table.Cell) error {
+		for i, c := range columns {
+			r.fields[i] = c.field(cells)
+		}
+		mine = add(fmt.Sprintf(", row %d", n), r)
 		return mine
 	})
 	if err != nil && mine == nil {
 		return fmt.Errorf("%s is damaged: %w", o.Name, err)
 	}
 	return err
+}
+
+// parquetColumns are the columns at the top, and those of them that are read: what may
+// have text that is sent, or that a prompt would be incomplete without.
+func (s *shape) parquetColumns(leaves []table.Column) (out []parquetColumn, read []table.Column) {
+	for len(leaves) > 0 {
+		name, n := leaves[0].Path[0], 1
+		for n < len(leaves) && leaves[n].Path[0] == name {
+			n++
+		}
+		of := leaves[:n]
+		leaves = leaves[n:]
+		c := parquetColumn{name: name, kind: object, who: -1, said: -1}
+		if of[0].Type != table.Text && n == 1 {
+			c.kind = scalar
+		}
+		wanted := roleOf(name) != answer
+		switch {
+		case s.asked != nil:
+			wanted = s.asked.has(name)
+		case s.column != "":
+			wanted = name == s.column
+		}
+		take := func(leaf table.Column) int {
+			read = append(read, leaf)
+			return len(read) - 1
+		}
+		switch {
+		case !wanted:
+		case n == 1 && of[0].Type == table.Text && len(of[0].Path) == 1 && !of[0].List:
+			c.kind, c.who = text, take(of[0])
+		case n == 1 && of[0].Type == table.Text && of[0].ListOfValues():
+			c.kind, c.who = list, take(of[0])
+		case roleOf(name) == conversation:
+			who, said := turnLeaves(of)
+			if who != nil && said != nil {
+				c.kind, c.who, c.said = turns, take(*who), take(*said)
+			}
+		}
+		out = append(out, c)
+	}
+	return out, read
+}
+
+// turnLeaves are who speaks in a conversation, and what is said; nil: it is none.
+func turnLeaves(of []table.Column) (who, said *table.Column) {
+	for i := range of {
+		if of[i].Type != table.Text || !of[i].List {
+			continue
+		}
+		switch of[i].Path[len(of[i].Path)-1] {
+		case "role", "from":
+			who = &of[i]
+		case "content", "value":
+			said = &of[i]
+		}
+	}
+	return who, said
+}
+
+// field is the column of one row.
+func (c parquetColumn) field(cells []table.Cell) field {
+	f := field{name: c.name, kind: c.kind}
+	switch c.kind {
+	case text:
+		if f.text = cells[c.who].Text(); f.text == "" {
+			f.kind = empty
+		}
+	case list:
+		for _, v := range cells[c.who] {
+			f.list = append(f.list, v.Text)
+		}
+		if len(f.list) == 0 {
+			f.kind = empty
+		}
+	case turns:
+		said := cells[c.said]
+		for i, v := range cells[c.who] {
+			t := turn{who: strings.ToLower(v.Text)}
+			if i < len(said) {
+				t.text = said[i].Text
+			}
+			f.turns = append(f.turns, t)
+		}
+		if len(f.turns) == 0 {
+			f.kind = empty
+		}
+	case object:
+		f.bytes = 1
+	}
+	return f
 }

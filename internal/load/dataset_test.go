@@ -64,7 +64,7 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 			{"id":"b","conversations":[{"from":"gpt","value":"no"},{"from":"user","value":"two\nlines"}]},
 			{"id":"c","conversations":[]},
 			{"id":"d","conversations":[{"from":"human","value":"one"}]},
-			{"id":"e","conversations":[{"from":"system","value":"no"},{"from":"human","value":"three, \"quoted\""}]}]`), ""},
+			{"id":"e","conversations":[{"from":"system","value":" "},{"from":"human","value":"three, \"quoted\""}]}]`), ""},
 		"messages": {dataset(t, "p.jsonl", `{"messages":[{"role":"user","content":"one"},{"role":"assistant","content":"no"}]}
 {"messages":[{"role":"user","content":"two\nlines"}]}
 {"messages":[{"role":"user","content":""},{"role":"assistant","content":"no"}]}
@@ -102,8 +102,8 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 	}
 	for _, c := range []struct{ name, path, column, says string }{
 		{"another format", dataset(t, "p.txt", "a"), "", "p.txt is no file of prompts: it ends neither in .jsonl nor in .json, .csv or .parquet"},
-		{"no column of prompts", dataset(t, "p.csv", "a,b\n1,2\n"), "", "p.csv:1: none of the columns prompt, text, instruction, input, question; name one with workload.column: it has a, b"},
-		{"no such column", dataset(t, "p.csv", "a,b\n1,2\n"), "c", `p.csv:1: there is no column "c" (workload.column); it has a, b`},
+		{"no column of prompts", dataset(t, "p.csv", "a,b\n1,2\n"), "", "p.csv:1: none of the keys prompt, text, instruction, input, question, conversations, conversation, messages; name one with workload.column, or several with workload.template: it has a, b"},
+		{"no such column", dataset(t, "p.csv", "a,b\n1,2\n"), "c", `p.csv:1: it has no "c" (workload.column); it has a, b`},
 		{"a short row", dataset(t, "p.csv", "a,prompt\n1,x\n2\n"), "", "p.csv: record on line 3: wrong number of fields"},
 		{"an open quote", dataset(t, "p.csv", "prompt\n\"x\n"), "", "p.csv: parse error on line 2"},
 		{"no UTF-8", dataset(t, "p.csv", "prompt\nx\n\xff\xfe\n"), "", "p.csv:3: the prompt is not UTF-8"},
@@ -116,14 +116,14 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 		{"a row that is none", dataset(t, "p.json", `[{"prompt":"a"}, 5]`), "", "p.json, row 2: not a JSON object"},
 		{"an array without an end", dataset(t, "p.json", `[{"prompt":"a"}, {"prompt":"b"}`), "", "p.json: the array does not end"},
 		{"half a row", dataset(t, "p.json", `[{"prompt":"a"}, {"pro`), "", "p.json, row 2: not JSON"},
-		{"only an answer", dataset(t, "p.json", `[{"messages":[{"role":"assistant","content":"b"}]}]`), "", "conversations of several turns"},
-		{"no key", dataset(t, "p.json", `[{"a":"b"}]`), "", "p.json, row 1: none of the keys prompt, text, instruction, input, question, conversations, messages"},
-		{"not the key", dataset(t, "p.json", `[{"prompt":"b"}]`), "q", `p.json, row 1: it has no "q" (workload.column)`},
+		{"only an answer", dataset(t, "p.json", `[{"messages":[{"role":"assistant","content":"b"}]}]`), "", `"messages" is not one message of the user`},
+		{"no key", dataset(t, "p.json", `[{"a":"b"}]`), "", "p.json, row 1: none of the keys prompt, text, instruction, input, question, conversations, conversation, messages"},
+		{"not the key", dataset(t, "p.json", `[{"prompt":"b"}]`), "q", `p.json, row 1: it has no "q" (workload.column); it has prompt`},
 		{"no Parquet", dataset(t, "p.parquet", "PAR1 it is not"), "", "p.parquet is no Parquet file"},
 		{"an empty Parquet", dataset(t, "p.parquet", ""), "", "p.parquet is no Parquet file"},
 		{"half a Parquet", dataset(t, "p.parquet", string(whole[:len(whole)/2])), "", "p.parquet is no Parquet file"},
 		{"a damaged Parquet", dataset(t, "p.parquet", string(damaged)), "", "p.parquet"},
-		{"a column of numbers", dataset(t, "p.parquet", string(whole)), "id", `p.parquet: of its columns of strings: there is no column "id" (workload.column); it has answer, text`},
+		{"a column of numbers", dataset(t, "p.parquet", string(whole)), "id", `p.parquet, row 1: "id" is not a string: it is a number`},
 	} {
 		_, _, err := ReadPrompts(PromptsOptions{Path: c.path, Column: c.column, N: 1})
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "workload.source: ") {
@@ -149,4 +149,18 @@ func TestAParquetFileThatIsCut(t *testing.T) {
 			_, _, _ = ReadPrompts(PromptsOptions{Path: path, N: 1}) // it returns
 		}
 	}
+}
+
+// parquetOf is a Parquet file of some rows.
+func parquetOf[T any](t *testing.T, rows ...T) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := parquet.NewGenericWriter[T](&out)
+	if _, err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dataset(t, "p.parquet", out.String())
 }

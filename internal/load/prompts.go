@@ -24,8 +24,8 @@ type SyntheticOptions struct {
 	Vocabulary     Vocabulary
 }
 
-// size is that of prompt i of its stream.
-func (o SyntheticOptions) size(i int) Size {
+// Size is that of prompt i of its stream.
+func (o SyntheticOptions) Size(i int) Size {
 	if o.Sizes == nil {
 		return Size{o.InputTokens, o.OutputTokens}
 	}
@@ -71,7 +71,7 @@ func Synthetic(o SyntheticOptions) ([]Request, error) {
 	}
 	out := make([]Request, o.N)
 	for i := range out {
-		size := o.size(o.First + i)
+		size := o.Size(o.First + i)
 		digits, room := 0, 1
 		for digits < size.Input-len(o.Vocabulary.Head)-o.Prefix && room < maxNumber {
 			digits, room = digits+1, room*base

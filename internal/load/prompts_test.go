@@ -175,7 +175,7 @@ func promptsFile(t *testing.T, text string) string {
 }
 
 func TestReadPromptsTakesEachKeyAndPassesBlankLines(t *testing.T) {
-	path := promptsFile(t, "\ufeff"+`{"prompt":"a","text":"not this"}
+	path := promptsFile(t, "\ufeff"+`{"prompt":"a","output":"not this"}
 {"text":"b"}
 
 {"instruction":"c","input":""}
@@ -235,8 +235,8 @@ func TestReadPromptsNamesTheLineThatIsBad(t *testing.T) {
 		{"too few that differ", good, "holds 1 prompts beside 498 repeated, which are left out, workload.prompts asks for 2: set workload.prompts: 1"},
 		{"images", good + `{"prompt":"what is it","images":["a"]}`, `:500: it has "images", and images are not in this version of llem`},
 		{"several turns", good + `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}]}`, "conversations of several turns"},
-		{"a system's message", good + `{"messages":[{"role":"system","content":"a"},{"role":"user","content":"b"}]}`, "conversations of several turns or with a system's message"},
-		{"parts of content", good + `{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, `"content" of a message is not a string, and images are not`},
+		{"another's message", good + `{"messages":[{"role":"developer","content":"a"},{"role":"user","content":"b"}]}`, `"messages" has a turn of "developer" before the user's`},
+		{"parts of content", good + `{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, `"content" of a message in "messages" is not a string, and images are not`},
 		{"no turns", good + `{"conversations":"a"}`, `:500: "conversations" is no list of turns`},
 		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: it is not UTF-8"},
 		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPrompt+1) + `"}`, ":500: the prompt is over 10 MiB"},
@@ -281,7 +281,12 @@ func FuzzPromptLine(f *testing.F) {
 	f.Add([]byte(`{"instruction":"a","input":"b"}`))
 	f.Add([]byte(`{"prompt":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		text, err := promptOf(line, "")
+		r, err := objectRow(line)
+		if err != nil {
+			return
+		}
+		s, _ := newShape("", "")
+		text, err := s.prompt(r)
 		if err != nil && text != "" || !utf8.ValidString(text) {
 			t.Errorf("%q: prompt %q, error %v", line, text, err)
 		}

@@ -225,6 +225,8 @@ type Requests struct {
 	SourceSHA256     string         `json:"source_sha256,omitempty"`    // of the file of prompts
 	SourceCommit     *string        `json:"source_commit,omitempty"`    // of the dataset that it is of
 	LeftOut          map[string]int `json:"prompts_left_out,omitempty"` // rows of that file that were passed over: empty, repeated
+	PromptTemplate   string         `json:"prompt_template,omitempty"`  // how that file's columns were put together: each in braces
+	ColumnsNotSent   []string       `json:"columns_not_sent,omitempty"` // of that file, which had values; and how many later turns of conversations
 	LengthsSHA256    string         `json:"lengths_sha256,omitempty"`   // of the file of lengths
 	SharedTokens     *int64         `json:"shared_tokens,omitempty"`    // of input: what prompts shared with an earlier one of their group, by workload.shared_prefix; missing without
 	MultiTokenChunks int            `json:"multi_token_chunks"`         // chunks that carried more than one token

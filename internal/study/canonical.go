@@ -49,11 +49,12 @@ func (e Experiment) WorkloadHash(fileDigest string) string {
 		ExtraBody       map[string]any
 		Trace           string  `json:",omitempty"`
 		Column          string  `json:",omitempty"`
+		Template        string  `json:",omitempty"`
 		Lengths         Lengths `json:",omitzero"`
 		Prefix          Prefix  `json:",omitzero"`
 		Until           []any   `json:",omitempty"`
 	}{
-		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody, "", w.Column, w.Lengths, w.Prefix, nil,
+		e.Model, e.Revision, e.Seed, w.API, w.Prompts, w.Source, w.Order, w.MaxInputTokens, w.MaxOutputTokens, w.Sampling, w.ExtraBody, "", w.Column, w.Template, w.Lengths, w.Prefix, nil,
 	}
 	if w.MinSeconds > 0 || w.MaxSeconds > 0 {
 		l := w.Load

@@ -116,6 +116,12 @@ func (d *decoder) checkSource(dir string) {
 	if w.Column != "" && w.Source == "synthetic" {
 		d.wrong("workload.column", "is of a file of prompts, and workload.source is synthetic: leave it out")
 	}
+	if w.Template != "" && w.Source == "synthetic" {
+		d.wrong("workload.template", "is of a file of prompts, and workload.source is synthetic: leave it out")
+	}
+	if w.Template != "" && w.Column != "" {
+		d.wrong("workload.template", "says what is sent, and so does workload.column: leave one of them out")
+	}
 	if w.Order == "shuffled" && w.Source == "synthetic" {
 		d.wrong("workload.order", "synthetic prompts are random already; leave the key out")
 	}

@@ -86,9 +86,10 @@ type Workload struct {
 	// Source is synthetic, a file of prompts (made absolute against the file's folder),
 	// or hf:owner/name[@revision][/path] of a dataset on the hub.
 	Source                string         `yaml:"source" json:"source"`
-	Column                string         `yaml:"column" json:"column,omitempty"` // of a file of prompts; empty: the first of a few names
-	API                   string         `yaml:"api" json:"api"`                 // completions | chat
-	HTTP                  string         `yaml:"http" json:"http"`               // http1 | h2c
+	Column                string         `yaml:"column" json:"column,omitempty"`     // of a file of prompts; empty: the first of a few names
+	Template              string         `yaml:"template" json:"template,omitempty"` // of such a file's columns; empty: what their names say
+	API                   string         `yaml:"api" json:"api"`                     // completions | chat
+	HTTP                  string         `yaml:"http" json:"http"`                   // http1 | h2c
 	Prompts               int            `yaml:"prompts" json:"prompts"`
 	MinSeconds            float64        `yaml:"min_seconds" json:"min_seconds,omitempty"` // 0: prompts alone decide
 	MaxSeconds            float64        `yaml:"max_seconds" json:"max_seconds,omitempty"` // 0: no limit

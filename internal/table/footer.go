@@ -27,7 +27,7 @@ const Text Type = 6
 type Column struct {
 	Path []string // names from the top; that of a list has the format's own in it, such as list and element
 	Type Type
-	List bool // a row has any number of values
+	List bool // a row has any number of values, in one list or in lists of lists
 
 	index   int
 	maxRep  int
@@ -37,6 +37,10 @@ type Column struct {
 
 // Name is the path with dots.
 func (c Column) Name() string { return strings.Join(c.Path, ".") }
+
+// ListOfValues says that the column is a list at the top whose elements are values, not groups
+// of several.
+func (c Column) ListOfValues() bool { return c.maxRep == 1 && len(c.Path) <= 3 }
 
 // chunk is where a row group's values of one column are.
 type chunk struct {
