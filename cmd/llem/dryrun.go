@@ -102,6 +102,9 @@ func containerSaid(s engine.Spec, hide func(string) string, said func(what, seen
 	if len(s.Overridden) > 0 {
 		said("overridden", "engine.args set --"+strings.Join(s.Overridden, ", --")+", which llem sets itself")
 	}
+	if len(s.LeftOut) > 0 {
+		said("left out", "engine.args take out --"+strings.Join(s.LeftOut, ", --")+" (null), which llem sets itself")
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		said("env", hide(name+"="+s.Env[name]))
 	}

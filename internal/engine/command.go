@@ -15,8 +15,9 @@ import (
 type command struct {
 	user map[string]any
 	style
-	out  []string
-	over []string
+	out     []string
+	over    []string // flags that engine.args set themselves
+	without []string // flags that engine.args take out
 }
 
 func commandOf(e study.Experiment, head ...string) *command {
@@ -27,7 +28,11 @@ func commandOf(e study.Experiment, head ...string) *command {
 // its aliases; a bare flag has no value.
 func (c *command) set(name, value string, aliases ...string) {
 	for _, n := range append([]string{name}, aliases...) {
-		if given(c.user, n) {
+		switch {
+		case takenOut(c.user, n):
+			c.without = append(c.without, name)
+			return
+		case given(c.user, n):
 			c.over = append(c.over, name)
 			return
 		}
@@ -56,12 +61,23 @@ func (c *command) line() []string { return append(c.out, c.flags(c.user)...) }
 
 // given says whether args have a flag, whichever of - and _ it is written with.
 func given(args map[string]any, name string) bool {
-	for n := range args {
+	_, ok := lookup(args, name)
+	return ok
+}
+
+// takenOut says whether args have a flag as null: it is not to be passed.
+func takenOut(args map[string]any, name string) bool {
+	v, ok := lookup(args, name)
+	return ok && v == nil
+}
+
+func lookup(args map[string]any, name string) (any, bool) {
+	for n, v := range args {
 		if strings.ReplaceAll(strings.TrimLeft(n, "-"), "_", "-") == strings.ReplaceAll(name, "_", "-") {
-			return true
+			return v, true
 		}
 	}
-	return false
+	return nil, false
 }
 
 // flag is how a name is written on a command line: one that begins with a dash
@@ -80,11 +96,12 @@ type style struct {
 }
 
 // flags turns engine.args into a command line, sorted by name: true is a bare
-// flag.
+// flag, null none at all.
 func (s style) flags(args map[string]any) []string {
 	var out []string
 	for _, name := range sortedNames(args) {
 		switch v := args[name].(type) {
+		case nil: // taken out
 		case bool:
 			out = append(out, s.boolean(name, v)...)
 		case []any:
@@ -138,7 +155,7 @@ func sortedNames(args map[string]any) []string {
 // container is what the containers of all engines have in common.
 func container(name string, e study.Experiment, h Host, c *command) Spec {
 	s := Spec{
-		Engine: name, ImageID: h.Image.ID, Cmd: c.line(), Overridden: c.over, Env: map[string]string{},
+		Engine: name, ImageID: h.Image.ID, Cmd: c.line(), Overridden: c.over, LeftOut: c.without, Env: map[string]string{},
 		ReadyTimeout: study.Seconds(e.Engine.StartupTimeoutSeconds),
 		GPUs:         h.GPUs, HFTokenFile: h.TokenFile, Container: e.Engine.Container,
 	}
@@ -202,16 +219,6 @@ func (s *Spec) caches(h Host, name string, targets ...string) {
 	for i, t := range targets {
 		s.Caches = append(s.Caches, Cache{Name: fmt.Sprintf("llem-cache-%s-%.12s-%d", name, id, i), Target: t})
 	}
-}
-
-// starts says whether an image's entrypoint, or the one that the user put in its
-// place, runs the engine's program already, so that flags alone are passed.
-func starts(e study.Experiment, h Host, program string) bool {
-	entrypoint := h.Image.Entrypoint
-	if len(e.Engine.Container.Entrypoint) > 0 {
-		entrypoint = e.Engine.Container.Entrypoint
-	}
-	return slices.ContainsFunc(entrypoint, func(w string) bool { return strings.Contains(w, program) })
 }
 
 // modelArg is how an engine is told its model: the mounted path, else its name.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -68,11 +67,14 @@ func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
 	if h.Model.Path != "" && !h.Model.GGUF {
 		return Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
 	}
-	var head []string
-	if slices.ContainsFunc(h.Image.Entrypoint, func(w string) bool { return strings.HasSuffix(w, "tools.sh") }) {
-		head = []string{"--server"} // of the image with all tools
+	var first []string
+	switch {
+	case names(e, h, "tools.sh"):
+		first = []string{"--server"} // of the image with all tools
+	case !names(e, h, "llama-server") && runsCommands(e, h):
+		first = []string{llamacppProgram(h.Image)}
 	}
-	c := commandOf(e, head...)
+	c := commandOf(e, first...)
 	if h.Model.Path != "" {
 		c.set("model", h.Model.Path, "m")
 	} else {
@@ -94,6 +96,17 @@ func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
 	s.Port, s.ReadyPath = llamacppPort, "/health"
 	s.env(e, nil)
 	return s, nil
+}
+
+// llamacppProgram is the server in an image that starts nothing else: as its command
+// has it, or where llama.cpp's own images have it.
+func llamacppProgram(img Image) string {
+	for _, w := range img.Cmd {
+		if strings.HasSuffix(w, "llama-server") {
+			return w
+		}
+	}
+	return "/app/llama-server"
 }
 
 // llamacppSplit is how a model is spread over GPUs; empty: the server's own way.

@@ -55,11 +55,8 @@ func lmdeploySpec(e study.Experiment, h Host) (Spec, error) {
 	if err := only(e.Parallel, true, false, false); err != nil {
 		return Spec{}, err
 	}
-	var head []string
-	if !starts(e, h, "lmdeploy") {
-		head = []string{"lmdeploy", "serve", "api_server"}
-	}
-	c := commandOf(e, append(head, modelArg(e, h))...)
+	cli := []string{"lmdeploy", "serve", "api_server"}
+	c := commandOf(e, append(head(e, h, "lmdeploy", cli, cli...), modelArg(e, h))...)
 	c.style = style{lists: true}
 	c.set("model-name", e.Model)
 	if h.Model.Path == "" {

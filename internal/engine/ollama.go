@@ -55,14 +55,15 @@ func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	mounted := h.Model.Path != ""
 	h.Model, h.TokenFile = Model{}, "" // it never asks the hub
-	line := []string{"serve"}
-	if !starts(e, h, "ollama") {
-		line = []string{"ollama", "serve"}
-	}
+	cli := []string{"ollama", "serve"}
+	line := head(e, h, "ollama", cli, cli...)
 	s := container("ollama", e, h, &command{out: line})
 	s.Port, s.ReadyPath = ollamaPort, "/api/version"
 	for _, name := range sortedNames(ollamaOwn(e, h)) {
-		if given(e.Engine.Args, name) {
+		switch {
+		case takenOut(e.Engine.Args, name):
+			s.LeftOut = append(s.LeftOut, name)
+		case given(e.Engine.Args, name):
 			s.Overridden = append(s.Overridden, name)
 		}
 	}

@@ -80,7 +80,10 @@ func ollamaOwn(e study.Experiment, h Host) map[string]any {
 func ollamaParameters(e study.Experiment, h Host) map[string]any {
 	p := ollamaOwn(e, h)
 	for name, v := range e.Engine.Args {
-		p[strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_")] = v
+		name = strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_")
+		if p[name] = v; v == nil {
+			delete(p, name)
+		}
 	}
 	return p
 }

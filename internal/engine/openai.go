@@ -44,7 +44,14 @@ func (o *openai) Traits() Traits { return o.traits }
 // wrapped in.
 func (o *openai) dialect() *openai { return o }
 
-func (o *openai) Spec(e study.Experiment, h Host) (Spec, error) { return o.spec(e, h) }
+func (o *openai) Spec(e study.Experiment, h Host) (Spec, error) {
+	s, err := o.spec(e, h)
+	if err != nil {
+		return s, err
+	}
+	s.Cmd, err = arguments(e, h, s.Cmd)
+	return s, err
+}
 
 func (o *openai) Client(at Address, c ClientOptions) load.Client {
 	extra := maps.Clone(o.body)

@@ -46,11 +46,7 @@ func sglangSpec(e study.Experiment, h Host) (Spec, error) {
 	if err := dtypes(e, "half", "float16", "bfloat16", "float", "float32"); err != nil {
 		return Spec{}, err
 	}
-	var head []string
-	if !starts(e, h, "sglang") {
-		head = []string{"python3", "-m", "sglang.launch_server"}
-	}
-	c := commandOf(e, head...)
+	c := commandOf(e, head(e, h, "sglang", []string{"sglang", "serve"}, "python3", "-m", "sglang.launch_server")...)
 	c.style = style{lists: true}
 	c.set("model-path", modelArg(e, h), "model")
 	c.set("served-model-name", e.Model)

@@ -53,11 +53,7 @@ func tensorrtSpec(e study.Experiment, h Host) (Spec, error) {
 	if err := only(e.Parallel, true, true, false); err != nil {
 		return Spec{}, err
 	}
-	var head []string
-	if !starts(e, h, "trtllm-serve") {
-		head = []string{"trtllm-serve"}
-	}
-	c := commandOf(e, append(head, modelArg(e, h))...)
+	c := commandOf(e, append(head(e, h, "trtllm-serve", nil, "trtllm-serve"), modelArg(e, h))...)
 	if h.Model.Path == "" {
 		c.setUnless("main", "revision", e.Revision)
 	}

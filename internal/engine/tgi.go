@@ -71,11 +71,11 @@ func tgiSpec(e study.Experiment, h Host) (Spec, error) {
 
 // tgiCommand is the launcher's command line.
 func tgiCommand(e study.Experiment, h Host) *command {
-	var head []string
-	if !starts(e, h, "text-generation-launcher") && !starts(e, h, "entrypoint.sh") {
-		head = []string{"text-generation-launcher"}
+	var first []string
+	if !starts(e, h, "text-generation-launcher") && !names(e, h, "entrypoint.sh") {
+		first = []string{"text-generation-launcher"}
 	}
-	c := commandOf(e, head...)
+	c := commandOf(e, first...)
 	c.set("model-id", modelArg(e, h))
 	if h.Model.Path == "" {
 		c.setUnless("main", "revision", e.Revision)
@@ -92,7 +92,7 @@ func tgiCommand(e study.Experiment, h Host) *command {
 
 // whole refuses arguments that the image's entrypoint, a script, would split.
 func whole(e study.Experiment, h Host, line []string) error {
-	if !starts(e, h, "entrypoint.sh") {
+	if !names(e, h, "entrypoint.sh") {
 		return nil
 	}
 	i := slices.IndexFunc(line, func(arg string) bool { return arg == "" || strings.ContainsAny(arg, " \t\n*?[") })

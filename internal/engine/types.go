@@ -147,6 +147,7 @@ type Spec struct {
 	Mounts       []Mount
 	Caches       []Cache
 	Overridden   []string // flags of llem's that engine.args took over
+	LeftOut      []string // flags of llem's that engine.args took out, by null
 	Port         int      // the server's port inside the container
 	ReadyPath    string   // answers 200 once requests are taken
 	ReadyTimeout time.Duration

@@ -50,11 +50,7 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 	if err := noGGUF(e, h.Model); err != nil {
 		return Spec{}, err
 	}
-	var head []string
-	if !starts(e, h, "vllm") {
-		head = []string{"python3", "-m", "vllm.entrypoints.openai.api_server"}
-	}
-	c := commandOf(e, head...)
+	c := commandOf(e, head(e, h, "vllm", []string{"vllm", "serve"}, "python3", "-m", "vllm.entrypoints.openai.api_server")...)
 	c.style = style{negates: true, lists: true}
 	c.set("model", modelArg(e, h))
 	c.set("served-model-name", e.Model)

@@ -23,7 +23,10 @@ var contextElse = []string{
 
 // ownContext is whether engine.args sets a context.
 func (x *run) ownContext() bool {
-	for name := range x.exp.Engine.Args {
+	for name, v := range x.exp.Engine.Args {
+		if v == nil {
+			continue
+		}
 		name = strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-")
 		name, _, _ = strings.Cut(name, ".") // hf-overrides.rope_scaling
 		if slices.Contains(contextElse, name) {

@@ -107,6 +107,7 @@ type run struct {
 	// fetchesPrompts says the same of their dataset.
 	fetchesPrompts bool
 	overridden     []string // flags of llem's that engine.args took over
+	leftOut        []string // flags of llem's that engine.args took out
 }
 
 // startup is the launch phase in figures.

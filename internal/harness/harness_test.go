@@ -127,6 +127,7 @@ func TestWarningsOfARun(t *testing.T) {
 		{"what prompts share by design", &fake{cached: 3}, strings.Replace(small, "}", ", shared_prefix: {length: 3, groups: 1}}", 1), nil},
 		{"more than prompts share", &fake{cached: 4}, strings.Replace(small, "}", ", shared_prefix: {length: 3, groups: 1}}", 1), map[string]string{"prefix_cache_hits": "16 of 32 prompt tokens"}},
 		{"a flag that llem sets", &fake{}, small + "engine: {name: reference, image: i, args: {seed: 9}}\n", map[string]string{"engine_args_override": "--seed"}},
+		{"a flag of llem's that is taken out", &fake{}, small + "engine: {name: reference, image: i, args: {seed: null}}\n", map[string]string{"engine_args_override": "take out --seed (null)"}},
 		{"a refused request", &fake{fails: 1 + 4}, small, map[string]string{"requests_failed": "1 of 4 requests failed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

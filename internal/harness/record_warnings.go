@@ -46,6 +46,9 @@ func (x *run) runWarnings(fig load.Figures) {
 	if len(x.overridden) > 0 {
 		x.warn("engine_args_override", "engine.args set --%s, which llem sets itself", strings.Join(x.overridden, ", --"))
 	}
+	if len(x.leftOut) > 0 {
+		x.warn("engine_args_override", "engine.args take out --%s (null), which llem sets itself", strings.Join(x.leftOut, ", --"))
+	}
 	x.lengthWarnings()
 	x.cacheWarning(fig)
 	x.clientWarnings(fig)

@@ -124,7 +124,7 @@ func (x *run) spec() (engine.Spec, error) {
 	if err != nil {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
 	}
-	x.overridden = s.Overridden
+	x.overridden, x.leftOut = s.Overridden, s.LeftOut
 	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.lockFile(), x.exp.ConfigHash(), os.Getpid()
 	s.Name = engine.ContainerName(x.id)
 	return s, nil

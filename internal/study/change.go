@@ -40,7 +40,11 @@ func rowAt(path string) (k key, child []string, ok bool) {
 	return key{}, nil, false
 }
 
-const bodyPath = "workload.extra_body"
+// Mappings in which null is a value: of a flag, that it is not passed.
+const (
+	bodyPath = "workload.extra_body"
+	argsPath = "engine.args"
+)
 
 // change checks one value of a dotted path. at is the key in the file. It is
 // false where a problem was reported.
@@ -57,7 +61,7 @@ func (d *decoder) change(path string, at, v *yaml.Node) (change, bool) {
 	c := change{path: path, row: k, child: child, at: d.layer}
 	c.at.node = v
 	explicit := v.Kind == yaml.ScalarNode && v.Tag == "!!null" && v.Value != ""
-	if explicit && (len(child) == 0 && k.def == nil || len(child) > 0 && k.path != bodyPath) {
+	if explicit && (len(child) == 0 && k.def == nil || len(child) > 0 && k.path != bodyPath && k.path != argsPath) {
 		c.unset, c.at.node = true, at
 		c.value = d.blankField(k)
 		return c, true

@@ -82,7 +82,9 @@ var owned = []string{"model", "prompt", "messages", "stream", "stream_options", 
 func (d *decoder) fits(k key, path string, p pair, v any) bool {
 	switch {
 	case !d.literals(k, path, p.value):
-	case k.path == "engine.args" && !flagValue(v):
+	case k.path == argsPath && v == nil && p.value.Value == "":
+		d.bad(p.key, path, "blank: give a value, or null to take out a flag that llem sets")
+	case k.path == argsPath && v != nil && !flagValue(v):
 		d.bad(p.value, path, "want a scalar or a list of scalars")
 	case k.path == "workload.extra_body" && slices.Contains(owned, p.key.Value):
 		d.bad(p.key, path, "is set by llem itself")

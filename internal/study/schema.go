@@ -119,7 +119,7 @@ func (k key) values(s map[string]any) {
 // restrict says what may stand in a mapping of anything.
 func (k key) restrict(s map[string]any, scalar []string) {
 	if k.path == "engine.args" {
-		s["additionalProperties"] = map[string]any{"type": append([]string{"array"}, scalar...), "items": map[string]any{"type": scalar}}
+		s["additionalProperties"] = map[string]any{"type": append([]string{"array", "null"}, scalar...), "items": map[string]any{"type": scalar}}
 		return
 	}
 	properties := map[string]any{}

@@ -22,7 +22,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		{"engine: {container: {mounts: ['a:/b:ro']}}", true}, {"engine: {container: {mounts: [a]}}", false}, {"engine: {container: {mounts: a}}", false},
 		{"engine: {container: {devices: [/dev/x]}}", true}, {"engine: {container: {devices: [x]}}", false}, {"engine: {container: {entrypoint: [a, 1, true]}}", true}, {"engine: {container: {entrypoint: [[a]]}}", false},
 		{"engine: {args: {a: 1, b: [x, 2, true], c: false, d: 2024-01-01}}", true}, {"engine: {args: null}", true},
-		{"engine: {args: {a: {b: 1}}}", false}, {"engine: {args: {a: null}}", false}, {"engine: {args: {a: [[1]]}}", false}, {"engine: {args: [1]}", false},
+		{"engine: {args: {a: {b: 1}}}", false}, {"engine: {args: {a: null}}", true}, {"engine: {args: {a: [null]}}", false}, {"engine: {args: {a: [[1]]}}", false}, {"engine: {args: [1]}", false},
 		{"engine: {env: {A: 1, B: x, C: true}}", true}, {"engine: {env: {A: [x]}}", false}, {"engine: {env: {A: null}}", false},
 		{"engine: {endpoint: null}", true}, {"engine: {endpoint: 'http://x:8000'}", true}, {"engine: {endpoint: 'x:8000'}", false}, {"engine: {endpoint: ''}", true}, {"sweep: null", true}, {"sweep: {}", false}, {"base: ''", false},
 		{"revision: 1234567", true}, {"revision: 2024-01-01", true}, {"revision: v1-beta", true}, {"revision: refs/pr/1", true}, {"revision: 1.5", false}, {"revision: -1", false}, {"name: null", true}, {"name: a b", false}, {"name: 7", false},

@@ -117,7 +117,7 @@ func TestAPointIsWhatTheSameExperimentFileIs(t *testing.T) {
 	for _, c := range []struct{ name, study, same string }{
 		{"a scalar", "sweep: {workload.load.concurrency: [64]}", "model: a/b\nengine: {image: i, args: {a: 1, b: [x]}, env: {E: '1', F: '2'}}\nworkload: {load: {concurrency: 64}, extra_body: {k: {m: 1, n: 2}}}\n"},
 		{"a flag beside others", "sweep: {engine.args.c: [true]}", "model: a/b\nengine: {image: i, args: {a: 1, b: [x], c: true}, env: {E: '1', F: '2'}}\nworkload: {extra_body: {k: {m: 1, n: 2}}}\n"},
-		{"a flag taken out", "experiments: [{engine: {args: {a: null}, env: {F: null}}}]", "model: a/b\nengine: {image: i, args: {b: [x]}, env: {E: '1'}}\nworkload: {extra_body: {k: {m: 1, n: 2}}}\n"},
+		{"a flag taken out", "experiments: [{engine: {args: {a: null}, env: {F: null}}}]", "model: a/b\nengine: {image: i, args: {a: null, b: [x]}, env: {E: '1'}}\nworkload: {extra_body: {k: {m: 1, n: 2}}}\n"},
 		{"a body merged deeply", "experiments: [{workload: {extra_body: {k: {n: 3, o: null}, z: {}}}}]", "model: a/b\nengine: {image: i, args: {a: 1, b: [x]}, env: {E: '1', F: '2'}}\nworkload: {extra_body: {k: {m: 1, n: 3, o: null}, z: {}}}\n"},
 		{"an empty mapping changes nothing", "experiments: [{workload: {extra_body: {k: {}}}, engine: {args: {}}}]", shared},
 		{"every kind", "experiments: [{engine: {container: {mounts: ['/a:/b'], ulimits: {core: -1}, memory: 2g}}, gpus: [3], energy: {backend: null}, warmup: {enabled: false}, measurement: {thermal_drift_threshold_c: 1.5}}]",
