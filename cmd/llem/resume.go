@@ -59,9 +59,12 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--resume: %w", err)}
 	}
-	kept, err := os.ReadFile(filepath.Join(dir, result.StudyFile))
+	kept, err := result.ReadFile(filepath.Join(dir, result.StudyFile), mostStudy)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--resume: %w", err)}
+	}
+	if diff := p.CheckFile(kept); diff != "" && !c.AcceptChanges {
+		return nil, usageError{fmt.Errorf("--resume: %s is not as it was written: %s; restore it from a copy, or say --accept-changes to go on with what the study's file says now", filepath.Join(dir, result.StudyFile), diff)}
 	}
 	s := &sitting{record: p, dir: dir}
 	if s.input, err = studySource(a, p, filepath.Join(dir, result.StudyFile), kept); err != nil {
@@ -82,6 +85,8 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 			return nil, usageError{fmt.Errorf("--resume: %s is not as it was when the study was begun:\n%s--accept-changes goes on with it as it is now: what is the same in both is not run again, and what is only in the old one is set aside; or undo the changes", s.input.name, diff)}
 		}
 		fmt.Fprintf(a.stderr, "the study's file has changed:\n%s", diff)
+	} else if err := samePlan(a, s.plan, p); err != nil {
+		return nil, err
 	}
 	s.journal, err = result.OpenJournal(dir)
 	if errors.Is(err, result.ErrStudyHeld) {
@@ -90,11 +95,42 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 	return s, err
 }
 
+// mostStudy bounds a study's file in bytes.
+const mostStudy = 16 << 20
+
+// samePlan holds a plan without a checksum, of an older llem, to what its study's file
+// expands to: the same points, and the same runs in any order.
+func samePlan(a *app, of *study.Plan, p *result.StudyPlan) error {
+	if p.PlanSHA256 != "" {
+		return nil
+	}
+	want := planRecord(of)
+	same := len(want.Points) == len(p.Points)
+	runs := map[[2]int]bool{}
+	for _, r := range want.Runs {
+		runs[r] = true
+	}
+	for i := range p.Points {
+		same = same && want.Points[i].Name == p.Points[i].Name && want.Points[i].ConfigHash == p.Points[i].ConfigHash
+		for c := 1; same && p.Points[i].Invalid != "" && c <= of.Execution.Cycles; c++ {
+			delete(runs, [2]int{c, i + 1}) // its engine refused it
+		}
+	}
+	for _, r := range p.Runs {
+		same = same && runs[r]
+	}
+	if !same || len(runs) != len(p.Runs) {
+		return usageError{fmt.Errorf("--resume: %s has no checksum, since llem %s wrote it, and is not the plan of the study's file: restore it from a copy", result.PlanFile, p.LlemVersion)}
+	}
+	fmt.Fprintf(a.stderr, "%s has no checksum, since llem %s wrote it: its points and runs are those of the study's file, and the rest was not checked\n", result.PlanFile, p.LlemVersion)
+	return nil
+}
+
 // studySource is the study's file with what stood above it as the study was begun;
 // where the file is gone, what the study's folder keeps of it.
 func studySource(a *app, p *result.StudyPlan, at string, kept []byte) (input, error) {
 	in := input{name: at, data: kept, opt: study.Options{Quick: p.Quick, Own: true}}
-	data, err := os.ReadFile(p.Source)
+	data, err := result.ReadFile(p.Source, mostStudy)
 	switch {
 	case p.Source == "" || errors.Is(err, fs.ErrNotExist):
 		if p.Source != "" {

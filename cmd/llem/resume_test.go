@@ -59,12 +59,12 @@ func TestAStudyFromAnotherHostGoesOn(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, plan.Folder(2))); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, result.PlanFile))
+	file, err := os.ReadFile(filepath.Join(dir, result.StudyFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	away := strings.Replace(string(data), `"hostname":"`+plan.Host.Hostname+`"`, `"hostname":"gpu-node-7"`, 1)
-	if err := os.WriteFile(filepath.Join(dir, result.PlanFile), []byte(away), 0o644); err != nil {
+	plan.Host.Hostname = "gpu-node-7"
+	if err := result.Open(dir).PutPlan(plan, file); err != nil {
 		t.Fatal(err)
 	}
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "keeps no secret", "API_KEY")

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,14 +145,9 @@ func (s *sitting) begin(open *harness.Study) error {
 	return err
 }
 
-// write puts the study and its plan into its folder, the plan last: a folder
-// without one is no study's.
+// write puts the study and its plan into its folder.
 func (s *sitting) write(store *result.Store) error {
-	return errors.Join(store.PutFile(result.StudyFile, s.study.EffectiveYAML()), store.Put(result.PlanFile, func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(s.record)
-	}))
+	return store.PutPlan(s.record, s.study.EffectiveYAML())
 }
 
 // studyRunner is what runs the experiments of p.

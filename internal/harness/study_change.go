@@ -42,7 +42,11 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 		}
 	}
 	highest := max(highestIn(dir), highestIn(filepath.Join(dir, result.SupersededDir)))
-	for run := range was.Runs {
+	aside, err := setAsideRuns(dir, now.ID, taken)
+	if err != nil {
+		return err
+	}
+	for run := range was.Runs { // from here on folders are moved
 		folder := was.Folder(run + 1)
 		highest = max(highest, numberOf(folder))
 		if taken[folder] {
@@ -51,10 +55,6 @@ func Rebase(dir string, was, now *result.StudyPlan) error {
 		if err := setAside(dir, folder); err != nil {
 			return err
 		}
-	}
-	aside, err := setAsideRuns(dir, now.ID, taken)
-	if err != nil {
-		return err
 	}
 	for s, run := range slots(now) {
 		path, ok := aside[s]

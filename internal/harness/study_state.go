@@ -16,6 +16,7 @@ import (
 // themselves tell, whatever the journal's last words were: one that is whole is not
 // run again, what was cut off is set aside.
 func (s *Study) left() (pending []int, err error) {
+	again := map[int]string{}
 	for run := 1; run <= len(s.record.Runs); run++ {
 		rec, why := s.whole(run)
 		if rec != nil {
@@ -24,12 +25,19 @@ func (s *Study) left() (pending []int, err error) {
 			continue
 		}
 		if why != "" {
-			s.runner.Observer.Say(fmt.Sprintf("run %d is run again: %s", run, why))
-			if err := s.aside(run, why); err != nil {
-				return nil, err
-			}
+			again[run] = why
 		}
 		pending = append(pending, run)
+	}
+	for _, run := range pending { // all were looked at before any is moved
+		why, ok := again[run]
+		if !ok {
+			continue
+		}
+		s.runner.Observer.Say(fmt.Sprintf("run %d is run again: %s", run, why))
+		if err := s.aside(run, why); err != nil {
+			return nil, err
+		}
 	}
 	return pending, nil
 }

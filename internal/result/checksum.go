@@ -13,16 +13,20 @@ import (
 	"reflect"
 )
 
-const recordSumField = "record_sha256"
+// The fields that hold a file's own checksum.
+const (
+	recordSumField = "record_sha256"
+	planSumField   = "plan_sha256"
+)
 
-// recordSum is the SHA-256 of a record's JSON: keys in order, numbers as they are
-// written, no white space, and its own field empty.
-func recordSum(data []byte) (string, error) {
+// ownSum is the SHA-256 of a file's JSON: keys in order, numbers as they are written,
+// no white space, and the field that holds it empty.
+func ownSum(data []byte, field string) (string, error) {
 	fields, err := decode(data)
 	if err != nil {
 		return "", err
 	}
-	fields[recordSumField] = ""
+	fields[field] = ""
 	canonical, err := json.Marshal(fields)
 	if err != nil {
 		return "", err
@@ -59,7 +63,7 @@ func CheckRecord(dir string) (seen string, ok bool) {
 	if !there {
 		return "not checked: an older llem wrote it, without " + recordSumField, true
 	}
-	now, err := recordSum(data)
+	now, err := ownSum(data, recordSumField)
 	switch {
 	case err != nil:
 		return err.Error(), false

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Files lists what is in dir, but for the record itself, with its checksums.
@@ -59,4 +60,28 @@ func (f File) Check(dir string) string {
 		return fmt.Sprintf("its SHA-256 is %.12s… and was %.12s…", now.SHA256, f.SHA256)
 	}
 	return ""
+}
+
+// ReadFile reads a file of at most most bytes. What is no file, such as a pipe or a
+// device, is refused: it may never end.
+func ReadFile(path string, most int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file (%s)", path, st.Mode().Type())
+	case st.Size() > most:
+		return nil, fmt.Errorf("%s has %d bytes; the most is %d", path, st.Size(), most)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most+1)) // it may grow meanwhile
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	return data, err
 }

@@ -130,7 +130,7 @@ func (s *Store) PutRecord(r *Record) error {
 	whole := finite(reflect.ValueOf(*r)).Interface().(Record)
 	data, err := json.Marshal(whole)
 	if err == nil {
-		whole.RecordSHA256, err = recordSum(data)
+		whole.RecordSHA256, err = ownSum(data, recordSumField)
 	}
 	if err == nil {
 		data, err = json.MarshalIndent(whole, "", "  ")

@@ -1,13 +1,9 @@
 package result
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -70,6 +66,9 @@ type StudyPlan struct {
 	// Folders of runs, by their numbers, that are not named by their place in the
 	// plan: those from before the study was changed.
 	Folders map[int]string `json:"folders,omitempty"`
+	// Checksums; absent from --dry-run, and from plans of older llems.
+	StudySHA256 string `json:"study_sha256,omitempty"` // of study.yaml
+	PlanSHA256  string `json:"plan_sha256,omitempty"`  // of this plan: keys in order, no white space, this field empty
 }
 
 // StudySet is one value from a flag or the environment.
@@ -122,29 +121,4 @@ func (p *StudyPlan) FolderAt(number, run int) string {
 func IsStudyDir(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, PlanFile))
 	return err == nil
-}
-
-// ReadStudyPlan reads the plan of the study in dir.
-func ReadStudyPlan(dir string) (*StudyPlan, error) {
-	path := filepath.Join(dir, PlanFile)
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return nil, fmt.Errorf("%s is no study's folder of results: there is no %s in it", dir, PlanFile)
-	case err != nil:
-		return nil, err
-	}
-	var p StudyPlan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w): restore it from a copy; the results beside it are whole without it: llem compare %s", path, err, dir)
-	}
-	if major(p.SchemaVersion) != major(SchemaVersion) {
-		return nil, fmt.Errorf("%s has schema_version %q and this llem reads %s: use the llem that wrote it", path, p.SchemaVersion, SchemaVersion)
-	}
-	for i, r := range p.Runs {
-		if r[0] < 1 || r[1] < 1 || r[1] > len(p.Points) {
-			return nil, fmt.Errorf("%s is damaged: run %d is of point %d in cycle %d, and there are %d points", path, i+1, r[1], r[0], len(p.Points))
-		}
-	}
-	return &p, nil
 }
