@@ -134,7 +134,7 @@ func onlyDir(t *testing.T, parent string) string {
 func (h *host) hold(e real, r *result.Record) {
 	t := h.t
 	t.Helper()
-	if r.Status != result.Completed || r.Engine.Name != e.name || r.Engine.Version == "" || !strings.HasPrefix(r.Engine.ToldBy, "label") {
+	if r.Status != result.Completed || r.Engine.Name != e.name || r.Engine.Version == nil || !strings.HasPrefix(r.Engine.ToldBy, "label") {
 		t.Errorf("%s: %s, engine %+v", e.name, r.Status, r.Engine)
 	}
 	if r.EnergyTotalJ == nil || *r.EnergyTotalJ <= 0 || r.Energy.URepeatabilityJ == nil {

@@ -62,7 +62,8 @@ func (c *pullCmd) Run(a *app) error {
 		return err
 	}
 	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr), phase: measure.Preflight.String()}
-	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: watch}
+	key, headers := credentials()
+	r := &harness.Runner{APIKey: key, Headers: headers, OpenGPUs: openGPUs, Log: a.log, Observer: watch}
 	if slices.ContainsFunc(list, func(e study.Experiment) bool { return e.Engine.Endpoint == "" }) {
 		d, err := docker.Open(a.ctx, a.log)
 		if err != nil {

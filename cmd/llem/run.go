@@ -31,6 +31,7 @@ type runCmd struct {
 	Image         *string    `help:"Container image of the engine." placeholder:"IMAGE"`
 	BaseURL       *string    `name:"base-url" help:"Address of a server that already runs on this host, instead of an image." placeholder:"URL"`
 	Engine        *string    `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	ServedModel   *string    `help:"What the server calls the model, where that is another name than --model." placeholder:"NAME"`
 	Model         *string    `help:"Model to run." placeholder:"MODEL"`
 	GPUs          *string    `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
 	EnergyBackend *string    `predictor:"backend" help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
@@ -64,6 +65,7 @@ func (c *runCmd) sets() ([]study.Set, error) {
 	add("engine.image", c.Image, "--image")
 	add("engine.endpoint", c.BaseURL, "--base-url")
 	add("engine.name", c.Engine, "--engine")
+	add("engine.served_model", c.ServedModel, "--served-model")
 	add("model", fromHere(c.Model), "--model")
 	add("gpus", c.GPUs, "--gpus")
 	add("energy.backend", c.EnergyBackend, "--energy-backend")
@@ -80,8 +82,13 @@ func environ() ([]study.Set, error) {
 		return nil, usageError{err}
 	}
 	for i := range env {
-		if env[i].Path == "model" {
+		switch env[i].Path {
+		case "model":
 			env[i].Value = *fromHere(&env[i].Value)
+		case "engine.api_key_file", "engine.headers_file":
+			if abs, err := filepath.Abs(env[i].Value); err == nil {
+				env[i].Value = abs
+			}
 		}
 	}
 	return env, nil
@@ -155,7 +162,9 @@ func (c *runCmd) onlyStudies() error {
 // already runs needs no Docker.
 func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, closed func(), err error) {
 	token := hfToken()
+	key, headers := credentials()
 	r = &harness.Runner{
+		APIKey: key, Headers: headers,
 		OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: watch, HFToken: token != "", From: q.from, SameImage: q.sameImage,
 		Input: study.Redact(q.input), Hurry: a.hurry, WaitGPU: c.WaitGPU,

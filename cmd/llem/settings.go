@@ -41,3 +41,12 @@ func hfToken() string {
 	token, _ := hub.Token()
 	return token
 }
+
+// credentials are the server's key and further headers for it, from the environment.
+// Programs that llem starts do not inherit them.
+func credentials() (key, headers string) {
+	key, headers = os.Getenv("LLEM_API_KEY"), os.Getenv("LLEM_HEADERS")
+	os.Unsetenv("LLEM_API_KEY")
+	os.Unsetenv("LLEM_HEADERS")
+	return key, headers
+}

@@ -52,6 +52,9 @@ func configure(s engine.Spec, token bool) (*container.Config, *container.HostCon
 			Labels: map[string]string{LabelCache: s.Engine},
 		}})
 	}
+	if s.KeyVariable != "" {
+		cfg.Env = append(cfg.Env, s.KeyVariable+"="+string(s.Key))
+	}
 	if token && s.HFTokenFile != "" {
 		cfg.Env = append(cfg.Env, "HF_TOKEN_PATH="+s.HFTokenFile)
 	}

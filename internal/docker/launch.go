@@ -68,15 +68,23 @@ func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, e
 }
 
 // prepare gives the container's user what is its own, before it starts: new
-// caches, and the token, which is secret.
+// caches, and what is secret: the token, the key.
 func (s *server) prepare(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.giveCaches(ctx); err != nil || s.spec.HFTokenFile == "" || s.d.Token == "" {
+	if err := s.giveCaches(ctx); err != nil {
 		return err
 	}
-	return s.giveToken(ctx)
+	if s.spec.HFTokenFile != "" && s.d.Token != "" {
+		if err := s.give(ctx, "its Hugging Face token", s.spec.HFTokenFile, s.d.Token); err != nil {
+			return err
+		}
+	}
+	if s.spec.KeyFile != "" {
+		return s.give(ctx, "its server's key", s.spec.KeyFile, string(s.spec.Key))
+	}
+	return nil
 }
 
 // create outlives an interrupt, so that no container is made of which nobody
@@ -214,7 +222,7 @@ func (s *server) ready(ctx context.Context) error {
 	defer tick.Stop()
 	last := "no answer yet"
 	for {
-		ok, said := question(ctx, ask, s.url+s.spec.ReadyPath)
+		ok, said := question(ctx, ask, s.url+s.spec.ReadyPath, s.spec.Key)
 		if ok && s.running(ctx) {
 			s.info.ReadyAt = time.Now().UTC()
 			return nil
@@ -244,10 +252,13 @@ func (s *server) running(ctx context.Context) bool {
 	return err == nil && got.ContainerJSONBase != nil && got.State != nil && got.State.Running
 }
 
-func question(ctx context.Context, ask *http.Client, url string) (ok bool, said string) {
+func question(ctx context.Context, ask *http.Client, url string, key engine.Secret) (ok bool, said string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false, err.Error()
+	}
+	if key != "" {
+		req.Header.Set("Authorization", engine.Bearer(key))
 	}
 	resp, err := ask.Do(req)
 	if err != nil {
@@ -255,7 +266,7 @@ func question(ctx context.Context, ask *http.Client, url string) (ok bool, said 
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // only the status counts
-	return resp.StatusCode == http.StatusOK, "it answered " + resp.Status
+	return resp.StatusCode == http.StatusOK, fmt.Sprintf("it answered %.100s", resp.Status)
 }
 
 func (s *server) URL() string                { return s.url }

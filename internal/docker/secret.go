@@ -14,38 +14,38 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// giveToken writes the Hugging Face token into the container, as a file that
-// only the container's user may read. It goes through the daemon's archive call
+// give writes a secret into the container, as a file that only the container's user
+// may read. It goes through the daemon's archive call
 // and not by a mount: a process without capabilities cannot read a 0600 file of
 // another user, whoever it is, and nothing is left on the host when llem is
 // killed.
-func (s *server) giveToken(ctx context.Context) error {
+func (s *server) give(ctx context.Context, what, at, secret string) error {
 	uid, gid, err := s.user(ctx)
 	if err != nil {
 		return err
 	}
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	dir, name := path.Split(strings.TrimPrefix(s.spec.HFTokenFile, "/"))
+	dir, name := path.Split(strings.TrimPrefix(at, "/"))
 	made := ""
 	for _, part := range strings.Split(strings.TrimSuffix(dir, "/"), "/") {
 		made += part + "/"
 		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: made, Mode: 0o755}); err != nil {
-			return fmt.Errorf("pack the token: %w", err)
+			return fmt.Errorf("pack %s: %w", what, err)
 		}
 	}
-	token := []byte(s.d.Token)
-	if err := w.WriteHeader(&tar.Header{Name: dir + name, Mode: 0o400, Uid: uid, Gid: gid, Size: int64(len(token))}); err != nil {
-		return fmt.Errorf("pack the token: %w", err)
+	text := []byte(secret)
+	if err := w.WriteHeader(&tar.Header{Name: dir + name, Mode: 0o400, Uid: uid, Gid: gid, Size: int64(len(text))}); err != nil {
+		return fmt.Errorf("pack %s: %w", what, err)
 	}
-	if _, err := w.Write(token); err != nil {
-		return fmt.Errorf("pack the token: %w", err)
+	if _, err := w.Write(text); err != nil {
+		return fmt.Errorf("pack %s: %w", what, err)
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("pack the token: %w", err)
+		return fmt.Errorf("pack %s: %w", what, err)
 	}
 	if err := s.d.c.CopyToContainer(ctx, s.id, "/", &b, container.CopyToContainerOptions{}); err != nil {
-		return fmt.Errorf("give the container its Hugging Face token: %w", err)
+		return fmt.Errorf("give the container %s: %w", what, err)
 	}
 	return nil
 }

@@ -115,8 +115,8 @@ llamacpp:requests_deferred 1
 	// One that ran before: of its models the loaded one counts.
 	"an ollama of somebody's": {"ollama", map[string]string{
 		"GET /v1/models": `{"data":[{"id":"newest:latest","owned_by":"library"}]}`,
-		"GET /api/ps":    `{"models":[{"name":"loaded:1b","context_length":9},{"name":"other:1b","context_length":8}]}`,
-	}, Info{Engine: "ollama", Model: "loaded:1b", ContextLength: 9}, nil},
+		"GET /api/ps":    `{"models":[{"name":"loaded:1b","context_length":9},{"name":"newest:latest","context_length":8}]}`,
+	}, Info{Engine: "ollama", Model: "newest:latest", ContextLength: 8}, nil},
 	// Its model is owned by itself, and any name but "tgi" asks for an adapter.
 	"tgi": {"tgi", map[string]string{
 		"GET /v1/models": `{"object":"list","data":[{"id":"/models/m","object":"model","created":0,"owned_by":"/models/m"}]}`,
@@ -160,7 +160,7 @@ func TestServersOwnAccounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			url := (&standin{routes: c.routes}).serve(t)
-			info, err := e.(Prober).Probe(t.Context(), Address{URL: url})
+			info, err := e.(Prober).Probe(t.Context(), Address{URL: url}, "")
 			if diff := cmp.Diff(c.info, info); diff != "" || err != nil {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}

@@ -15,7 +15,7 @@ import (
 
 // questions are everything that llem asks a server, by what it is for.
 var questions = map[string]func(ctx context.Context, at Address) error{
-	"tell": func(ctx context.Context, at Address) error { _, _, err := Tell(ctx, at); return err },
+	"tell": func(ctx context.Context, at Address) error { _, err := Look(ctx, at, false); return err },
 	"vllm": probing("vllm"), "sglang": probing("sglang"), "llamacpp": probing("llamacpp"),
 	"ollama": probing("ollama"), "tgi": probing("tgi"), "lmdeploy": probing("lmdeploy"), "transformers": probing("transformers"),
 	"tensorrt": probing("tensorrt-llm"), "reference": probing("reference"),
@@ -46,7 +46,7 @@ func probing(name string) func(context.Context, Address) error {
 		if err != nil {
 			return err
 		}
-		_, err = e.(Prober).Probe(ctx, at)
+		_, err = e.(Prober).Probe(ctx, at, "")
 		return err
 	}
 }
@@ -107,7 +107,7 @@ func TestRedirectsOfAServerToItselfAreFollowed(t *testing.T) {
 	if _, err := vllm.CountTokens(t.Context(), at, "m", "text"); err == nil {
 		t.Error("a prompt was sent twice")
 	}
-	if _, err := vllm.Probe(t.Context(), at); err == nil {
+	if _, err := vllm.Probe(t.Context(), at, ""); err == nil {
 		t.Error("a circle has no end")
 	}
 }

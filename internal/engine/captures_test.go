@@ -138,14 +138,18 @@ func account(t *testing.T, name string, routes map[string]string) (i Info, c Cou
 		t.Fatal(err)
 	}
 	url := (&standin{routes: routes}).serve(t)
-	if i, err = e.(Prober).Probe(t.Context(), Address{URL: url}); err != nil {
+	if i, err = e.(Prober).Probe(t.Context(), Address{URL: url}, ""); err != nil {
 		t.Error(err)
 	}
 	if c, err = e.(Counter).Counters(t.Context(), Address{URL: url}); err != nil {
 		t.Error(err)
 	}
-	if told, _, err := Tell(t.Context(), Address{URL: url}); told != name {
-		t.Errorf("the server is told to be %q (%v), want %s", told, err, name)
+	seen, err := Look(t.Context(), Address{URL: url}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told, _, doubt := seen.Tell(); told != name || doubt != "" {
+		t.Errorf("the server is told to be %q (%s), want %s", told, doubt, name)
 	}
 	return i, c
 }

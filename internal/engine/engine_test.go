@@ -113,7 +113,7 @@ const told = `{"data":[{"id":"reference/tiny","parameters_total":10,"parameters_
 "text_token_low":32,"text_token_high":127,"vocab_size":272,"hidden_size":4,"num_layers":3,"num_heads":2,"head_dim":2}]}`
 
 func TestProbe(t *testing.T) {
-	got, err := reference{}.Probe(t.Context(), Address{URL: server(t, map[string]string{"GET /version": `{"version":"1.2"}`, "GET /v1/models": told})})
+	got, err := reference{}.Probe(t.Context(), Address{URL: server(t, map[string]string{"GET /version": `{"version":"1.2"}`, "GET /v1/models": told})}, "")
 	want := Info{
 		Version: "1.2", Model: "reference/tiny", ParametersTotal: 10, ParametersNonEmbedding: 8, DType: "float32",
 		ContextLength: 99, TextLow: 32, TextHigh: 127, Vocabulary: 272, ByteLevel: true, HiddenSize: 4, Layers: 3, AttentionHeads: 2, HeadDim: 2, SyncRoute: true,
@@ -126,7 +126,7 @@ func TestProbe(t *testing.T) {
 		"garbage":    {"GET /version": "<html>", "GET /v1/models": told},
 		"no model":   {"GET /version": "{}", "GET /v1/models": `{"data":[]}`},
 	} {
-		if _, err := (reference{}).Probe(t.Context(), Address{URL: server(t, answers)}); err == nil || !strings.Contains(err.Error(), "http://") {
+		if _, err := (reference{}).Probe(t.Context(), Address{URL: server(t, answers)}, ""); err == nil || !strings.Contains(err.Error(), "http://") {
 			t.Errorf("%s: error %v, want one that names the address", name, err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestQuestionsEndWithTheirContext(t *testing.T) {
 	url := server(t, map[string]string{"GET /version": "hang", "POST /sync": "hang", "GET /metrics": "hang"})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, probed := reference{}.Probe(ctx, Address{URL: url})
+	_, probed := reference{}.Probe(ctx, Address{URL: url}, "")
 	_, counted := reference{}.Counters(ctx, Address{URL: url})
 	for _, err := range []error{probed, counted, reference{}.Sync(ctx, Address{URL: url})} {
 		if !errors.Is(err, context.DeadlineExceeded) {

@@ -26,17 +26,19 @@ var llamacpp = &openai{
 		name:    `llama\.cpp|llamacpp`,
 	},
 	spec: llamacppSpec,
+	key:  keyed{variable: "LLAMA_API_KEY", file: "api-key-file", flags: []string{"api-key"}},
 	// A slot keeps its last prompt; without this the shared first token of two
 	// prompts would be one less to compute.
 	// Its own cuts are top_k 40, top_p 0.95 and min_p 0.05.
 	body: map[string]any{"cache_prompt": false, "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0},
 	// It says that it keeps a connection and closes it after each stream: what is
 	// sent on it meanwhile is lost.
-	oneShot:   true,    // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
-	reset:     noCache, // see body
-	tokenizer: llamacppTokenizer,
-	owners:    []string{"llamacpp"},
-	metrics:   "/metrics",
+	oneShot:        true,    // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
+	reset:          noCache, // see body
+	tokenizer:      llamacppTokenizer,
+	owners:         []string{"llamacpp"},
+	metrics:        "/metrics",
+	countsWhenTold: true,
 	counts: []metric{
 		{of: Running, names: []string{"llamacpp:requests_processing"}},
 		{of: Waiting, names: []string{"llamacpp:requests_deferred"}},
@@ -159,6 +161,9 @@ func llamacppProps(ctx context.Context, at Address, i *Info) error {
 	if err := getJSON(ctx, at, "/props", &p); err != nil {
 		return err
 	}
-	i.Version, i.ContextLength = p.Build, p.Settings.Context
+	if p.Build == "" && p.Settings.Context == 0 {
+		return fmt.Errorf("%s/props is not that of llama.cpp", at)
+	}
+	i.Version, i.ContextLength = version(p.Build), p.Settings.Context
 	return nil
 }

@@ -20,12 +20,14 @@ var lmdeploy = &openai{
 		name:    `lmdeploy`,
 	},
 	spec: lmdeploySpec,
+	key:  keyed{flags: []string{"api-keys"}},
 	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}, // its top_k is 40, and it refuses -1
 	// Its completions have no field for the fewest tokens; ignore_eos is enough.
 	owners: []string{"lmdeploy"},
 	// Served by default from 0.11 on. The gauges of running and waiting requests and
 	// of the cache are brought up to date every ten seconds, not when they are read.
-	metrics: "/metrics",
+	metrics:        "/metrics",
+	countsWhenTold: true,
 	counts: []metric{
 		{of: PromptTokens, names: []string{"lmdeploy:prompt_tokens_total"}},
 		{of: OutputTokens, names: []string{"lmdeploy:generation_tokens_total"}},

@@ -103,10 +103,13 @@ func ollamaLoaded(ctx context.Context, at Address, i *Info) error {
 	if err := getJSON(ctx, at, "/api/ps", &ps); err != nil {
 		return err
 	}
-	i.Engine = "ollama"           // its owned_by is the namespace of the model
-	for n, m := range ps.Models { // that of Load, else the first that is loaded
-		if name, _, _ := strings.Cut(m.Name, ":"); name == ollamaModel || n == 0 {
-			i.Model, i.ContextLength = m.Name, m.Context
+	if ps.Models == nil {
+		return fmt.Errorf("%s/api/ps is not that of Ollama", at)
+	}
+	i.Engine = "ollama" // its owned_by is the namespace of the model
+	for _, m := range ps.Models {
+		if m.Name == i.Model || m.Name == i.Model+":latest" {
+			i.ContextLength = m.Context
 		}
 	}
 	return nil

@@ -23,14 +23,17 @@ type openai struct {
 	// own, or take the model's (generation_config.json), and would be asked for
 	// unequal work.
 	body       map[string]any
+	key        keyed
 	oneShot    bool // it closes a connection after each stream, and says that it keeps it
 	continuous bool // usage can be had with every chunk
 
 	owners  []string // what /v1/models says of who owns the model
 	version []string // routes whose answer has a version, the newest servers' first; none: it does not tell
 	metrics string   // route; empty: it has none in Prometheus' format
-	counts  []metric
-	reset   func(ctx context.Context, at Address) (how string, err error) // empties the prefix cache; nil: it cannot be
+	// countsWhenTold says that its servers show metrics only where their flags ask for it.
+	countsWhenTold bool
+	counts         []metric
+	reset          func(ctx context.Context, at Address) (how string, err error) // empties the prefix cache; nil: it cannot be
 	// tokenizer is its route that counts a text's tokens; nil: it has none, or none that
 	// is known here.
 	tokenizer *tokenizer
@@ -68,40 +71,47 @@ func (o *openai) Client(at Address, c ClientOptions) load.Client {
 
 // models is an answer of /v1/models, with what some servers add to OpenAI's.
 type models struct {
-	Data []struct {
-		ID            string `json:"id"`
-		OwnedBy       string `json:"owned_by"`
-		ContextLength int    `json:"max_model_len"`
-		Total         int64  `json:"parameters_total"`
-		NonEmbedding  int64  `json:"parameters_non_embedding"`
-		Active        int64  `json:"parameters_active"` // of a mixture of experts
-		DType         string `json:"dtype"`
-		Vocabulary    int    `json:"vocab_size"`
-		Hidden        int    `json:"hidden_size"`
-		Layers        int    `json:"num_layers"`
-		Heads         int    `json:"num_heads"`
-		HeadDim       int    `json:"head_dim"`
-	} `json:"data"`
+	Data []modelInfo `json:"data"`
 }
 
-// Probe asks /v1/models, and the engine's own routes.
-func (o *openai) Probe(ctx context.Context, at Address) (Info, error) {
+// of is what the list says of a model; empty: of the first.
+func (m models) of(model string) modelInfo {
+	i := 0
+	if model != "" {
+		i = slices.IndexFunc(m.Data, func(d modelInfo) bool { return d.ID == model })
+	}
+	if i < 0 || i >= len(m.Data) {
+		return modelInfo{ID: model}
+	}
+	return m.Data[i]
+}
+
+type modelInfo struct {
+	ID            string `json:"id"`
+	OwnedBy       string `json:"owned_by"`
+	ContextLength int    `json:"max_model_len"`
+	Total         int64  `json:"parameters_total"`
+	NonEmbedding  int64  `json:"parameters_non_embedding"`
+	Active        int64  `json:"parameters_active"` // of a mixture of experts
+	DType         string `json:"dtype"`
+	Vocabulary    int    `json:"vocab_size"`
+	Hidden        int    `json:"hidden_size"`
+	Layers        int    `json:"num_layers"`
+	Heads         int    `json:"num_heads"`
+	HeadDim       int    `json:"head_dim"`
+}
+
+// Probe asks /v1/models, of it for a served model, and the engine's own routes.
+func (o *openai) Probe(ctx context.Context, at Address, model string) (Info, error) {
 	var m models
-	if err := getJSON(ctx, at, "/v1/models", &m); err != nil {
+	if err := getJSON(ctx, at, "/v1/models", &m); err != nil && !(o.name == OpenAI && unlisted(err)) {
 		return Info{}, err
 	}
-	if len(m.Data) == 0 {
+	if len(m.Data) == 0 && o.name != OpenAI {
 		return Info{}, fmt.Errorf("%s/v1/models lists no model", at)
 	}
-	d := m.Data[0]
-	var served []string
-	if len(m.Data) > 1 {
-		for _, m := range m.Data {
-			served = append(served, m.ID)
-		}
-	}
+	d := m.of(model)
 	i := Info{
-		Served: served,
 		Engine: owner(d.OwnedBy), Model: d.ID, ContextLength: d.ContextLength, DType: d.DType,
 		ParametersTotal: d.Total, ParametersNonEmbedding: d.NonEmbedding, ParametersActive: d.Active,
 		Vocabulary: d.Vocabulary, HiddenSize: d.Hidden, Layers: d.Layers, AttentionHeads: d.Heads, HeadDim: d.HeadDim,
@@ -109,7 +119,7 @@ func (o *openai) Probe(ctx context.Context, at Address) (Info, error) {
 	for _, route := range o.version {
 		var v struct{ Version string }
 		if err := getJSON(ctx, at, route, &v); err == nil { // an imitation may not have it
-			i.Version = v.Version
+			i.Version = version(v.Version)
 			break
 		}
 	}

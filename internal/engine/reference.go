@@ -44,7 +44,7 @@ func (reference) Spec(e study.Experiment, h Host) (Spec, error) {
 }
 
 func (reference) Traits() Traits {
-	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Versions: "this one"}
+	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Words: true, Versions: "this one"}
 }
 
 func (reference) Client(at Address, o ClientOptions) load.Client {
@@ -55,7 +55,7 @@ func (reference) Client(at Address, o ClientOptions) load.Client {
 }
 
 // Probe reads /version and /v1/models.
-func (reference) Probe(ctx context.Context, at Address) (Info, error) {
+func (reference) Probe(ctx context.Context, at Address, _ string) (Info, error) {
 	var v struct{ Version string }
 	if err := getJSON(ctx, at, "/version", &v); err != nil {
 		return Info{}, err
@@ -84,7 +84,7 @@ func (reference) Probe(ctx context.Context, at Address) (Info, error) {
 	}
 	m := models.Data[0]
 	return Info{
-		Version: v.Version, Model: m.ID, ParametersTotal: m.Total, ParametersNonEmbedding: m.NonEmbedding,
+		Version: version(v.Version), Model: m.ID, ParametersTotal: m.Total, ParametersNonEmbedding: m.NonEmbedding,
 		DType: m.DType, ContextLength: m.ContextLength, TextLow: m.TextLow, TextHigh: m.TextHigh, Vocabulary: m.Vocabulary,
 		HiddenSize: m.Hidden, Layers: m.Layers, AttentionHeads: m.Heads, HeadDim: m.HeadDim, SyncRoute: true, ByteLevel: true,
 	}, nil

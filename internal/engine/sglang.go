@@ -20,6 +20,7 @@ var sglang = &openai{
 		name:    `(^|/)sglang$`,
 	},
 	spec: sglangSpec,
+	key:  keyed{flags: []string{"api-key"}},
 	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would add a penalty to the logits of every step.
@@ -29,7 +30,8 @@ var sglang = &openai{
 	version:    []string{"/server_info", "/get_server_info"}, // the second is the first's name in older servers
 	// Its gauges of running and waiting requests keep what the last batch had for up
 	// to 30 s after it: an idle server would not look idle.
-	metrics: "/metrics",
+	metrics:        "/metrics",
+	countsWhenTold: true,
 	counts: []metric{
 		{of: PromptTokens, names: []string{"sglang:prompt_tokens_total"}},
 		{of: OutputTokens, names: []string{"sglang:generation_tokens_total"}},

@@ -9,7 +9,7 @@ import (
 )
 
 // engines is the table: one row an engine.
-var engines = []Engine{vllm, sglang, tensorrt, llamacpp, ollama, tgi, lmdeploy, transformers, reference{}}
+var engines = []Engine{vllm, sglang, tensorrt, llamacpp, ollama, tgi, lmdeploy, transformers, reference{}, anyServer}
 
 // dialects are the engines that speak OpenAI's API.
 func dialects() []*openai {

@@ -31,7 +31,8 @@ var tensorrt = &openai{
 	// /metrics is JSON. This route is there where the server's own configuration
 	// says return_perf_metrics. Its gauges of running and waiting requests are of
 	// the last iteration and not of now, so that an idle server may show some.
-	metrics: "/prometheus/metrics",
+	metrics:        "/prometheus/metrics",
+	countsWhenTold: true,
 	counts: []metric{
 		{of: PromptTokens, names: []string{"trtllm_prompt_tokens_total"}},
 		{of: OutputTokens, names: []string{"trtllm_generation_tokens_total"}},

@@ -24,6 +24,7 @@ var tgi = &openai{
 		name:    `text-generation-inference|(^|/)tgi$`,
 	},
 	spec:    tgiSpec,
+	key:     keyed{variable: "API_KEY", flags: []string{"api-key"}},
 	metrics: "/metrics",
 	// Its prefill and decode times are of batches, not of requests.
 	counts: []metric{
@@ -116,9 +117,9 @@ func tgiInfo(ctx context.Context, at Address, i *Info) error {
 	if err := getJSON(ctx, at, "/info", &info); err != nil {
 		return err
 	}
-	if strings.HasPrefix(info.Router, "text-generation-router") {
-		i.Engine = "tgi"
+	if !strings.HasPrefix(info.Router, "text-generation-router") {
+		return fmt.Errorf("%s/info is not that of TGI", at)
 	}
-	i.Model, i.Version, i.ContextLength = "tgi", info.Version, info.Context
+	i.Engine, i.Model, i.Version, i.ContextLength = "tgi", "tgi", version(info.Version), info.Context
 	return nil
 }

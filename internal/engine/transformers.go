@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -79,6 +80,9 @@ func transformersVersions(ctx context.Context, at Address, i *Info) error {
 	var v struct{ Version, Transformers, Torch string }
 	if err := getJSON(ctx, at, "/version", &v); err != nil {
 		return err
+	}
+	if v.Transformers == "" {
+		return fmt.Errorf("%s/version is not that of images/transformers", at)
 	}
 	i.Version = v.Version + " (transformers " + v.Transformers + ", torch " + v.Torch + ")"
 	i.SyncRoute = true

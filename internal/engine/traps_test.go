@@ -107,7 +107,7 @@ func TestProbesOfServersThatSayNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.(Prober).Probe(t.Context(), Address{URL: (&standin{routes: c.routes}).serve(t)}); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := e.(Prober).Probe(t.Context(), Address{URL: (&standin{routes: c.routes}).serve(t)}, ""); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
 	}
@@ -116,7 +116,7 @@ func TestProbesOfServersThatSayNothing(t *testing.T) {
 // What a server owns up to settles what it is.
 func TestAContradictionIsSeen(t *testing.T) {
 	url := (&standin{routes: map[string]string{"GET /v1/models": `{"data":[{"id":"m","owned_by":"sglang"}]}`}}).serve(t)
-	info, err := vllm.Probe(t.Context(), Address{URL: url})
+	info, err := vllm.Probe(t.Context(), Address{URL: url}, "")
 	if err != nil || info.Engine != "sglang" || Confirm("vllm", "name", info) == nil {
 		t.Errorf("%+v, %v", info, err)
 	}

@@ -27,6 +27,8 @@ type Traits struct {
 	IgnoreEOS bool // an answer can be made to go on to its planned length
 	Dummy     bool // its weights are always drawn, never loaded
 	OwnNames  bool // a model's name means something to the engine alone
+	Words     bool // its server tells the vocabulary of its model
+	Running   bool // of servers that already run: llem starts none
 	// Upstream is the repository of the engine's own images, which a bare engine
 	// name stands for; empty: there is none.
 	Upstream string
@@ -47,7 +49,8 @@ type Loader interface {
 
 // Prober is an engine that can say what its server is. By assertion.
 type Prober interface {
-	Probe(ctx context.Context, at Address) (Info, error)
+	// Probe asks about a model by its served name; empty: the first that is listed.
+	Probe(ctx context.Context, at Address, model string) (Info, error)
 }
 
 // Syncer is an engine with a route that returns when the device is idle.
@@ -154,6 +157,11 @@ type Spec struct {
 	GPUs         []string // UUIDs; empty: no GPU request
 	// HFTokenFile is where the Hugging Face token is mounted; empty: not given.
 	HFTokenFile string
+	// Key is the key that the server asks for; KeyVariable or KeyFile is how the
+	// container is given it, or neither where engine.env or engine.args do.
+	Key         Secret `json:",omitempty"`
+	KeyVariable string `json:",omitempty"`
+	KeyFile     string `json:",omitempty"`
 	Container   study.Container
 	// Run, Lock, Experiment, PID and Name label the container. Filled by the
 	// harness. Lock is the file that the run holds while it lives.
@@ -203,8 +211,7 @@ const (
 type Info struct {
 	Engine                 string // the engine that it says it is, by our name for it
 	Version                string
-	Model                  string   // served name
-	Served                 []string // all, where there are several
+	Model                  string // by which requests ask for it
 	ParametersTotal        int64
 	ParametersNonEmbedding int64 // without input embeddings and without lm_head
 	ParametersActive       int64

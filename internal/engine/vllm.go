@@ -20,6 +20,7 @@ var vllm = &openai{
 		name:    `vllm-openai|vllm-cpu|(^|/)vllm$`,
 	},
 	spec: vllmSpec,
+	key:  keyed{variable: "VLLM_API_KEY", flags: []string{"api-key"}},
 	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would mask logits in every step.

@@ -72,7 +72,7 @@ func (x *run) counters(ctx context.Context) engine.Counters {
 	}
 	got, err := c.Counters(ctx, x.at())
 	if err != nil {
-		x.Log.Warn("read the server's counters", "error", err)
+		x.Log.Warn("read the server's counters", "error", x.hidden(err))
 		return nil
 	}
 	return got

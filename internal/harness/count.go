@@ -68,7 +68,7 @@ func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int)
 	asking.Wait()
 	err := context.Cause(ctx)
 	if err != nil && !errors.Is(err, engine.ErrNoCount) {
-		x.Log.Debug("the server counts no tokens", "error", err)
+		x.Log.Debug("the server counts no tokens", "error", x.hidden(err))
 	}
 	return err == nil
 }

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -28,7 +27,9 @@ func (endpoint) Stop(context.Context) error                      { return nil }
 func (endpoint) Kill(context.Context) error                      { return nil }
 
 // address is where a server of this run is, with what is sent to it.
-func (x *run) address(url string) engine.Address { return engine.Address{URL: url} }
+func (x *run) address(url string) engine.Address {
+	return engine.Address{URL: url, Header: x.sent.header, KeyFrom: x.sent.from}
+}
 
 // at is the address of the server that is measured.
 func (x *run) at() engine.Address { return x.address(x.server.URL()) }
@@ -45,24 +46,82 @@ func (x *run) findEndpoint(ctx context.Context) error {
 			return err
 		}
 	}
-	told, how, err := engine.Tell(ctx, x.address(at))
-	if err != nil && x.place != nil && !errors.Is(err, engine.ErrUnknown) { // it may be back, and the study waits
+	seen, err := engine.Look(ctx, x.address(at), x.exp.Engine.Name == engine.OpenAI)
+	switch {
+	case err != nil && x.place != nil && !engine.Refused(err): // it may be back, and the study waits
 		return fault(HostFault, "engine.endpoint: %w", passing{err})
+	case err != nil:
+		return fault(ConfigFault, "engine.endpoint: %w", err)
 	}
-	name := x.exp.Engine.Name
-	if name == "" {
-		if err != nil {
-			return fault(ConfigFault, "engine.endpoint: %w", err)
-		}
-		name, x.how = told, how
-	}
-	if x.eng, err = engine.Lookup(name); err != nil {
+	if err := x.tell(seen); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
 	}
-	if told != "" && told != x.eng.Name() {
-		return fault(ConfigFault, "the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", x.eng.Name(), told, how, at)
+	if err := x.pick(seen); err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
 	}
 	return nil
+}
+
+// tell finds the engine of a server that already runs. One that shows none of the
+// engine that it is said to be is refused; one that does not show all, doubted.
+func (x *run) tell(seen *engine.Seen) (err error) {
+	name, doubt := x.exp.Engine.Name, ""
+	if name == "" {
+		name, x.how, doubt = seen.Tell()
+	}
+	if x.eng, err = engine.Lookup(name); err != nil {
+		return err
+	}
+	if err := seen.Refuse(x.eng); err != nil {
+		return err
+	}
+	if x.exp.Engine.Name != "" {
+		doubt = seen.Doubt(x.eng)
+	}
+	switch {
+	case doubt == "":
+	case x.eng.Name() == engine.OpenAI:
+		x.warn("engine_not_confirmed", "%s: it is measured as any server with OpenAI's API", doubt)
+	default:
+		x.warn("engine_not_confirmed", "%s, which every server of %s has", doubt, x.eng.Name())
+	}
+	return nil
+}
+
+// pick finds the model to measure among those of the server.
+func (x *run) pick(seen *engine.Seen) (err error) {
+	x.listed = seen.Models
+	find := seen.Choose
+	if !x.running() {
+		find = seen.Launched
+	}
+	if x.served, err = find(x.exp.Model, x.exp.Engine.ServedModel); err != nil {
+		return err
+	}
+	if x.exp.Model == "" { // it is the experiment's from here on, as if it had been named
+		x.exp.Model = x.served.ID
+	}
+	loaded := ""
+	if x.served.Loaded != "" && x.served.Loaded != x.served.ID {
+		loaded = " (loaded from " + x.served.Loaded + ")"
+	}
+	switch x.served.By {
+	case engine.ByUnlisted:
+		x.warn("model_not_confirmed", "the server lists no models (%v): that it serves %s is nobody's word but the configuration's", seen.Unlisted, x.served.ID)
+	case engine.ByName, engine.ByRoot, engine.ByKey:
+		x.warn("model_not_confirmed", "model is %s, and the server calls what was measured %s%s%s", x.exp.Model, x.served.ID, loaded, alikeBy[x.served.By])
+	}
+	if x.served.By == engine.ByRoot {
+		x.warnings[len(x.warnings)-1].Severity = measure.Note
+	}
+	return nil
+}
+
+// alikeBy says why two names were taken for one model's.
+var alikeBy = map[string]string{
+	engine.ByRoot: ": it is the same by what it was loaded from",
+	engine.ByName: ": they are taken for the same by the last part of their names",
+	engine.ByKey:  ", as engine.served_model says; parameters and FLOPs are those of model",
 }
 
 // onThisHost refuses a server whose GPUs cannot be those that are read here.

@@ -31,7 +31,7 @@ func (nothing) Describe(context.Context) DaemonInfo { return DaemonInfo{} }
 // atEndpoint runs a quick experiment on a server that already runs.
 func atEndpoint(t *testing.T, url, text string) (Outcome, []string, error) {
 	t.Helper()
-	file := fmt.Sprintf("model: reference/tiny\noutput: {dir: %q}\nengine: {endpoint: \"%s\"}\n%s%s", t.TempDir(), url, small, text)
+	file := fmt.Sprintf("model: reference/tiny\noutput: {dir: %q}\nengine: {served_model: m, endpoint: \"%s\"}\n%s%s", t.TempDir(), url, small, text)
 	e, err := study.Decode("test.yaml", []byte(file), study.Options{Quick: true})
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,8 @@ type Runner struct {
 	Version        string
 	CacheDir       string // of baselines
 	HFToken        bool   // the launcher holds a Hugging Face token to mount
+	APIKey         string // of the variable LLEM_API_KEY; stands above engine.api_key_file
+	Headers        string // of LLEM_HEADERS, in the same way
 	WaitGPU        bool   // wait until GPUs are free instead of refusing
 
 	// From is the record of a run that is done again: what differs from it is said.
@@ -80,6 +82,9 @@ type run struct {
 	daemon     DaemonInfo
 	how        string // how the engine was told from the image
 	eng        engine.Engine
+	sent       credentials      // with every request
+	served     engine.Match     // the server's model that is measured
+	listed     []engine.Served  // all that it lists
 	model      engine.Model     // of the model, on this host
 	vocabulary *load.Vocabulary // of the model; nil: unknown
 	sized      *sized           // parameters of the model; nil: not looked for

@@ -54,10 +54,10 @@ func TestADeathIsToldWhereverItComes(t *testing.T) {
 		{name: "as it is asked what it is", path: "/version"},
 		{name: "in the warmup", path: "/v1/completions", after: 2},
 		{name: "in the thermal floor", phase: "thermal_floor"},
-		{name: "as connections are opened", path: "/v1/models", after: 1},
+		{name: "as connections are opened", path: "/v1/models", after: 2},
 		{name: "in the window", path: "/v1/completions", after: warmed + 2, window: true},
 		{name: "after whole answers, at its sync route", path: "/sync", window: true},
-		{name: "after whole answers, at its counters", path: "/metrics", after: 1, window: true},
+		{name: "after whole answers, at its counters", path: "/metrics", after: 2, window: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

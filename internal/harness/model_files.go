@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -17,6 +18,9 @@ import (
 // synthetic prompts are drawn from. A name that the engine gives meaning to is
 // its own to find.
 func (x *run) findFiles(ctx context.Context) error {
+	if x.running() {
+		return x.servedFiles(ctx)
+	}
 	if x.eng.Traits().OwnNames && !hub.IsPath(x.exp.Model) {
 		return nil
 	}
@@ -46,6 +50,56 @@ func (x *run) findFiles(ctx context.Context) error {
 	}
 	x.vocabulary = vocabulary(v)
 	return nil
+}
+
+// servedFiles looks for the files of a model that a server already has: they are for
+// synthetic prompts, parameters and FLOPs alone. Text needs none of them, and nobody is
+// asked for what is not on this host.
+func (x *run) servedFiles(ctx context.Context) error {
+	synthetic := x.exp.Workload.Source == "synthetic"
+	m, err := x.servedModel(ctx, synthetic)
+	switch {
+	case err == nil && !x.planned:
+		x.count(ctx, m)
+	case err != nil:
+		x.sized = &sized{err: err}
+	}
+	if !synthetic || x.eng.Traits().Words {
+		return nil
+	}
+	if err == nil {
+		var v hub.Vocabulary
+		if v, err = m.Vocabulary(); err == nil {
+			x.vocabulary = vocabulary(v)
+			return nil
+		}
+	}
+	if f := hubFault(err); KindOf(f) == HostFault && errors.Is(err, hub.ErrUnreachable) {
+		return f
+	}
+	return &Fault{Kind: ConfigFault, Err: noWords(x.exp.Model, err)}
+}
+
+// servedModel finds a served model's files, or downloads the small ones for synthetic
+// prompts where its engine names models as the hub does. What a server calls a model
+// that nobody named is no name of the hub's.
+func (x *run) servedModel(ctx context.Context, synthetic bool) (hub.Model, error) {
+	if x.served.By == engine.ByOnly {
+		return hub.Model{}, fmt.Errorf("no model was named, and what the server calls it (%s) names no files: set model to its folder or its id on the hub", x.served.ID)
+	}
+	own := x.eng.Traits().OwnNames && !hub.IsPath(x.exp.Model)
+	switch {
+	case own && !strings.Contains(x.exp.Model, "/"):
+		return hub.Model{}, fmt.Errorf("%s is the server's own name of its model and names no files: set model to its folder or its id on the hub, and engine.served_model to this", x.exp.Model)
+	case own || !synthetic:
+		return hub.Find(ctx, hub.Options{Model: x.exp.Model, Revision: x.revision()})
+	}
+	return x.fetchModel(ctx)
+}
+
+// noWords says what synthetic prompts lack.
+func noWords(model string, why error) error {
+	return fmt.Errorf("synthetic prompts are drawn from the words of the model's tokenizer, and those of %s are not known (%w): set model to a folder or an id of the hub that has its tokenizer, or send text, which needs none: workload.source: FILE.jsonl", model, why)
 }
 
 // fetchModel finds the model, and downloads it where it may and must be. Of one
@@ -119,7 +173,7 @@ func (x *run) wordsOf() (load.Vocabulary, error) {
 		return load.Bytes(i.TextLow, i.TextHigh, i.ByteLevel), nil
 	}
 	if x.vocabulary == nil {
-		return load.Vocabulary{}, errors.New("neither the engine nor a file on this host tells the model's vocabulary, which synthetic prompts are drawn from; use a prompts file (workload.source)")
+		return load.Vocabulary{}, noWords(x.exp.Model, errors.New("neither its server nor a file on this host tells them"))
 	}
 	return *x.vocabulary, nil
 }

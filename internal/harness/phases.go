@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +64,10 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	if x.running() {
 		x.server = endpoint(x.exp.Engine.Endpoint)
 		err := x.identify(ctx, "")
-		return fmt.Sprintf("skipped: %s %s already runs at %s", x.eng.Name(), x.info.Version, x.server.URL()), err
+		return fmt.Sprintf("skipped: %s already runs at %s", x.called(), x.server.URL()), err
 	}
 	if x.kept != nil {
-		return fmt.Sprintf("skipped: %s %s is kept from an earlier run, %s", x.eng.Name(), x.info.Version, x.kept.proof()), nil
+		return fmt.Sprintf("skipped: %s is kept from an earlier run, %s", x.called(), x.kept.proof()), nil
 	}
 	spec, err := x.spec()
 	if err != nil {
@@ -92,7 +91,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	if err := x.identify(ctx, served); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s %s at %s (%s)", x.eng.Name(), x.info.Version, x.server.URL(), x.server.Info().Route), nil
+	return fmt.Sprintf("%s at %s (%s)", x.called(), x.server.URL(), x.server.Info().Route), nil
 }
 
 // VisibleSecret says who can read the secret that engine.args has under a name.
@@ -144,22 +143,47 @@ func (x *run) load(ctx context.Context, limit time.Duration) (served string, err
 // identify asks the server what it is. One that says it is another engine would
 // be spoken to in the wrong dialect.
 func (x *run) identify(ctx context.Context, served string) (err error) {
+	if x.running() {
+		served = x.served.ID // found in the preflight
+	} else if served, err = x.confirm(ctx, served); err != nil {
+		return err
+	}
 	if p, ok := x.eng.(engine.Prober); ok {
-		if x.info, err = p.Probe(ctx, x.at()); err != nil {
+		if x.info, err = p.Probe(ctx, x.at(), served); err != nil {
 			return fmt.Errorf("ask the server what it is: %w", err)
 		}
 	}
-	switch {
-	case served != "":
+	if x.info.Model == "" {
 		x.info.Model = served
-	case slices.Contains(x.info.Served, x.exp.Model): // one of several
-		x.info.Model = x.exp.Model
 	}
 	if err := engine.Confirm(x.eng.Name(), x.how, x.info); err != nil {
 		return &Fault{Kind: ConfigFault, Err: err}
 	}
 	return nil
 }
+
+// confirm looks at a server that llem started, and finds its model there. One that
+// shows nothing of its engine is doubted.
+func (x *run) confirm(ctx context.Context, served string) (string, error) {
+	seen, err := engine.Look(ctx, x.at(), true)
+	if err != nil {
+		return "", fmt.Errorf("ask the server what it is: %w", err)
+	}
+	if !seen.Strong(x.eng) {
+		x.warn("engine_not_confirmed", "%s", seen.Doubt(x.eng))
+	}
+	if served != "" { // by which it was loaded
+		x.listed, x.served = seen.Models, engine.Match{ID: served, By: engine.ByLaunch}
+		return served, nil
+	}
+	if err := x.pick(seen); err != nil {
+		return "", &Fault{Kind: ConfigFault, Err: err}
+	}
+	return x.served.ID, nil
+}
+
+// called is the engine and its version, where that is known.
+func (x *run) called() string { return strings.TrimSpace(x.eng.Name() + " " + x.info.Version) }
 
 // memoryUsed is the memory in use on each GPU; nil where it is unknown.
 func (x *run) memoryUsed() []uint64 {

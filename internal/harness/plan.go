@@ -45,7 +45,7 @@ func (r *Runner) Plan(ctx context.Context, e study.Experiment) (Plan, error) {
 	p := Plan{Pull: e.Engine.Pull == "always", Endpoint: e.Engine.Endpoint}
 	for _, look := range []func(context.Context, *Plan) error{x.planHost, x.planServer} {
 		if err := look(ctx, &p); err != nil {
-			return Plan{}, err
+			return Plan{}, x.hidden(err)
 		}
 	}
 	return p, nil
@@ -86,6 +86,9 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 		}
 		return err
 	}
+	if err := x.findKey(); err != nil {
+		return err
+	}
 	asked := x.exp.Engine.Pull
 	x.exp.Engine.Pull = "never"
 	err := x.findEngine(ctx)
@@ -107,6 +110,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return err
 	}
+	x.shareKey()
 	if err := x.findFiles(ctx); err != nil {
 		return err
 	}

@@ -92,9 +92,10 @@ func (x *run) preflightNote() string {
 }
 
 // findModel refuses a local model that is not there. A model that the engine
-// knows by name is the engine's to find.
+// knows by name is the engine's to find, and one of a server that already runs need
+// not be here.
 func findModel(ctx context.Context, e study.Experiment) error {
-	if !hub.IsPath(e.Model) {
+	if e.Engine.Endpoint != "" || !hub.IsPath(e.Model) {
 		return nil
 	}
 	_, err := hub.Find(ctx, hub.Options{Model: e.Model, Revision: e.Revision})

@@ -37,7 +37,7 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 	small := x.running() // its server has the weights
 	if x.eng != nil {
 		out.Engine = x.eng.Name()
-		if x.eng.Traits().OwnNames && !hub.IsPath(e.Model) {
+		if e.Model == "" || x.eng.Traits().OwnNames && !hub.IsPath(e.Model) {
 			return out, nil
 		}
 		_, dummy := x.dummy()
@@ -62,16 +62,22 @@ func (x *run) pullImage(ctx context.Context) (err error) {
 		x.glance(ctx)
 		return x.findEngine(ctx)
 	}
-	name := x.exp.Engine.Name
-	if name == "" {
-		if name, _, err = engine.Tell(ctx, x.address(x.exp.Engine.Endpoint)); err != nil {
-			return fault(ConfigFault, "engine.endpoint: %w; or name it with --engine or engine.name", err)
+	if x.exp.Engine.Name != "" {
+		if x.eng, err = engine.Lookup(x.exp.Engine.Name); err != nil {
+			return &Fault{Kind: ConfigFault, Err: err}
 		}
+		return nil
 	}
-	if x.eng, err = engine.Lookup(name); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+	if err := x.findKey(); err != nil {
+		return err
 	}
-	return nil
+	seen, err := engine.Look(ctx, x.address(x.exp.Engine.Endpoint), false)
+	if err != nil {
+		return fault(ConfigFault, "engine.endpoint: %w; or name the engine with --engine or engine.name", err)
+	}
+	name, _, _ := seen.Tell()
+	x.eng, err = engine.Lookup(name)
+	return err
 }
 
 // glance sees whether there are GPUs, on which it depends what image a bare

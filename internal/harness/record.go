@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -53,7 +54,7 @@ func (x *run) record(cause error) *result.Record {
 
 func (x *run) engineRecord() result.Engine {
 	out := result.Engine{
-		Version: x.info.Version, Image: orText(x.image.Ref, x.exp.Engine.Image),
+		Version: textOrNil(x.exp.Hide(x.info.Version)), Image: orText(x.image.Ref, x.exp.Engine.Image),
 		ImageDigest: textOrNil(x.image.Digest), ImageID: x.image.ID, Command: []string{}, Kept: x.keptRecord(),
 	}
 	if x.eng != nil {
@@ -68,8 +69,25 @@ func (x *run) engineRecord() result.Engine {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
 		out.StartupEnergyJ = joules(x.startup.energy)
 	}
+	x.servedRecord(&out)
 	out.Endpoint, out.Counters = textOrNil(x.exp.Hide(x.exp.Engine.Endpoint)), x.accountRecord()
 	return out
+}
+
+// mostServed is how many of a server's models are recorded.
+const mostServed = 100
+
+// servedRecord maps what the server calls the model, and what it was asked with.
+func (x *run) servedRecord(out *result.Engine) {
+	out.ServedModel, out.ServedBy, out.Loaded = textOrNil(x.served.ID), textOrNil(x.served.By), textOrNil(x.served.Loaded)
+	if x.info.Model != "" { // TGI's requests say tgi whatever it serves
+		out.ServedModel = &x.info.Model
+	}
+	for _, m := range x.listed[:min(len(x.listed), mostServed)] {
+		out.Served = append(out.Served, m.ID)
+	}
+	out.AuthorizedBy = textOrNil(x.sent.from)
+	out.HeaderNames = slices.Sorted(maps.Keys(x.sent.header))
 }
 
 func (x *run) environment() result.Environment {

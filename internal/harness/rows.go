@@ -22,7 +22,7 @@ func (x *run) writeResponses(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	for i := range x.work.traces {
 		t := &x.work.traces[i]
-		if err := enc.Encode(response{t.ID, string(t.Text)}); err != nil {
+		if err := enc.Encode(response{t.ID, x.exp.Hide(string(t.Text))}); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,9 @@ import (
 
 // findServer tells what is measured, and that it can be.
 func (x *run) findServer(ctx context.Context) error {
+	if err := x.findKey(); err != nil {
+		return err
+	}
 	find := x.findEngine
 	if x.running() {
 		find = x.findEndpoint
@@ -19,6 +22,7 @@ func (x *run) findServer(ctx context.Context) error {
 	if err := find(ctx); err != nil {
 		return err
 	}
+	x.shareKey()
 	if err := x.findFiles(ctx); err != nil || x.running() {
 		return err
 	}
@@ -123,6 +127,11 @@ func (x *run) spec() (engine.Spec, error) {
 	s, err := x.eng.Spec(x.exp, x.engineHost())
 	if err != nil {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
+	}
+	if x.sent.key != "" {
+		if err := engine.GiveKey(x.eng, x.exp, &s, x.sent.key, x.sent.from); err != nil {
+			return s, err
+		}
 	}
 	x.overridden, x.leftOut = s.Overridden, s.LeftOut
 	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.lockFile(), x.exp.ConfigHash(), os.Getpid()

@@ -35,6 +35,14 @@ func (s *Study) open(ctx context.Context) error {
 	if n := s.Plan.Nameless(); n > 0 {
 		return fault(ConfigFault, "%d points name neither an image nor a server: give engine.image in the study, or --image", n)
 	}
+	if err := each(s.Plan, s.restore, func(i int, e study.Experiment) error {
+		if e.Model == "" {
+			return fault(ConfigFault, "point %s names no model, and a study's server may come to serve another: set model, or engine.served_model to what the server at %s calls it", s.Plan.Points[i].Name, e.Engine.Endpoint)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
 	if err := s.fetch(ctx); err != nil {
 		return err
 	}

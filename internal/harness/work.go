@@ -1,8 +1,10 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -89,6 +91,15 @@ func (x *run) draw(ctx context.Context) error {
 	return x.prompts.make(x.exp, v)
 }
 
+// hint is what to do about an answer's status; empty: nothing is known.
+func (x *run) hint(status int) string {
+	if status == http.StatusNotFound && x.running() {
+		other := map[string]string{"chat": "completions"}
+		return "; the server may have the other route alone: set workload.api: " + cmp.Or(other[x.exp.Workload.API], "chat")
+	}
+	return engine.KeyHint(status, x.sent.from)
+}
+
 // iterate sends one batch at once and returns its mean end-to-end latency.
 func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Request) (time.Duration, error) {
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(len(reqs))})
@@ -98,7 +109,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 	var sum time.Duration
 	for _, t := range done.Traces {
 		if t.Status != load.StatusOK {
-			return 0, fmt.Errorf("request %d: %s", t.ID, t.Error)
+			return 0, fmt.Errorf("request %d: %s%s", t.ID, t.Error, x.hint(t.HTTPStatus))
 		}
 		ended := t.LastToken
 		if ended < 0 { // no token of it reads as text
@@ -192,7 +203,7 @@ func (x *run) judge(ctx context.Context) error {
 		if t.Status == load.StatusOK {
 			ok++
 		} else if failed++; first == "" {
-			first = t.Error
+			first = t.Error + x.hint(t.HTTPStatus)
 		}
 	}
 	if died := x.death(ctx, failed > 0 || x.work.silent); died != nil {

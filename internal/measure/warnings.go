@@ -44,6 +44,8 @@ var kinds = map[string]kind{
 	"requests_failed":              {Doubt, "see status and error in requests.parquet and the end of engine.log"},
 	"token_count_mismatch":         {Doubt, "compare tokens in result.json with engine.counters and the plan; look for retries, other clients of the server, or tokens that the engine adds or cuts off"},
 	"output_length_not_controlled": {Note, "for equal work set workload.sampling.ignore_eos: true, and take an engine that heeds it (`llem engines`)"},
+	"engine_not_confirmed":         {Doubt, "set engine.name to what the server is; openai is any server with OpenAI's API"},
+	"model_not_confirmed":          {Doubt, "name the model as the server does (model), or compare by engine.served_model in the record"},
 	"prefix_cache_hits":            {Doubt, "a token that was found is not computed: give prompts that share no beginnings, or switch the engine's prefix cache off (docs/engines.md says how)"},
 	"engine_args_override":         {Note, "leave the flag to llem unless that is what you measure"},
 	"synthetic_prompts":            {Note, "use a prompts file where expert routing or speculative decoding matter"},

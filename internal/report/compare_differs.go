@@ -47,7 +47,7 @@ var facts = []struct {
 	name string
 	of   func(*result.Record) string
 }{
-	{"engine", func(r *result.Record) string { return strings.TrimSpace(r.Engine.Name + " " + r.Engine.Version) }},
+	{"engine", func(r *result.Record) string { return r.Engine.Called() }},
 	{"image digest", image},
 	{"model revision", func(r *result.Record) string { return deref(r.Model.Revision) }},
 	{"weights", func(r *result.Record) string { return r.Model.DType }},

@@ -62,7 +62,7 @@ func points(list []Entry) []Point {
 // pointKey is what repeats of one point share.
 func pointKey(r *result.Record) string {
 	return strings.Join([]string{
-		sent(r), r.ConfigHash, r.Engine.Name, r.Engine.Version, image(r), deref(r.Model.Revision),
+		sent(r), r.ConfigHash, r.Engine.Called(), r.Model.ID, deref(r.Engine.ServedModel), image(r), deref(r.Model.Revision),
 		r.Energy.Scope, gpuNames(r), drivers(r), limits(r),
 	}, "\x00")
 }

@@ -38,7 +38,7 @@ func repeats(name string, change func(*result.Record), energies ...float64) (out
 }
 
 func sglang(r *result.Record) {
-	r.Engine.Name, r.Engine.Version, r.Engine.ImageDigest = "sglang", "0.5.16", p("lmsysorg/sglang@sha256:fedcba9876543210fedcba9876543210")
+	r.Engine.Name, r.Engine.Version, r.Engine.ImageDigest = "sglang", p("0.5.16"), p("lmsysorg/sglang@sha256:fedcba9876543210fedcba9876543210")
 	r.Config.(map[string]any)["engine"] = map[string]any{"image": "lmsysorg/sglang:v0.5.16"}
 }
 

@@ -63,7 +63,7 @@ type sideRow struct {
 
 var sideRows = []sideRow{
 	{"name", func(r *result.Record) string { return r.Name }},
-	{"engine", func(r *result.Record) string { return strings.TrimSpace(r.Engine.Name + " " + r.Engine.Version) }},
+	{"engine", func(r *result.Record) string { return r.Engine.Called() }},
 	{"model", modelName},
 	{"status", status},
 	{"", nil},

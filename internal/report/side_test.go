@@ -24,7 +24,7 @@ func side(t *testing.T, records ...*result.Record) string {
 // other is full by another engine.
 func other() *result.Record {
 	r := full()
-	r.Name, r.Engine.Name, r.Engine.Version = "llama31-8b-sglang", "sglang", "0.5.16"
+	r.Name, r.Engine.Name, r.Engine.Version = "llama31-8b-sglang", "sglang", p("0.5.16")
 	r.EnergyTotalJ, r.EnergyPerOutputToken, r.TokensPerSecond = p(27001.0), p(1.0547), p(688.1)
 	r.Energy.URepeatabilityJ = p(21.0)
 	return r

@@ -55,8 +55,12 @@ func (p *printer) head() {
 	if r.Name != "" {
 		p.wrap("", "  ", r.Name)
 	}
-	p.row("model", "%s", dash(r.Model.ID))
-	p.row("engine", "%s", dash(strings.TrimSpace(r.Engine.Name+" "+r.Engine.Version)))
+	model := dash(r.Model.ID)
+	if as := r.Engine.ServedModel; as != nil && *as != r.Model.ID {
+		model += ", which the server calls " + *as
+	}
+	p.row("model", "%s", model)
+	p.row("engine", "%s", dash(r.Engine.Called()))
 	if r.Engine.Endpoint != nil {
 		p.row("endpoint", "%s", *r.Engine.Endpoint)
 	} else {

@@ -26,7 +26,7 @@ func full() *result.Record {
 	}
 	return &result.Record{
 		SchemaVersion: result.SchemaVersion, Name: "llama31-8b", Status: result.Completed, StartedAt: time.Unix(0, 0),
-		Engine: result.Engine{Name: "vllm", Version: "0.27.1", Image: "vllm/vllm-openai:v0.27.1", ImageDigest: p("vllm/vllm-openai@sha256:0123456789abcdef0123456789abcdef"), ImageID: "sha256:ffff", StartupSeconds: p(93.4), StartupEnergyJ: p(12345.6), Route: "container_address"},
+		Engine: result.Engine{Name: "vllm", Version: p("0.27.1"), Image: "vllm/vllm-openai:v0.27.1", ImageDigest: p("vllm/vllm-openai@sha256:0123456789abcdef0123456789abcdef"), ImageID: "sha256:ffff", StartupSeconds: p(93.4), StartupEnergyJ: p(12345.6), Route: "container_address"},
 		Model:  result.Model{ID: "meta-llama/Llama-3.1-8B-Instruct", ParametersNonEmbedding: p(int64(6979588096))},
 		Environment: result.Environment{GPUs: []result.GPU{
 			{Index: 0, Name: "NVIDIA H100 80GB HBM3", Driver: "550.54.15", UUID: "GPU-a"},

@@ -15,7 +15,7 @@ func TestControlCharactersAreEscaped(t *testing.T) {
 	r := full()
 	bad := "a\x1b[2Jb\r\a\u202ec\u2028d\u200be\tf"
 	r.Name, r.Model.ID, r.Status, r.Error = bad, bad, bad, bad
-	r.Engine.Name, r.Engine.Version, r.Engine.Image, r.Engine.Route, r.Energy.Method = bad, bad, bad, bad, bad
+	r.Engine.Name, r.Engine.Version, r.Engine.Image, r.Engine.Route, r.Energy.Method = bad, p(bad), bad, bad, bad
 	r.Environment.GPUs[0].Name, r.Tokens.Source, r.FLOPs.Confidence, r.Timeseries = bad, bad, &bad, bad
 	r.MeasurementWarnings, r.WarningSeverities = []string{"single_run: " + bad}, map[string]string{"single_run": bad}
 	r.Energy.Valid, r.Energy.Reasons = false, []string{bad}

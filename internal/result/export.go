@@ -27,7 +27,7 @@ type ExportRow struct {
 	PromptChecksum string    `parquet:"prompt_checksum"`
 
 	Engine        string  `parquet:"engine"`
-	EngineVersion string  `parquet:"engine_version"`
+	EngineVersion *string `parquet:"engine_version,optional"`
 	Image         string  `parquet:"image"`
 	ImageDigest   *string `parquet:"image_digest,optional"`
 	ImageID       string  `parquet:"image_id"`

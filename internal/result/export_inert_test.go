@@ -14,7 +14,7 @@ func TestNoCellOfAnExportIsAFormula(t *testing.T) {
 		"\t=1": "'\t=1", "\r=1": "'\r=1", "|x": "'|x", "-1.5e3": "-1.5e3", "+4": "+4", "a=b": "a=b", "": "", "Qwen/Qwen3": "Qwen/Qwen3",
 	} {
 		r := &Record{Name: text}
-		r.Engine.Version = text
+		r.Engine.Version = &text
 		var b bytes.Buffer
 		if err := NewTable([]*Record{r}, []string{text}).CSV(&b); err != nil {
 			t.Fatal(err)

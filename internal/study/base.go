@@ -104,6 +104,12 @@ func (d *decoder) anchor(dir string) {
 	if m := d.e.Model; here("model") && local(m) {
 		d.e.Model = absolute(dir, m)
 	}
+	if here("engine.api_key_file") && d.e.Engine.APIKeyFile != "" {
+		d.e.Engine.APIKeyFile = absolute(dir, d.e.Engine.APIKeyFile)
+	}
+	if here("engine.headers_file") && d.e.Engine.HeadersFile != "" {
+		d.e.Engine.HeadersFile = absolute(dir, d.e.Engine.HeadersFile)
+	}
 	if here("workload.source") {
 		d.e.Workload.Source = sourceAt(dir, d.e.Workload.Source)
 	}

@@ -24,10 +24,13 @@ func digest(v any) string {
 }
 
 // ConfigHash is over the effective configuration without what names or stores
-// it, or judges what it gave: name, output folder, pull policy, SLO. Secrets enter by name, not by value.
+// it, judges what it gave, or opens its server: name, output folder, pull policy, SLO,
+// files of keys. Secrets enter by name, not by value.
 func (e Experiment) ConfigHash() string {
+	e.Hidden = nil
 	c := e.Redacted()
 	c.Name, c.Output, c.Engine.Pull, c.SLO = "", Output{}, "", SLO{}
+	c.Engine.APIKeyFile, c.Engine.HeadersFile = "", ""
 	return digest(c)
 }
 
@@ -36,6 +39,7 @@ func (e Experiment) ConfigHash() string {
 // empty where there is none. Where seconds decide how many requests are sent, the load is part of it.
 // Secrets enter by name.
 func (e Experiment) WorkloadHash(fileDigest string) string {
+	e.Hidden = nil
 	w := e.Redacted().Workload
 	sent := struct {
 		Model, Revision string

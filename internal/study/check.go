@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -31,7 +32,10 @@ func (d *decoder) dependent() {
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 func defaultName(e Experiment) string {
-	base := filepath.Base(strings.TrimRight(e.Model, "/"))
+	base := ""
+	if m := strings.TrimRight(cmp.Or(e.Model, e.Engine.ServedModel), "/"); m != "" {
+		base = filepath.Base(m)
+	}
 	engine := e.Engine.Name
 	if engine == "" {
 		engine, _, _ = strings.Cut(filepath.Base(e.Engine.Image), ":")
@@ -71,8 +75,16 @@ func (d *decoder) where(paths ...string) place {
 // file's folder.
 func (d *decoder) check(dir string) {
 	e := &d.e
-	if e.Model == "" && !d.refused["model"] {
+	if e.Model == "" {
+		e.Model = e.Engine.ServedModel
+	}
+	if e.Model == "" && !d.refused["model"] && e.Engine.Endpoint == "" {
 		d.wrong("model", "missing: name the model, in the file or with --model")
+	}
+	for _, file := range []*string{&e.Engine.APIKeyFile, &e.Engine.HeadersFile} {
+		if *file != "" {
+			*file = absolute(dir, *file)
+		}
 	}
 	if local(e.Model) {
 		e.Model = absolute(dir, e.Model)

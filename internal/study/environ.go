@@ -12,6 +12,10 @@ const prefix = "LLEM_"
 // elsewhere.
 var others = []string{"LOCK_DIR", "POWERCAP", "PYTHON", "STANDIN", "TEST"}
 
+// secretVariables hold what no file does: see engine.api_key_file and
+// engine.headers_file.
+var secretVariables = []string{"API_KEY", "HEADERS"}
+
 // variable is the name under which the environment sets a key.
 func variable(path string) string { return strings.ToUpper(strings.ReplaceAll(path, ".", "_")) }
 
@@ -24,6 +28,9 @@ func Environ(environ []string) ([]Set, error) {
 	for _, k := range slices.Concat(keys, executionKeys) {
 		paths[variable(k.path)] = k.path
 		names = append(names, strings.ToLower(variable(k.path)))
+	}
+	for _, name := range secretVariables {
+		names = append(names, strings.ToLower(name))
 	}
 	var sets []Set
 	var issues problems
@@ -62,6 +69,9 @@ func closest(name string, names []string) string {
 }
 
 func elsewhere(name string) bool {
+	if slices.Contains(secretVariables, name) {
+		return true
+	}
 	for _, o := range others {
 		if name == o || strings.HasPrefix(name, o+"_") {
 			return true

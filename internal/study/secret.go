@@ -156,6 +156,7 @@ func (e Experiment) redact() (Experiment, []string) {
 	}
 	e.Engine.Args = r.mapping(e.Engine.Args, false)
 	e.Workload.ExtraBody = r.mapping(e.Workload.ExtraBody, false)
+	r.values = append(r.values, e.Hidden...)
 	texts := []*string{&e.Name, &e.Model, &e.Engine.Endpoint, &e.Engine.Image, &e.Workload.Source}
 	e.Engine.Container.Entrypoint = slices.Clone(e.Engine.Container.Entrypoint)
 	for i := range e.Engine.Container.Entrypoint {

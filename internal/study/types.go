@@ -22,6 +22,10 @@ type Experiment struct {
 	Measurement Measurement `yaml:"measurement" json:"measurement"`
 	Output      Output      `yaml:"output" json:"output"`
 
+	// Hidden are texts that nothing may show, beside the values of secrets' names: a key
+	// that was read from a file. They are no part of the configuration.
+	Hidden []string `yaml:"-" json:"-"`
+
 	// Quick marks a --quick run: it may break the thermal floor's minimum and
 	// its record says so for ever. It is no key of the file.
 	Quick bool `yaml:"-" json:"quick,omitempty"`
@@ -30,9 +34,12 @@ type Experiment struct {
 // Engine says which server is measured and how its container is started.
 type Engine struct {
 	Image                 string            `yaml:"image" json:"image"`
-	Name                  string            `yaml:"name" json:"name"`                   // empty: told from the image
-	Endpoint              string            `yaml:"endpoint" json:"endpoint,omitempty"` // of a server that already runs; empty: llem starts one
-	Args                  map[string]any    `yaml:"args" json:"args"`                   // the engine's own flags, scalars or lists of scalars
+	Name                  string            `yaml:"name" json:"name"`                           // empty: told from the image
+	Endpoint              string            `yaml:"endpoint" json:"endpoint,omitempty"`         // of a server that already runs; empty: llem starts one
+	ServedModel           string            `yaml:"served_model" json:"served_model,omitempty"` // the server's name of the model; empty: it is model
+	APIKeyFile            string            `yaml:"api_key_file" json:"api_key_file,omitempty"`
+	HeadersFile           string            `yaml:"headers_file" json:"headers_file,omitempty"`
+	Args                  map[string]any    `yaml:"args" json:"args"` // the engine's own flags, scalars or lists of scalars
 	Env                   map[string]string `yaml:"env" json:"env"`
 	Pull                  string            `yaml:"pull" json:"pull"` // missing | always | never
 	StartupTimeoutSeconds float64           `yaml:"startup_timeout_seconds" json:"startup_timeout_seconds"`

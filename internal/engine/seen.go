@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Seen is what a server shows of itself, to somebody who does not know yet what it is.
+type Seen struct {
+	Models []Served
+	// Unlisted says why there are none; nil where there are.
+	Unlisted error
+
+	at       Address
+	versions map[string]bool // routes that answered with a version
+	own      map[string]bool // engines whose own route answered
+	counted  map[string]bool // engines whose metrics are there
+}
+
+// Served is a model that a server lists.
+type Served struct {
+	ID      string
+	Root    string // what it was loaded from, where the server says so
+	Parent  string // of an adapter: the model that it adapts
+	OwnedBy string
+}
+
+// Look asks a server for everything by which engines are known. The error is that of a
+// server that does not answer, or asks for a key; and, unless it is named as what it is,
+// of one that shows nothing of a server of models.
+func Look(ctx context.Context, at Address, named bool) (*Seen, error) {
+	s := &Seen{at: at, versions: map[string]bool{}, own: map[string]bool{}, counted: map[string]bool{}}
+	var err error
+	s.Models, err = list(ctx, at)
+	switch {
+	case err == nil || unlisted(err):
+	case Refused(err): // which says itself what to do
+		return nil, err
+	default:
+		return nil, fmt.Errorf("no server of an engine answers: %w; is it up, and is the address right?", err)
+	}
+	if s.Unlisted = err; err == nil && len(s.Models) == 0 {
+		s.Unlisted = fmt.Errorf("%s/v1/models lists no model", at)
+	}
+	for _, o := range dialects() {
+		for _, route := range o.version {
+			if _, asked := s.versions[route]; !asked {
+				var v struct{ Version string }
+				s.versions[route] = getJSON(ctx, at, route, &v) == nil && version(v.Version) != ""
+			}
+		}
+		var i Info
+		s.own[o.name] = o.more != nil && o.more(ctx, at, &i) == nil
+	}
+	s.metrics(ctx)
+	var answer *refusal
+	if errors.As(err, &answer) && !named && !s.any() {
+		return nil, fmt.Errorf("no server of an engine answers: %w; is it up, and is the address right? A server with OpenAI's API that lists no models is measured with --engine openai and engine.served_model", err)
+	}
+	return s, ctx.Err()
+}
+
+// Refused says that an error is a server's answer, which another try would not change.
+func Refused(err error) bool {
+	var answer *refusal
+	return errors.As(err, &answer) && answer.code < http.StatusInternalServerError
+}
+
+// metrics looks for names of engines' own.
+func (s *Seen) metrics(ctx context.Context) {
+	answers := map[string]map[string]float64{}
+	for _, e := range engines {
+		route, names := metricNames(e)
+		if route == "" {
+			continue
+		}
+		if _, asked := answers[route]; !asked {
+			body, _ := fetch(ctx, http.MethodGet, s.at, route) // one that has none shows none
+			answers[route] = ParseMetrics(string(body))
+		}
+		s.counted[e.Name()] = slices.ContainsFunc(names, func(n string) bool { _, ok := answers[route][n]; return ok })
+	}
+}
+
+// unlisted says that a server answers, and not with models.
+func unlisted(err error) bool {
+	var answer *refusal
+	if errors.As(err, &answer) {
+		return slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, answer.code)
+	}
+	return errors.Is(err, errNoList)
+}
+
+var errNoList = errors.New("the answer is no list of models")
+
+// list reads /v1/models: OpenAI's form, or the bare list of some gateways.
+func list(ctx context.Context, at Address) ([]Served, error) {
+	body, err := fetch(ctx, http.MethodGet, at, "/v1/models")
+	if err != nil {
+		return nil, err
+	}
+	type one struct {
+		ID      string `json:"id"`
+		Root    string `json:"root"`
+		Parent  string `json:"parent"`
+		OwnedBy string `json:"owned_by"`
+	}
+	var whole struct {
+		Data []one `json:"data"`
+	}
+	if json.Unmarshal(body, &whole) != nil {
+		if json.Unmarshal(body, &whole.Data) != nil {
+			return nil, fmt.Errorf("%s/v1/models: %w: %.80q", at, errNoList, body)
+		}
+	}
+	var out []Served
+	for _, m := range whole.Data {
+		if m.ID != "" && !slices.ContainsFunc(out, func(s Served) bool { return s.ID == m.ID }) {
+			out = append(out, Served(m))
+		}
+	}
+	return out, nil
+}
+
+// shows is what is seen of an engine, and what is not though its servers have it.
+// strong says that something of it is no other engine's too.
+func (s *Seen) shows(e Engine) (shown, lacking []string, strong bool) {
+	add := func(has bool, what string, its bool) {
+		if has {
+			shown, strong = append(shown, what), strong || its
+		} else {
+			lacking = append(lacking, what)
+		}
+	}
+	d, ok := e.(interface{ dialect() *openai })
+	if !ok {
+		add(s.counted[e.Name()], "its metrics", true)
+		return
+	}
+	o := d.dialect()
+	if len(o.owners) > 0 {
+		add(slices.ContainsFunc(s.Models, func(m Served) bool { return slices.Contains(o.owners, m.OwnedBy) }), "owned_by "+o.owners[0], true)
+	}
+	if len(o.version) > 0 {
+		add(slices.ContainsFunc(o.version, func(r string) bool { return s.versions[r] }), "a version at "+o.version[0], false)
+	}
+	if o.more != nil {
+		add(s.own[o.name], "its own route", true)
+	}
+	if has := s.counted[o.name]; has || o.metrics != "" && !o.countsWhenTold {
+		add(has, "its metrics", true)
+	}
+	return
+}
+
+// any says that some engine shows.
+func (s *Seen) any() bool {
+	return slices.ContainsFunc(engines, func(e Engine) bool { _, _, strong := s.shows(e); return strong })
+}
+
+// Tell says which engine the server is: the one of which all is seen that its servers
+// have, else the only one of which more is seen than the name of a model's owner, which
+// anybody can write. Any other is an OpenAI server. how says by what; doubt, what
+// speaks against it.
+func (s *Seen) Tell() (name, how, doubt string) {
+	var whole, part, named []Engine
+	for _, e := range engines {
+		shown, lacking, strong := s.shows(e)
+		switch {
+		case !strong:
+		case len(lacking) == 0:
+			whole = append(whole, e)
+		case len(shown) == 1 && strings.HasPrefix(shown[0], "owned_by"):
+			named = append(named, e)
+		default:
+			part = append(part, e)
+		}
+	}
+	switch {
+	case len(whole) == 1:
+		return whole[0].Name(), s.by(whole[0]), ""
+	case len(whole) == 0 && len(part) == 1 && len(named) == 0:
+		return part[0].Name(), s.by(part[0]), s.Doubt(part[0])
+	case len(whole)+len(part)+len(named) == 0:
+		return OpenAI, "its API", ""
+	}
+	all := slices.Concat(whole, part, named)
+	texts := make([]string, len(all))
+	for i, e := range all {
+		shown, lacking, _ := s.shows(e)
+		texts[i] = e.Name() + " by " + strings.Join(shown, " and ")
+		if len(lacking) > 0 {
+			texts[i] += " but without " + strings.Join(lacking, " and ")
+		}
+	}
+	return OpenAI, "its API", "the server looks like " + strings.Join(texts, "; like ")
+}
+
+// by says by what an engine is told, the surest first.
+func (s *Seen) by(e Engine) string {
+	shown, _, _ := s.shows(e)
+	if len(shown) == 1 && shown[0] == "its metrics" {
+		return "metrics"
+	}
+	return "server's own word"
+}
+
+// Doubt says what a server lacks of an engine; empty: nothing.
+func (s *Seen) Doubt(e Engine) string {
+	shown, lacking, _ := s.shows(e)
+	switch {
+	case e.Name() == OpenAI || len(lacking) == 0:
+		return ""
+	case len(shown) == 0:
+		return "the server shows nothing of " + e.Name() + ": neither " + strings.Join(lacking, " nor ")
+	}
+	return "the server shows " + strings.Join(shown, " and ") + ", and not " + strings.Join(lacking, " nor ")
+}
+
+// Refuse is why a server is not the engine that was named; nil: it may be.
+func (s *Seen) Refuse(e Engine) error {
+	if e.Name() == OpenAI {
+		return nil
+	}
+	told, how, _ := s.Tell()
+	if told != OpenAI && told != e.Name() {
+		return fmt.Errorf("the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", e.Name(), told, how, s.at)
+	}
+	if _, _, strong := s.shows(e); !strong {
+		return fmt.Errorf("engine.name is %s, and %s (%s): leave engine.name out, or set it to %s, to have it measured as any server with OpenAI's API", e.Name(), s.Doubt(e), s.at, OpenAI)
+	}
+	return nil
+}
+
+// Strong says that the server shows something that is the engine's alone.
+func (s *Seen) Strong(e Engine) bool {
+	_, _, strong := s.shows(e)
+	return strong
+}
+
+// version is what a server says its version is; empty: it says nothing by it.
+func version(said string) string {
+	switch strings.ToLower(strings.TrimSpace(said)) {
+	case "unknown", "none", "null", "n/a", "na", "undefined", "-", "?":
+		return ""
+	}
+	return strings.TrimSpace(said)
+}
+
+// metricNames is where an engine counts, and under which names.
+func metricNames(e Engine) (route string, names []string) {
+	switch e := e.(type) {
+	case interface{ dialect() *openai }:
+		o := e.dialect()
+		for _, m := range o.counts {
+			names = append(names, m.names...)
+		}
+		return o.metrics, names
+	case reference:
+		for _, m := range referenceCounts {
+			names = append(names, m.names...)
+		}
+		return "/metrics", names
+	}
+	return "", nil
+}

@@ -1,0 +1,136 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// credentials are what every request to the server carries, and nothing else does.
+type credentials struct {
+	key    engine.Secret
+	from   string // of the key
+	header http.Header
+}
+
+// Variables that hold the server's key, and lines of further headers for it.
+const (
+	keyVariable     = "LLEM_API_KEY"
+	headersVariable = "LLEM_HEADERS"
+)
+
+// findKey reads what the server is to be asked with. From here on no text of the run
+// shows any of it.
+func (x *run) findKey() error {
+	g := x.exp.Engine
+	key, from, err := secretText(x.Runner.APIKey, keyVariable, g.APIKeyFile, "engine.api_key_file")
+	if err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	c := credentials{from: from, header: http.Header{}}
+	if from != "" {
+		if c.key, err = engine.ParseKey(key); err != nil {
+			return fault(ConfigFault, "%s: %w", from, err)
+		}
+	}
+	lines, by, err := secretText(x.Runner.Headers, headersVariable, g.HeadersFile, "engine.headers_file")
+	if err != nil {
+		return &Fault{Kind: ConfigFault, Err: err}
+	}
+	if by != "" {
+		if c.header, err = engine.ParseHeaders(lines); err != nil {
+			return fault(ConfigFault, "%s: %w", by, err)
+		}
+	}
+	if x.exp.Hidden = nil; c.header.Get("Authorization") != "" && c.key != "" {
+		return fault(ConfigFault, "%s holds a key, and %s an Authorization: leave one of them out", from, by)
+	}
+	for name, values := range c.header {
+		x.hideHeader(name, values[0])
+	}
+	x.sent = c
+	x.authorize(c.key, from)
+	return nil
+}
+
+// authorize has every request carry the key.
+func (x *run) authorize(key engine.Secret, from string) {
+	if key == "" {
+		return
+	}
+	x.sent.key, x.sent.from = key, from
+	x.sent.header.Set("Authorization", engine.Bearer(key))
+	x.exp.Hidden = append(x.exp.Hidden, string(key))
+}
+
+// shareKey takes the key that the experiment gives its container itself.
+func (x *run) shareKey() {
+	if !x.running() && x.sent.key == "" {
+		x.authorize(engine.OwnKey(x.eng, x.exp))
+	}
+}
+
+// secretText is what a variable holds, else what is in a file; from says which.
+func secretText(value, variable, path, key string) (text, from string, err error) {
+	switch {
+	case value != "":
+		return value, variable, nil
+	case path == "":
+		return "", "", nil
+	}
+	from = fmt.Sprintf("%s (%s)", key, path)
+	if text, err = readSecret(path); err != nil {
+		return "", "", fmt.Errorf("%s: %w", key, err)
+	}
+	return text, from, nil
+}
+
+// mostSecret is the largest file of a key or of headers.
+const mostSecret = 64 << 10
+
+// readSecret reads a file as ssh reads a private key: one that is the reader's own and
+// that others may read is refused.
+func readSecret(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !st.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is no regular file", path)
+	}
+	if owner, ok := st.Sys().(*syscall.Stat_t); ok && int(owner.Uid) == os.Geteuid() && st.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s may be read by others (mode %04o): run `chmod 600 %s`", path, st.Mode().Perm(), path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	if len(data) > mostSecret {
+		return "", fmt.Errorf("%s is over %d bytes: it holds no key", path, mostSecret)
+	}
+	return string(data), nil
+}
+
+// sureHeader is from which length on a header's value is no word that texts have anyway.
+const sureHeader = 8
+
+// hideHeader hides what a header carries, and what follows a scheme in it.
+func (x *run) hideHeader(name, value string) {
+	secret := engine.SecretHeader(name)
+	if len(value) >= sureHeader || secret {
+		x.exp.Hidden = append(x.exp.Hidden, value)
+	}
+	if _, rest, ok := strings.Cut(value, " "); ok && secret && rest != "" {
+		x.exp.Hidden = append(x.exp.Hidden, rest)
+	}
+}
