@@ -13,11 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/model-table.md")
 
-// knownWrong are models that are still counted wrong with confidence, and what is.
-var knownWrong = map[string]string{}
-
-// Every model is counted as its card says, or the answer is null or of low
-// confidence for a reason that its fixture gives. None is wrong with confidence.
+// Every model is counted as its card says; where its fixture gives a reason why that
+// cannot be known, the answer is null or of low confidence.
 func TestPublishedModels(t *testing.T) {
 	names, models := readPublished(t)
 	answers := make([]answer, len(names))
@@ -29,7 +26,7 @@ func TestPublishedModels(t *testing.T) {
 				w := m.truth()
 				m.holdToCard(t, w)
 				answers[i] = inspect(m.write(t, t.TempDir()))
-				m.check(t, name, answers[i], w)
+				m.check(t, answers[i], w)
 			})
 		}
 	})
@@ -42,17 +39,17 @@ func TestPublishedModels(t *testing.T) {
 	holdDocs(t, "../../docs/model-table.md", b.String())
 }
 
-func (m published) check(t *testing.T, name string, a answer, w truth) {
+func (m published) check(t *testing.T, a answer, w truth) {
 	t.Helper()
 	wrong := m.faults(a, w)
-	unsure := a.n == 0 || a.e.Confidence == hub.Low
-	_, known := knownWrong[name]
-	bad := len(wrong) > 0 && (!unsure || m.Unsure == "")
-	switch {
-	case known && !bad:
-		t.Errorf("right: take it out of knownWrong")
-	case known:
-	case bad:
+	switch unsure := a.n == 0 || a.e.Confidence == hub.Low; {
+	case m.Unsure == "":
+	case unsure:
+		wrong = nil
+	default:
+		wrong = append(wrong, "it has to be null or of low confidence: "+m.Unsure)
+	}
+	if len(wrong) > 0 {
 		t.Errorf("%s: %s (confidence %q, from %s, %v)", m.Name, strings.Join(wrong, "; "), a.e.Confidence, a.p.Source, a.err)
 	}
 }

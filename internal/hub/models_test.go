@@ -25,7 +25,7 @@ type published struct {
 	Card      card
 	Experts   [2]int64    // routed experts of a layer, and those that work for a token
 	Attention [][]float64 // [layers, heads × mean of key and value dimension, window]; no window: all keys; null: unlike that
-	Unsure    string      // why the answer may be null or of low confidence; "": it has to be right
+	Unsure    string      // why the answer has to be null or of low confidence; "": it has to be right
 	Weights   string      // name of the file of tensors; "" is model.safetensors, "-" is none
 	Settings  string      // name of the configuration; "" is config.json
 	Config    json.RawMessage

@@ -4,20 +4,26 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// write makes the model's folder in dir, or its GGUF file, and returns the path. Files
-// have headers and no data.
+// write makes the model's folder in dir, or its GGUF file, and returns the path.
+// Safetensors have a header and no data, a GGUF file is sparse.
 func (m published) write(t *testing.T, dir string) string {
 	t.Helper()
 	if m.GGUF != nil {
 		path := filepath.Join(dir, "model.gguf")
-		writeFile(t, path, m.gguf(t))
+		header, size := m.gguf(t)
+		writeFile(t, path, header)
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
 		return path
 	}
 	settings, weights := m.Settings, m.Weights
@@ -70,8 +76,14 @@ func (m published) safetensors(t *testing.T) []byte {
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(b.Len())), b.Bytes()...)
 }
 
-// ggmlTypes are ggml's numbers of types (ggml/include/ggml.h).
-var ggmlTypes = map[string]uint32{"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14, "BF16": 30, "MXFP4": 39}
+// ggmlTypes are ggml's numbers of types, elements of a block, and bytes of one
+// (ggml/include/ggml.h, ggml/src/ggml-common.h).
+var ggmlTypes = map[string]struct {
+	number          uint32
+	elements, bytes int64
+}{
+	"F32": {0, 1, 4}, "F16": {1, 1, 2}, "Q8_0": {8, 32, 34}, "Q4_K": {12, 256, 144}, "Q6_K": {14, 256, 210}, "MXFP4": {39, 32, 17},
+}
 
 // ggufWriter writes version 3, little-endian.
 type ggufWriter struct{ bytes.Buffer }
@@ -80,16 +92,24 @@ func (w *ggufWriter) u32(v uint32)  { w.Write(binary.LittleEndian.AppendUint32(n
 func (w *ggufWriter) u64(v uint64)  { w.Write(binary.LittleEndian.AppendUint64(nil, v)) }
 func (w *ggufWriter) text(s string) { w.u64(uint64(len(s))); w.WriteString(s) }
 
+// Types of metadata (ggml/docs/gguf.md).
+const uint32Type, boolType, stringType, arrayType = 4, 7, 8, 9
+
+func (w *ggufWriter) tokens(n int) {
+	w.u32(arrayType)
+	w.u32(stringType)
+	w.u64(uint64(n))
+	for i := range n {
+		w.text(strconv.Itoa(i))
+	}
+}
+
 func (w *ggufWriter) value(t *testing.T, v any) {
 	t.Helper()
-	const uint32Type, boolType, stringType, arrayType = 4, 7, 8, 9
 	switch v := v.(type) {
 	case string:
 		w.u32(stringType)
 		w.text(v)
-	case bool:
-		w.u32(boolType)
-		w.Write(binary.LittleEndian.AppendUint16(nil, map[bool]uint16{true: 1}[v])[:1])
 	case float64:
 		w.u32(uint32Type)
 		w.u32(uint32(v))
@@ -113,45 +133,42 @@ func (w *ggufWriter) value(t *testing.T, v any) {
 	}
 }
 
-// gguf has shapes in ggml's order: what lies side by side first.
-func (m published) gguf(t *testing.T) []byte {
+// gguf has shapes in ggml's order: what lies side by side first. size is the file's
+// with its data.
+func (m published) gguf(t *testing.T) (header []byte, size int64) {
 	t.Helper()
-	type info struct {
-		name string
-		p    pattern
-	}
-	var list []info
+	var infos ggufWriter
+	var count uint64
 	for _, p := range m.Tensors {
+		kind, ok := ggmlTypes[p.dtype]
+		if !ok || p.shape[0]%kind.elements != 0 {
+			t.Fatalf("%s: type %s of %v", p.name, p.dtype, p.shape)
+		}
 		for _, name := range p.names() {
-			list = append(list, info{name, p})
+			count++
+			infos.text(name)
+			infos.u32(uint32(len(p.shape)))
+			for _, d := range p.shape {
+				infos.u64(uint64(d))
+			}
+			infos.u32(kind.number)
+			infos.u64(uint64(size))
+			size += (p.elements()/kind.elements*kind.bytes + 31) / 32 * 32
 		}
 	}
-	w := &ggufWriter{}
+	var w ggufWriter
 	w.WriteString("GGUF")
 	w.u32(3)
-	w.u64(uint64(len(list)))
+	w.u64(count)
 	w.u64(uint64(len(m.GGUF)))
-	var keys []string
-	for key := range m.GGUF {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(m.GGUF)) {
 		w.text(key)
+		if key == "tokenizer.ggml.tokens" { // the fixture gives their number
+			w.tokens(int(m.GGUF[key].(float64)))
+			continue
+		}
 		w.value(t, m.GGUF[key])
 	}
-	for _, x := range list {
-		kind, ok := ggmlTypes[x.p.dtype]
-		if !ok {
-			t.Fatalf("%s: unknown type %s", x.name, x.p.dtype)
-		}
-		w.text(x.name)
-		w.u32(uint32(len(x.p.shape)))
-		for _, d := range x.p.shape {
-			w.u64(uint64(d))
-		}
-		w.u32(kind)
-		w.u64(0)
-	}
-	return w.Bytes()
+	w.Write(infos.Bytes())
+	return w.Bytes(), (int64(w.Len())+31)/32*32 + size
 }
