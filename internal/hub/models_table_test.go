@@ -31,7 +31,7 @@ func TestPublishedModels(t *testing.T) {
 		}
 	})
 	var b strings.Builder
-	b.WriteString(tableHead)
+	fmt.Fprintf(&b, tableHead, summary(answers))
 	for i, name := range names {
 		m := models[name]
 		b.WriteString(m.row(answers[i], m.truth()))
@@ -57,16 +57,32 @@ func (m published) check(t *testing.T, a answer, w truth) {
 const tableHead = `# Models that are counted
 
 Made by ` + "`go test ./internal/hub -run TestPublishedModels -update`" + `. The test writes each model's published configuration, tensor
-names and shapes into a folder (no weights), lets llem count them, and compares total, active parameters, N and the
-operations of attention with sums by hand. The sums have to agree with the model card. The test fails when a count is wrong and its
-confidence is not low.
+names and shapes into a folder (no weights) and lets llem count them. It compares total, active parameters, N and the operations
+of attention with sums over roles that were given by hand. Those sums have to agree with the figure in the last column. The test
+fails when a count is wrong, and when a count that cannot be known has a confidence above low.
 
-N is the number in ` + "`2 × N × tokens`" + `: active parameters without tables of embeddings and the output layer. Total and active are of
-the part that writes text; a card may count more (named in its column). "–" is null: llem does not know and says why.
+N is the number in ` + "`2 × N × tokens`" + `: active parameters without tables of embeddings and the output layer. Total and active are
+those of the part that writes text; a card may count more. "–" is null: llem says why, and takes the size in the model's name, if it
+has one, with low confidence.
+
+%s
 
 | model | files | total | active | N used | confidence | source of the figure it is held to |
 |---|---|---|---|---|---|---|
 `
+
+// summary counts rows by confidence.
+func summary(answers []answer) string {
+	rows := map[string]int{}
+	for _, a := range answers {
+		confidence := a.e.Confidence
+		if a.n == 0 {
+			confidence = "null"
+		}
+		rows[confidence]++
+	}
+	return fmt.Sprintf("%d rows: %d high, %d medium, %d low, %d null.", len(answers), rows[hub.High], rows[hub.Medium], rows[hub.Low], rows["null"])
+}
 
 // row is a line of the table: what llem says, and the truth where that is not it.
 func (m published) row(a answer, w truth) string {
