@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/result"
@@ -65,6 +66,9 @@ func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
 	if err != nil {
 		return asked{}, usageError{fmt.Errorf("--from: %w", err)}
 	}
+	if r.State == result.Altered {
+		return asked{}, usageError{fmt.Errorf("--from: %s was altered after it was written: llem verify %s says where; restore it from a copy, or run its %s", dir, dir, result.ConfigFile)}
+	}
 	file := filepath.Join(dir, result.ConfigFile)
 	env, err := environ()
 	if err != nil {
@@ -87,7 +91,8 @@ func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
 		out.sameImage = out.sameImage && s.Path != "engine.image"
 		out.notes = append(out.notes, fmt.Sprintf("%s: of %s, in place of the result's", s.Path, s.Source))
 	}
-	if was.ConfigHash() != r.ConfigHash {
+	at := slices.IndexFunc(r.Files, func(f result.File) bool { return f.Name == result.ConfigFile })
+	if was.ConfigHash() != r.ConfigHash || at >= 0 && r.Files[at].Check(dir) != "" {
 		out.notes = append(out.notes, fmt.Sprintf("%s is not what the record was measured with: it was changed, or another llem wrote it", file))
 	}
 	return out, out.restore(e)

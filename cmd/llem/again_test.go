@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +26,7 @@ func retag(t *testing.T, name, label string) {
 	})
 }
 
-// edit changes a field of a result's record.
+// edit writes a result's record with another value, as another host may have.
 func edit(t *testing.T, dir string, change func(r *result.Record)) {
 	t.Helper()
 	path := filepath.Join(dir, result.RecordFile)
@@ -36,11 +35,7 @@ func edit(t *testing.T, dir string, change func(r *result.Record)) {
 		t.Fatal(err)
 	}
 	change(r)
-	data, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	if err := result.Open(dir).PutRecord(r); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -27,7 +27,7 @@ func (c *compareCmd) Run(a *app) error {
 	if len(c.Results) == 1 && result.IsStudyDir(c.Results[0]) {
 		return a.showStudy(c.Results[0], versus, c.JSON)
 	}
-	list, good, err := a.entries(c.Results)
+	list, code, err := a.entries(c.Results)
 	if err != nil {
 		return err
 	}
@@ -40,10 +40,7 @@ func (c *compareCmd) Run(a *app) error {
 			return err
 		}
 	}
-	if !good {
-		return silent(exitUsage)
-	}
-	return nil
+	return ended(nil, code)
 }
 
 func (c *compareCmd) print(a *app, compared *report.Comparison) error {
@@ -55,9 +52,9 @@ func (c *compareCmd) print(a *app, compared *report.Comparison) error {
 
 // entries reads results, each run once; a folder of results, such as a study's,
 // stands for all that are in it.
-func (a *app) entries(paths []string) (list []report.Entry, good bool, err error) {
+func (a *app) entries(paths []string) (list []report.Entry, code int, err error) {
 	seen := map[string]string{}
-	good, err = a.each(runs(paths), func(r *result.Record, dir string) error {
+	code, err = a.each(runs(paths), func(r *result.Record, dir string) error {
 		if first, again := seen[r.ExperimentID]; again && r.ExperimentID != "" {
 			fmt.Fprintf(a.stderr, "llem: %s is the run of %s again: counted once\n", dir, first)
 			return nil
@@ -66,7 +63,7 @@ func (a *app) entries(paths []string) (list []report.Entry, good bool, err error
 		list = append(list, report.Entry{Record: r, Dir: dir, Cycle: cycle(r)})
 		return nil
 	})
-	return list, good, err
+	return list, code, err
 }
 
 // runs has the folders of runs in place of a folder that is no run but holds some.

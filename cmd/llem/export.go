@@ -20,7 +20,7 @@ func (c *exportCmd) Run(a *app) error {
 	if err := exportable(file); err != nil {
 		return usageError{err}
 	}
-	list, good, err := a.entries(c.Results)
+	list, code, err := a.entries(c.Results)
 	if err != nil {
 		return err
 	}
@@ -33,10 +33,7 @@ func (c *exportCmd) Run(a *app) error {
 			return err
 		}
 	}
-	if !good {
-		return silent(exitUsage)
-	}
-	return nil
+	return ended(nil, code)
 }
 
 // file is that of the one format that was asked for.

@@ -19,7 +19,7 @@ func (c *showCmd) runAs(a *app) error {
 		}
 	}
 	shown, lacking := 0, 0
-	good, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
+	code, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
 		rows, err := requestsOf(r, dir)
 		if err != nil {
 			fmt.Fprintf(a.stderr, "llem: show --as %s: %v\n", of.Name, err)
@@ -35,10 +35,10 @@ func (c *showCmd) runAs(a *app) error {
 		}
 		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, report.Options{Width: width(a.out.stdout)})
 	})
-	if err == nil && (!good || lacking > 0) {
-		return silent(exitUsage)
+	if lacking > 0 {
+		code = exitUsage
 	}
-	return err
+	return ended(err, code)
 }
 
 // requestsOf reads the requests of the run in dir.

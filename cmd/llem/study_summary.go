@@ -13,7 +13,7 @@ import (
 
 // summarise says what the study in dir came to, and writes it beside its runs.
 func (a *app) summarise(dir, versus string) (*report.StudySummary, error) {
-	plan, runs, err := a.studyRuns(dir)
+	plan, runs, _, err := a.studyRuns(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -33,13 +33,12 @@ func (a *app) summarise(dir, versus string) (*report.StudySummary, error) {
 }
 
 // studyRuns reads a study's plan and the records of its runs, in the plan's order.
-// One that cannot be read is said, and missing.
-func (a *app) studyRuns(dir string) (*result.StudyPlan, []report.Entry, error) {
-	plan, err := result.ReadStudyPlan(dir)
-	if err != nil {
-		return nil, nil, usageError{err}
+// One that cannot be read is said, and missing; one that was altered is said. code is
+// then not 0.
+func (a *app) studyRuns(dir string) (plan *result.StudyPlan, runs []report.Entry, code int, err error) {
+	if plan, err = result.ReadStudyPlan(dir); err != nil {
+		return nil, nil, exitUsage, usageError{err}
 	}
-	var runs []report.Entry
 	for n := range plan.Runs {
 		path := filepath.Join(dir, plan.Folder(n+1))
 		if _, err := os.Stat(filepath.Join(path, result.RecordFile)); err != nil {
@@ -49,20 +48,22 @@ func (a *app) studyRuns(dir string) (*result.StudyPlan, []report.Entry, error) {
 		switch {
 		case err != nil:
 			fmt.Fprintf(a.stderr, "llem: %v\n", err)
+			code = max(code, exitFailed)
 		case r.Study == nil || r.Study.ID != plan.ID:
 			fmt.Fprintf(a.stderr, "llem: %s is not of this study\n", path)
 		default:
+			code = max(code, a.vouch(r, path))
 			r.Study.Run, r.Study.Point = n+1, plan.Points[plan.Runs[n][1]-1].Name // a changed study has other numbers and names
 			r.Name = r.Study.Point
 			runs = append(runs, report.Entry{Record: r, Dir: path, Cycle: cycle(r)})
 		}
 	}
-	return plan, runs, nil
+	return plan, runs, code, nil
 }
 
 // showStudy prints what the study in dir came to, and writes nothing.
 func (a *app) showStudy(dir, versus string, asJSON bool) error {
-	plan, runs, err := a.studyRuns(dir)
+	plan, runs, code, err := a.studyRuns(dir)
 	if err != nil {
 		return err
 	}
@@ -71,9 +72,9 @@ func (a *app) showStudy(dir, versus string, asJSON bool) error {
 		return usageError{err}
 	}
 	if asJSON {
-		return printJSON(a.stdout, s)
+		return ended(printJSON(a.stdout, s), code)
 	}
-	return s.Text(a.stdout, report.Options{Width: width(a.out.stdout)})
+	return ended(s.Text(a.stdout, report.Options{Width: width(a.out.stdout)}), code)
 }
 
 func printJSON(w io.Writer, v any) error {

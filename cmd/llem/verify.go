@@ -13,7 +13,7 @@ type verifyCmd struct {
 
 func (c *verifyCmd) Run(a *app) error {
 	same, shown := true, 0
-	good, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
+	code, err := a.read(runs(c.Results), func(r *result.Record, dir string) (int, error) {
 		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
 		}
@@ -25,10 +25,10 @@ func (c *verifyCmd) Run(a *app) error {
 			}
 			fmt.Fprintf(a.stdout, "  %-8s %-24s %s\n", state, f.What, f.Seen)
 		}
-		return nil
+		return exitDone, nil
 	})
-	if err == nil && (!good || !same) {
-		return silent(exitFailed)
+	if !same || code != exitDone {
+		code = exitFailed
 	}
-	return err
+	return ended(err, code)
 }

@@ -59,6 +59,7 @@ var kinds = map[string]kind{
 	"single_run":                   {Note, "repeat the experiment before comparing it with another"},
 	"study_host_changed":           {Doubt, "compare runs from before and after the change apart, or run the study anew"},
 	"study_input_changed":          {Doubt, "its runs before did other work: put the file back, or remove their folders to have them run again"},
+	"record_altered":               {Invalid, "its figures are not those that were written: restore the result from a copy, or measure again; `llem verify` says which of them differ"},
 	"record_unfinished":            {Note, "what was measured is whole; only what came after the window (the engine's log, a second baseline) is missing"},
 	"clock_changed":                {Note, "tell the order of a study's runs by study.run, and let a time service keep the host's clock"},
 	"readings_lost":                {Doubt, "see the log for NVML's error; lengthen measurement.sample_interval_ms"},

@@ -44,6 +44,12 @@ func (p *printer) head() {
 	default:
 		p.wrap(status+": ", "  ", why)
 	}
+	switch r.State {
+	case result.Altered:
+		p.wrap("ALTERED: ", "  ", "the record is not as it was written")
+	case result.Unfinished:
+		p.wrap("UNFINISHED: ", "  ", "the run has not ended yet, or llem was killed after its window; llem clean finishes the record")
+	}
 	p.headline()
 	image := dash(r.Engine.Image)
 	if r.Engine.ImageDigest != nil {

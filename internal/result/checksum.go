@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 )
@@ -47,30 +46,48 @@ func decode(data []byte) (fields map[string]any, err error) {
 	return fields, nil
 }
 
-// CheckRecord says whether the record in dir is what was written; ok is false where
-// it is not. White space does not count. A record without a checksum, by a llem
-// before it took one, cannot be checked, which is no difference.
-func CheckRecord(dir string) (seen string, ok bool) {
-	data, err := os.ReadFile(filepath.Join(dir, RecordFile))
-	if err != nil {
-		return err.Error(), false
-	}
-	fields, err := decode(data)
-	if err != nil {
-		return err.Error(), false
-	}
-	was, there := fields[recordSumField]
-	if !there {
-		return "not checked: an older llem wrote it, without " + recordSumField, true
+// State says whether a record that was read is as it was written.
+type State string
+
+// States of a record.
+const (
+	Whole      State = "whole"
+	Altered    State = "altered"    // something in it was changed
+	Unfinished State = "unfinished" // llem has not written its end yet, or was killed before it
+	Unchecked  State = "unchecked"  // an older llem wrote it, without a checksum
+)
+
+// state holds r, which data is the text of, to its checksum. White space does not
+// count. seen says what was seen, for people.
+func (r *Record) state(data []byte) (s State, seen string) {
+	if r.RecordSHA256 == "" {
+		return Unchecked, "not checked: an older llem wrote it, without " + recordSumField
 	}
 	now, err := ownSum(data, recordSumField)
 	switch {
 	case err != nil:
-		return err.Error(), false
-	case now != was:
-		return fmt.Sprintf("its SHA-256 is %.12s… and was %.12v…: something in it was changed", now, was), false
+		return Altered, err.Error()
+	case now != r.RecordSHA256:
+		return Altered, fmt.Sprintf("its SHA-256 is %.12s… and was %.12s…: something in it was changed", now, r.RecordSHA256)
+	case len(r.Files) == 0:
+		return Unfinished, "as it was written, before the run's end"
 	}
-	return "as it was written", true
+	return Whole, "as it was written"
+}
+
+// CheckRecord says whether the record in dir is what was written; ok is false where
+// it is not. A record without a checksum cannot be checked, which is no difference.
+func CheckRecord(dir string) (seen string, ok bool) {
+	data, err := ReadFile(filepath.Join(dir, RecordFile), mostRecord)
+	if err != nil {
+		return err.Error(), false
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return err.Error(), false
+	}
+	state, seen := r.state(data)
+	return seen, state != Altered
 }
 
 // Leaves are the values of r by their path, such as energy.per_gpu[0].energy_j,

@@ -30,6 +30,11 @@ func TestTheFieldsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, word := range []string{"ointer", " nil", "struct ", "of no known type", "[[", "slice of"} { // a reader of JSON knows none
+		if strings.Contains(want, word) {
+			t.Errorf("the page says %q, which is a word of Go's", word)
+		}
+	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("%s (go test ./internal/result -update rewrites it): -want +got:\n%s", path, diff)
 	}
@@ -100,6 +105,9 @@ func (w *fieldWriter) write(name, path, tag string) {
 		if f.Tag == nil {
 			continue // not written
 		}
+		if reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get(tag) == "-" {
+			continue
+		}
 		key, _, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get(tag), ",")
 		kind, in := typeName(f.Type)
 		fmt.Fprintf(&w.b, "| `%s` | %s | %s |\n", key, kind, strings.ReplaceAll(clean(f.Doc.Text()+" "+f.Comment.Text()), "|", "\\|"))
@@ -126,8 +134,14 @@ func typeName(e ast.Expr) (kind, in string) {
 	case *ast.MapType:
 		kind, in = typeName(e.Value)
 		return "map to " + kind, in
-	case *ast.SelectorExpr:
-		return "time (RFC 3339, UTC)", ""
+	case *ast.SelectorExpr: // of another package
+		switch e.Sel.Name {
+		case "Time":
+			return "time (RFC 3339, UTC)", ""
+		case "Verdict":
+			return "string", ""
+		}
+		return "of no known type: " + e.Sel.Name, ""
 	case *ast.Ident:
 		switch e.Name {
 		case "any":

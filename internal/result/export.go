@@ -13,7 +13,8 @@ type ExportRow struct {
 	Result         string    `parquet:"result"` // its directory
 	ExperimentID   string    `parquet:"experiment_id"`
 	Name           string    `parquet:"name"`
-	Status         string    `parquet:"status"` // completed | failed | interrupted
+	Status         string    `parquet:"status"`       // completed | failed | interrupted
+	RecordState    string    `parquet:"record_state"` // whole | altered | unfinished | unchecked, which an older llem wrote without a checksum
 	Error          string    `parquet:"error"`
 	StartedAt      time.Time `parquet:"started_at,timestamp(microsecond)"` // UTC
 	StudyID        *string   `parquet:"study_id,optional"`
@@ -90,7 +91,7 @@ type ExportRow struct {
 func exportRow(r *Record, dir string) ExportRow {
 	e, l := r.Energy, r.Latency
 	row := ExportRow{
-		Result: dir, ExperimentID: r.ExperimentID, Name: r.Name, Status: r.Status, Error: r.Error, StartedAt: r.StartedAt.UTC(),
+		Result: dir, ExperimentID: r.ExperimentID, Name: r.Name, Status: r.Status, RecordState: string(r.State), Error: r.Error, StartedAt: r.StartedAt.UTC(),
 		LlemVersion: r.LlemVersion, ConfigHash: r.ConfigHash, WorkloadHash: r.WorkloadHash, PromptChecksum: r.Requests.PromptChecksum,
 		Engine: r.Engine.Name, EngineVersion: r.Engine.Version, Image: r.Engine.Image, ImageDigest: r.Engine.ImageDigest,
 		ImageID: r.Engine.ImageID, Endpoint: r.Engine.Endpoint,

@@ -12,12 +12,13 @@ import (
 )
 
 // Read reads the record at path, a run's directory or its result.json, and
-// says in which directory it lies.
+// says in which directory it lies. The record's State says whether it is as it was
+// written.
 func Read(path string) (*Record, string, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		path = filepath.Join(path, RecordFile)
 	}
-	data, err := os.ReadFile(path)
+	data, err := ReadFile(path, mostRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("no result at %s: name a run's directory or its %s", path, RecordFile)
 	}
@@ -45,8 +46,13 @@ func Read(path string) (*Record, string, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, "", notResult(path, data, err)
 	}
+	r.State, _ = r.state(data)
 	return &r, filepath.Dir(path), nil
 }
+
+// mostRecord bounds result.json in bytes. The largest part of it is the
+// configuration.
+const mostRecord = 64 << 20
 
 // notResult says on which line of the file at path the JSON breaks.
 func notResult(path string, data []byte, err error) error {

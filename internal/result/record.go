@@ -12,7 +12,7 @@ const (
 	Interrupted = "interrupted"
 )
 
-// Record is result.json. Pointers are null when unknown; 0 is a measurement.
+// Record is result.json. What is unknown is null; 0 is a measurement.
 type Record struct {
 	SchemaVersion string     `json:"schema_version"` // of this layout; an older one is still read
 	ExperimentID  string     `json:"experiment_id"`  // of this run, unique on any host
@@ -60,6 +60,9 @@ type Record struct {
 	SamplesFile  string `json:"samples_file,omitempty"` // file, relative to the record; missing with output.raw_samples: false
 	Files        []File `json:"files"`                  // all files of the run but this one
 	RecordSHA256 string `json:"record_sha256"`          // of this record: keys in order, no white space, this field empty
+
+	// State is what Read found of the record; empty for one that was not read.
+	State State `json:"-"`
 }
 
 // File is a file of a run as it was written.
