@@ -127,7 +127,7 @@ func TestMeasureOnAHostWithoutAGPU(t *testing.T) {
 	if c.Runs[0].EnergyTotalJ != nil || len(c.GPUs) != 0 {
 		t.Errorf("%+v", c.Runs[0])
 	}
-	if o := h.llem("measure", "--", "true"); o.code != 0 || !strings.Contains(o.stderr, "no NVIDIA GPU") || !strings.Contains(o.stderr, "memory") {
+	if o := h.llem("measure", "--", "true"); o.code != 0 || !strings.Contains(o.stderr, "no NVIDIA driver") || !strings.Contains(o.stderr, "memory") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}
 	if o := h.llem("doctor"); !strings.Contains(o.stdout, "RAPL, 2 domains") {

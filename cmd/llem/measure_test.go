@@ -70,8 +70,6 @@ func TestMeasurePassesMIGNeighboursOver(t *testing.T) {
 	if len(c.GPUs) != 1 || c.GPUs[0].UUID != standin.UUID(0) || !c.GPUsByDefault || !slices.Equal(c.GPUsLeftOut, []int{1}) {
 		t.Errorf("measured %+v, left out %v", c.GPUs, c.GPUsLeftOut)
 	}
-	h.gpus.SetMIG(0, true)
-	h.llem("measure", "--", "true").refused(t, exitHost, "MIG")
 }
 
 func TestMeasureRepeatsAndPrintsTheirMean(t *testing.T) {
@@ -249,9 +247,51 @@ func TestMeasureRefusesGPUsThatAreLeftChanged(t *testing.T) {
 	h.llem("measure", "--", "true").refused(t, exitHost, "GPU 0", "run abc", "llem clean")
 }
 
+// Without a GPU that can be read the command runs all the same: its time is known,
+// energy of GPUs is null with the reason, and its exit code is passed on.
+func TestMeasureRunsTheCommandWithoutAGPU(t *testing.T) {
+	t.Parallel()
+	mig := newHost(t, standin.GPU{}, standin.GPU{})
+	mig.gpus.SetMIG(0, true)
+	mig.gpus.SetMIG(1, true)
+	granted := newHost(t, standin.GPU{})
+	granted.set("CUDA_VISIBLE_DEVICES", "")
+	broken := newHost(t, standin.GPU{})
+	broken.gpus.Fail(-1, "nvmlInit_v2", 18)
+	for name, c := range map[string]struct {
+		h      *host
+		reason string
+	}{
+		"no driver":               {newHost(t), "no NVIDIA driver"},
+		"all in MIG mode":         {mig, "MIG"},
+		"none granted":            {granted, "CUDA_VISIBLE_DEVICES"},
+		"a driver that is broken": {broken, "NVML"},
+	} {
+		for _, code := range []int{0, 7, 255} {
+			o := c.h.llem("measure", "--json", "--", "sh", "-c", fmt.Sprintf("echo ran; exit %d", code))
+			if o.code != code || !strings.Contains(o.stderr, "ran") {
+				t.Errorf("%s: exit %d, want %d\n%s", name, o.code, code, o.stderr)
+				continue
+			}
+			var got result.Command
+			decodeJSON(t, o.stdout, &got)
+			one := got.Runs[0]
+			if one.ExitCode != code || one.Seconds <= 0 || one.EnergyTotalJ != nil || one.Valid || !slices.Equal(one.Reasons, []string{"energy_unavailable"}) || len(got.GPUs) != 0 {
+				t.Errorf("%s: %+v", name, one)
+			}
+			if got.NoGPUEnergy == nil || !strings.Contains(*got.NoGPUEnergy, c.reason) {
+				t.Errorf("%s: the reason is %v, want %q", name, got.NoGPUEnergy, c.reason)
+			}
+		}
+		if o := c.h.llem("measure", "-r", "2", "--", "sh", "-c", "exit 7"); o.code != 7 || !strings.Contains(o.stderr, c.reason) || !strings.Contains(o.stderr, "2 of 2 runs failed") {
+			t.Errorf("%s, twice: exit %d\n%s", name, o.code, o.stderr)
+		}
+	}
+}
+
 func TestCommandsThatCannotBeMeasured(t *testing.T) {
 	t.Parallel()
-	newHost(t).llem("measure", "--", "true").refused(t, exitHost, "no NVIDIA driver", "llem doctor")
+	newHost(t).llem("measure", "--gpus", "0", "--", "true").refused(t, exitHost, "no NVIDIA driver", "llem doctor")
 	h := newHost(t, standin.GPU{Power: 100})
 	h.llem("measure", "--", "no-such-program").refused(t, exitUsage, "no-such-program")
 	h.llem("measure", "--gpus", "5", "--", "true").refused(t, exitUsage, "5", standin.UUID(0))

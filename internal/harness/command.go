@@ -87,13 +87,16 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 	}
 	if x.gpus, err = x.OpenGPUs(ctx); err != nil {
 		x.gpus = nil
-		if x.host != nil && len(ids) == 0 && noGPU(err) {
-			return nil // the host alone is measured
+		if len(ids) > 0 {
+			return fault(HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
 		}
-		return fault(HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
-	}
-	if err := x.choose(ctx, ids, out); err != nil {
+		x.noEnergy = err.Error()
+	} else if err := x.choose(ctx, ids, out); err != nil {
 		return err
+	}
+	if x.noEnergy != "" { // the command's time and the host's energy are known all the same
+		out.NoGPUEnergy = &x.noEnergy
+		return nil
 	}
 	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
 		return fault(HostFault, "%w", err)
@@ -113,6 +116,7 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 }
 
 // choose selects the GPUs that are named, else granted, else all that are whole.
+// Where there is none of these, noEnergy says why.
 func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (err error) {
 	if len(ids) == 0 {
 		granted, ok, err := grantedGPUs(ctx, x.gpus)
@@ -120,7 +124,8 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 			return err
 		}
 		if ids = granted; ok && len(ids) == 0 {
-			return fault(ConfigFault, "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus")
+			x.noEnergy = "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus"
+			return nil
 		}
 	}
 	if len(ids) > 0 {
@@ -141,7 +146,7 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 	case err != nil:
 		return fault(ConfigFault, "select GPUs: %w", err)
 	case len(x.devices) == 0:
-		return fault(HostFault, "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0")
+		x.noEnergy = "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0"
 	}
 	return nil
 }
@@ -235,7 +240,7 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 			x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
 		}
 	} else {
-		out.Valid, out.Reasons = false, []string{"no NVIDIA GPU"}
+		x.warn("energy_unavailable", "%s", x.noEnergy)
 	}
 	for _, w := range x.warnings {
 		out.MeasurementWarnings = append(out.MeasurementWarnings, w.String())

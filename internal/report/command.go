@@ -22,8 +22,8 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	case c.EnergyMeanJ != nil:
 		p.row("energy", "%s%s (mean of %d runs and its 95"+hard+"%% interval, from their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), void(c.Runs), len(c.Runs))
 		p.row("last run", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
-	case len(c.GPUs) == 0:
-		p.row("energy", "– (no NVIDIA GPU; only the host was measured)")
+	case c.NoGPUEnergy != nil:
+		p.row("energy", "– (%s)", *c.NoGPUEnergy)
 	default:
 		p.row("energy", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
 	}

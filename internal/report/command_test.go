@@ -22,7 +22,7 @@ func TestCommands(t *testing.T) {
 		"command":         {Command: []string{"python3", "train.py"}, GPUs: gpus, GPUsByDefault: true, GPUsLeftOut: []int{2}, Runs: []result.CommandRun{run}},
 		"command_invalid": {Command: []string{"python3", "train.py"}, GPUs: gpus, Runs: []result.CommandRun{run, bad}, EnergyMeanJ: p(3460.2), EnergyInterval95J: p(12.3)},
 		"command_repeats": {Command: []string{"python3", "train.py"}, GPUs: gpus, Runs: []result.CommandRun{run, run, run}, EnergyMeanJ: p(3460.2), EnergyInterval95J: p(12.3)},
-		"command_host":    {Command: []string{"make", "-j8"}, Runs: []result.CommandRun{{Seconds: 42.1, Host: &result.HostEnergy{Method: "rapl", PackageJ: p(5123.4), DRAMJ: p(312.9)}}}},
+		"command_host":    {Command: []string{"make", "-j8"}, NoGPUEnergy: new("no NVIDIA driver on this host"), Runs: []result.CommandRun{{Seconds: 42.1, Host: &result.HostEnergy{Method: "rapl", PackageJ: p(5123.4), DRAMJ: p(312.9)}}}},
 		"command_failed": {Command: []string{"false"}, GPUs: gpus, Runs: []result.CommandRun{{
 			Seconds: 0.002, ExitCode: 1, MeasurementWarnings: []string{"short_measurement_duration: 0.002 s; measure for at least 10 s"},
 			WarningSeverities: map[string]string{"short_measurement_duration": "doubt"},
