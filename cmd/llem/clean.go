@@ -51,22 +51,47 @@ func (c *cleanCmd) containers(a *app) error {
 	for _, s := range spared {
 		fmt.Fprintf(a.stdout, "container %s is left alone: %s\n", s.Name, s.Why)
 	}
-	var failed error
-	for _, o := range orphans {
-		if c.DryRun {
-			fmt.Fprintf(a.stdout, "would remove container %s (%s, made %s ago)\n", o.Name, o.State, time.Since(o.Created).Round(time.Second))
-			continue
-		}
-		if err := d.Remove(a.ctx, o); err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		fmt.Fprintf(a.stdout, "removed container %s\n", o.Name)
-	}
 	if len(orphans) == 0 {
 		fmt.Fprintln(a.stdout, "no container is left over")
 	}
-	return failed
+	if c.DryRun {
+		for _, o := range orphans {
+			fmt.Fprintf(a.stdout, "would remove container %s (%s, made %s ago)\n", o.Name, o.State, time.Since(o.Created).Round(time.Second))
+		}
+		return nil
+	}
+	return c.remove(a, d, orphans)
+}
+
+// remove removes containers, and looks again whether they have gone: one that the
+// daemon was starting as it was removed can come back.
+func (c *cleanCmd) remove(a *app, d *docker.Daemon, orphans []docker.Orphan) error {
+	said := map[string]bool{}
+	for end := time.Now().Add(appearLimit); len(orphans) > 0; {
+		var failed error
+		for _, o := range orphans {
+			if err := d.Remove(a.ctx, o); err != nil {
+				failed = errors.Join(failed, err)
+			} else if !said[o.ID] {
+				fmt.Fprintf(a.stdout, "removed container %s\n", o.Name)
+				said[o.ID] = true
+			}
+		}
+		if failed != nil {
+			return failed
+		}
+		var err error
+		if orphans, _, err = d.Orphans(a.ctx, ownerOf); err != nil {
+			return err
+		}
+		if len(orphans) > 0 && time.Now().After(end) {
+			return fmt.Errorf("container %s was removed, and the daemon still lists it: run llem clean again", orphans[0].Name)
+		}
+		if len(orphans) > 0 && measure.Sleep(a.ctx, lookAgain) != nil {
+			return a.ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Times of the daemon in which it answers, or makes a container that it was asked
@@ -75,6 +100,7 @@ const (
 	listTimeout = 30 * time.Second
 	appearLimit = 5 * time.Second // that clean waits
 	appearsIn   = time.Minute     // after which it is not made any more
+	lookAgain   = 200 * time.Millisecond
 )
 
 // leftContainers lists the containers of dead runs. A run that was killed while the
@@ -100,7 +126,7 @@ func leftContainers(ctx context.Context, d *docker.Daemon, say func(note string)
 			}
 			return left, spared, nil
 		}
-		if err := measure.Sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := measure.Sleep(ctx, lookAgain); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -106,5 +110,82 @@ func TestSizesArePrintedInThreeDigits(t *testing.T) {
 		if got := sizeOf(bytes); got != want {
 			t.Errorf("%d bytes are %q, want %q", bytes, got, want)
 		}
+	}
+}
+
+// late is a daemon that lists a container at some looks only, and removes it each
+// time that it is told.
+type late struct {
+	listed  []bool // by look; after the last one: no
+	looks   int
+	removed int
+}
+
+func (d *late) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Api-Version", "1.41")
+	switch {
+	case r.Method == http.MethodDelete:
+		d.removed++
+		w.WriteHeader(http.StatusNoContent)
+	case strings.HasSuffix(r.URL.Path, "/containers/json"):
+		list := "[]"
+		if d.looks < len(d.listed) && d.listed[d.looks] {
+			list = `[{"Id":"c1","Names":["/llem-abc"],"State":"created","Labels":{"io.llem.run":"abc","io.llem.lock":"LOCK"}}]`
+		}
+		d.looks++
+		io.WriteString(w, strings.Replace(list, "LOCK", r.Host, 1)) //nolint:errcheck // a test's answer
+	case strings.HasSuffix(r.URL.Path, "/_ping"):
+	default:
+		http.Error(w, `{"message":"no such thing"}`, http.StatusNotFound)
+	}
+}
+
+// What the daemon still makes as clean looks is found, and so is what comes back.
+func TestCleanLooksAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		creating time.Duration // since the daemon was asked to make it; 0: it was not
+		listed   []bool
+		removed  int
+		says     string
+	}{
+		"there":                              {0, []bool{true}, 1, "removed container llem-abc"},
+		"not there":                          {0, nil, 0, "no container is left over"},
+		"made as clean looks":                {time.Second, []bool{false, false, true}, 1, "removed container llem-abc"},
+		"never made":                         {time.Second, nil, 0, "llem-abc was asked for as its run was killed"},
+		"asked for long ago, and never made": {time.Hour, nil, 0, "no container is left over"},
+		"comes back":                         {0, []bool{true, true, true}, 3, "removed container llem-abc"},
+		"made, and comes back":               {time.Second, []bool{false, true, true}, 2, "removed container llem-abc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			lock := h.path("locks/run-abc.lock")
+			text := "1 2026-01-01T00:00:00Z abc\n/nowhere\n"
+			if c.creating > 0 {
+				text += "creating llem-abc " + time.Now().Add(-c.creating).UTC().Format(time.RFC3339) + "\n"
+			}
+			if err := os.WriteFile(lock, []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			d := &late{listed: c.listed}
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Host = lock // the label names it
+				d.ServeHTTP(w, r)
+			}))
+			t.Cleanup(s.Close)
+			h.set("DOCKER_HOST", "tcp://"+s.Listener.Addr().String())
+			o := h.start("clean").finish()
+			if o.code != exitDone || !strings.Contains(o.stdout, c.says) || d.removed != c.removed {
+				t.Errorf("exit %d, removed %d times, want %d\n%s%s", o.code, d.removed, c.removed, o.stdout, o.stderr)
+			}
+			if strings.Count(o.stdout, "removed container") > 1 {
+				t.Errorf("it says so more than once:\n%s", o.stdout)
+			}
+			if _, err := os.Stat(lock); err == nil {
+				t.Error("the lock is left")
+			}
+		})
 	}
 }
