@@ -18,7 +18,7 @@ type Command struct {
 	GPUs          []GPU        `json:"gpus"`
 	GPUsByDefault bool         `json:"gpus_by_default"` // nothing chose them: they are all of the host
 	GPUsLeftOut   []int        `json:"gpus_left_out"`   // indices of those in MIG mode, whose energy is only known of the whole
-	NoGPUEnergy   *string      `json:"no_gpu_energy"` // why no GPU was read, so that every energy of GPUs is null; null: they were read
+	NoGPUEnergy   *string      `json:"no_gpu_energy"`   // why no GPU was read, so that every energy of GPUs is null; null: they were read
 	Runs          []CommandRun `json:"runs"`
 	// EnergyMeanJ and EnergyInterval95J are the mean over the runs and half of
 	// its 95 % t-interval; null with one run, and where a run has no figure.
