@@ -46,6 +46,7 @@ var architectures = map[string]architecture{
 	"deepseek_v2": {norms: 2},
 	"deepseek_v3": {norms: 2},
 	"gpt_oss":     {norms: 2},
+	"kimi_k2":     {norms: 2},
 	"glm4_moe":    {norms: 2},
 	"llama4_text": {norms: 2},
 }
@@ -141,7 +142,7 @@ func (c config) feedForward(a architecture, i int64) (n, idle int64) {
 	switch c.ModelType {
 	case "gpt_oss":
 		expert, router = expert+2*ffn+c.Hidden, router+e
-	case "deepseek_v3", "glm4_moe":
+	case "deepseek_v3", "kimi_k2", "glm4_moe":
 		router += e // e_score_correction_bias
 	}
 	n = router + e*expert

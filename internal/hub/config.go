@@ -226,6 +226,9 @@ func (c config) headDim() int64 {
 	if c.HeadDimField != nil && *c.HeadDimField > 0 {
 		return *c.HeadDimField
 	}
+	if slices.Contains([]string{"gemma", "gemma2", "gemma3_text"}, c.ModelType) { // as transformers assumes
+		return 256
+	}
 	if c.Heads == 0 {
 		return 0
 	}
@@ -291,15 +294,15 @@ func (c config) encodes() bool {
 var (
 	aheadKeys = []string{"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers", "mtp_num_layers", "num_mtp_modules", "nextn_predict_layers", "n_predict"}
 	aheadLeaf = regexp.MustCompile(`(?:^|\.)(?:eh_proj|enorm|hnorm|shared_head|nextn|mtp\w*)(?:\.|$)`)
-	loopKey   = regexp.MustCompile(`ut_steps|recurrence|num_mem_blocks|hybrid_layer_ids|layer_sharing|share_layers|num_hidden_groups|num_loops|loop_count|n_loops|loop_num|num_recursions|recursive`)
+	loopKey   = regexp.MustCompile(`(?:^|_)(?:loops?|loop_\w+|repeats?|recur\w*|recursions?|ut_steps|universal|layer_sharing|shared?_layers?|reuse\w*|mem_blocks|hidden_groups|mixture_of_depths?|mod_every\w*|early_exit\w*|exit_layers?|layer_skip|skip_layers)(?:_|$)|^hybrid_layer_ids$`)
 	denoises  = regexp.MustCompile(`(?i)llada|dream|diffu|sdar|mdlm|mercury`)
 )
 
 // predictsAhead says whether blocks beyond the model's own are known to be for
 // tokens further ahead.
-func (c config) predictsAhead(d *stack, list []weight) bool {
-	if (&reader{object: c.raw}).value(aheadKeys...) > 0 {
-		return true
+func (c config) predictsAhead(d *stack, beyond int64, list []weight) bool {
+	if n := (&reader{object: c.raw}).value(aheadKeys...); n > 0 {
+		return beyond <= n
 	}
 	return slices.ContainsFunc(list, func(w weight) bool {
 		at := locate(w.name)
@@ -307,10 +310,25 @@ func (c config) predictsAhead(d *stack, list []weight) bool {
 	})
 }
 
+var senseKey = regexp.MustCompile(`vision|visual|image|img_|audio|speech|video|modal|^mm_|sound|cross_attention_layers`)
+
+// hasSenses says whether the configuration speaks of images, sound or video.
+func (c config) hasSenses() bool {
+	for key := range c.whole {
+		if senseKey.MatchString(key) && c.whole.has(key) {
+			return true
+		}
+	}
+	return c.any(senseKey)
+}
+
 // doubts are reasons why parameters × tokens is not what such a model costs.
 func (c config) doubts() (out []string) {
-	if c.any(loopKey) {
-		out = append(out, "the configuration speaks of blocks that work several times for a token, and each is counted once")
+	for _, key := range sortedKeys(c.raw) {
+		if loopKey.MatchString(key) && !strings.Contains(key, "kv") && c.raw.has(key) {
+			out = append(out, fmt.Sprintf("by the configuration (%.60q) a block may work several times for a token or not at all, and each is counted once", key))
+			break
+		}
 	}
 	if name := c.ModelType + " " + strings.Join(c.whole.names("architectures"), " "); denoises.MatchString(name) {
 		out = append(out, "the model writes many tokens in several passes, so a token does not cost one pass")

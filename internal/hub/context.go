@@ -1,21 +1,12 @@
 package hub
 
 import (
-	"encoding/json"
-	"os"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
-
-// positions is what a config.json says of a model's context.
-type positions struct {
-	Max     int             `json:"max_position_embeddings"`
-	GPT2    int             `json:"n_positions"`
-	Rope    json.RawMessage `json:"rope_scaling"`
-	RopeNew json.RawMessage `json:"rope_parameters"` // of transformers 5
-	Text    json.RawMessage `json:"text_config"`
-}
 
 // Context is the most tokens, of prompt and answer together, that the model's own
 // files give it: config.json of a folder, else the metadata of a GGUF file. 0: they
@@ -24,8 +15,8 @@ type positions struct {
 func (m Model) Context() int {
 	path := m.Path
 	if !strings.HasSuffix(path, ".gguf") {
-		if data, err := os.ReadFile(filepath.Join(path, "config.json")); err == nil {
-			return contextOf(data)
+		if c, err := readConfig(filepath.Join(path, "config.json")); err == nil {
+			return c.context()
 		}
 		files, _ := filepath.Glob(filepath.Join(escape(path), "*.gguf"))
 		if len(files) != 1 {
@@ -33,25 +24,28 @@ func (m Model) Context() int {
 		}
 		path = files[0]
 	}
-	meta, err := readGGUFMeta(path, "")
+	meta, _, err := readGGUF(path, func(key string) bool { return !strings.HasPrefix(key, "tokenizer.") }, false)
 	if err != nil {
 		return 0
 	}
 	return max(0, meta.number(meta.text("general.architecture")+".context_length", 0))
 }
 
-func contextOf(data []byte) int {
-	var p positions
-	if json.Unmarshal(data, &p) != nil {
-		return 0
-	}
-	if len(p.Text) > 0 && string(p.Text) != "null" {
-		if n := contextOf(p.Text); n > 0 {
-			return n
+func (c config) context() int {
+	longest := 0
+	for _, o := range []object{c.raw, c.whole} { // where the part is silent, the whole
+		n := 0
+		for _, key := range []string{"max_position_embeddings", "n_positions"} {
+			if at, ok := count(o[key]); ok {
+				n = max(n, int(at))
+			}
+		}
+		// rope_parameters is of transformers 5
+		if longest = max(n, stretched(n, o.object("rope_scaling")), stretched(n, o.object("rope_parameters"))); longest > 0 {
+			break
 		}
 	}
-	n := max(0, p.Max, p.GPT2)
-	return max(n, stretched(n, p.Rope), stretched(n, p.RopeNew))
+	return longest
 }
 
 // ownLength are the kinds of scaling whose max_position_embeddings is the scaled
@@ -59,18 +53,16 @@ func contextOf(data []byte) int {
 var ownLength = []string{"llama3", "longrope", "su"}
 
 // stretched is n positions with scaling.
-func stretched(n int, scaling json.RawMessage) int {
-	var s struct {
-		Kind     string  `json:"rope_type"`
-		KindOld  string  `json:"type"`
-		Factor   float64 `json:"factor"`
-		Original int     `json:"original_max_position_embeddings"`
-	}
-	if len(scaling) == 0 || json.Unmarshal(scaling, &s) != nil || slices.Contains(ownLength, s.Kind+s.KindOld) {
+func stretched(n int, scaling object) int {
+	if scaling == nil || slices.Contains(ownLength, scaling.text("rope_type")+scaling.text("type")) {
 		return n
 	}
-	if s.Original > 0 {
-		n = s.Original
+	if original, ok := count(scaling["original_max_position_embeddings"]); ok && original > 0 {
+		n = int(original)
 	}
-	return int(float64(n) * max(1, s.Factor))
+	factor, err := strconv.ParseFloat(fmt.Sprint(scaling["factor"]), 64)
+	if err != nil || factor < 1 || factor > 1<<20 {
+		factor = 1
+	}
+	return int(float64(n) * factor)
 }

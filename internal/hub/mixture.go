@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,7 +36,9 @@ var (
 	// Keys that are not known and read like them, and what they must not hold.
 	perTokenLike = regexp.MustCompile(`(?:expert|moe|router).*(?:top_?k|per_tok|selected|activated|active|used)|(?:top_?k|selected|activated|active|used).*(?:expert|moe)`)
 	notExperts   = regexp.MustCompile(`top|per_|share|group|act|select|used|size|dim|freq|zero|bias|scal|null|limit|capacity|use_|has_|enable|interval|offset|period|drop|prob|norm|gate|score|jitter|coef|loss|layer|hash|pad|parallel|start|end`)
-	notPerToken  = regexp.MustCompile(`group|scal|norm|prob|method|func|layer|bias|size|dim`)
+	// Experts that do nothing, and routing that chooses how many work.
+	unevenKey   = regexp.MustCompile(`(?:zero|null|copy|const|constant|identity|skip)_?experts?|(?:top_p|dynamic|adaptive|threshold)\w*(?:expert|moe|rout)|(?:expert|moe|rout)\w*(?:top_p|dynamic|adaptive|threshold)`)
+	notPerToken = regexp.MustCompile(`group|scal|norm|prob|method|func|layer|bias|size|dim`)
 )
 
 func newMixture(r *reader) mixture {
@@ -74,8 +77,11 @@ func newMixture(r *reader) mixture {
 		}
 	}
 	m.guess(r)
-	if r.object.has("zero_expert_num") {
-		m.doubts = append(m.doubts, "some of the experts that are chosen do nothing (zero_expert_num), so fewer parameters work for a token than counted")
+	for _, key := range sortedKeys(r.object) {
+		if unevenKey.MatchString(key) && r.object.has(key) {
+			m.doubts = append(m.doubts, fmt.Sprintf("by the configuration (%.60q) not every token has the same number of experts at work", key))
+			break
+		}
 	}
 	return m
 }

@@ -90,7 +90,12 @@ func quantised(dtype string) bool {
 func (u *unpacker) weight(name string, t tensor, n int64) (w weight, ok bool) {
 	module, leaf := cut(name)
 	switch t.DType {
-	case "F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F6_E2M3", "F6_E3M2", "F4":
+	case "F4":
+		if t.Bytes == n {
+			return named(name, t, 4, "f4")
+		}
+		return weight{name, n, t.Shape, t.DType}, true
+	case "F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F6_E2M3", "F6_E3M2":
 		return weight{name, n, t.Shape, t.DType}, true
 	case "U8", "I8":
 		return u.bytes(name, t, n)
@@ -123,6 +128,22 @@ func (u *unpacker) weight(name string, t tensor, n int64) (w weight, ok bool) {
 		return widened(name, t, u.quant.bits, 32)
 	}
 	return w, false
+}
+
+// twice is a module whose weights the file holds in two forms; "": there is none.
+func (u *unpacker) twice() string {
+	for _, module := range sortedKeys(u.modules) {
+		n := 0
+		for _, leaf := range u.modules[module] {
+			if slices.Contains([]string{"weight", "qweight", "weight_packed", "q_weight", "W_q", "codes", "trellis"}, leaf) {
+				n++
+			}
+		}
+		if n > 1 {
+			return module
+		}
+	}
+	return ""
 }
 
 // beside is another tensor of a module.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,10 +27,18 @@ type roles struct {
 	inside  map[string]map[string]bool // numbers under a path of a block, such as those of experts
 	vocab   int64                      // 0: unknown, so that names decide
 	dims    map[int64]bool
+	widest  int64 // that the configuration explains in a block; 0: unknown
+	senses  bool  // the model sees or hears by its configuration
 }
 
 func newRoles(c config, d *stack, list []weight) *roles {
-	r := &roles{c: c, decoder: d, inside: map[string]map[string]bool{}, vocab: c.Vocab, dims: c.dims()}
+	r := &roles{c: c, decoder: d, inside: map[string]map[string]bool{}, vocab: c.Vocab, dims: c.dims(), senses: c.hasSenses()}
+	if r.vocab == 0 {
+		r.vocab = rows(list, c.Hidden)
+	}
+	if c.FFN > 0 {
+		r.widest = explained * slices.Max(slices.Collect(maps.Keys(r.dims)))
+	}
 	for _, w := range list {
 		at := locate(w.name)
 		if key, number := r.numbered(at); number != "" {
@@ -40,6 +49,28 @@ func newRoles(c config, d *stack, list []weight) *roles {
 		}
 	}
 	return r
+}
+
+// explained is how many times the widest matrix that a configuration gives a block may
+// be: recurrent layers and gates join several in one.
+const explained = 3
+
+// rows are those of the one table that is as wide as the model and is named as one
+// of embeddings: the vocabulary, where the configuration does not give it. 0: there
+// is no such table, or there are several.
+func rows(list []weight, hidden int64) (n int64) {
+	for _, w := range list {
+		m := w.matrix()
+		if locate(w.name).block >= 0 || len(m) != 2 || m[1] != hidden || m[0] < 8*hidden/10 || !tableName.MatchString(w.name) ||
+			headName.MatchString(w.name) || foreignWords(w.name) || positionName.MatchString(w.name) {
+			continue
+		}
+		if n > 0 {
+			return 0
+		}
+		n = m[0]
+	}
+	return n
 }
 
 // numbered is the first number inside a block, and what stands before it.
@@ -59,14 +90,14 @@ func (r *roles) numbered(at place) (key, number string) {
 func (r *roles) of(w weight) role {
 	at := locate(w.name)
 	switch {
-	case predicts(w.name):
-		return predicting
 	case r.decoder != nil && at.stack == r.decoder.name:
 		if r.c.Layers > 0 && at.block >= r.c.Layers {
 			return predicting
 		}
 		return r.inBlock(w, at)
-	case foreignWords(w.name):
+	case predicts(w.name):
+		return predicting
+	case towerWords(w.name), foreignWords(w.name) && r.senses:
 		return foreign
 	case at.block >= 0 && !r.plain(w, at):
 		return unknown
@@ -94,13 +125,13 @@ func (r *roles) outside(w weight) role {
 	switch {
 	case r.vocab == 0 && (headName.MatchString(w.name) || tableName.MatchString(w.name)), w.shape == nil:
 		return r.byName(w.name)
-	case len(m) == 1 && m[0] == r.vocab || len(m) == 2 && r.isVocab(m):
+	case len(m) == 1 && m[0] == r.vocab || len(m) == 2 && r.isVocab(w.name, m):
 		return r.byName(w.name)
 	case len(m) <= 1:
 		return body
 	case len(m) == 2 && r.isPositions(w.name, m):
 		return embedding
-	case len(m) == 2 && r.known(m[0]) && r.known(m[1]):
+	case !slices.ContainsFunc(m, func(d int64) bool { return d > 8 && !r.known(d) }):
 		return body
 	}
 	return unknown
@@ -118,13 +149,14 @@ func (r *roles) byName(name string) role {
 
 // isVocab says whether a matrix has a row or a column for each token. Tables are
 // made longer than the vocabulary, to a round number.
-func (r *roles) isVocab(m []int64) bool {
+func (r *roles) isVocab(name string, m []int64) bool {
 	for i, d := range m {
 		other := m[1-i]
 		if r.vocab > 0 && (d == r.vocab || slices.Contains(r.c.Tables, d)) && other != d {
 			return true
 		}
-		if r.vocab > 0 && d > r.vocab && d <= r.vocab+max(1024, r.vocab/50) && other == r.c.Hidden {
+		near := d > r.vocab-r.vocab/50 && d <= r.vocab+max(1024, r.vocab/50)
+		if r.vocab > 0 && near && (d > r.vocab && other == r.c.Hidden || tableName.MatchString(name)) {
 			return true
 		}
 	}
@@ -155,8 +187,11 @@ func (r *roles) inBlock(w weight, at place) role {
 	path := strings.Join(at.path, ".")
 	m := w.matrix()
 	shared := hasWord(path, set("shared", "share"))
-	if hasWord(path, senses) || r.crossed(at, path) {
+	switch crosses := hasWord(path, set("cross", "crossattention", "xattn")); {
+	case r.crossed(at), (crosses || hasWord(path, senses)) && r.senses:
 		return foreign
+	case crosses:
+		return unknown
 	}
 	if key, number := r.numbered(at); number != "" {
 		switch n := int64(len(r.inside[key])); {
@@ -172,7 +207,7 @@ func (r *roles) inBlock(w weight, at place) role {
 	switch {
 	case w.shape == nil || len(m) < 2:
 		return body
-	case len(m) > 2 && !r.perHead(path, m):
+	case len(m) > 2 && !r.perHead(path, m), r.widest > 0 && slices.Max(m) > r.widest && !slices.Contains(m, r.vocab):
 		return unknown
 	case len(m) == 2 && r.vocab > 0 && slices.Contains(m, r.vocab) && !r.dims[r.vocab]:
 		return embedding
@@ -181,7 +216,7 @@ func (r *roles) inBlock(w weight, at place) role {
 }
 
 // crossed says whether a weight is of a block that sees images and rests without.
-func (r *roles) crossed(at place, path string) bool {
+func (r *roles) crossed(at place) bool {
 	list, ok := counts(r.c.raw["cross_attention_layers"])
 	return ok && slices.Contains(list, at.block)
 }

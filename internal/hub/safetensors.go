@@ -150,7 +150,8 @@ func fromSafetensors(from files, c *config) (Parameters, error) {
 	if err := set.read(from); err != nil {
 		return Parameters{}, err
 	}
-	list, unclear, err := newUnpacker(set.tensors, c).unpack()
+	u := newUnpacker(set.tensors, c)
+	list, unclear, err := u.unpack()
 	if err != nil {
 		return Parameters{}, err
 	}
@@ -164,6 +165,9 @@ func fromSafetensors(from files, c *config) (Parameters, error) {
 	t := newTally(known, list)
 	if c == nil {
 		t.doubt("there is no config.json that can be read")
+	}
+	if module := u.twice(); module != "" {
+		t.doubt("the files hold the weights of %.120q in two forms", module)
 	}
 	t.doubts = append(t.doubts, set.doubts...)
 	t.notes = append(t.notes, set.notes...)

@@ -90,11 +90,12 @@ func decoder(all map[string]*stack, layers int64) (out *stack, whole bool) {
 
 // Words of names by which towers of other modalities, and what joins them to the
 // language model, are known. Structure is looked at first: they lie in no block of
-// the decoder.
+// the decoder. The joints are words that a model of text may use as well.
 var (
-	senses = set("vision", "visual", "image", "images", "img", "video", "audio", "speech", "voice")
-	towers = set("tower", "projector", "connector", "resampler", "aligner", "perceiver", "qformer", "patch", "pixel", "vit", "siglip", "clip",
-		"whisper", "vpm", "apm", "tts", "talker", "token2wav", "code2wav", "codec", "mm", "multimodal", "multi", "vae", "mlp1", "sound", "acoustic", "view", "adapter", "newline", "seperator")
+	senses = set("vision", "visual", "image", "images", "img", "video", "audio", "speech", "voice", "sound", "acoustic")
+	towers = set("tower", "vit", "siglip", "clip", "whisper", "multimodal", "talker", "tts", "token2wav", "code2wav")
+	joints = set("projector", "connector", "resampler", "aligner", "perceiver", "qformer", "patch", "pixel", "vpm", "apm", "codec", "mm", "multi", "vae", "mlp1",
+		"view", "adapter", "newline", "seperator")
 	predictors = set("mtp", "nextn", "eagle", "eagle3", "medusa", "hydra", "draft", "drafter", "speculator", "predict", "predictor", "predictors", "lookahead")
 )
 
@@ -110,7 +111,8 @@ func hasWord(name string, set map[string]bool) bool {
 	return slices.ContainsFunc(nameWords(name), func(w string) bool { return set[w] })
 }
 
-func foreignWords(name string) bool { return hasWord(name, senses) || hasWord(name, towers) }
+func foreignWords(name string) bool { return towerWords(name) || hasWord(name, joints) }
+func towerWords(name string) bool   { return hasWord(name, senses) || hasWord(name, towers) }
 func predicts(name string) bool     { return hasWord(name, predictors) }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

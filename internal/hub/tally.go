@@ -108,6 +108,7 @@ func (t *tally) parameters(source string) (Parameters, error) {
 		return Parameters{}, fmt.Errorf("%w: none of its tensors is of a decoder's blocks", ErrUnsupported)
 	}
 	t.c.shape(&p)
+	p.Vocab = int(t.roles.vocab)
 	t.judge(&p)
 	p.Attention, p.AttentionUnknown = t.c.layout(t.decoder, t.list)
 	p.Notes = append(p.Notes, t.c.remarks(p.Attention)...)
@@ -208,10 +209,12 @@ func (t *tally) judgeRoles(p *Parameters) {
 		t.doubt("what these tensors are for is not known, and they are counted as working for every token: %s", strings.Join(names, ", "))
 	}
 	switch {
-	case t.c.Vocab == 0:
+	case t.roles.vocab == 0:
 		t.doubt("the configuration does not give vocab_size, so embeddings and output layer are known by their names alone")
 	case p.Embedding == 0:
-		t.doubt("no table of embeddings with %d rows was found", t.c.Vocab)
+		t.doubt("no table of embeddings with %d rows was found", t.roles.vocab)
+	case t.c.Vocab == 0 && !t.c.gguf: // whose names are a standard
+		t.hint("the configuration does not give vocab_size: it is taken from the one table of embeddings")
 	}
 	if d := t.decoder; d != nil && t.c.Layers > 0 {
 		beyond := int64(0)
@@ -220,7 +223,7 @@ func (t *tally) judgeRoles(p *Parameters) {
 				beyond++
 			}
 		}
-		if beyond > 0 && !t.c.predictsAhead(d, t.list) {
+		if beyond > 0 && !t.c.predictsAhead(d, beyond, t.list) {
 			t.doubt("%d blocks follow the %d that the configuration gives, and nothing says what they are for", beyond, t.c.Layers)
 		}
 	}

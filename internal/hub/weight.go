@@ -34,7 +34,8 @@ func (t tensor) elements() (int64, error) {
 		}
 		n = low
 	}
-	if want := bitsOf[t.DType]; want > 0 && t.Bytes > 0 && (int64(n)*want+7)/8 != t.Bytes {
+	packed := t.DType == "F4" && int64(n) == t.Bytes // the shape counts bytes
+	if want := bitsOf[t.DType]; want > 0 && t.Bytes > 0 && (int64(n)*want+7)/8 != t.Bytes && !packed {
 		return 0, fmt.Errorf("header: a tensor of shape %v and type %s cannot take %d bytes", t.Shape, t.DType, t.Bytes)
 	}
 	return int64(n), nil
