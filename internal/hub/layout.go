@@ -163,6 +163,9 @@ func (c config) remarks(list []Attention) (out []string) {
 		out = append(out, fmt.Sprintf("%d of %d layers attend; what the others do beyond their parameters (states, scans, convolutions) is in no figure", attending, c.Layers))
 	}
 	for _, key := range c.unread {
+		if expertsKey(key) { // which is a doubt
+			continue
+		}
 		out = append(out, fmt.Sprintf("the configuration's %s could not be read", key))
 	}
 	return out

@@ -12,7 +12,7 @@ type unpacker struct {
 	tensors map[string]tensor
 	modules map[string][]string // leaves of a module
 	quant   quantization
-	dims    map[int64]bool // that the configuration gives; nil: unknown
+	dims    map[int64]bool // lengths of rows that the configuration gives; nil: unknown
 }
 
 func newUnpacker(tensors map[string]tensor, c *config) *unpacker {
@@ -22,7 +22,7 @@ func newUnpacker(tensors map[string]tensor, c *config) *unpacker {
 		u.modules[module] = append(u.modules[module], leaf)
 	}
 	if c != nil {
-		u.quant, u.dims = newQuantization(c.whole), c.dims()
+		u.quant, u.dims = newQuantization(c.whole), c.inputs()
 	}
 	return u
 }

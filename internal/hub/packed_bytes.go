@@ -62,7 +62,7 @@ func named(name string, t tensor, bits int64, dtype string) (weight, bool) {
 	return w, ok
 }
 
-// byDimension compares a row's bytes with the dimensions of the configuration.
+// byDimension compares a row's bytes with what matrices take by the configuration.
 func (u *unpacker) byDimension(name string, t tensor, n int64) (weight, bool) {
 	switch d := t.last(); {
 	case u.dims[d] && !u.dims[2*d]:
@@ -151,11 +151,24 @@ func (q quantization) orElse(name string) string {
 
 // dims are the dimensions that matrices of the model have by its configuration.
 func (c config) dims() map[int64]bool {
+	out := c.inputs()
+	for _, d := range []int64{
+		2 * c.FFN, 2 * c.ExpertFFN, c.kv() * c.headDim(), (c.Heads + 2*c.kv()) * c.headDim(), c.KVRank + c.RopeDim,
+		c.Heads * (c.NopeDim + c.RopeDim), c.Heads * (c.NopeDim + c.ValueDim),
+	} {
+		if d > 1 {
+			out[d] = true
+		}
+	}
+	return out
+}
+
+// inputs are the lengths of vectors that matrices of the model take.
+func (c config) inputs() map[int64]bool {
 	out := map[int64]bool{}
 	for _, d := range []int64{
-		c.Hidden, c.FFN, 2 * c.FFN, c.ExpertFFN, 2 * c.ExpertFFN, c.SharedFFN, c.DenseFFN, c.SharedExperts * max(c.ExpertFFN, c.FFN),
-		c.Heads * c.headDim(), c.kv() * c.headDim(), (c.Heads + 2*c.kv()) * c.headDim(),
-		c.KVRank, c.KVRank + c.RopeDim, c.Heads * (c.NopeDim + c.RopeDim), c.Heads * (c.NopeDim + c.ValueDim), c.Heads * c.ValueDim,
+		c.Hidden, c.FFN, c.ExpertFFN, c.SharedFFN, c.DenseFFN, c.SharedExperts * max(c.ExpertFFN, c.FFN),
+		c.Heads * c.headDim(), c.KVRank, c.Heads * c.ValueDim,
 	} {
 		if d > 1 {
 			out[d] = true
