@@ -68,6 +68,11 @@ e2e: ## real engines on the CPU, through the whole protocol, side by side; or E2
 	scripts/images $(subst vllm,vllm-cpu,$(E2E))
 	LLEM_E2E_ENGINES='$(E2E)' go test -count 1 -timeout 60m -tags e2e -run TestRealEngines -v ./cmd/llem
 
+.PHONY: foreign
+foreign: ## llem run --base-url on servers with OpenAI's API that are not of this project, from PyPI and npm
+	@scripts/docker-up --stand-in-gpu
+	LLEM_TEST_FOREIGN=$$(scripts/foreign-servers) go test -count 1 -timeout 20m -tags foreign -run TestForeignServers -v ./cmd/llem
+
 .PHONY: gofmt
 gofmt:
 	@files=$$(gofmt -l bench cmd internal images) && { [ -z "$$files" ] || { printf 'gofmt -w would change:\n%s\n' "$$files"; exit 1; }; }
@@ -75,7 +80,7 @@ gofmt:
 .PHONY: lint
 lint: gofmt ## gofmt, vet, staticcheck; shellcheck where it is installed
 	go vet ./...
-	go vet -tags e2e ./cmd/llem
+	go vet -tags e2e,foreign ./cmd/llem
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run bench/peers/venvs; else echo 'no shellcheck: scripts were not checked (sudo apt-get install shellcheck)'; fi
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +48,18 @@ func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 			}
 		}
 		golden(t, name, map[string]any{"config": cfg, "host": host})
+	}
+}
+
+func TestAKeyIsAVariableAndNothingElse(t *testing.T) {
+	const key = "sk-planted-77"
+	cfg, host, err := configure(engine.Spec{ImageID: "sha256:1", Port: 8000, Env: map[string]string{"A": "1"}, Key: key, KeyVariable: "VLLM_API_KEY"}, false)
+	if err != nil || !slices.Equal(cfg.Env, []string{"A=1", "VLLM_API_KEY=" + key}) {
+		t.Errorf("%v, %v", cfg.Env, err)
+	}
+	cfg.Env = nil
+	if text := fmt.Sprintf("%+v %+v", cfg, host); strings.Contains(text, key) {
+		t.Error(text)
 	}
 }
 

@@ -340,6 +340,24 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 	}
 }
 
+// A server's key is a file as the token is, or a variable, and in no argument or label.
+func TestTheKeyIsAFileOfTheContainersUser(t *testing.T) {
+	const key = "sk-planted-77"
+	sp := spec(t, "")
+	sp.Container.User, sp.KeyFile, sp.Key = "1234", engine.KeyFile, key
+	sp.Env = map[string]string{"HF_TOKEN_PATH": engine.KeyFile} // which its program reads and tells
+	s, err := launch(t, open(t), sp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fetch(t, s.URL()+"/token"), key+" <nil> -r-------- uid 1234"; got != want {
+		t.Errorf("the container sees %q, want %q", got, want)
+	}
+	if out, err := exec.Command("docker", "inspect", s.Info().ID).Output(); err != nil || bytes.Contains(out, []byte(key)) {
+		t.Errorf("the key is in the container's configuration, or %v", err)
+	}
+}
+
 func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 	d := open(t)
 	owners := map[string]Owner{}

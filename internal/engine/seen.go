@@ -31,7 +31,7 @@ type Served struct {
 }
 
 // Look asks a server for everything by which engines are known. The error is that of a
-// server that does not answer, or asks for a key; and, unless it is named as what it is,
+// server that does not answer, or asks for a key; and, unless engine or model is named,
 // of one that shows nothing of a server of models.
 func Look(ctx context.Context, at Address, named bool) (*Seen, error) {
 	s := &Seen{at: at, versions: map[string]bool{}, own: map[string]bool{}, counted: map[string]bool{}}
@@ -60,7 +60,7 @@ func Look(ctx context.Context, at Address, named bool) (*Seen, error) {
 	s.metrics(ctx)
 	var answer *refusal
 	if errors.As(err, &answer) && !named && !s.any() {
-		return nil, fmt.Errorf("no server of an engine answers: %w; is it up, and is the address right? A server with OpenAI's API that lists no models is measured with --engine openai and engine.served_model", err)
+		return nil, fmt.Errorf("no server of an engine answers: %w; is it up, and is the address right? Of a server that lists no models, name one: model (--model) or engine.served_model", err)
 	}
 	return s, ctx.Err()
 }

@@ -46,7 +46,7 @@ func (x *run) findEndpoint(ctx context.Context) error {
 			return err
 		}
 	}
-	seen, err := engine.Look(ctx, x.address(at), x.exp.Engine.Name == engine.OpenAI)
+	seen, err := engine.Look(ctx, x.address(at), x.exp.Engine.Name == engine.OpenAI || x.exp.Model != "")
 	switch {
 	case err != nil && x.place != nil && !engine.Refused(err): // it may be back, and the study waits
 		return fault(HostFault, "engine.endpoint: %w", passing{err})

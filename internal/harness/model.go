@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -24,6 +25,9 @@ func (x *run) parameters() (p hub.Parameters, commit, why string) {
 		return p, c.commit, ""
 	}
 	p, ok := hub.ByName(x.exp.Model)
+	if x.served.By == engine.ByOnly || x.served.By == engine.ByUnlisted { // a size in a name that only the server says is nobody's claim
+		p, ok = hub.Parameters{}, false
+	}
 	if !ok {
 		p.Source = "unknown"
 	}

@@ -95,7 +95,7 @@ func (x *run) draw(ctx context.Context) error {
 func (x *run) hint(status int) string {
 	if status == http.StatusNotFound && x.running() {
 		other := map[string]string{"chat": "completions"}
-		return "; the server may have the other route alone: set workload.api: " + cmp.Or(other[x.exp.Workload.API], "chat")
+		return "; the server may have the other route alone: set workload.api: " + cmp.Or(other[x.exp.Workload.API], "chat") + ", or see that --base-url is its address"
 	}
 	return engine.KeyHint(status, x.sent.from)
 }

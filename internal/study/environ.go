@@ -55,13 +55,13 @@ func Environ(environ []string) ([]Set, error) {
 }
 
 // closest is the key's variable that name is close to, or the first of the group
-// that it names.
+// that it names, or whose end it is.
 func closest(name string, names []string) string {
 	if near := nearest(name, names); near != "" {
 		return near
 	}
 	for _, n := range names {
-		if strings.HasPrefix(n, strings.ToLower(name)+"_") {
+		if strings.HasPrefix(n, strings.ToLower(name)+"_") || strings.HasSuffix(n, "_"+strings.ToLower(name)) {
 			return n
 		}
 	}
