@@ -196,6 +196,15 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 }
 
+// table is how tables are printed on stdout.
+func (a *app) table() report.Options { return tableOn(a.out.stdout) }
+
+// tableOn is how tables are printed: for people on a terminal, for scripts elsewhere.
+func tableOn(w io.Writer) report.Options {
+	f, ok := w.(*os.File)
+	return report.Options{Width: width(w), Grouped: ok && term.IsTerminal(int(f.Fd()))}
+}
+
 // width is that of the terminal, or 100 where there is none.
 func width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {

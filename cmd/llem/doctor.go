@@ -23,7 +23,7 @@ type doctorCmd struct {
 // mends it.
 type finding struct {
 	What   string `json:"what"`
-	State  string `json:"state"` // ok, lacking (run works without it), or broken (run cannot work)
+	State  string `json:"state"` // ok, optional (needed only where it is asked for), lacking (results are less or doubtful without it), or broken (run cannot work)
 	Seen   string `json:"seen"`
 	Remedy string `json:"remedy,omitempty"`
 }
@@ -81,6 +81,17 @@ func (c *doctorCmd) tell(a *app, list []finding) error {
 		return silent(exitHost)
 	}
 	return nil
+}
+
+// said joins what is known, each with the word before it.
+func said(pairs ...string) string {
+	var out []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			out = append(out, pairs[i]+pairs[i+1])
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // verdict is what all findings come to.

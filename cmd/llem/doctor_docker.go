@@ -51,7 +51,7 @@ func doctorDocker(a *app) []finding {
 	if err != nil {
 		return append(out, finding{"docker", "broken", err.Error(), "restart the daemon: sudo systemctl restart docker"})
 	}
-	out = append(out, finding{"docker", "ok", fmt.Sprintf("%s, API %s, runtimes %s", i.Version, i.APIVersion, strings.Join(i.Runtimes, " ")), ""})
+	out = append(out, finding{"docker", "ok", said("", i.Version, "API ", i.APIVersion, "runtimes ", strings.Join(i.Runtimes, " ")), ""})
 	if i.Elsewhere != "" {
 		return append(out, finding{"docker host", "broken", "the daemon is on another machine: " + i.Elsewhere + "; the meter is here, and the GPU is there", "run llem on the host that has the GPUs; without energy it runs here with gpus: none, energy.backend: none and energy.host: none"})
 	}

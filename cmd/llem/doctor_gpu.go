@@ -27,7 +27,8 @@ func doctorGPUs(a *app) []finding {
 	ctx := a.ctx
 	n, err := meter.Open()
 	if err != nil {
-		return []finding{{"nvml", "lacking", err.Error() + "; runs give no energy figure", "install the NVIDIA driver; `nvidia-smi` must work"}}
+		seen, remedy, _ := strings.Cut(err.Error(), "; ")
+		return []finding{{"nvml", "lacking", seen + "; runs give no energy figure", orElse(remedy, "install the NVIDIA driver; `nvidia-smi` must work")}}
 	}
 	defer n.Close() //nolint:errcheck // nothing was written
 	devices, err := n.Devices(ctx)
@@ -53,7 +54,7 @@ func doctorGPUs(a *app) []finding {
 // see finds what needs no waiting.
 func (g *gpuCheck) see(ctx context.Context, n *meter.NVML) {
 	d := g.device
-	g.add("ok", fmt.Sprintf("%s, driver %s, %s", d.Name, d.Driver, d.UUID), "")
+	g.add("ok", said("", d.Name, "driver ", d.Driver, "", d.UUID), "")
 	if d.Persistence != nil && !*d.Persistence {
 		g.add("lacking", "persistence mode is off", "sudo nvidia-smi -pm 1")
 	}
@@ -98,7 +99,7 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 	for i, g := range gpus {
 		g.fields(samples, int32(i))
 		if refresh[i] == 0 {
-			g.add("lacking", "no energy counter: energy comes from integrated power", "nothing: GPUs before Volta have none")
+			g.add("lacking", "no energy counter: energy comes from integrated power", noCounter(g.device))
 			continue
 		}
 		g.add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[i].Seconds()*1000), "")
@@ -109,6 +110,15 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 			g.expect(s, c)
 		}
 	}
+}
+
+// noCounter is what to do about a GPU without an energy counter.
+func noCounter(d measure.Device) string {
+	const volta = 7
+	if major, _, _ := strings.Cut(d.ComputeCapability, "."); len(major) == 1 && major[0]-'0' < volta {
+		return "nothing: GPUs before Volta have none"
+	}
+	return fmt.Sprintf("update the driver %s: GPUs from Volta on have one, which an older driver does not give; a virtual GPU has none", d.Driver)
 }
 
 // fields says which readings this GPU does not give.

@@ -26,7 +26,10 @@ func doctorHostEnergy(*app) []finding {
 	r, err := openHost()
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
-		return []finding{{"host energy", "lacking", seen, orElse(remedy, "nothing: this CPU or virtual machine shows none")}}
+		if remedy == "" {
+			return []finding{{"host energy", "optional", seen, "nothing: this CPU or virtual machine shows none"}}
+		}
+		return []finding{{"host energy", "lacking", seen, remedy}}
 	}
 	return []finding{{"host energy", "ok", fmt.Sprintf("RAPL, %d domains", len(r.Domains())), ""}}
 }

@@ -30,7 +30,7 @@ func TestDoctorLooksAtTheHub(t *testing.T) {
 	h := newHost(t)
 	h.set("HF_HOME", h.path("hf"))
 	found, _ := h.findings()
-	checkFinding(t, found["hf token"], "lacking", "none", "hf auth login")
+	checkFinding(t, found["hf token"], "optional", "none", "hf auth login")
 	checkFinding(t, found["model cache"], found["model cache"].State, "0 models in "+h.path("hf/hub")+", ", "")
 	if err := os.MkdirAll(h.path("hf/hub/models--a--b"), 0o755); err != nil {
 		t.Fatal(err)

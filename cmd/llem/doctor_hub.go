@@ -21,7 +21,7 @@ const (
 // doctorHub looks at the Hugging Face token and cache. The token's value is never
 // shown.
 func doctorHub(*app) []finding {
-	token := finding{"hf token", "lacking", "none; gated models need one", "hf auth login, or set HF_TOKEN"}
+	token := finding{"hf token", "optional", "none; gated models need one", "hf auth login, or set HF_TOKEN"}
 	if _, from := hub.Token(); from != "" {
 		token = finding{"hf token", "ok", "from " + from, ""}
 	}

@@ -17,7 +17,7 @@ func doctorZeusd(a *app) []finding {
 		if socket != meter.ZeusdSocket {
 			start += " --socket-path " + socket
 		}
-		return []finding{{"zeusd", "lacking", seen, start}}
+		return []finding{{"zeusd", "optional", seen, start}}
 	}
 	return []finding{{"zeusd", "ok", fmt.Sprintf("answers on %s for %d GPUs; it does not tell its version", socket, n), ""}}
 }
@@ -33,12 +33,16 @@ func doctorPackage(a *app, kind string) []finding {
 	if err != nil {
 		return []finding{{kind, "lacking", "the configuration cannot be read: " + err.Error(), "mend it; no run starts with it either"}}
 	}
+	state := "optional"
+	if e.Energy.Backend == kind { // the environment or the user's own file asks for it
+		state = "lacking"
+	}
 	python := pythonFor(e.Energy.Python)
 	versions, err := meter.FindPackage(a.ctx, python, kind, func(line string) { a.log.Debug(kind, "says", line) })
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
 		seen = strings.TrimPrefix(seen, kind+": ")
-		return []finding{{kind, "lacking", seen, orElse(remedy, "name another Python with energy.python or LLEM_PYTHON")}}
+		return []finding{{kind, state, seen, orElse(remedy, "name another Python with energy.python or LLEM_PYTHON")}}
 	}
 	return []finding{{kind, "ok", fmt.Sprintf("%s, in %s (Python %s)", versions[kind], python, versions["python"]), ""}}
 }

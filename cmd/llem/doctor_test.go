@@ -54,13 +54,13 @@ func TestDoctorSaysHowToInstallInstruments(t *testing.T) {
 	}
 	h.set("LLEM_PYTHON", bare)
 	found := h.outside()
-	checkFinding(t, found["zeusd"], "lacking", "no-zeusd", "zeusd serve --enable gpu-read --socket-path "+h.path("no-zeusd"))
-	checkFinding(t, found["zeus"], "lacking", "has no package zeus", "-m pip install zeus")
-	checkFinding(t, found["codecarbon"], "lacking", "has no package codecarbon", "-m pip install codecarbon")
+	checkFinding(t, found["zeusd"], "optional", "no-zeusd", "zeusd serve --enable gpu-read --socket-path "+h.path("no-zeusd"))
+	checkFinding(t, found["zeus"], "optional", "has no package zeus", "-m pip install zeus")
+	checkFinding(t, found["codecarbon"], "optional", "has no package codecarbon", "-m pip install codecarbon")
 	h.set("LLEM_PYTHON", h.path("no-python"))
-	checkFinding(t, h.outside()["zeus"], "lacking", "no-python", "LLEM_PYTHON")
+	checkFinding(t, h.outside()["zeus"], "optional", "no-python", "LLEM_PYTHON")
 	h.set("LLEM_ENERGY_PYTHON", h.path("users-python")) // as energy.python of the user's file
-	checkFinding(t, h.outside()["zeus"], "lacking", "users-python", "energy.python")
+	checkFinding(t, h.outside()["zeus"], "optional", "users-python", "energy.python")
 	h.set("LLEM_ENERGY_PYTHON", " ")
 	checkFinding(t, h.outside()["codecarbon"], "lacking", "LLEM_ENERGY_PYTHON", "mend it")
 }
@@ -92,7 +92,7 @@ func TestDoctorDoesNotHang(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	checkFinding(t, found["docker"], "broken", "no Docker daemon answers", "start it")
-	checkFinding(t, found["zeusd"], "lacking", "does not answer", "zeusd serve")
-	checkFinding(t, found["zeus"], "lacking", "did not answer in 5s", "LLEM_PYTHON")
-	checkFinding(t, found["codecarbon"], "lacking", "did not answer in 5s", "LLEM_PYTHON")
+	checkFinding(t, found["zeusd"], "optional", "does not answer", "zeusd serve")
+	checkFinding(t, found["zeus"], "optional", "did not answer in 5s", "LLEM_PYTHON")
+	checkFinding(t, found["codecarbon"], "optional", "did not answer in 5s", "LLEM_PYTHON")
 }

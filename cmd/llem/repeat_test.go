@@ -23,6 +23,12 @@ func TestRepeatRunsOneExperimentSeveralTimes(t *testing.T) {
 			t.Errorf("%s: %+v, %+v", dir, r.Study, r.Requests)
 		}
 	}
+	if o := h.llem("show", "--as", "vllm", h.studyDir()); o.code != 0 || strings.Count(o.stdout, "TTFT (ms)") != 2 || strings.Index(o.stdout, "001_c1") > strings.Index(o.stdout, "002_c2") {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if o := h.llem("show", "--as", "aiperf", "--json", h.studyDir()); o.code != 0 || strings.Count(o.stdout, `"peer": "aiperf"`) != 2 {
+		t.Errorf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
 	if o := h.llem("run", "--resume", h.studyDir()); o.code != 0 || strings.Contains(o.stderr, "is gone") || len(h.runs()) != 2 {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}

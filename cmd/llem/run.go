@@ -210,7 +210,7 @@ func (c *runCmd) print(a *app, r *result.Record, dir string) error {
 		return enc.Encode(r)
 	}
 	fmt.Fprintln(a.stdout)
-	return report.Table(a.stdout, r, dir, report.Options{Width: width(a.out.stdout)})
+	return report.Table(a.stdout, r, dir, a.table())
 }
 
 // readExperiment reads a file with everything that stands above and below it.

@@ -65,7 +65,7 @@ func TestGPUSettingsAreSetRecordedAndPutBack(t *testing.T) {
 		if len(s) != 1 || s[0].UUID != standin.UUID(1) || *s[0].PowerLimitW != 250 || *s[0].PowerLimitBeforeW != 400 || *s[0].SMClockMHz != 1200 || !s[0].Restored {
 			t.Errorf("%s: in the record: %+v", ended, s)
 		}
-		if !strings.Contains(o.stdout, "250 W") || !strings.Contains(o.stdout, "1 200 MHz") {
+		if !strings.Contains(o.stdout, "250 W") || !strings.Contains(o.stdout, "1200 MHz") {
 			t.Errorf("%s: the table does not tell:\n%s", ended, o.stdout)
 		}
 	}

@@ -30,7 +30,7 @@ func (c *showCmd) Run(a *app) error {
 		list = append(list, report.Entry{Record: r, Dir: dir})
 		return nil
 	})
-	opt := report.Options{Width: width(a.out.stdout)}
+	opt := a.table()
 	switch {
 	case err != nil:
 	case len(list) == 1:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/llenergymeasure/llem/internal/peer"
@@ -9,17 +10,16 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// runAs prints a peer's figures of one result after the other. One without
-// requests hides no other.
+// runAs prints a peer's figures of one result after the other, those of a study in
+// its plan's order. One without requests hides no other.
 func (c *showCmd) runAs(a *app) error {
 	of, _ := peer.Lookup(*c.As) // kong has seen to it
-	for _, path := range c.Results {
-		if result.IsStudyDir(path) {
-			return usageError{fmt.Errorf("show --as %s: %s is a study's: name its runs, as %s", of.Name, path, filepath.Join(path, "*", result.RecordFile))}
-		}
+	paths, err := a.runsInOrder(c.Results)
+	if err != nil {
+		return err
 	}
 	shown, lacking := 0, 0
-	code, err := a.each(runs(c.Results), func(r *result.Record, dir string) error {
+	code, err := a.each(paths, func(r *result.Record, dir string) error {
 		rows, err := requestsOf(r, dir)
 		if err != nil {
 			fmt.Fprintf(a.stderr, "llem: show --as %s: %v\n", of.Name, err)
@@ -33,12 +33,41 @@ func (c *showCmd) runAs(a *app) error {
 		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
 		}
-		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, report.Options{Width: width(a.out.stdout)})
+		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, a.table())
 	})
 	if lacking > 0 {
 		code = exitUsage
 	}
 	return ended(err, code)
+}
+
+// runsInOrder has a study's runs in place of its folder, in the plan's order, and
+// those of other folders as [runs].
+func (a *app) runsInOrder(paths []string) (out []string, err error) {
+	for _, path := range paths {
+		if !result.IsStudyDir(path) {
+			out = append(out, runs([]string{path})...)
+			continue
+		}
+		plan, err := result.ReadStudyPlan(path)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		before := len(out)
+		for n := range plan.Runs {
+			dir := filepath.Join(path, plan.Folder(n+1))
+			if _, err := os.Stat(filepath.Join(dir, result.RecordFile)); err == nil {
+				out = append(out, dir)
+			}
+		}
+		switch n := len(out) - before; {
+		case n == 0:
+			return nil, usageError{fmt.Errorf("%s is a study of %d runs, and none has a result yet: `llem run --resume %s` goes on with it", path, len(plan.Runs), shellWord(path))}
+		case n < len(plan.Runs):
+			fmt.Fprintf(a.stderr, "llem: %s: %d of %d runs have a result\n", path, n, len(plan.Runs))
+		}
+	}
+	return out, nil
 }
 
 // requestsOf reads the requests of the run in dir.

@@ -69,7 +69,6 @@ func TestShowAsRefusesWhatHasNoRequests(t *testing.T) {
 	h.llem("show", "--as", "vllm", empty.Dir()).says(t, exitUsage, "sent no request in its window: its status is failed")
 	h.llem("show", "--as", "genai-perf", dir).says(t, exitUsage, `--as must be one of "vllm"`)
 	for name, text := range map[string]string{
-		"study/" + result.PlanFile:     "{}",
 		"command/" + result.RecordFile: `{"schema_version": "` + result.SchemaVersion + `", "command": ["true"], "runs": []}`,
 		"gone/" + result.RecordFile:    `{"schema_version": "` + result.SchemaVersion + `", "experiment_id": "a", "requests_file": "` + result.RequestsFile + `"}`,
 	} {
@@ -81,7 +80,6 @@ func TestShowAsRefusesWhatHasNoRequests(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"study":   "is a study's: name its runs, as " + h.path("study/*/"+result.RecordFile),
 		"command": "tells of no requests",
 		"gone":    "read " + h.path("gone/"+result.RequestsFile),
 	} {

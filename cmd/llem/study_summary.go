@@ -74,7 +74,7 @@ func (a *app) showStudy(dir, versus string, asJSON bool) error {
 	if asJSON {
 		return ended(printJSON(a.stdout, s), code)
 	}
-	return ended(s.Text(a.stdout, report.Options{Width: width(a.out.stdout)}), code)
+	return ended(s.Text(a.stdout, a.table()), code)
 }
 
 func printJSON(w io.Writer, v any) error {

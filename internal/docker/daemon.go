@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -66,18 +64,6 @@ func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
 		return nil, unreachable(c.DaemonHost(), err)
 	}
 	return &Daemon{c: c, log: log}, nil
-}
-
-// unreachable tells the ways apart in which a daemon does not answer.
-func unreachable(host string, err error) error {
-	var permission *net.OpError
-	switch {
-	case errors.Is(err, os.ErrPermission), errors.As(err, &permission) && errors.Is(permission.Err, os.ErrPermission), strings.Contains(err.Error(), "permission denied"):
-		return fmt.Errorf("%w %s; add yourself to its group (sudo usermod -aG docker $USER, then log in again) or run llem with sudo", ErrPermission, host)
-	case errors.Is(err, context.Canceled):
-		return err
-	}
-	return fmt.Errorf("%w at %s (%v); start it (sudo systemctl start docker), or install it: https://docs.docker.com/engine/install/", ErrUnavailable, host, err)
 }
 
 // lost is err, said as ErrUnavailable where the daemon has gone.

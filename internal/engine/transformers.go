@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -84,7 +85,16 @@ func transformersVersions(ctx context.Context, at Address, i *Info) error {
 	if v.Transformers == "" {
 		return fmt.Errorf("%s/version is not that of images/transformers", at)
 	}
-	i.Version = v.Version + " (transformers " + v.Transformers + ", torch " + v.Torch + ")"
+	i.Version = v.Version
+	var on []string
+	for _, part := range [][2]string{{"transformers", v.Transformers}, {"torch", v.Torch}} {
+		if part[1] != "" {
+			on = append(on, part[0]+" "+part[1])
+		}
+	}
+	if len(on) > 0 {
+		i.Version = strings.TrimSpace(i.Version + " (" + strings.Join(on, ", ") + ")")
+	}
 	i.SyncRoute = true
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -108,7 +109,7 @@ func (x *run) owned(en *result.Energy, nvml figure, edges []measure.Edges) figur
 		if own.energy != nil {
 			check.DifferenceJ = ptr(float64(*c.energy - *own.energy))
 			if !own.agrees(c) {
-				x.warn("sensor_disagreement", "%s says %.1f J, %s %.1f J", own.method, float64(*own.energy), c.method, float64(*c.energy))
+				x.warn("sensor_disagreement", "%s says %s J, %s %s J", own.method, stats.Fixed(float64(*own.energy), 1), c.method, stats.Fixed(float64(*c.energy), 1))
 			}
 		}
 		en.CrossChecks = append(en.CrossChecks, check)

@@ -105,7 +105,7 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 			x.Log.Warn("fetch the engine's log", "error", err)
 		}
 		if x.handOver(ctx, r) {
-			return "container kept for the next run", nil
+			return "container left running for the next run, which takes it if it starts the same one", nil
 		}
 		if err := stop(ctx, x.Hurry, x.server); err != nil {
 			x.leave(x.server)

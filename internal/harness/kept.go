@@ -11,6 +11,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -68,7 +69,7 @@ func (x *run) takeKept(ctx context.Context) error {
 		return nil
 	}
 	x.server, x.info, x.anew = nil, engine.Info{}, why
-	x.Observer.Say("the container is not kept: " + why)
+	x.Observer.Say("the container of the run before is removed, and this run starts its own: " + why)
 	x.memBefore = s.kept.memBefore
 	if err := s.drop(ctx); err != nil {
 		return fault(HostFault, "stop container: %w; `llem clean` removes it", err)
@@ -259,7 +260,7 @@ func (x *run) keptBaseline() string {
 	b := *x.kept.baseline
 	b.Aged(time.Since(b.MeasuredAt))
 	x.baseline = &b
-	return fmt.Sprintf("%.1f W, from before the container was started, %s ago", float64(b.Power), b.Age.Round(time.Second))
+	return fmt.Sprintf("%s W, from before the container was started, %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second))
 }
 
 // logFrom is when the run's own part of the container's log begins.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -40,7 +41,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	key := measure.BaselineKey(x.devices, boot(), method)
 	if b, ok := cache.Load(key, x.devices, time.Now()); ok {
 		x.baseline = &b
-		return fmt.Sprintf("%.1f W, cached %s ago", float64(b.Power), b.Age.Round(time.Second)), nil
+		return fmt.Sprintf("%s W, cached %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second)), nil
 	}
 	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), length)
 	x.newcomers(b.Processes)
@@ -55,7 +56,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	if err := cache.Store(key, x.devices, b); err != nil {
 		x.Log.Warn("keep baseline", "error", err)
 	}
-	return fmt.Sprintf("%.1f W", float64(b.Power)), nil
+	return stats.Fixed(float64(b.Power), 1) + " W", nil
 }
 
 // launch starts the engine and waits until it takes requests. What it costs
@@ -224,7 +225,7 @@ func (x *run) thermalFloor(ctx context.Context) (string, error) {
 	for _, w := range idle {
 		sum += w
 	}
-	return fmt.Sprintf("engine idle at %.1f W", float64(sum)), nil
+	return "engine idle at " + stats.Fixed(float64(sum), 1) + " W", nil
 }
 
 // tick tells the observer once a second how far a wait of d has come.

@@ -180,7 +180,7 @@ func (x *run) because() string {
 	if x.anew == "" {
 		return ""
 	}
-	return "; the container before it was not kept: " + x.anew
+	return "; the container of the run before was removed: " + x.anew
 }
 
 func (x *run) wait(ctx context.Context, d time.Duration) error {

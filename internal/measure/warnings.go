@@ -3,8 +3,11 @@ package measure
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/stats"
 )
 
 // kind is what is fixed about a warning: its severity and its remedy.
@@ -119,7 +122,7 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 		out = append(out, Warn("gpu_persistence_mode_off", "GPU %d: persistence mode is off", d.Index))
 	}
 	if drift, ok := f.drift(g); ok && drift > f.DriftThreshold {
-		out = append(out, Warn("thermal_drift_detected", "GPU %d: temperature moved by %.0f °C over the window (threshold %g °C)", d.Index, float64(drift), float64(f.DriftThreshold)))
+		out = append(out, Warn("thermal_drift_detected", "GPU %d: temperature moved by %s °C over the window (threshold %g °C)", d.Index, stats.Fixed(float64(drift), 0), float64(f.DriftThreshold)))
 	}
 	if e.Samples < minSamples {
 		out = append(out, Warn("nvml_low_sample_count", "GPU %d: %d readings of power in the window, fewer than %d", d.Index, e.Samples, minSamples))
@@ -181,7 +184,7 @@ func (f GPUFacts) disagreement(d Device, e DeviceEnergy) (Warning, bool) {
 	if max(diff, -diff) <= allowed {
 		return Warning{}, false
 	}
-	return Warn("sensor_disagreement", "GPU %d: the counter says %.1f J, integrated power %.1f J", d.Index, float64(*e.Counter), float64(*e.Integral)), true
+	return Warn("sensor_disagreement", "GPU %d: the counter says %s J, integrated power %s J", d.Index, stats.Fixed(float64(*e.Counter), 1), stats.Fixed(float64(*e.Integral), 1)), true
 }
 
 // BaselineWarnings judges a baseline and what is left after subtracting it.
@@ -197,7 +200,7 @@ func BaselineWarnings(b *Baseline, adjusted *Joules) []Warning {
 		out = append(out, Warn("baseline_stale", "the cached baseline is %s old", b.Age.Round(time.Second)))
 	}
 	if adjusted != nil && *adjusted < 0 {
-		out = append(out, Warn("negative_adjusted_energy", "adjusted energy is %.2f J: the window used less than the baseline", float64(*adjusted)))
+		out = append(out, Warn("negative_adjusted_energy", "adjusted energy is %s J: the window used less than the baseline", belowZero(float64(*adjusted))))
 	}
 	return out
 }
@@ -215,7 +218,7 @@ func BaselineDrift(before, after Baseline) (Warning, bool) {
 	if math.Abs(drift) <= max(3*u, driftShare*float64(before.Power)) {
 		return Warning{}, false
 	}
-	return Warn("baseline_drift", "idle power was %.1f W before and %.1f W after", float64(before.Power), float64(after.Power)), true
+	return Warn("baseline_drift", "idle power was %s W before and %s W after", stats.Fixed(float64(before.Power), 1), stats.Fixed(float64(after.Power), 1)), true
 }
 
 // driftShare is how far an idle GPU's power may wander.
@@ -249,4 +252,12 @@ func CountMismatch(what string, ours, theirs int64) (Warning, bool) {
 		return Warning{}, false
 	}
 	return Warn("token_count_mismatch", "%s tokens: responses say %d, the server's own counter %d", what, ours, theirs), true
+}
+
+// belowZero prints a number below 0 so that it is seen to be.
+func belowZero(v float64) string {
+	if v > -0.005 {
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	}
+	return stats.Fixed(v, 2)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,15 +30,17 @@ func open(lib nvml.Interface) (*NVML, error) {
 	switch ret := lib.Init(); ret {
 	case nvml.SUCCESS:
 	case nvml.ERROR_LIBRARY_NOT_FOUND:
-		return nil, ErrNoLibrary
+		return nil, noLibrary(lookAround("/", os.Getenv))
 	default:
-		return nil, fmt.Errorf("%w: %s (nvidia-smi on this host says more)", ErrInit, lib.ErrorString(ret))
+		said := lib.ErrorString(ret)
+		return nil, fmt.Errorf("%w: %s: %s", ErrInit, said, lookAround("/", os.Getenv).refused(said))
 	}
 	n := &NVML{lib: lib}
 	for _, name := range []string{"nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"} {
 		if !n.has(name) {
+			driver, _ := ask(n, "nvmlSystemGetDriverVersion", lib.SystemGetDriverVersion)
 			_ = lib.Shutdown()
-			return nil, fmt.Errorf("%w: the driver's library lacks %s: update the driver", ErrInit, name)
+			return nil, fmt.Errorf("%w: the driver%s is too old: its library lacks %s; update the driver", ErrInit, spaced(driver), name)
 		}
 	}
 	n.driver, _ = ask(n, "nvmlSystemGetDriverVersion", lib.SystemGetDriverVersion)

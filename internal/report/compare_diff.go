@@ -42,7 +42,7 @@ func (c *Comparison) compare(base *Point) {
 	}
 	for i := range c.Differences {
 		d := &c.Differences[i]
-		d.Sentence = strings.ReplaceAll(d.say(c.Versus, c.single(d.Label)), hard, " ")
+		d.Sentence = settled(d.say(c.Versus, c.single(d.Label)))
 	}
 }
 

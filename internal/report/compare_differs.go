@@ -112,6 +112,6 @@ func limits(r *result.Record) string {
 		if g.PowerLimitW == nil {
 			return ""
 		}
-		return strings.ReplaceAll(short(*g.PowerLimitW)+" W", hard, " ")
+		return settled(short(*g.PowerLimitW) + " W")
 	})
 }

@@ -205,7 +205,7 @@ func apart(base, p *Point) []string {
 	out := []string{}
 	unlike := func(differ bool, format string, args ...any) {
 		if differ {
-			out = append(out, strings.ReplaceAll(fmt.Sprintf(format, args...), hard, " "))
+			out = append(out, settled(fmt.Sprintf(format, args...)))
 		}
 	}
 	unlike(a.Energy.Scope != b.Energy.Scope, "energy of other scope: %s, not %s", dash(b.Energy.Scope), dash(a.Energy.Scope))

@@ -83,9 +83,9 @@ func TestComparisons(t *testing.T) {
 		"compare_one":    compared(t, "", base()),
 		"compare_none":   compared(t, "", failed),
 	} {
-		golden(t, name, text(t, c, Options{}))
+		golden(t, name, text(t, c, Options{Grouped: true}))
 	}
-	text(t, compared(t, "", base(), other, none, failed, dummies), Options{Width: 60})
+	text(t, compared(t, "", base(), other, none, failed, dummies), Options{Width: 60, Grouped: true})
 }
 
 func TestOtherGPUsOfAModelWidenTheInterval(t *testing.T) {
@@ -96,7 +96,7 @@ func TestOtherGPUsOfAModelWidenTheInterval(t *testing.T) {
 	if !d.OtherGPUs || *d.Verdict != stats.NoneShown || *d.High-*d.Low < 10 || d.Repeats != nil {
 		t.Errorf("%+v", d)
 	}
-	golden(t, "compare_gpus", text(t, c, Options{}))
+	golden(t, "compare_gpus", text(t, c, Options{Grouped: true}))
 }
 
 // What cannot be compared is not ranked, whatever its figure.
@@ -111,23 +111,23 @@ func TestWhatStandsApart(t *testing.T) {
 		"another GPU: NVIDIA A100-SXM4-80GB": func(r *result.Record) {
 			r.Environment.GPUs = []result.GPU{{Name: "NVIDIA A100-SXM4-80GB", PowerLimitW: p(700.0)}}
 		},
-		"another power limit: 300 W, not 700 W":         func(r *result.Record) { set(r, 300) },
-		"other requests":                                func(r *result.Record) { r.Requests.PromptChecksum = "sha256:else" },
-		"other output token counts: 25 000, not 25 600": func(r *result.Record) { r.Tokens.Output = 25000 },
-		"other input token counts: 0, not 25 600":       func(r *result.Record) { r.Tokens.Input = 0 },
-		"energy of other scope: host, not gpu":          func(r *result.Record) { r.Energy.Scope = "host" },
-		"client_bound":                                  func(r *result.Record) { r.WarningSeverities["client_bound"] = "doubt" },
-		"energy is not valid: throttled":                func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} },
-		"no energy figure: no driver":                   func(r *result.Record) { withoutEnergy(r, "no driver") },
-		"failed: died":                                  func(r *result.Record) { r.Status, r.Error = result.Failed, "died\nand more" },
-		"interrupted":                                   func(r *result.Record) { r.Status = result.Interrupted },
+		"another power limit: 300 W, not 700 W":       func(r *result.Record) { set(r, 300) },
+		"other requests":                              func(r *result.Record) { r.Requests.PromptChecksum = "sha256:else" },
+		"other output token counts: 25000, not 25600": func(r *result.Record) { r.Tokens.Output = 25000 },
+		"other input token counts: 0, not 25600":      func(r *result.Record) { r.Tokens.Input = 0 },
+		"energy of other scope: host, not gpu":        func(r *result.Record) { r.Energy.Scope = "host" },
+		"client_bound":                                func(r *result.Record) { r.WarningSeverities["client_bound"] = "doubt" },
+		"energy is not valid: throttled":              func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} },
+		"no energy figure: no driver":                 func(r *result.Record) { withoutEnergy(r, "no driver") },
+		"failed: died":                                func(r *result.Record) { r.Status, r.Error = result.Failed, "died\nand more" },
+		"interrupted":                                 func(r *result.Record) { r.Status = result.Interrupted },
 	} {
 		c := compared(t, "", repeats("a", nil, 1, 1.01, 0.99), apartFor(change))
 		b := c.Points[1]
 		if len(b.Apart) != 1 || !strings.HasPrefix(b.Apart[0], want) || b.Pareto || len(c.Differences) != 0 || !c.Points[0].Pareto {
 			t.Errorf("apart %q, Pareto %v, differences %v; want %q", b.Apart, b.Pareto, c.Differences, want)
 		}
-		if out := text(t, c, Options{}); !strings.Contains(out, "Apart, not ranked") {
+		if out := text(t, c, Options{Grouped: true}); !strings.Contains(out, "Apart, not ranked") {
 			t.Errorf("%s is not said:\n%s", want, out)
 		}
 	}
@@ -249,7 +249,7 @@ func TestComparisonsOfDamagedRecords(t *testing.T) {
 	if _, err := json.Marshal(c); err != nil {
 		t.Error(err)
 	}
-	text(t, c, Options{})
+	text(t, c, Options{Grouped: true})
 	if len(c.Differences) != 1 || c.Differences[0].Verdict != nil || c.Differences[0].Low != nil {
 		t.Errorf("%+v", c.Differences)
 	}

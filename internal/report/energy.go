@@ -150,7 +150,7 @@ func (p *printer) crossChecks(total *float64, checks []result.CrossCheck) {
 	for _, c := range checks {
 		off := ""
 		if total != nil && *total != 0 && c.DifferenceJ != nil {
-			off = fmt.Sprintf(" (%+.2f"+hard+"%%)", 100**c.DifferenceJ / *total)
+			off = " (" + percent(*c.DifferenceJ / *total) + ")"
 		}
 		p.row("cross-check", "%s by %s%s", plusMinus(&c.EnergyJ, c.UJ, p.r.Energy.CoverageK, 1, "J"), dash(c.Method), off)
 	}

@@ -11,6 +11,10 @@ import (
 // written.
 const hard = "\u00a0"
 
+// group parts thousands, until the table is written: a terminal shows a space, a pipe
+// nothing, so that scripts read a number.
+const group = "\ue000"
+
 // unit prints a value with four significant digits, or a dash.
 func unit(v *float64, u string) string {
 	if v == nil {
@@ -76,12 +80,16 @@ func exponent(v float64, digits int) int {
 	return n
 }
 
-// fixed prints digits behind the point, and thousands apart: 12 345.6.
+// settled is a text that is kept or printed as it is: with plain spaces and numbers.
+func settled(s string) string { return strings.NewReplacer(hard, " ", group, "").Replace(s) }
+
+// fixed prints digits behind the point, and thousands apart: 12 345.6. Zero has no
+// sign.
 func fixed(v float64, digits int) string {
 	s := strconv.FormatFloat(math.Abs(v), 'f', digits, 64)
 	whole, rest, _ := strings.Cut(s, ".")
 	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + hard + whole[i:]
+		whole = whole[:i] + group + whole[i:]
 	}
 	if rest != "" {
 		whole += "." + rest
@@ -90,6 +98,16 @@ func fixed(v float64, digits int) string {
 		return "-" + whole
 	}
 	return whole
+}
+
+// percent prints a share with its sign and two digits behind the point: +0.25 %, and
+// 0.00 % for what is less.
+func percent(share float64) string {
+	text := fixed(100*share, 2)
+	if strings.Trim(text, "-0.") != "" && share > 0 {
+		text = "+" + text
+	}
+	return text + hard + "%"
 }
 
 func grouped(n int64) string { return fixed(float64(n), 0) }

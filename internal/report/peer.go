@@ -85,6 +85,9 @@ func (p *printer) peerSingles(list []peer.Figure, wide int) {
 		if v, ok := f.Column(""); ok {
 			text = whole(v)
 		}
+		if !p.grouped { // it stands on the left of its column
+			text = strings.ReplaceAll(text, group, "")
+		}
 		fmt.Fprintf(&p.b, "  %-*s %s\n", wide, peerName(f), text)
 	}
 }

@@ -13,7 +13,8 @@ import (
 
 // Options of the table.
 type Options struct {
-	Width int // of the terminal: 60 to 80 columns of it are used; 0 is unknown and takes 80
+	Width   int  // of the terminal: 60 to 80 columns of it are used; 0 is unknown and takes 80
+	Grouped bool // thousands stand apart, for people: 12 345; else a number is one word, for scripts
 }
 
 // Table writes the record r of the directory dir.

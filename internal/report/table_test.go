@@ -148,7 +148,7 @@ func TestTables(t *testing.T) {
 			r := full()
 			change(r)
 			var b bytes.Buffer
-			if err := Table(&b, r, "results/llama31-8b_20261124T100000Z", Options{Width: 120}); err != nil {
+			if err := Table(&b, r, "results/llama31-8b_20261124T100000Z", Options{Width: 120, Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name, b.String())
@@ -183,7 +183,7 @@ func TestTheWidthIsBetween60And80Columns(t *testing.T) {
 		r := full()
 		r.MeasurementWarnings = []string{"throttled: " + strings.Repeat("a ", 200)}
 		var b bytes.Buffer
-		if err := Table(&b, r, "d", Options{Width: width}); err != nil {
+		if err := Table(&b, r, "d", Options{Width: width, Grouped: true}); err != nil {
 			t.Fatal(err)
 		}
 		got := 0
@@ -211,7 +211,7 @@ func TestTheWarmupsLine(t *testing.T) {
 		r := full()
 		r.Warmup = &c.warmup
 		var b bytes.Buffer
-		if err := Table(&b, r, "d", Options{Width: 80}); err != nil {
+		if err := Table(&b, r, "d", Options{Width: 80, Grouped: true}); err != nil {
 			t.Fatal(err)
 		}
 		if want := "  warmup               " + c.want; !strings.Contains(b.String(), want) {
@@ -240,7 +240,7 @@ func TestTheFirstLine(t *testing.T) {
 			r := full()
 			c.change(r)
 			var b bytes.Buffer
-			if err := Table(&b, r, "d", Options{}); err != nil {
+			if err := Table(&b, r, "d", Options{Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			if got, _, _ := strings.Cut(b.String(), "\n"); got != c.want {
@@ -261,7 +261,7 @@ func TestRecordsWithFieldsMissingArePrinted(t *testing.T) {
 			}
 		}()
 		var b bytes.Buffer
-		if err := Table(&b, r, "d", Options{}); err != nil {
+		if err := Table(&b, r, "d", Options{Grouped: true}); err != nil {
 			t.Fatal(err)
 		}
 		for _, bad := range []string{"NaN", "Inf", "%!", "nil"} {

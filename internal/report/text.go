@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,10 +19,12 @@ type printer struct {
 	b     strings.Builder
 	r     *result.Record
 	width int
+	// thousands stand apart
+	grouped bool
 }
 
 func newPrinter(r *result.Record, opt Options) *printer {
-	p := &printer{r: r, width: widest}
+	p := &printer{r: r, width: widest, grouped: opt.Grouped}
 	if opt.Width > 0 {
 		p.width = min(widest, max(60, opt.Width))
 	}
@@ -29,9 +32,20 @@ func newPrinter(r *result.Record, opt Options) *printer {
 }
 
 func (p *printer) print(w io.Writer) error {
-	_, err := io.WriteString(w, strings.ReplaceAll(p.b.String(), hard, " "))
+	text := p.b.String()
+	if p.grouped {
+		text = strings.ReplaceAll(text, group, " ")
+	} else {
+		text = inColumns.ReplaceAllStringFunc(text, func(cell string) string {
+			return strings.Repeat(" ", strings.Count(cell, group)) + strings.ReplaceAll(cell, group, "")
+		})
+	}
+	_, err := io.WriteString(w, strings.ReplaceAll(text, hard, " "))
 	return err
 }
+
+// inColumns is a cell with thousands apart, and the spaces that push it to the right.
+var inColumns = regexp.MustCompile(` +[^ \n]*` + group + `[^ \n]*`)
 
 func (p *printer) section(name string) { fmt.Fprintf(&p.b, "\n%s\n", name) }
 
@@ -45,6 +59,9 @@ func (p *printer) row(label, format string, args ...any) {
 
 // wrap writes text behind a first prefix, its later lines behind another.
 func (p *printer) wrap(first, rest, text string) {
+	if !p.grouped {
+		text = strings.ReplaceAll(text, group, "")
+	}
 	line, fresh := first, true
 	for word := range strings.SplitSeq(clean(text), " ") {
 		switch {

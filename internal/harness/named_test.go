@@ -1,0 +1,21 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+)
+
+// A version that the server does not say leaves no gap in what is printed.
+func TestAnUnknownVersionLeavesNoGap(t *testing.T) {
+	e, err := engine.Lookup("vllm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"": "vllm", "0.32": "vllm 0.32", " ": "vllm"} {
+		x := run{eng: e, info: engine.Info{Version: version}}
+		if got := x.called(); got != want {
+			t.Errorf("version %q: %q, want %q", version, got, want)
+		}
+	}
+}
