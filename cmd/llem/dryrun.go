@@ -127,6 +127,9 @@ func containerSaid(s engine.Spec, hide func(string) string, said func(what, seen
 	for _, name := range slices.Sorted(maps.Keys(s.Container.Ulimits)) {
 		said("ulimit", name+"="+s.Container.Ulimits[name])
 	}
+	if s.Container.Memory != "" {
+		said("memory", s.Container.Memory+" at most")
+	}
 	if s.HFTokenFile != "" {
 		said("token", "the Hugging Face token as "+s.HFTokenFile)
 	}

@@ -3,6 +3,7 @@ package docker
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +20,8 @@ import (
 var logLimits = map[string]string{"max-size": "64m", "max-file": "2"}
 
 // configure turns a spec into what the daemon is asked for. It is pure.
-// token says that there is one to give.
-func configure(s engine.Spec, token bool) (*container.Config, *container.HostConfig, error) {
+// token says that there is one to give; pidMax is the host's kernel.pid_max.
+func configure(s engine.Spec, token bool, pidMax string) (*container.Config, *container.HostConfig, error) {
 	port := nat.Port(strconv.Itoa(s.Port) + "/tcp")
 	cfg := &container.Config{
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}, // the image's own would run in the window
@@ -58,10 +59,60 @@ func configure(s engine.Spec, token bool) (*container.Config, *container.HostCon
 	if token && s.HFTokenFile != "" {
 		cfg.Env = append(cfg.Env, "HF_TOKEN_PATH="+s.HFTokenFile)
 	}
+	pids := pidsLimit(s.Container.PidsLimit, pidMax)
+	host.PidsLimit = &pids
 	if err := resources(s, host); err != nil {
 		return nil, nil, err
 	}
+	if err := seal(s, token, host); err != nil {
+		return nil, nil, err
+	}
 	return cfg, host, nil
+}
+
+// scratch is how /tmp is mounted in a container whose root is read-only: engines
+// compile to it and run what they compiled.
+const scratch = "rw,exec,nosuid,nodev,mode=1777"
+
+// seal makes the root filesystem read-only where the engine runs on it, or the user
+// says so, and nothing has to be written into the container: secrets and the owner
+// of new caches are.
+func seal(s engine.Spec, token bool, host *container.HostConfig) error {
+	writes := token && s.HFTokenFile != "" || s.KeyFile != "" || len(s.Caches) > 0
+	switch s.Container.ReadOnly {
+	case "never":
+		return nil
+	case "always":
+		if writes {
+			return fmt.Errorf("engine.container.read_only is always, and a token, a key or a compile cache has to be written into the container: leave it out")
+		}
+	default:
+		if writes || !s.ReadOnly {
+			return nil
+		}
+	}
+	host.ReadonlyRootfs = true
+	if !slices.ContainsFunc(host.Mounts, func(m mount.Mount) bool { return path.Clean(m.Target) == "/tmp" }) {
+		host.Tmpfs = map[string]string{"/tmp": scratch}
+	}
+	return nil
+}
+
+// maxPids is what a container may have of processes and threads. It is for what runs
+// away: eight GPUs' workers, whose libraries start a pool of threads for each core in
+// each process, stay below it. Linux has 1024 ids a CPU, and 32768 at least
+// (PIDS_PER_CPU_DEFAULT in linux/threads.h); systemd raises them to 4194304.
+const maxPids = 1 << 16
+
+// pidsLimit is the limit that is set: no more than half of the host's.
+func pidsLimit(asked int, pidMax string) int64 {
+	if asked > 0 {
+		return int64(asked)
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(pidMax)); err == nil && n/2 < maxPids && n > 1 {
+		return int64(n / 2)
+	}
+	return maxPids
 }
 
 // resources applies the engine.container keys and the GPU request.

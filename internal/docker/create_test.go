@@ -35,7 +35,7 @@ func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 			},
 		}, true},
 	} {
-		cfg, host, err := configure(c.spec, c.token)
+		cfg, host, err := configure(c.spec, c.token, "4194304\n")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 
 func TestAKeyIsAVariableAndNothingElse(t *testing.T) {
 	const key = "sk-planted-77"
-	cfg, host, err := configure(engine.Spec{ImageID: "sha256:1", Port: 8000, Env: map[string]string{"A": "1"}, Key: key, KeyVariable: "VLLM_API_KEY"}, false)
+	cfg, host, err := configure(engine.Spec{ImageID: "sha256:1", Port: 8000, Env: map[string]string{"A": "1"}, Key: key, KeyVariable: "VLLM_API_KEY"}, false, "")
 	if err != nil || !slices.Equal(cfg.Env, []string{"A=1", "VLLM_API_KEY=" + key}) {
 		t.Errorf("%v, %v", cfg.Env, err)
 	}
@@ -86,6 +86,57 @@ func golden(t *testing.T, name string, v any) {
 	}
 }
 
+func TestHowManyPidsAContainerMayHave(t *testing.T) {
+	for _, c := range []struct {
+		asked  int
+		pidMax string
+		want   int64
+	}{
+		{0, "4194304\n", 65536}, {0, "131072", 65536}, {0, "32768\n", 16384}, {0, "", 65536}, {0, "much", 65536}, {0, "0", 65536},
+		{100, "32768", 100}, {200000, "32768", 200000},
+	} {
+		if got := pidsLimit(c.asked, c.pidMax); got != c.want {
+			t.Errorf("asked for %d, with %q: %d, want %d", c.asked, c.pidMax, got, c.want)
+		}
+	}
+}
+
+// The root is read-only where the engine runs so, unless something has to be written
+// into the container.
+func TestWhenTheRootIsReadOnly(t *testing.T) {
+	caches := []engine.Cache{{Name: "c", Target: "/c"}}
+	for name, c := range map[string]struct {
+		spec  engine.Spec
+		token bool
+		want  bool
+		fails bool
+	}{
+		"an engine that was tested":   {engine.Spec{ReadOnly: true}, false, true, false},
+		"one that was not":            {engine.Spec{}, false, false, false},
+		"a token":                     {engine.Spec{ReadOnly: true, HFTokenFile: "/t"}, true, false, false},
+		"no token to give":            {engine.Spec{ReadOnly: true, HFTokenFile: "/t"}, false, true, false},
+		"a key's file":                {engine.Spec{ReadOnly: true, KeyFile: "/k"}, false, false, false},
+		"a key in a variable":         {engine.Spec{ReadOnly: true, KeyVariable: "K"}, false, true, false},
+		"a compile cache":             {engine.Spec{ReadOnly: true, Caches: caches}, false, false, false},
+		"never":                       {engine.Spec{ReadOnly: true, Container: study.Container{ReadOnly: "never"}}, false, false, false},
+		"always":                      {engine.Spec{Container: study.Container{ReadOnly: "always"}}, false, true, false},
+		"always, and a token":         {engine.Spec{HFTokenFile: "/t", Container: study.Container{ReadOnly: "always"}}, true, false, true},
+		"always, and a compile cache": {engine.Spec{Caches: caches, Container: study.Container{ReadOnly: "always"}}, false, false, true},
+	} {
+		_, host, err := configure(c.spec, c.token, "")
+		if (err != nil) != c.fails || err != nil && !strings.Contains(err.Error(), "engine.container.read_only") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && (host.ReadonlyRootfs != c.want || (host.Tmpfs["/tmp"] != "") != c.want) {
+			t.Errorf("%s: read-only %v, %v", name, host.ReadonlyRootfs, host.Tmpfs)
+		}
+	}
+	_, host, err := configure(engine.Spec{ReadOnly: true, Container: study.Container{Mounts: []string{"/x:/tmp/"}}}, false, "")
+	if err != nil || !host.ReadonlyRootfs || len(host.Tmpfs) > 0 {
+		t.Errorf("/tmp of the user's: %v, %v", host.Tmpfs, err)
+	}
+}
+
 func TestSizesAndLimitsThatCannotBe(t *testing.T) {
 	for _, c := range []struct {
 		key       string
@@ -97,7 +148,7 @@ func TestSizesAndLimitsThatCannotBe(t *testing.T) {
 		{"engine.container.memory", study.Container{Memory: "99999999999PiB"}},
 		{"engine.container.ulimits", study.Container{Ulimits: map[string]string{"nofile": "many"}}},
 	} {
-		if _, _, err := configure(engine.Spec{Container: c.container}, false); err == nil || !strings.Contains(err.Error(), c.key) {
+		if _, _, err := configure(engine.Spec{Container: c.container}, false, ""); err == nil || !strings.Contains(err.Error(), c.key) {
 			t.Errorf("%+v: error %v, want one that names %s", c.container, err, c.key)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,7 +91,8 @@ func (s *server) prepare(ctx context.Context) error {
 // create outlives an interrupt, so that no container is made of which nobody
 // knows, but not a second one.
 func (s *server) create(ctx context.Context) error {
-	cfg, host, err := configure(s.spec, s.d.Token != "")
+	pidMax, _ := os.ReadFile("/proc/sys/kernel/pid_max") // unknown is as many as usual
+	cfg, host, err := configure(s.spec, s.d.Token != "", string(pidMax))
 	if err != nil {
 		return err
 	}

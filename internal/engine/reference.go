@@ -44,7 +44,7 @@ func (reference) Spec(e study.Experiment, h Host) (Spec, error) {
 }
 
 func (reference) Traits() Traits {
-	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Words: true, Versions: "this one"}
+	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Words: true, ReadOnly: true, Versions: "this one"}
 }
 
 func (reference) Client(at Address, o ClientOptions) load.Client {

@@ -29,6 +29,7 @@ type Traits struct {
 	OwnNames  bool // a model's name means something to the engine alone
 	Words     bool // its server tells the vocabulary of its model
 	Running   bool // of servers that already run: llem starts none
+	ReadOnly  bool // it was seen to run on a root filesystem that is read-only
 	// Upstream is the repository of the engine's own images, which a bare engine
 	// name stands for; empty: there is none.
 	Upstream string
@@ -163,6 +164,9 @@ type Spec struct {
 	KeyVariable string `json:",omitempty"`
 	KeyFile     string `json:",omitempty"`
 	Container   study.Container
+	// ReadOnly says that the engine runs on a root filesystem that is read-only.
+	// Filled by the harness.
+	ReadOnly bool `json:",omitempty"`
 	// Run, Lock, Experiment, PID and Name label the container. Filled by the
 	// harness. Lock is the file that the run holds while it lives.
 	Run, Lock, Experiment, Name string

@@ -135,6 +135,6 @@ func (x *run) spec() (engine.Spec, error) {
 	}
 	x.overridden, x.leftOut = s.Overridden, s.LeftOut
 	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.lockFile(), x.exp.ConfigHash(), os.Getpid()
-	s.Name = engine.ContainerName(x.id)
+	s.Name, s.ReadOnly = engine.ContainerName(x.id), x.eng.Traits().ReadOnly
 	return s, nil
 }

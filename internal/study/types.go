@@ -58,6 +58,8 @@ type Container struct {
 	Entrypoint []string          `yaml:"entrypoint" json:"entrypoint"`
 	Cpuset     string            `yaml:"cpuset" json:"cpuset"` // "0-3,8"
 	Memory     string            `yaml:"memory" json:"memory"`
+	PidsLimit  int               `yaml:"pids_limit" json:"pids_limit,omitempty"` // processes and threads; 0: llem's default
+	ReadOnly   string            `yaml:"read_only" json:"read_only,omitempty"`   // the root: always | never | "": as the engine allows
 }
 
 // GPUs selects GPUs: Mode is "auto", "none" or "list"; IDs (for "list") are
