@@ -22,7 +22,7 @@ func finished(t *testing.T, h *host, name string, whole bool) (dir string) {
 	r := &result.Record{
 		SchemaVersion: result.SchemaVersion, ExperimentID: name, Name: name, Status: result.Completed, WindowSeconds: &window,
 		EnergyTotalJ: &total, EnergyPerOutputToken: &per, Energy: result.Energy{Valid: true, Scope: "gpu", Method: "counter"},
-		Requests: result.Requests{Completed: 4}, Tokens: result.Tokens{Output: 2469}, MeasurementWarnings: []string{}, WarningSeverities: map[string]string{},
+		Requests: result.Requests{Completed: 4}, Tokens: result.Tokens{Output: new(int64(2469))}, MeasurementWarnings: []string{}, WarningSeverities: map[string]string{},
 	}
 	if err := s.PutFile(result.ConfigFile, []byte("model: reference/tiny\nengine: {image: x}\n")); err != nil {
 		t.Fatal(err)

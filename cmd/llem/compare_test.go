@@ -62,7 +62,7 @@ func kept(t *testing.T, h *host) (dirs []string) {
 			SchemaVersion: result.SchemaVersion, ExperimentID: fmt.Sprint(i), Name: name, ConfigHash: name, Status: result.Completed,
 			Config: map[string]any{"seed": i / 3}, Study: &result.StudyRun{ID: "s", Run: i + 1, Cycle: i%3 + 1},
 			EnergyTotalJ: &total, EnergyPerOutputToken: &e, Energy: result.Energy{Valid: true, URepeatabilityJ: &u},
-			Tokens: result.Tokens{Output: 1000},
+			Tokens: result.Tokens{Output: new(int64(1000))},
 		}
 		if err := s.PutRecord(r); err != nil {
 			t.Fatal(err)

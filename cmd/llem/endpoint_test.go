@@ -36,7 +36,7 @@ func TestAServerThatAlreadyRunsIsMeasuredWithoutDocker(t *testing.T) {
 	if r.Status != result.Completed || r.EnergyTotalJ == nil || *r.EnergyTotalJ <= 0 || r.BaselinePowerW != nil || r.EnergyAdjustedJ != nil {
 		t.Errorf("%s: total %v J, adjusted %v, baseline %v", r.Status, r.EnergyTotalJ, r.EnergyAdjustedJ, r.BaselinePowerW)
 	}
-	if r.Engine.Endpoint == nil || *r.Engine.Endpoint != url || r.Engine.Counters == nil || *r.Engine.Counters.OutputTokens != r.Tokens.Output {
+	if r.Engine.Endpoint == nil || *r.Engine.Endpoint != url || r.Engine.Counters == nil || *r.Engine.Counters.OutputTokens != *r.Tokens.Output {
 		t.Errorf("engine %+v", r.Engine)
 	}
 	if v := h.llem("verify", o.dirs[0]); v.code != exitDone {

@@ -294,7 +294,7 @@ func TestAGPUThatStopsAnsweringGivesNull(t *testing.T) {
 	o := c.finish()
 	h.clean(c.Process.Pid)
 	r := o.record(t)
-	if r.EnergyTotalJ != nil || r.Energy.Valid || r.WarningSeverities["energy_unavailable"] != "invalid" || r.Tokens.Output == 0 {
+	if r.EnergyTotalJ != nil || r.Energy.Valid || r.WarningSeverities["energy_unavailable"] != "invalid" || *r.Tokens.Output == 0 {
 		t.Errorf("exit %d, energy %v, valid %v, %+v\n%v\n%s", o.code, r.EnergyTotalJ, r.Energy.Valid, r.Tokens, r.MeasurementWarnings, o.stderr)
 	}
 	for _, code := range []string{"gpu_lost", "readings_lost"} {

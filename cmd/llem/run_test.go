@@ -59,7 +59,7 @@ func TestWithoutAGPUThereIsNoEnergyFigureAndItSaysSo(t *testing.T) {
 			t.Errorf("no warning %s in %v", code, r.MeasurementWarnings)
 		}
 	}
-	if r.Requests.Completed != 8 || r.Tokens.Output != 8*256 || r.Tokens.Input != 8*256 || r.Tokens.Source != "server" {
+	if r.Requests.Completed != 8 || *r.Tokens.Output != 8*256 || *r.Tokens.Input != 8*256 || r.Tokens.Source != "server" {
 		t.Errorf("requests %+v, tokens %+v", r.Requests, r.Tokens)
 	}
 	if r.Energy.WindowClosedBy != "sync_route" || r.Energy.EngineIdleConfirmed == nil || !*r.Energy.EngineIdleConfirmed {
@@ -97,7 +97,7 @@ func TestFLOPsAgreeWithAnEngineThatKnows(t *testing.T) {
 	if diff := math.Abs(*r.FLOPs.Total-did) / did; diff > 0.02 {
 		t.Errorf("FLOPs %g, the engine did %g: %.1f %% apart", *r.FLOPs.Total, did, diff*100)
 	}
-	if *r.Engine.Counters.OutputTokens != r.Tokens.Output || *r.Engine.Counters.PromptTokens != r.Tokens.Input {
+	if *r.Engine.Counters.OutputTokens != *r.Tokens.Output || *r.Engine.Counters.PromptTokens != *r.Tokens.Input {
 		t.Errorf("the server counted %d and %d tokens, the record %+v", *r.Engine.Counters.PromptTokens, *r.Engine.Counters.OutputTokens, r.Tokens)
 	}
 }

@@ -20,7 +20,7 @@ func oneRequest(t *testing.T, h *host) string {
 	}
 	ns := func(ms int64) *int64 { v := ms * int64(time.Millisecond); return &v }
 	rows := []result.RequestRow{{
-		SentNS: ns(0), FirstByteNS: ns(10), FirstTokenNS: ns(10), LastTokenNS: ns(20), EndNS: ns(25), InputTokens: 3, OutputTokens: 2,
+		SentNS: ns(0), FirstByteNS: ns(10), FirstTokenNS: ns(10), LastTokenNS: ns(20), EndNS: ns(25), InputTokens: new(int32(3)), OutputTokens: new(int32(2)),
 		Status: "ok", FinishReason: "length", ChunkDeltaNS: []int64{*ns(10), *ns(10)}, ChunkTokens: []int32{1, 1},
 	}}
 	if err := s.PutRequests(rows); err != nil {

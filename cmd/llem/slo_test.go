@@ -19,7 +19,7 @@ func TestGoodputOfARun(t *testing.T) {
 	// Answers take 40 × 10 ms, so that none is good within 100 ms, and all are in a minute.
 	all := h.llem("run", "--quick", "-o", h.path("out"), config("ttft_ms: 60000, tpot_ms: 60000, e2e_ms: 60000"))
 	r, dir := all.record(t), all.dirs[0]
-	if s := r.SLO; all.code != exitDone || s == nil || s.RequestsGood != 6 || s.OutputTokensGood != 240 || math.Abs(*s.EnergyPerGoodTokenJ-*r.EnergyPerOutputToken) > 1e-12 || *s.UEnergyPerGoodTokenJ <= 0 {
+	if s := r.SLO; all.code != exitDone || s == nil || *s.RequestsGood != 6 || *s.OutputTokensGood != 240 || math.Abs(*s.EnergyPerGoodTokenJ-*r.EnergyPerOutputToken) > 1e-12 || *s.UEnergyPerGoodTokenJ <= 0 {
 		t.Errorf("exit %d, all: %+v\n%s", all.code, r.SLO, all.stderr)
 	}
 	all.prints(t, "within the SLO", "6 of 6 requests (TTFT", "J/good")
@@ -27,7 +27,7 @@ func TestGoodputOfARun(t *testing.T) {
 		t.Errorf("verify: exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 	none := h.llem("run", "--quick", "-o", h.path("out"), config("e2e_ms: 100"))
-	if s := none.records[1].SLO; s == nil || s.RequestsGood != 0 || s.EnergyPerGoodTokenJ != nil || s.TTFTMS != nil {
+	if s := none.records[1].SLO; s == nil || *s.RequestsGood != 0 || s.EnergyPerGoodTokenJ != nil || s.TTFTMS != nil {
 		t.Errorf("none: %+v", s)
 	}
 }

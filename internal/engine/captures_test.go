@@ -109,7 +109,7 @@ func replay(t *testing.T, dir string) {
 				routes[x.route] = x.body
 			}
 		case strings.HasPrefix(path, "/v1/") && (stream || x.status != 200):
-			s := standin{stream: []string{x.body}}
+			s := standin{stream: []string{x.body}, most: 12}
 			if x.status != 200 {
 				s.status = x.status
 			}

@@ -176,3 +176,33 @@ func TestTheClientTakesItsOptions(t *testing.T) {
 		t.Errorf("%v", body)
 	}
 }
+
+// A sum of which a part is unknown is unknown, however the text is written.
+func TestForeignMetricsAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]any{
+		`n{a="b"} 5 # {trace_id="abc"} 1.0 1700000000.0`: 5.0, // an exemplar of OpenMetrics
+		`n 5 # {trace_id="a}b"} 1.0`:                     5.0,
+		`n{a="x\"} 9 {"} 5 1700000000`:                   5.0,
+		`n{a="# {"} 5`:                                   5.0,
+		"n\t5":                                           5.0,
+		"n {a=\"b\"} 5\nn{a=\"c\"} 2":                    7.0,
+		"n{a=\"b\"} 1.7e308\nn{a=\"c\"} 1.7e308":         nil,
+		"n{a=\"b\"} 5\nn{a=\"c\"} NaN":                   nil,
+		"n{a=\"b\"} +Inf\nn{a=\"c\"} -Inf":               nil,
+		"n{a=\"b\"} 5\nn{a=\"c\"} 1e999":                 nil,
+		"n{a=\"b\"} five\nn{a=\"c\"} 5":                  nil,
+		"n{a=\"b\" 5":                                    nil,
+		`n # {a="b"} 5`:                                  nil,
+		`# n 5`:                                          nil,
+		`{a="b"} 5`:                                      nil,
+	} {
+		got := any(nil)
+		if v, ok := ParseMetrics(text)["n"]; ok {
+			got = v
+		}
+		if got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}

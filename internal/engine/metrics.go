@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +28,7 @@ const (
 	Drafts         Quantity = "drafts"          // of speculative decoding
 	AcceptedTokens Quantity = "accepted_tokens" // of those drafts
 	MultiplyAdds   Quantity = "multiply_adds"   // of images of ours
+	Started        Quantity = "started"         // when the server's process began, in seconds since 1970
 )
 
 // Counters are a server's totals since it started; what it does not count is
@@ -54,7 +55,7 @@ func counters(ctx context.Context, at Address, route string, metrics []metric) (
 		return nil, err
 	}
 	samples, out := ParseMetrics(string(body)), Counters{}
-	for _, m := range metrics {
+	for _, m := range slices.Concat(metrics, []metric{started}) {
 		for _, name := range m.names {
 			if s, ok := samples[name]; ok {
 				out[m.of] = s + samples[m.plus]
@@ -65,35 +66,66 @@ func counters(ctx context.Context, at Address, route string, metrics []metric) (
 	return out, nil
 }
 
-// ParseMetrics reads Prometheus' text format: the sum of each name's samples, over
-// all its labels. Lines that are no sample, or no finite one, are passed over.
+// started is when the process began that counts, as Prometheus' own clients say it:
+// what it counted before another start is not in its totals.
+var started = metric{of: Started, names: []string{"process_start_time_seconds"}}
+
+// ParseMetrics reads the text format of Prometheus or OpenMetrics: the sum of each
+// name's samples, over all its labels. A name of which a sample is no finite number
+// is left out, since the sum of the others is not its own, as is one whose sum is
+// none. Lines that are no samples are passed over.
 func ParseMetrics(text string) map[string]float64 {
-	out := map[string]float64{}
-	lines := bufio.NewScanner(strings.NewReader(text))
-	lines.Buffer(nil, len(text)+1)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		name, rest, ok := strings.Cut(line, " ")
-		if !ok || strings.HasPrefix(line, "#") {
+	out, unknown := map[string]float64{}, map[string]bool{}
+	for line := range strings.Lines(text) {
+		name, value, ok := sample(strings.TrimSpace(line))
+		if !ok {
 			continue
 		}
-		if i := strings.IndexByte(line, '{'); i >= 0 {
-			end := strings.LastIndexByte(line, '}')
-			if end < i {
-				continue
-			}
-			name, rest = line[:i], line[end+1:]
-		}
-		fields := strings.Fields(rest)
-		if len(fields) == 0 {
-			continue
-		}
-		v, err := strconv.ParseFloat(fields[0], 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			continue
-		}
+		v, err := strconv.ParseFloat(value, 64)
 		out[name] += v
+		if err != nil || math.IsNaN(out[name]) || math.IsInf(out[name], 0) {
+			unknown[name] = true
+		}
 	}
-	maps.DeleteFunc(out, func(_ string, v float64) bool { return math.IsInf(v, 0) }) // each was finite, their sum is not
+	maps.DeleteFunc(out, func(name string, _ float64) bool { return unknown[name] })
 	return out
+}
+
+// sample takes a line apart; what follows its value is a time, and after # an
+// exemplar.
+func sample(line string) (name, value string, ok bool) {
+	end := strings.IndexAny(line, "{ \t")
+	if end <= 0 || line[0] == '#' {
+		return "", "", false
+	}
+	name, rest := line[:end], line[end:]
+	if rest = strings.TrimLeft(rest, " \t"); strings.HasPrefix(rest, "{") {
+		n := labels(rest)
+		if n < 0 {
+			return "", "", false
+		}
+		rest = rest[n:]
+	}
+	fields := strings.Fields(rest)
+	if len(fields) == 0 || fields[0] == "#" {
+		return "", "", false
+	}
+	return name, fields[0], true
+}
+
+// labels is how long the labels are that a text begins with, whose values may hold
+// any brace; below 0: they do not end.
+func labels(text string) int {
+	quoted := false
+	for i := 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '}' && !quoted:
+			return i + 1
+		}
+	}
+	return -1
 }

@@ -18,6 +18,7 @@ import (
 // standin answers as an engine's sources say that it would. What it was asked is
 // kept.
 type standin struct {
+	most   int               // tokens that are asked for, 3 at least
 	routes map[string]string // METHOD path: what is answered
 	stream []string          // the pieces of an answer to a completion or a chat, each in a packet of its own
 	status int               // of that answer; 0: 200
@@ -118,7 +119,7 @@ func (s *standin) drive(t *testing.T, name, api string) load.Trace {
 	}
 	c := e.Client(Address{URL: s.serve(t)}, ClientOptions{API: api, Model: "m", Seed: 42, IgnoreEOS: true, KeepText: true})
 	run, err := load.Drive(t.Context(), load.Config{
-		Client: c, Requests: []load.Request{{Prompt: "why not", Tokens: []int{1, 2, 3}, MaxOutputTokens: 3}}, Pattern: load.Closed(1),
+		Client: c, Requests: []load.Request{{Prompt: "why not", Tokens: []int{1, 2, 3}, MaxOutputTokens: max(3, s.most)}}, Pattern: load.Closed(1),
 	})
 	if err != nil {
 		t.Fatal(err)

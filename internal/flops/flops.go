@@ -73,7 +73,7 @@ func Of(in Input) Estimate {
 		e.Notes = []string{"the number of parameters is unknown: " + in.Why}
 		return e
 	case input+output == 0:
-		e.Notes = []string{"no tokens in the window"}
+		e.Notes = []string{noTokens}
 		return e
 	}
 	e.N, e.Basis = &used, basis(p)

@@ -2,6 +2,9 @@ package harness
 
 import (
 	"context"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -82,7 +85,7 @@ func (x *run) counters(ctx context.Context) engine.Counters {
 // nothing.
 func (x *run) accountRecord() *result.EngineCounters {
 	w := x.work
-	if w == nil || len(w.before) == 0 || len(w.after) == 0 {
+	if w == nil || !counts(w.before) || !counts(w.after) {
 		return nil
 	}
 	out := &result.EngineCounters{
@@ -97,14 +100,28 @@ func (x *run) accountRecord() *result.EngineCounters {
 	return out
 }
 
+// counts says that there is more than when the server began.
+func counts(c engine.Counters) bool {
+	_, began := c[engine.Started]
+	return len(c) > 1 || len(c) == 1 && !began
+}
+
+// mostCountable bounds a total that can be counted one by one: from there on a float
+// does not hold each number.
+const mostCountable = 1 << 53
+
 // grown is by how much the server's own total grew over the window; nil where it
-// has none.
+// has none, or one that cannot be.
 func (x *run) grown(q engine.Quantity) *float64 {
 	after, ok := x.work.after[q]
-	if !ok || x.work.before == nil {
+	if !ok || x.work.before == nil || x.work.restarted {
 		return nil
 	}
-	return ptr(after - x.work.before[q]) // one that appears with its first count began at 0
+	before := x.work.before[q] // one that appears with its first count began at 0
+	if before < 0 || after < before || after > mostCountable {
+		return nil
+	}
+	return ptr(after - before)
 }
 
 func (x *run) counted(q engine.Quantity) *int64 {
@@ -112,5 +129,22 @@ func (x *run) counted(q engine.Quantity) *int64 {
 	if g == nil {
 		return nil
 	}
-	return ptr(int64(*g))
+	return ptr(int64(math.Round(*g)))
+}
+
+// doubtCounters warns of totals that cannot be, which the record leaves out.
+func (x *run) doubtCounters() {
+	w := x.work
+	began, known := w.before[engine.Started]
+	if again, ok := w.after[engine.Started]; known && ok && again != began {
+		w.restarted = true
+		x.warn("engine_counters_unknown", "the server's process began anew within the window (process_start_time_seconds %.0f, then %.0f)", began, again)
+		return
+	}
+	for _, q := range slices.Sorted(maps.Keys(w.after)) {
+		if q == engine.Running || q == engine.Waiting || q == engine.Started || w.before == nil || x.grown(q) != nil {
+			continue
+		}
+		x.warn("engine_counters_unknown", "the server's own count of %s went from %g to %g over the window", q, w.before[q], w.after[q])
+	}
 }

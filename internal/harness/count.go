@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,19 @@ func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int)
 		x.Log.Debug("the server counts no tokens", "error", x.hidden(err))
 	}
 	return err == nil
+}
+
+// countedBy names what counted the tokens of prompts before they were sent, exactly as
+// they were sent: the vocabulary that their ids were drawn from, or the server's route
+// of plain prompts. Empty: nothing did.
+func (x *run) countedBy() string {
+	switch {
+	case x.exp.Workload.API != "completions": // a template adds to them
+		return ""
+	case x.prompts.vocabulary.Source != "" && !x.eng.Traits().TokenIDs: // the text of the ids may be read as others
+		return ""
+	}
+	return cmp.Or(x.prompts.vocabulary.Source, x.prompts.counted)
 }
 
 // shownPrompt is how much of a prompt an error shows.

@@ -48,11 +48,13 @@ type fake struct {
 	dies     string
 	after    int // of the requests of the path dies
 	silent   bool
-	away     int      // how often the daemon does not answer, once it was asked for an image three times
-	lost     int      // its image is gone once it was asked for so often; 0: never
-	launched int      // containers
-	asked    int      // for an image
-	tells    []string // stand in its command line, its log and its refusals
+	away     int                                    // how often the daemon does not answer, once it was asked for an image three times
+	lost     int                                    // its image is gone once it was asked for so often; 0: never
+	launched int                                    // containers
+	asked    int                                    // for an image
+	odd      func(w io.Writer, n, in, out int) bool // answers the n-th request in its own way, or not: false
+	began    func(n int) string                     // what else its metrics say, the n-th time
+	tells    []string                               // stand in its command line, its log and its refusals
 
 	url   string
 	done  chan struct{}
@@ -98,6 +100,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer f.mu.Unlock()
 		const p = "llem_reference_"
 		fmt.Fprintf(w, p+"requests_running %d\n"+p+"requests_waiting 0\n"+p+"prompt_tokens_total %d\n"+p+"generation_tokens_total %d\n", f.running, f.in, f.out)
+		if f.began != nil {
+			fmt.Fprint(w, f.began(n))
+		}
 	case "/tokenize":
 		var b struct{ Model, Prompt string }
 		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Model != "m" || !f.counts {
@@ -139,6 +144,9 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 	f.mu.Lock()
 	f.in, f.out = f.in+in, f.out+out
 	f.mu.Unlock()
+	if f.odd != nil && f.odd(w, n, in, out) {
+		return
+	}
 	if f.swings && n%2 == 0 {
 		time.Sleep(5 * time.Millisecond)
 	}

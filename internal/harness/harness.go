@@ -113,6 +113,7 @@ type run struct {
 	fetchesPrompts bool
 	overridden     []string // flags of llem's that engine.args took over
 	leftOut        []string // flags of llem's that engine.args took out
+	older          bool     // of a record from before tokens could be unknown, which is computed again
 }
 
 // startup is the launch phase in figures.
@@ -123,18 +124,19 @@ type startup struct {
 
 // work is the window in figures, all times since the recorder's epoch or t0.
 type work struct {
-	traces   []load.Trace
-	t0       time.Time
-	window   time.Duration
-	closedBy string
-	out      time.Duration // see load.Run
-	host     []measure.HostEnergy
-	idle     *bool // the server's own word that nothing runs
-	silent   bool  // the server did not answer after the requests
-	audit    load.Audit
-	readLag  *stats.Summary // of the load
-	before   engine.Counters
-	after    engine.Counters
+	traces    []load.Trace
+	t0        time.Time
+	window    time.Duration
+	closedBy  string
+	out       time.Duration // see load.Run
+	host      []measure.HostEnergy
+	idle      *bool // the server's own word that nothing runs
+	silent    bool  // the server did not answer after the requests
+	audit     load.Audit
+	readLag   *stats.Summary // of the load
+	before    engine.Counters
+	after     engine.Counters
+	restarted bool // its counters began again within the window
 }
 
 // Execute runs one experiment. The error says why it did not complete; the

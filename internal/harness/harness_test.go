@@ -31,7 +31,7 @@ func TestPhasesComeInTheirOrder(t *testing.T) {
 		t.Errorf("phases %v, want %v", phases, want)
 	}
 	r := out.Record
-	if r.Status != result.Completed || r.Requests.Completed != 4 || r.Tokens.Output != 16 || r.Tokens.Input != 32 || f.ended != "stopped" {
+	if r.Status != result.Completed || r.Requests.Completed != 4 || *r.Tokens.Output != 16 || *r.Tokens.Input != 32 || f.ended != "stopped" {
 		t.Errorf("%s, %+v, %+v, the container was %q", r.Status, r.Requests, r.Tokens, f.ended)
 	}
 	for _, name := range []string{result.RecordFile, result.RequestsFile, result.ConfigFile, result.LogFile} {
@@ -122,7 +122,7 @@ func TestWarningsOfARun(t *testing.T) {
 		{"a chat's template", &fake{template: 7}, strings.Replace(small, "}", ", api: chat}", 1), nil},
 		{"a server that still works", &fake{running: 2}, small, map[string]string{"window_not_quiesced": "2 requests running"}},
 		{"prompts whose first token it had already", &fake{cached: 1}, small, nil},
-		{"prompts that it cuts to its context", &fake{template: 5000}, small, map[string]string{"token_count_mismatch": "whole context of 4096"}},
+		{"prompts that it cuts to its context", &fake{template: 4090}, strings.Replace(small, "}", ", api: chat}", 1), map[string]string{"token_count_mismatch": "whole context of 4096"}},
 		{"prompts that it had already", &fake{cached: 3}, small, map[string]string{"prefix_cache_hits": "12 of 32 prompt tokens"}},
 		{"what prompts share by design", &fake{cached: 3}, strings.Replace(small, "}", ", shared_prefix: {length: 3, groups: 1}}", 1), nil},
 		{"more than prompts share", &fake{cached: 4}, strings.Replace(small, "}", ", shared_prefix: {length: 3, groups: 1}}", 1), map[string]string{"prefix_cache_hits": "16 of 32 prompt tokens"}},

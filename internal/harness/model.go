@@ -3,11 +3,13 @@ package harness
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -107,7 +109,7 @@ func (x *run) modelRecord() result.Model {
 }
 
 // flops estimates the window's operations.
-func (x *run) flops(r *result.Record) *result.FLOPs {
+func (x *run) flops(r *result.Record, fig load.Figures) *result.FLOPs {
 	if x.work == nil {
 		return nil
 	}
@@ -117,7 +119,10 @@ func (x *run) flops(r *result.Record) *result.FLOPs {
 		t := &x.work.traces[i]
 		in.Requests = append(in.Requests, flops.Lengths{Input: t.InputTokens, Output: t.OutputTokens})
 	}
-	e := flops.Of(in)
+	e := flops.Of(in).Without(whyNull(fig.InputTokens, fig.Lacking.InputWhy(fig.Completed)), whyNull(fig.OutputTokens, fig.Lacking.OutputWhy(fig.Completed)))
+	if n := fig.Lacking.Failed; n > 0 && e.Value != nil {
+		e.Notes = append(e.Notes, fmt.Sprintf("without the tokens of %d failed requests, which are unknown", n))
+	}
 	out := &result.FLOPs{
 		Value: e.Value, N: e.N, Basis: textOrNil(e.Basis), Method: flops.Method, Confidence: textOrNil(e.Confidence), Precision: e.Precision,
 		Prefill: e.Prefill, Decode: e.Decode, Attention: e.Attention, LMHead: e.LMHead, Total: e.Total, Notes: e.Notes,

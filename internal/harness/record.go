@@ -46,8 +46,9 @@ func (x *run) record(cause error) *result.Record {
 	}
 	samples, from := x.readings()
 	x.mapEnergy(r, fig, samples, from)
-	r.FLOPs = x.flops(r)
+	r.FLOPs = x.flops(r, fig)
 	x.runWarnings(fig)
+	x.mapUnknown(r, fig)
 	x.mapWarnings(r)
 	return r
 }
@@ -153,7 +154,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	seconds := w.window.Seconds()
 	r.WindowSeconds = ptr(seconds)
 	r.WindowStart = ptr(w.t0.UTC())
-	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource}
+	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
 		PromptChecksum: load.Checksum(p.measured), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
@@ -161,8 +162,8 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left, PromptTemplate: p.template, ColumnsNotSent: p.notSent,
 	}
 	if seconds > 0 {
-		r.TokensPerSecond = ptr(float64(fig.OutputTokens) / seconds)
-		if n := len(x.devices); n > 0 {
+		r.TokensPerSecond = over(fig.OutputTokens, seconds)
+		if n := len(x.devices); n > 0 && r.TokensPerSecond != nil {
 			r.TokensPerSecondPerGPU = ptr(*r.TokensPerSecond / float64(n))
 		}
 	}
@@ -170,7 +171,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	if open {
 		r.Latency.TTFTScheduled, r.Latency.E2EScheduled = summary(fig.TTFTScheduled), summary(fig.E2EScheduled)
 	}
-	r.SLO = goodput(w.traces, x.exp.SLO, seconds, open)
+	r.SLO = goodput(w.traces, x.exp.SLO, seconds, open, false)
 	r.Client = result.Client{
 		CPUSeconds: ptr(w.audit.CPU.Seconds()), CPUShare: ptr(w.audit.CPUShare()),
 		SendLagMS: summary(fig.Lag), ReadLagMS: summary(w.readLag), GCPausesMS: summary(w.audit.GC),
@@ -214,12 +215,28 @@ func watts(w *measure.Watts) *float64 {
 	return ptr(float64(*w))
 }
 
-// per1 is total for each of n; nil for none.
-func per1(total float64, n int64) *float64 {
-	if n <= 0 {
+// per1 is total for each of n; nil for none, or an unknown number.
+func per1(total float64, n *int64) *float64 {
+	if n == nil || *n <= 0 {
 		return nil
 	}
-	return ptr(total / float64(n))
+	return ptr(total / float64(*n))
+}
+
+// over is n in each of so many seconds; nil for an unknown number.
+func over(n *int64, seconds float64) *float64 {
+	if n == nil {
+		return nil
+	}
+	return ptr(float64(*n) / seconds)
+}
+
+// plus is the sum of numbers; nil where one is unknown.
+func plus(a, b *int64) *int64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	return ptr(*a + *b)
 }
 
 func textOrNil(s string) *string {

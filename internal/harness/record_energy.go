@@ -116,7 +116,7 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 	}
 	en.PeakPowerW = peak(samples, len(x.devices), from, to)
 	en.CrossChecks = crossChecks(per)
-	en.Steady = x.steady(samples, from)
+	en.Steady = x.steady(fig, samples, from)
 	f := figure{method: commonMethod(per), energy: measure.Total(per)}
 	f.u, f.components = measure.TotalU(per)
 	if o := x.owner(); o != nil {
@@ -157,8 +157,8 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 	t := float64(*f.energy)
 	r.EnergyTotalJ = ptr(t)
 	en.MeanPowerW = ptr(t / seconds)
-	en.PerRequestJ = per1(t, int64(fig.Completed))
-	en.PerTotalTokenJ = per1(t, fig.InputTokens+fig.OutputTokens)
+	en.PerRequestJ = per1(t, ptr(int64(fig.Completed)))
+	en.PerTotalTokenJ = per1(t, plus(fig.InputTokens, fig.OutputTokens))
 	r.EnergyPerOutputToken = per1(t, fig.OutputTokens)
 	if r.SLO != nil {
 		r.SLO.EnergyPerGoodTokenJ = per1(t, r.SLO.OutputTokensGood)
@@ -209,7 +209,7 @@ func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.Thrott
 }
 
 // steady is the slice in which the concurrency was full, for a closed loop.
-func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Steady {
+func (x *run) steady(fig load.Figures, samples []measure.Sample, from time.Duration) *result.Steady {
 	l := x.exp.Workload.Load
 	full := l.Concurrency
 	if l.Open() {
@@ -222,13 +222,17 @@ func (x *run) steady(samples []measure.Sample, from time.Duration) *result.Stead
 	if !ok || end <= start {
 		return nil
 	}
-	s := &result.Steady{StartSeconds: start.Seconds(), Seconds: (end - start).Seconds(), OutputTokens: tokens}
+	s := &result.Steady{StartSeconds: start.Seconds(), Seconds: (end - start).Seconds()}
+	var known *int64
+	if fig.OutputTokens != nil {
+		s.OutputTokens, known = &tokens, ptr(int64(tokens))
+	}
 	per := measure.SliceEnergy(samples, x.sensors(), from+start, from+end)
 	sum := measure.Total(per)
 	if sum == nil {
 		return s
 	}
-	s.Method, s.EnergyJ, s.JoulesPerToken = commonMethod(per), joules(sum), per1(float64(*sum), int64(tokens))
+	s.Method, s.EnergyJ, s.JoulesPerToken = commonMethod(per), joules(sum), per1(float64(*sum), known)
 	if u, _ := measure.TotalU(per); u != nil {
 		s.UJ = joules(u)
 		if s.JoulesPerToken != nil && *sum > 0 {

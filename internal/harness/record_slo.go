@@ -8,7 +8,7 @@ import (
 
 // goodput is what came within an SLO in a window of so many seconds; nil where there
 // is none.
-func goodput(traces []load.Trace, s study.SLO, seconds float64, open bool) *result.SLO {
+func goodput(traces []load.Trace, s study.SLO, seconds float64, open, older bool) *result.SLO {
 	if s == (study.SLO{}) {
 		return nil
 	}
@@ -19,9 +19,17 @@ func goodput(traces []load.Trace, s study.SLO, seconds float64, open bool) *resu
 		return &v
 	}
 	g := load.Good(traces, s, open)
-	out := &result.SLO{TTFTMS: limit(s.TTFTMS), TPOTMS: limit(s.TPOTMS), E2EMS: limit(s.E2EMS), RequestsGood: g.Requests, OutputTokensGood: g.Tokens}
+	out := &result.SLO{TTFTMS: limit(s.TTFTMS), TPOTMS: limit(s.TPOTMS), E2EMS: limit(s.E2EMS)}
+	if g.Unjudged > 0 && !older {
+		return out
+	}
+	out.RequestsGood = &g.Requests
+	if g.Unknown == 0 || older {
+		out.OutputTokensGood = &g.Tokens
+	}
 	if seconds > 0 {
-		out.RequestsPerSecond, out.OutputTokensPerSecond = ptr(float64(g.Requests)/seconds), ptr(float64(g.Tokens)/seconds)
+		out.RequestsPerSecond = ptr(float64(g.Requests) / seconds)
+		out.OutputTokensPerSecond = over(out.OutputTokensGood, seconds)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -152,7 +153,7 @@ func (x *run) cacheWarning(fig load.Figures) {
 		hits = x.counted(engine.CachedTokens)
 	}
 	if hits != nil && *hits > x.shared(fig)+orZero(x.sharedPrefix()) {
-		x.warn("prefix_cache_hits", "%d of %d prompt tokens were found in the engine's prefix cache", *hits, fig.InputTokens)
+		x.warn("prefix_cache_hits", "%d of %s prompt tokens were found in the engine's prefix cache", *hits, numberOr(fig.InputTokens, "an unknown number of"))
 	}
 }
 
@@ -165,6 +166,13 @@ func (x *run) sharedPrefix() *int64 {
 	}
 	repeats := max(0, len(x.prompts.measured)-p.Groups)
 	return ptr(int64(repeats) * int64(p.Length))
+}
+
+func numberOr(n *int64, other string) string {
+	if n == nil {
+		return other
+	}
+	return fmt.Sprint(*n)
 }
 
 func orZero(n *int64) int64 {
@@ -201,16 +209,16 @@ func (x *run) countWarnings(fig load.Figures) {
 	}
 	for _, c := range []struct {
 		what   string
-		ours   int64
+		ours   *int64
 		theirs *int64
 	}{
 		{"input", fig.InputTokens, x.counted(engine.PromptTokens)},
 		{"output", fig.OutputTokens, x.counted(engine.OutputTokens)},
 	} {
-		if c.theirs == nil {
+		if c.ours == nil || c.theirs == nil {
 			continue
 		}
-		if warning, ok := measure.CountMismatch(c.what, c.ours, *c.theirs); ok {
+		if warning, ok := measure.CountMismatch(c.what, *c.ours, *c.theirs); ok {
 			x.warnings = append(x.warnings, warning)
 		}
 	}

@@ -23,7 +23,7 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	if err != nil {
 		return nil, err
 	}
-	x := &run{Runner: &Runner{}, work: &work{window: milliseconds(*r.WindowSeconds * 1000)}}
+	x := &run{Runner: &Runner{}, older: r.Tokens.InputSource == "", work: &work{window: milliseconds(*r.WindowSeconds * 1000)}}
 	if x.exp.Workload.Load, err = loadOf(r.Config); err != nil {
 		return nil, err
 	}
@@ -71,8 +71,11 @@ func (x *run) refreshAgain(gpus []result.GPU, samples []measure.Sample) []measur
 func (x *run) again(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
 	open := x.exp.Workload.Load.Open()
 	fig := load.Summarise(x.work.traces, open)
+	if x.older {
+		fig = olderTotals(fig, x.work.traces)
+	}
 	out := *r
-	out.SLO = goodput(x.work.traces, sloOf(r.SLO), *r.WindowSeconds, open)
+	out.SLO = goodput(x.work.traces, sloOf(r.SLO), *r.WindowSeconds, open, x.older)
 	out.EnergyTotalJ, out.EnergyAdjustedJ, out.BaselinePowerW, out.EnergyPerOutputToken = nil, nil, nil, nil
 	out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
 	out.Requests.Completed, out.Requests.Failed = fig.Completed, fig.Failed
@@ -130,7 +133,10 @@ func traceOf(row *result.RequestRow, source string) load.Trace {
 	t := load.Trace{
 		ID: int(row.ID), Scheduled: time.Duration(row.ScheduledNS), Sent: at(row.SentNS), FirstByte: at(row.FirstByteNS),
 		FirstToken: at(row.FirstTokenNS), LastToken: at(row.LastTokenNS), End: at(row.EndNS), UsageSource: source,
-		InputTokens: int(row.InputTokens), OutputTokens: int(row.OutputTokens), Reasoning: int(row.ReasoningTokens), Status: row.Status,
+		InputTokens: orNone(row.InputTokens), OutputTokens: orNone(row.OutputTokens), Reasoning: load.Unknown, Status: row.Status,
+	}
+	if row.ReasoningTokens != nil {
+		t.Reasoning = int(*row.ReasoningTokens)
 	}
 	prev := t.Sent
 	for i := range min(len(row.ChunkDeltaNS), len(row.ChunkTokens)) {
@@ -138,6 +144,25 @@ func traceOf(row *result.RequestRow, source string) load.Trace {
 		t.Chunks = append(t.Chunks, load.NewChunk(prev, int(row.ChunkTokens[i])))
 	}
 	return t
+}
+
+func orNone(n *int32) int {
+	if n == nil {
+		return 0
+	}
+	return int(*n)
+}
+
+// olderTotals are what records said before they knew unknown tokens: those of failed
+// requests counted, 0 was a number, and a chunk a token.
+func olderTotals(fig load.Figures, traces []load.Trace) load.Figures {
+	var in, out, thought int64
+	for i := range traces {
+		t := &traces[i]
+		in, out, thought = in+int64(t.InputTokens), out+int64(t.OutputTokens), thought+int64(max(0, t.Reasoning))
+	}
+	fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens = &in, &out, &thought
+	return fig
 }
 
 // baselineOf is the baseline: from its readings, or as an earlier run gave it.

@@ -48,7 +48,7 @@ func requestRow(t *load.Trace) result.RequestRow {
 	row := result.RequestRow{
 		ID: int64(t.ID), ScheduledNS: int64(t.Scheduled), SentNS: stamp(t.Sent), FirstByteNS: stamp(t.FirstByte),
 		FirstTokenNS: stamp(t.FirstToken), LastTokenNS: stamp(t.LastToken), EndNS: stamp(t.End),
-		InputTokens: int32(t.InputTokens), OutputTokens: int32(t.OutputTokens), ReasoningTokens: int32(t.Reasoning),
+		InputTokens: tokens(t.InputTokens), OutputTokens: tokens(t.OutputTokens), ReasoningTokens: reasoning(t), UsageRefused: textOrNil(t.Refused),
 		Status: t.Status, HTTPStatus: int32(t.HTTPStatus), Error: t.Error, FinishReason: t.FinishReason, PromptHash: t.PromptHash,
 	}
 	prev := t.Sent
@@ -58,6 +58,21 @@ func requestRow(t *load.Trace) result.RequestRow {
 		prev = c.At()
 	}
 	return row
+}
+
+// tokens is nil for a count that is not known, which 0 is.
+func tokens(n int) *int32 {
+	if n == 0 {
+		return nil
+	}
+	return ptr(int32(min(n, math.MaxInt32)))
+}
+
+func reasoning(t *load.Trace) *int32 {
+	if t.Reasoning == load.Unknown || t.OutputTokens == 0 {
+		return nil
+	}
+	return ptr(int32(min(t.Reasoning, math.MaxInt32)))
 }
 
 // stamp is nil for what never happened.

@@ -156,6 +156,8 @@ func (x *run) window(ctx context.Context) (string, error) {
 		x.recorder.SetPhase(measure.Record, 0)
 	}
 	x.quiesced(ctx)
+	x.doubtCounters()
+	load.Settle(x.work.traces, x.prompts.measured, x.countedBy())
 	if err != nil {
 		return "", err
 	}

@@ -12,7 +12,7 @@ import (
 // chunk is what is read of one event of a completions or chat stream.
 type chunk struct {
 	Choices []choice        `json:"choices"`
-	Usage   *usage          `json:"usage"`
+	Usage   json.RawMessage `json:"usage"`
 	Error   json.RawMessage `json:"error"`
 }
 
@@ -58,28 +58,10 @@ func (c *choice) tokens() (n int, reasoning bool) {
 	return max(1, len(c.TokenIDs)), said == 0
 }
 
-type usage struct {
-	PromptTokens     int `json:"prompt_tokens"`
-	CompletionTokens int `json:"completion_tokens"`
-	Details          struct {
-		ReasoningTokens int `json:"reasoning_tokens"`
-	} `json:"completion_tokens_details"`
-	Prompt *cachedTokens `json:"prompt_tokens_details"`
-}
-
-type cachedTokens struct {
-	CachedTokens int `json:"cached_tokens"`
-}
-
-// real tells a count from a placeholder: Ollama sends zeros in every chunk but
-// the last.
-func (u *usage) real() bool {
-	return u != nil && u.PromptTokens >= 0 && u.CompletionTokens >= 0 && (u.PromptTokens > 0 || u.CompletionTokens > 0)
-}
-
 // stream turns events into a trace.
 type stream struct {
 	tr        *Trace
+	wish      wish
 	keepText  bool
 	glance    glance  // of the event at hand
 	like      pattern // of the last one that can be one
@@ -116,7 +98,7 @@ func (s *stream) event(data []byte, at time.Duration) error {
 	// A server that counts as it goes tells how many tokens the chunk carried.
 	// A total that comes with the last token alone tells nothing about it.
 	s.jumped = s.jumped || !counted
-	if step := s.usage.CompletionTokens - s.counted; !s.jumped && step > tokens {
+	if step := int(s.usage.CompletionTokens) - s.counted; !s.jumped && step > tokens {
 		if reasoning == tokens {
 			reasoning = step
 		}
@@ -144,8 +126,8 @@ func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err err
 	if err := s.decode(data, &c); err != nil {
 		return 0, 0, false, err
 	}
-	if counted = c.Usage.real(); counted {
-		s.usage = *c.Usage
+	if u := readUsage(c.Usage); u.real() {
+		counted, s.usage = true, *u
 	}
 	tokens, reasoning = s.choices(c.Choices)
 	return tokens, reasoning, counted, nil
@@ -212,7 +194,7 @@ func (s *stream) decode(data []byte, c *chunk) error {
 			return s.failed(e)
 		}
 	}
-	if len(c.Choices) > 0 || c.Usage != nil {
+	if len(c.Choices) > 0 || !void(c.Usage) {
 		return nil
 	}
 	if complaint(data) != "" {
@@ -276,29 +258,5 @@ func (s *stream) verdict(f *foreign, kind string) error {
 // longestReason is how much of a finish reason is kept.
 const longestReason = 64
 
-// close settles the token counts: the server's where it gave any.
-func (s *stream) close() {
-	s.tr.FinishReason = strings.Clone(s.tr.FinishReason[:min(len(s.tr.FinishReason), longestReason)])
-	s.tr.InputTokens = s.usage.PromptTokens
-	if p := s.usage.Prompt; p != nil {
-		s.tr.CachedTokens = &p.CachedTokens
-	}
-	switch {
-	case s.usage.CompletionTokens > 0:
-		s.tr.OutputTokens, s.tr.UsageSource = s.usage.CompletionTokens, "server"
-		if len(s.tr.Chunks) == 1 && s.counted < s.tr.OutputTokens { // it carried them all
-			if s.reasoning == s.counted {
-				s.reasoning = s.tr.OutputTokens
-			}
-			s.counted, s.tr.Chunks[0] = s.tr.OutputTokens, NewChunk(s.tr.Chunks[0].At(), s.tr.OutputTokens)
-		}
-	case s.counted > 0:
-		s.tr.OutputTokens, s.tr.UsageSource = s.counted, "chunks"
-	default:
-		s.tr.UsageSource = "none"
-	}
-	if s.tr.Reasoning = s.usage.Details.ReasoningTokens; s.tr.Reasoning <= 0 {
-		s.tr.Reasoning = s.reasoning // zeros are also what a server writes that does not count them
-	}
-	s.tr.Reasoning = min(s.tr.Reasoning, s.tr.OutputTokens)
-}
+// shortReason is a finish reason without what holds it in memory.
+func shortReason(s string) string { return strings.Clone(s[:min(len(s), longestReason)]) }

@@ -36,15 +36,15 @@ func TestWhatCountsAsAToken(t *testing.T) {
 		{"completion", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b","finish_reason":"length"}]}`, usage, "[DONE]"},
 			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", FinishReason: "length", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"chat: a role and an empty text are no tokens", []string{`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[{"delta":{},"finish_reason":"stop"}]}`},
-			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
+			Trace{FirstToken: 2, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
 		{"reasoning is tokens", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"reasoning":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`},
-			Trace{FirstToken: 1, LastToken: 3, OutputTokens: 3, Reasoning: 2, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1), came(3, 1)}}},
+			Trace{FirstToken: 1, LastToken: 3, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1), came(3, 1)}}},
 		{"reasoning without details in the usage", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"completion_tokens_details":null}}`},
 			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"a tool's arguments are tokens", []string{`{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":""}}]}}]}`, `{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"{}"}}]}}]}`, `{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}`},
-			Trace{FirstToken: 1, LastToken: 2, OutputTokens: 2, UsageSource: "chunks", Chunks: []Chunk{came(1, 1), came(2, 1)}}},
+			Trace{FirstToken: 1, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"token ids count", []string{`{"choices":[{"text":"abc","token_ids":[1,2,3]}]}`},
-			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 3, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
+			Trace{FirstToken: 1, LastToken: 1, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
 		{"a running usage tells how many a chunk carried", []string{
 			`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":5,"completion_tokens":1}}`,
 			`{"choices":[{"text":"bcd"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`,
@@ -61,12 +61,12 @@ func TestWhatCountsAsAToken(t *testing.T) {
 		{"the only chunk carried everything", []string{`{"choices":[{"text":"abc"}]}`, `{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3}}`},
 			Trace{FirstToken: 1, LastToken: 1, InputTokens: 5, OutputTokens: 3, UsageSource: "server", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
 		{"an empty event is a ping", []string{"", `{"choices":[{"text":"a"}]}`, " "},
-			Trace{FirstToken: 2, LastToken: 2, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
-		{"a usage below zero is none", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":-5,"completion_tokens":9}}`},
-			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
+			Trace{FirstToken: 2, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
+		{"a usage below zero is not taken", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":-5,"completion_tokens":-9}}`},
+			Trace{FirstToken: 1, LastToken: 1, Refused: refusedInputBad + "; " + refusedOutputBad, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
 		{"usage of zeros is none", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`},
-			Trace{FirstToken: 1, LastToken: 1, OutputTokens: 1, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
-		{"nothing", []string{"[DONE]"}, Trace{FirstToken: -1, LastToken: -1, UsageSource: "none"}},
+			Trace{FirstToken: 1, LastToken: 1, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
+		{"nothing", []string{"[DONE]"}, Trace{FirstToken: -1, LastToken: -1, Reasoning: Unknown, UsageSource: "none"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := trace(t, c.events...)
@@ -100,8 +100,8 @@ func TestEventsThatAreErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want one that says %q", event, err, says)
 		}
-		if tr.OutputTokens != 1 {
-			t.Errorf("%s: %d tokens kept, want the one before it", event, tr.OutputTokens)
+		if len(tr.Chunks) != 1 || tr.OutputTokens != 0 {
+			t.Errorf("%s: %d chunks and %d tokens kept, want the chunk before it", event, len(tr.Chunks), tr.OutputTokens)
 		}
 	}
 	if _, err := trace(t, `{"choices":[{"text":"a"}],"error":null}`); err != nil {
@@ -122,7 +122,7 @@ func FuzzEvent(f *testing.F) {
 		for _, c := range tr.Chunks {
 			sum += c.Tokens()
 		}
-		if tr.OutputTokens < 0 || tr.InputTokens < 0 || tr.Reasoning < 0 || tr.Reasoning > tr.OutputTokens || (tr.FirstToken < 0) != (len(tr.Chunks) == 0) || sum != s.counted {
+		if tr.OutputTokens < 0 || tr.InputTokens < 0 || tr.Reasoning < Unknown || tr.Reasoning > tr.OutputTokens || (tr.FirstToken < 0) != (len(tr.Chunks) == 0) || sum != s.counted {
 			t.Errorf("%q: %+v", data, tr)
 		}
 	})

@@ -177,8 +177,8 @@ func TestLatenciesByDefinition(t *testing.T) {
 			Scheduled: 2 * second, Sent: 2 * second, FirstToken: 2500 * time.Millisecond, LastToken: 2500 * time.Millisecond, End: 3 * second,
 			Chunks: []Chunk{NewChunk(2500*time.Millisecond, 1)},
 		},
-		{ // failed: its tokens count, its latencies do not
-			Status: StatusFailed, UsageSource: "chunks", OutputTokens: 2,
+		{ // failed, and its server counted no tokens
+			Status: StatusFailed, UsageSource: "chunks", Reasoning: Unknown,
 			Scheduled: 3 * second, Sent: 3 * second, FirstToken: 9 * second, LastToken: 10 * second, End: 10 * second,
 			Chunks: []Chunk{NewChunk(9*second, 1), NewChunk(10*second, 1)},
 		},
@@ -187,7 +187,7 @@ func TestLatenciesByDefinition(t *testing.T) {
 		},
 	}
 	f := Summarise(traces, true)
-	if f.Completed != 2 || f.Failed != 2 || f.InputTokens != 20 || f.OutputTokens != 7 || f.ReasoningTokens != 1 || f.MultiTokenChunks != 1 || f.TokenSource != "mixed" {
+	if f.Completed != 2 || f.Failed != 2 || *f.InputTokens != 20 || *f.OutputTokens != 5 || *f.ReasoningTokens != 1 || *f.MultiTokenChunks != 1 || f.TokenSource != "server" || f.Lacking.Failed != 1 {
 		t.Errorf("%+v", f)
 	}
 	for _, c := range []struct {

@@ -16,7 +16,7 @@ type glance struct {
 	reasoning int
 	finish    string // empty: none in this event
 	counts    usage
-	cached    int
+	cached    count
 	hasUsage  bool
 	hasCached bool
 	answers   bool // it has a choice
@@ -138,12 +138,14 @@ func (g *glance) usage() bool {
 			return seen.first(0) && g.number(&g.counts.PromptTokens)
 		case "completion_tokens":
 			return seen.first(1) && g.number(&g.counts.CompletionTokens)
+		case "total_tokens":
+			return seen.first(4) && g.number(&g.counts.TotalTokens)
 		case "completion_tokens_details":
 			return seen.first(2) && (g.null() || g.detail("reasoning_tokens", &g.counts.Details.ReasoningTokens))
 		case "prompt_tokens_details":
 			return seen.first(3) && (g.null() || g.prompt())
 		}
-		return !alike(key, "prompt_tokens", "completion_tokens", "completion_tokens_details", "prompt_tokens_details") && g.skip(0)
+		return !alike(key, "prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details", "prompt_tokens_details") && g.skip(0)
 	})
 }
 
@@ -152,7 +154,7 @@ func (g *glance) prompt() bool {
 	return g.detail("cached_tokens", &g.cached)
 }
 
-func (g *glance) detail(name string, into *int) bool {
+func (g *glance) detail(name string, into *count) bool {
 	var seen fields
 	return g.object(func(key []byte) bool {
 		if string(key) == name {
@@ -194,11 +196,11 @@ func (g *glance) says(something *bool) bool {
 }
 
 // number reads a count, or null, which leaves what was there.
-func (g *glance) number(into *int) bool {
+func (g *glance) number(into *count) bool {
 	if g.null() {
 		return true
 	}
 	n, ok := g.count()
-	*into = n
+	*into = count(n)
 	return ok
 }

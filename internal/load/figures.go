@@ -9,21 +9,23 @@ import (
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
-// Figures summarise traces; times in milliseconds. A summary is nil where
-// there is nothing to summarise.
+// Figures summarise traces; times in milliseconds. What is not known is nil: a
+// summary of nothing, and a count that one completed request or more lacks.
 type Figures struct {
 	Completed, Failed                          int
-	InputTokens, OutputTokens, ReasoningTokens int64
+	InputTokens, OutputTokens, ReasoningTokens *int64
 	CachedTokens                               *int64 // of InputTokens; nil: the server does not say
-	TokenSource                                string // server | chunks | mixed | none
-	MultiTokenChunks                           int
+	InputSource, TokenSource                   string // of input and output: server | what counted instead | mixed | none
+	MultiTokenChunks                           *int
 	TTFT, TPOT, ITL, E2E, Lag                  *stats.Summary
 	TTFTScheduled, E2EScheduled                *stats.Summary // open loop only
+	Lacking                                    Lacking
 }
 
-// Summarise computes latencies over completed requests, and tokens over all.
+// Summarise computes latencies over completed requests, and tokens over those that
+// completed or were counted by the server before they failed.
 func Summarise(traces []Trace, openLoop bool) Figures {
-	var f Figures
+	f := Figures{InputTokens: new(int64), OutputTokens: new(int64), ReasoningTokens: new(int64), MultiTokenChunks: new(int), Lacking: Lacking{Refused: map[string]int{}}}
 	var ttft, tpot, itl, e2e, lag, ttftS, e2eS []float64
 	for i := range traces {
 		t := &traces[i]
@@ -38,51 +40,110 @@ func Summarise(traces []Trace, openLoop bool) Figures {
 		e2e = append(e2e, ms(t.LastToken-t.Sent))
 		ttftS = append(ttftS, ms(t.FirstToken-t.Scheduled))
 		e2eS = append(e2eS, ms(t.LastToken-t.Scheduled))
-		if t.OutputTokens > 1 && t.LastToken > t.FirstToken { // 0 is unknown: all came at once
+		if t.LastToken == t.FirstToken { // 0 is unknown: all came at once
+			continue
+		}
+		if t.OutputTokens > 1 {
 			tpot = append(tpot, ms(t.LastToken-t.FirstToken)/float64(t.OutputTokens-1))
 		}
 		for k := 1; k < len(t.Chunks); k++ {
 			itl = append(itl, ms(t.Chunks[k].At()-t.Chunks[k-1].At()))
 		}
 	}
-	f.TTFT, f.TPOT, f.ITL = stats.Summarise(ttft), stats.Summarise(tpot), stats.Summarise(itl)
+	f.settle()
+	f.TTFT, f.ITL = stats.Summarise(ttft), stats.Summarise(itl)
 	f.E2E, f.Lag = stats.Summarise(e2e), stats.Summarise(lag)
+	if f.Lacking.Output == 0 { // of some requests alone it would be another load's
+		f.TPOT = stats.Summarise(tpot)
+	}
 	if openLoop {
 		f.TTFTScheduled, f.E2EScheduled = stats.Summarise(ttftS), stats.Summarise(e2eS)
-	}
-	if f.TokenSource == "" {
-		f.TokenSource = "none"
 	}
 	return f
 }
 
 func (f *Figures) count(t *Trace) {
+	if t.Refused != "" {
+		f.Lacking.Refused[t.Refused]++
+	}
 	if t.Status == StatusOK {
 		f.Completed++
-	} else {
-		f.Failed++
+		f.lacks(t)
+	} else if f.Failed++; t.OutputTokens == 0 && len(t.Chunks) > 0 {
+		f.Lacking.Failed++
 	}
-	f.InputTokens += int64(t.InputTokens)
+	*f.InputTokens += int64(t.InputTokens)
 	if t.CachedTokens != nil {
 		if f.CachedTokens == nil {
 			f.CachedTokens = new(int64)
 		}
 		*f.CachedTokens += int64(*t.CachedTokens)
 	}
-	f.OutputTokens += int64(t.OutputTokens)
-	f.ReasoningTokens += int64(t.Reasoning)
-	for _, c := range t.Chunks {
-		if c.Tokens() > 1 {
-			f.MultiTokenChunks++
-		}
+	*f.OutputTokens += int64(t.OutputTokens)
+	if t.InputTokens > 0 {
+		f.InputSource = joined(f.InputSource, cmp.Or(t.InputSource, "server"))
+	}
+	if t.OutputTokens > 0 {
+		f.TokenSource = joined(f.TokenSource, t.UsageSource)
+	}
+	f.chunks(t)
+}
+
+// lacks counts what a completed request lacks.
+func (f *Figures) lacks(t *Trace) {
+	if t.InputTokens == 0 {
+		f.Lacking.Input++
+	}
+	if t.OutputTokens == 0 {
+		f.Lacking.Output++
 	}
 	switch {
-	case t.UsageSource == "none" || t.UsageSource == "" || t.UsageSource == f.TokenSource:
-	case f.TokenSource == "":
-		f.TokenSource = t.UsageSource
-	default:
-		f.TokenSource = "mixed"
+	case t.FirstToken < 0:
+		f.Lacking.Text++
+	case t.FirstToken == t.LastToken && t.OutputTokens != 1:
+		f.Lacking.Apart++
 	}
+}
+
+// chunks counts those of several tokens, and reasoning. Both are unknown of requests
+// whose chunks do not show the tokens that the server counted.
+func (f *Figures) chunks(t *Trace) {
+	if t.Reasoning >= 0 && f.ReasoningTokens != nil {
+		*f.ReasoningTokens += int64(t.Reasoning)
+	} else if t.Status == StatusOK {
+		f.ReasoningTokens = nil
+	}
+	shown := 0
+	for _, c := range t.Chunks {
+		shown += c.Tokens()
+		if c.Tokens() > 1 && f.MultiTokenChunks != nil {
+			*f.MultiTokenChunks++
+		}
+	}
+	if t.Status == StatusOK && shown != t.OutputTokens {
+		f.MultiTokenChunks = nil
+	}
+}
+
+// settle makes unknown what is not known of every completed request, and all where
+// none completed.
+func (f *Figures) settle() {
+	f.InputSource, f.TokenSource = cmp.Or(f.InputSource, "none"), cmp.Or(f.TokenSource, "none")
+	nothing := f.Completed == 0 && f.Failed > 0
+	if nothing || f.Lacking.Input > 0 {
+		f.InputTokens, f.CachedTokens = nil, nil
+	}
+	if nothing || f.Lacking.Output > 0 {
+		f.OutputTokens, f.ReasoningTokens, f.MultiTokenChunks = nil, nil, nil
+	}
+}
+
+// joined is what counted the tokens of some requests and of one more.
+func joined(some, one string) string {
+	if some == "" || some == one {
+		return one
+	}
+	return "mixed"
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -91,7 +152,8 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 // token of the request that filled the concurrency to the last moment it was
 // full. Tokens are counted by arrival; where the server counted another number
 // of tokens than its chunks showed, each chunk stands for its share. ok is
-// false when it never was full.
+// false when it never was full; tokens are meaningful where the completed requests'
+// are known.
 func Steady(traces []Trace, full int) (start, end time.Duration, tokens int, ok bool) {
 	filler, end, ok := fullest(traces, full)
 	if !ok || traces[filler].FirstToken < 0 {

@@ -6,6 +6,8 @@ import "github.com/llenergymeasure/llem/internal/study"
 type Goodput struct {
 	Requests int
 	Tokens   int64 // output tokens of those requests
+	Unjudged int   // completed requests that lack what a limit is of
+	Unknown  int   // of Requests: their tokens are unknown
 }
 
 // Good counts the requests that kept every limit of s. The user of an open loop
@@ -15,7 +17,11 @@ func Good(traces []Trace, s study.SLO, openLoop bool) (g Goodput) {
 	over := func(value, limit float64) bool { return limit > 0 && value > limit }
 	for i := range traces {
 		t := &traces[i]
-		if t.Status != StatusOK || t.FirstToken < 0 {
+		if t.Status != StatusOK {
+			continue
+		}
+		if t.FirstToken < 0 || s.TPOTMS > 0 && t.OutputTokens == 0 {
+			g.Unjudged++
 			continue
 		}
 		from, tpot := t.Sent, 0.0
@@ -30,6 +36,9 @@ func Good(traces []Trace, s study.SLO, openLoop bool) (g Goodput) {
 		}
 		g.Requests++
 		g.Tokens += int64(t.OutputTokens)
+		if t.OutputTokens == 0 {
+			g.Unknown++
+		}
 	}
 	return g
 }

@@ -78,8 +78,8 @@ func TestStreamsShareConnections(t *testing.T) {
 	}
 	for i := range run.Traces {
 		tr := &run.Traces[i]
-		if tr.Status != StatusOK || tr.OutputTokens != tokens+1 {
-			t.Fatalf("request %d: %s, %d tokens, %s", i, tr.Status, tr.OutputTokens, tr.Error)
+		if tr.Status != StatusOK || len(tr.Chunks) != tokens+1 {
+			t.Fatalf("request %d: %s, %d tokens, %s", i, tr.Status, len(tr.Chunks), tr.Error)
 		}
 		if tr.Sent <= 0 || tr.FirstByte < tr.Sent || tr.End < tr.LastToken {
 			t.Errorf("request %d: sent %s, first byte %s, last token %s, end %s", i, tr.Sent, tr.FirstByte, tr.LastToken, tr.End)

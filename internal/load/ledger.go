@@ -32,15 +32,15 @@ const (
 type row struct {
 	scheduled, sent, firstByte, end time.Duration
 	block, offset, chunks           uint32 // where the chunks are, and how many
-	input, output, reasoning        uint32
+	input, output, reasoning        uint32 // of reasoning one more: 0 is unknown
 	cached                          uint32 // and one: 0 is unknown
 	kind                            uint32 // its number, from 1
 }
 
 // kind is what many traces have in common.
 type kind struct {
-	status, source, finish string
-	http                   int
+	status, source, finish, refused string
+	http                            int
 }
 
 // mostKinds bounds them: what has a kind of its own is kept whole.
@@ -87,8 +87,8 @@ func (l *ledger) keep(i int, r *Request, t *Trace) {
 	l.grow(i + 1)
 	w := row{
 		scheduled: t.Scheduled, sent: t.Sent, firstByte: t.FirstByte, end: t.End, chunks: uint32(len(t.Chunks)),
-		input: uint32(t.InputTokens), output: uint32(t.OutputTokens), reasoning: uint32(t.Reasoning),
-		kind: l.kindOf(kind{t.Status, t.UsageSource, t.FinishReason, t.HTTPStatus}),
+		input: uint32(t.InputTokens), output: uint32(t.OutputTokens), reasoning: uint32(t.Reasoning + 1),
+		kind: l.kindOf(kind{t.Status, t.UsageSource, t.FinishReason, t.Refused, t.HTTPStatus}),
 	}
 	if t.CachedTokens != nil {
 		w.cached = uint32(*t.CachedTokens) + 1
@@ -158,8 +158,8 @@ func (l *ledger) trace(w *row, r *Request) Trace {
 	k := l.kinds[w.kind-1]
 	t := Trace{
 		ID: r.ID, PromptHash: r.Hash, Scheduled: w.scheduled, Sent: w.sent, FirstByte: w.firstByte, FirstToken: -1, LastToken: -1, End: w.end,
-		InputTokens: int(w.input), OutputTokens: int(w.output), Reasoning: int(w.reasoning), Chunks: l.chunks(w),
-		Status: k.status, UsageSource: k.source, FinishReason: k.finish, HTTPStatus: k.http,
+		InputTokens: int(w.input), OutputTokens: int(w.output), Reasoning: int(w.reasoning) - 1, Chunks: l.chunks(w),
+		Status: k.status, UsageSource: k.source, FinishReason: k.finish, Refused: k.refused, HTTPStatus: k.http,
 	}
 	if n := len(t.Chunks); n > 0 {
 		t.FirstToken, t.LastToken = t.Chunks[0].At(), t.Chunks[n-1].At()

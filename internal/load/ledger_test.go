@@ -39,7 +39,8 @@ func drawn(t *rapid.T, i int) Trace {
 		FirstToken: since.Draw(t, "first token"), LastToken: since.Draw(t, "last token"), End: since.Draw(t, "end"),
 		InputTokens: count.Draw(t, "input"), OutputTokens: count.Draw(t, "output"), Reasoning: count.Draw(t, "reasoning"),
 		UsageSource: rapid.SampledFrom([]string{"server", "chunks", "none"}).Draw(t, "source"), HTTPStatus: rapid.SampledFrom([]int{0, 200, 500}).Draw(t, "http"),
-		Status: rapid.SampledFrom([]string{StatusOK, StatusFailed}).Draw(t, "status"), Error: rapid.SampledFrom([]string{"", "refused"}).Draw(t, "error"),
+		Refused: rapid.SampledFrom([]string{"", refusedOutputOver}).Draw(t, "refused"),
+		Status:  rapid.SampledFrom([]string{StatusOK, StatusFailed}).Draw(t, "status"), Error: rapid.SampledFrom([]string{"", "refused"}).Draw(t, "error"),
 		FinishReason: rapid.SampledFrom([]string{"", "stop", "length"}).Draw(t, "finish"),
 	}
 	if rapid.Bool().Draw(t, "cached?") {

@@ -45,6 +45,8 @@ type OpenAI struct {
 	client *http.Client
 	shared *shared // of h2c
 	bodies map[int][]byte
+
+	answers int // to each request, by extra_body's n and best_of
 }
 
 // NewOpenAI makes a client; Close it.
@@ -53,7 +55,7 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 	if opt.API == "chat" {
 		path = "/v1/chat/completions"
 	}
-	o := &OpenAI{opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{}}
+	o := &OpenAI{opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{}, answers: answers(opt.ExtraBody)}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!opt.H2C)
 	protocols.SetUnencryptedHTTP2(opt.H2C)
@@ -77,6 +79,20 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 		o.client.Transport = o.shared
 	}
 	return o
+}
+
+// answers is how many a request is asked for.
+func answers(extra map[string]any) int {
+	most := 1
+	for _, key := range []string{"n", "best_of"} {
+		switch n := extra[key].(type) {
+		case int:
+			most = max(most, n)
+		case float64:
+			most = max(most, int(n))
+		}
+	}
+	return most
 }
 
 // socketKey is where a dial's context has the place for what it opened, if anybody asks.
@@ -176,7 +192,7 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 		defer resp.Body.Close()
 		tr.HTTPStatus = resp.StatusCode
 		lags, _ := ctx.Value(lagsKey{}).(*histogram) // nil: nobody asks
-		err = o.receive(resp, stamper{conn: conn, t0: t0, lags: lags}, tr, r.MaxOutputTokens)
+		err = o.receive(resp, stamper{conn: conn, t0: t0, lags: lags}, tr, o.wish(&r))
 	}
 	switch {
 	case run.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
@@ -188,9 +204,10 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 }
 
 // receive reads the response; anything but 200 is an error that quotes it.
-func (o *OpenAI) receive(resp *http.Response, in stamper, tr *Trace, asked int) error {
+func (o *OpenAI) receive(resp *http.Response, in stamper, tr *Trace, w wish) error {
 	if resp.StatusCode == http.StatusOK {
-		return read(resp.Body, in, tr, wish{output: asked, kind: resp.Header.Get("Content-Type")}, o.opt.KeepText)
+		w.kind = resp.Header.Get("Content-Type")
+		return read(resp.Body, in, tr, w, o.opt.KeepText)
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 512)) // what came is what there is
 	tr.End = in.stamp()
@@ -228,8 +245,23 @@ func longestText(asked int) int {
 
 // wish is what is known beforehand of an answer.
 type wish struct {
+	prompt int    // tokens that what was sent can be at most; 0: unknown
 	output int    // tokens that were asked for; 0: unknown
 	kind   string // its content type
+}
+
+// wish is that of a request. A token is at least a byte of a text.
+func (o *OpenAI) wish(r *Request) wish {
+	w := wish{prompt: len(r.Prompt) + plainTemplate, output: r.MaxOutputTokens * o.answers}
+	switch {
+	case o.opt.API == "chat" && len(o.opt.ExtraBody) > 0: // tools, or what a template is given
+		w.prompt = 0
+	case o.opt.API == "chat":
+		w.prompt = len(r.Prompt) + chatTemplate
+	case len(r.Tokens) > 0 && !o.opt.SendText:
+		w.prompt = len(r.Tokens) + plainTemplate
+	}
+	return w
 }
 
 // mostAfterDone bounds what is read after [DONE], where some servers still say how
@@ -242,7 +274,7 @@ const mostAfterDone = 64 << 10
 func read(body io.Reader, in stamper, tr *Trace, w wish, keepText bool) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	st := stream{tr: tr, keepText: keepText}
+	st := stream{tr: tr, wish: w, keepText: keepText}
 	defer st.close()
 	sc := scanner{most: longestEvent(w.output)}
 	var at time.Duration

@@ -76,10 +76,10 @@ func TestAGoodAnswerIsStampedInOrder(t *testing.T) {
 	}
 }
 
-// Without a usage the chunks are counted, and the trace says so.
+// Without a usage the tokens are unknown, of the prompt too: a chunk is a chunk.
 func TestAnAnswerWithoutUsage(t *testing.T) {
 	c := serve(t, OpenAIOptions{}, func(w http.ResponseWriter, r *http.Request) { write(w, one, last, done) })
-	if tr := once(t, c); tr.Status != StatusOK || tr.UsageSource != "chunks" || tr.OutputTokens != 2 || tr.InputTokens != 0 {
+	if tr := once(t, c); tr.Status != StatusOK || tr.UsageSource != "chunks" || len(tr.Chunks) != 2 || tr.OutputTokens != 0 || tr.InputTokens != 0 || tr.Reasoning != Unknown {
 		t.Errorf("%+v", tr)
 	}
 }
@@ -136,8 +136,8 @@ func TestEveryFailureIsAResult(t *testing.T) {
 				c.handle(w, r)
 			})
 			tr := once(t, client)
-			if tr.Status != c.status || tr.OutputTokens != c.tokens || tr.End < tr.Sent {
-				t.Errorf("status %s, %d tokens, want %s and %d; %+v", tr.Status, tr.OutputTokens, c.status, c.tokens, tr)
+			if tr.Status != c.status || len(tr.Chunks) != c.tokens || tr.OutputTokens != 0 || tr.End < tr.Sent {
+				t.Errorf("status %s, %d tokens, want %s and %d; %+v", tr.Status, len(tr.Chunks), c.status, c.tokens, tr)
 			}
 			for _, says := range c.says {
 				if !strings.Contains(tr.Error, says) {
@@ -160,7 +160,7 @@ func TestAnAnswerThatIsWholeIsNotSpoilt(t *testing.T) {
 		},
 		"breaks after [DONE]": func(w http.ResponseWriter, r *http.Request) { write(w, one, last, done); panic(http.ErrAbortHandler) },
 	} {
-		if tr := once(t, serve(t, OpenAIOptions{}, h)); tr.Status != StatusOK || tr.OutputTokens != 2 {
+		if tr := once(t, serve(t, OpenAIOptions{}, h)); tr.Status != StatusOK || len(tr.Chunks) != 2 {
 			t.Errorf("%s: %+v", name, tr)
 		}
 	}
@@ -287,7 +287,7 @@ func TestACancelledRunKeepsWhatCame(t *testing.T) {
 	if err == nil || len(run.Traces) != 3 {
 		t.Fatalf("error %v, %d traces", err, len(run.Traces))
 	}
-	if tr := run.Traces[2]; tr.Status != StatusCut || tr.OutputTokens > 1 || run.Traces[1].Status != StatusOK {
+	if tr := run.Traces[2]; tr.Status != StatusCut || len(tr.Chunks) > 1 || run.Traces[1].Status != StatusOK {
 		t.Errorf("%+v", tr)
 	}
 }

@@ -25,6 +25,9 @@ const (
 	StatusCut     = "cut"     // the run was interrupted
 )
 
+// Unknown is a count that is not known, where 0 may be one.
+const Unknown = -1
+
 // Trace is what happened to one request. Stamps are durations since the
 // window's t0 on the monotonic clock: of bytes, when this host's kernel received
 // them, or where it does not say, when they were read and before they are parsed,
@@ -37,11 +40,13 @@ type Trace struct {
 	FirstToken   time.Duration // first chunk with a non-empty token
 	LastToken    time.Duration
 	End          time.Duration // last byte of the response, [DONE] included
-	InputTokens  int           // the server's usage, else 0
+	InputTokens  int           // by the server's usage; 0: unknown
+	InputSource  string        // what counted them, where that is not the server
 	CachedTokens *int          // of InputTokens, found in the server's prefix cache; nil: it does not say
-	OutputTokens int           // the server's usage, else counted chunks
-	Reasoning    int           // part of OutputTokens that the server calls reasoning
-	UsageSource  string        // server | chunks | none
+	OutputTokens int           // by the server's usage; 0: unknown
+	Reasoning    int           // part of OutputTokens that the server calls reasoning; Unknown
+	Refused      string        // why counts of the server's usage were not taken; empty: they were, or there were none
+	UsageSource  string        // of OutputTokens: server; chunks or none: unknown, and chunks with text came or did not
 	Chunks       []Chunk       // token-carrying chunks in order of arrival
 	HTTPStatus   int           // 0: no response
 	Status       string        // StatusOK, …

@@ -14,24 +14,24 @@ var aiperf = Peer{
 		{"TTFO", "ms", "time_to_first_output_token/*", aiperfEach(func(q *request) []float64 { return []float64{ms(q.first() - q.sent)} }), thought},
 		{"Req Latency", "ms", "request_latency/*", aiperfEach(func(q *request) []float64 { return []float64{ms(q.last() - q.sent)} }), nil},
 		{"Decode Duration", "ms", "decode_duration/*", aiperfEach(func(q *request) []float64 { return []float64{ms(q.last() - q.first())} }), nil},
-		{"ITL", "ms", "inter_token_latency/*", aiperfEach(aiperfITL), nil},
+		{"ITL", "ms", "inter_token_latency/*", aiperfEach(aiperfITL), noOutput},
 		{"ICL", "ms", "inter_chunk_latency/*", aiperfEach(func(q *request) []float64 { return durations(q.gaps(), ms) }), nil},
 		{"Output TPS/User", "", "output_token_throughput_per_user/*", aiperfEach(func(q *request) []float64 {
 			if itl := aiperfITL(q); len(itl) > 0 && itl[0] > 0 {
 				return []float64{1000 / itl[0]}
 			}
 			return nil
-		}), nil},
+		}), noOutput},
 		{"E2E Output TPS/User", "", "e2e_output_token_throughput/*", aiperfEach(func(q *request) []float64 {
 			if q.last() == q.sent {
 				return nil
 			}
 			return []float64{float64(q.output) / seconds(q.last()-q.sent)}
-		}), nil},
-		{"OSL", "tokens", "output_sequence_length/*", aiperfEach(func(q *request) []float64 { return []float64{float64(q.output)} }), nil},
+		}), noOutput},
+		{"OSL", "tokens", "output_sequence_length/*", aiperfEach(func(q *request) []float64 { return []float64{float64(q.output)} }), noOutput},
 		{"ISL", "tokens", "input_sequence_length/*", aiperfEach(func(q *request) []float64 { return []float64{float64(q.input)} }), noInput(whole)},
-		{"Output TPS", "tokens/s", "output_token_throughput/avg", rate(aiperfTotal(output), aiperfDuration), nil},
-		{"Total TPS", "tokens/s", "total_token_throughput/avg", rate(aiperfTotal(func(q *request) int { return q.input + q.output }), aiperfDuration), noInput(whole)},
+		{"Output TPS", "tokens/s", "output_token_throughput/avg", rate(aiperfTotal(output), aiperfDuration), noOutput},
+		{"Total TPS", "tokens/s", "total_token_throughput/avg", rate(aiperfTotal(func(q *request) int { return q.input + q.output }), aiperfDuration), either(noInput(whole), noOutput)},
 		{"Req/sec", "", "request_throughput/avg", rate(aiperfCount, aiperfDuration), nil},
 		{"Requests", "", "request_count/avg", one(aiperfCount), nil},
 		{"Error Count", "", "error_request_count/avg", aiperfPositive(aiperfErrors), nil},

@@ -23,7 +23,7 @@ var guidellm = Peer{
 				return []weighted{{0, float64(max(q.output, 1) - 1)}}
 			}
 			return []weighted{{ms(q.last()-q.first()) / float64(q.output-1), float64(q.output - 1)}}
-		}), nil},
+		}), noOutput},
 		{"TPOT", "ms", "metrics/time_per_output_token_ms/successful/*", guideEach(func(q *request) []weighted {
 			last := q.end
 			if len(q.chunks) > 0 {
@@ -33,10 +33,10 @@ var guidellm = Peer{
 				return []weighted{{0, 0}}
 			}
 			return []weighted{{ms(last-q.sent) / float64(q.output), float64(q.output)}}
-		}), nil},
+		}), noOutput},
 		{"Input Tok Per Req", "", "metrics/prompt_token_count/successful/*", guideEach(func(q *request) []weighted { return []weighted{{float64(q.input), 1}} }), noInput(whole)},
-		{"Output Tok Per Req", "", "metrics/output_token_count/successful/*", guideEach(func(q *request) []weighted { return []weighted{{float64(q.output), 1}} }), nil},
-		{"Total Tok Per Req", "", "metrics/total_token_count/successful/*", guideEach(func(q *request) []weighted { return []weighted{{float64(q.input + q.output), 1}} }), noInput(whole)},
+		{"Output Tok Per Req", "", "metrics/output_token_count/successful/*", guideEach(func(q *request) []weighted { return []weighted{{float64(q.output), 1}} }), noOutput},
+		{"Total Tok Per Req", "", "metrics/total_token_count/successful/*", guideEach(func(q *request) []weighted { return []weighted{{float64(q.input + q.output), 1}} }), either(noInput(whole), noOutput)},
 		{"Stream Iter Per Req", "", "metrics/request_streaming_iterations_count/successful/*", nil, func(*run) string {
 			return "every line of the stream counts, and the file has the chunks with text"
 		}},
@@ -46,14 +46,14 @@ var guidellm = Peer{
 				out = append(out, weighted{e.tokens, 1})
 			}
 			return out
-		}), nil},
+		}), noOutput},
 		{"Requests Concurrency", "", "metrics/request_concurrency/total/*", guideConcurrency, nil},
 		{"Requests Per Sec", "", "metrics/requests_per_second/total/mean", guideRate(func(q *request) []arrival { return []arrival{{seconds(q.end), 1}} }), nil},
 		{"Input Tokens Per Sec", "", "metrics/prompt_tokens_per_second/total/mean", guideRate(func(q *request) []arrival { return []arrival{guidePrompt(q)} }), noInput(everyone)},
-		{"Output Tokens Per Sec", "", "metrics/output_tokens_per_second/total/mean", guideRate(guideArrivals), nil},
+		{"Output Tokens Per Sec", "", "metrics/output_tokens_per_second/total/mean", guideRate(guideArrivals), noOutput},
 		{"Total Tokens Per Sec", "", "metrics/tokens_per_second/total/mean", guideRate(func(q *request) []arrival {
 			return append(guideArrivals(q), guidePrompt(q))
-		}), noInput(everyone)},
+		}), either(noInput(everyone), noOutput)},
 		{"Requests, successful", "", "metrics/request_totals/successful", one(func(r *run) float64 { return float64(len(r.done)) }), nil},
 		{"Requests, incomplete", "", "metrics/request_totals/incomplete", one(func(r *run) float64 { return total(r.all, func(q *request) int { return count(q.cut) }) }), nil},
 		{"Requests, errored", "", "metrics/request_totals/errored", one(func(r *run) float64 { return total(r.all, func(q *request) int { return count(!q.ok && !q.cut) }) }), nil},

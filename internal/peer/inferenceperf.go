@@ -18,23 +18,23 @@ var inferencePerf = Peer{
 				return []float64{0}
 			}
 			return []float64{seconds(q.end-q.sent) / float64(q.output)}
-		}), nil},
+		}), noOutput},
 		{"time_per_output_token", "s", "successes/latency/time_per_output_token/*", spread(ipStats, func(q *request) []float64 {
 			if q.arrived() < 2 || q.output < 2 {
 				return nil
 			}
 			return []float64{seconds(q.last()-q.first()) / float64(q.output-1)}
-		}), thought},
+		}), either(thought, noOutput)},
 		{"time_to_first_token", "s", "successes/latency/time_to_first_token/*", spread(ipStats, func(q *request) []float64 {
 			if q.arrived() < 2 {
 				return nil
 			}
 			return []float64{seconds(q.first() - q.sent)}
 		}), thought},
-		{"inter_token_latency", "s", "successes/latency/inter_token_latency/*", spread(ipStats, ipGaps), ipUncounted},
+		{"inter_token_latency", "s", "successes/latency/inter_token_latency/*", spread(ipStats, ipGaps), either(noOutput, ipUncounted)},
 		{"input_tokens_per_sec", "", "successes/throughput/input_tokens_per_sec", rate(func(r *run) float64 { return total(r.done, input) }, ipTime), noInput(whole)},
-		{"output_tokens_per_sec", "", "successes/throughput/output_tokens_per_sec", rate(func(r *run) float64 { return total(r.done, output) }, ipTime), nil},
-		{"total_tokens_per_sec", "", "successes/throughput/total_tokens_per_sec", rate(func(r *run) float64 { return total(r.done, input) + total(r.done, output) }, ipTime), noInput(whole)},
+		{"output_tokens_per_sec", "", "successes/throughput/output_tokens_per_sec", rate(func(r *run) float64 { return total(r.done, output) }, ipTime), noOutput},
+		{"total_tokens_per_sec", "", "successes/throughput/total_tokens_per_sec", rate(func(r *run) float64 { return total(r.done, input) + total(r.done, output) }, ipTime), either(noInput(whole), noOutput)},
 		{"requests_per_sec", "", "successes/throughput/requests_per_sec", rate(func(r *run) float64 { return float64(len(r.done)) }, ipTime), nil},
 		{"schedule_delay", "s", "load_summary/schedule_delay/*", func(r *run) []Stat { return summarise(ipStats, ipOf(r.all, sendDelay)) }, nil},
 		{"successes", "", "successes/count", one(func(r *run) float64 { return float64(len(r.done)) }), nil},

@@ -27,7 +27,7 @@ func (s sent) row() result.RequestRow {
 		return &v
 	}
 	row := result.RequestRow{
-		ScheduledNS: *ns(s.Scheduled), SentNS: ns(s.Sent), EndNS: ns(s.End), InputTokens: s.Input, OutputTokens: s.Output,
+		ScheduledNS: *ns(s.Scheduled), SentNS: ns(s.Sent), EndNS: ns(s.End), InputTokens: tokens(s.Input), OutputTokens: tokens(s.Output),
 		Status: s.Status, FinishReason: s.Finish,
 	}
 	if s.FirstByte > 0 {
@@ -44,6 +44,8 @@ func (s sent) row() result.RequestRow {
 	}
 	return row
 }
+
+func tokens(n int32) *int32 { return &n }
 
 func rows(list []sent) []result.RequestRow {
 	var out []result.RequestRow
@@ -147,10 +149,11 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(math.Abs(a), mat
 
 func TestWhatTheFileDoesNotTellIsLeftOut(t *testing.T) {
 	thinking, bundled := rows(few), rows(few)
-	thinking[0].ReasoningTokens = 2
-	bundled[0].OutputTokens = 9
-	uncounted := rows(few)
-	uncounted[0].InputTokens = 0
+	thinking[0].ReasoningTokens = tokens(2)
+	bundled[0].OutputTokens = tokens(9)
+	uncounted, untold := rows(few), rows(few)
+	untold[1].OutputTokens = nil
+	uncounted[0].InputTokens = nil
 	for _, c := range []struct {
 		peer, key string
 		list      []result.RequestRow
@@ -161,6 +164,10 @@ func TestWhatTheFileDoesNotTellIsLeftOut(t *testing.T) {
 		{"inference-perf", "successes/latency/time_per_output_token/*", thinking},
 		{"inference-perf", "successes/latency/inter_token_latency/*", bundled},
 		{"vllm", "total_input_tokens", uncounted},
+		{"vllm", "total_output_tokens", untold}, {"vllm", "*_tpot_ms", untold}, {"vllm", "output_throughput", untold}, {"vllm", "total_token_throughput", untold},
+		{"aiperf", "output_sequence_length/*", untold}, {"aiperf", "inter_token_latency/*", untold}, {"aiperf", "output_token_throughput/avg", untold},
+		{"guidellm", "metrics/inter_token_latency_ms/successful/*", untold}, {"guidellm", "metrics/tokens_per_second/total/mean", untold},
+		{"inference-perf", "successes/throughput/output_tokens_per_sec", untold}, {"inference-perf", "successes/latency/inter_token_latency/*", untold},
 		{"vllm", "total_token_throughput", uncounted},
 		{"aiperf", "input_sequence_length/*", uncounted},
 		{"inference-perf", "successes/throughput/input_tokens_per_sec", uncounted},
@@ -173,7 +180,7 @@ func TestWhatTheFileDoesNotTellIsLeftOut(t *testing.T) {
 	}
 	// An end that the model chose is a token without text.
 	stopped := rows(few)
-	stopped[0].OutputTokens, stopped[0].FinishReason = 4, "stop"
+	stopped[0].OutputTokens, stopped[0].FinishReason = tokens(4), "stop"
 	if _, lacks, _ := numbers(t, "inference-perf", stopped); len(lacks) > 0 {
 		t.Errorf("left out %v", lacks)
 	}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -23,6 +24,14 @@ type request struct {
 	counts                          []int32         // the tokens in each
 	input, output, reasoning        int
 	finish                          string
+	uncounted                       bool // the server did not say output
+}
+
+func orNone(n *int32) int {
+	if n == nil {
+		return 0
+	}
+	return int(*n)
 }
 
 func newRun(rows []result.RequestRow) *run {
@@ -35,8 +44,11 @@ func newRun(rows []result.RequestRow) *run {
 		q := request{
 			ok: row.Status == "ok", cut: row.Status == "cut",
 			scheduled: time.Duration(row.ScheduledNS), sent: time.Duration(*row.SentNS), end: time.Duration(*row.EndNS),
-			counts: row.ChunkTokens, input: int(row.InputTokens), output: int(row.OutputTokens),
-			reasoning: int(row.ReasoningTokens), finish: row.FinishReason,
+			counts: row.ChunkTokens, input: orNone(row.InputTokens), output: orNone(row.OutputTokens),
+			uncounted: row.OutputTokens == nil, reasoning: orNone(row.ReasoningTokens), finish: row.FinishReason,
+		}
+		if q.uncounted { // what benchmarks count of an answer that failed
+			q.output = q.arrived()
 		}
 		if row.FirstByteNS != nil {
 			q.firstByte = time.Duration(*row.FirstByteNS)
@@ -105,6 +117,20 @@ func noInput(list func(*run) []request) func(*run) string {
 		}
 		return ""
 	}
+}
+
+// noOutput is that a chunk is not a token, which is all that is known of an answer
+// whose tokens the server did not count.
+func noOutput(r *run) string {
+	if some(r.done, func(q *request) bool { return q.uncounted }) {
+		return "the server did not count the tokens of every answer"
+	}
+	return ""
+}
+
+// either is the first of two reasons.
+func either(a, b func(*run) string) func(*run) string {
+	return func(r *run) string { return cmp.Or(a(r), b(r)) }
 }
 
 func everyone(r *run) []request { return r.all }

@@ -20,19 +20,19 @@ var vllm = Peer{
 				return nil
 			}
 			return []float64{ms(q.last()-q.first()) / float64(q.output-1)}
-		}), nil},
+		}), noOutput},
 		{"ITL", "ms", "*_itl_ms", vllmEach(func(q *request) []float64 { return durations(q.gaps(), ms) }), nil},
 		{"E2EL", "ms", "*_e2el_ms", vllmEach(func(q *request) []float64 { return []float64{ms(q.last() - q.sent)} }), nil},
 		{"Successful requests", "", "completed", one(func(r *run) float64 { return float64(len(r.done)) }), nil},
 		{"Failed requests", "", "failed", one(func(r *run) float64 { return float64(len(r.all) - len(r.done)) }), nil},
 		{"Benchmark duration", "s", "duration", one(vllmTime), nil},
 		{"Total input tokens", "", "total_input_tokens", one(func(r *run) float64 { return total(r.done, input) }), noInput(whole)},
-		{"Total generated tokens", "", "total_output_tokens", one(func(r *run) float64 { return total(r.done, output) }), nil},
+		{"Total generated tokens", "", "total_output_tokens", one(func(r *run) float64 { return total(r.done, output) }), noOutput},
 		{"Request throughput", "req/s", "request_throughput", rate(func(r *run) float64 { return float64(len(r.done)) }, vllmTime), nil},
-		{"Output token throughput", "tok/s", "output_throughput", rate(func(r *run) float64 { return total(r.done, output) }, vllmTime), nil},
+		{"Output token throughput", "tok/s", "output_throughput", rate(func(r *run) float64 { return total(r.done, output) }, vllmTime), noOutput},
 		{"Peak output token throughput", "tok/s", "max_output_tokens_per_s", one(vllmPeakTokens), nil},
 		{"Peak concurrent requests", "", "max_concurrent_requests", one(vllmPeakRequests), nil},
-		{"Total token throughput", "tok/s", "total_token_throughput", rate(func(r *run) float64 { return total(r.done, input) + total(r.done, output) }, vllmTime), noInput(whole)},
+		{"Total token throughput", "tok/s", "total_token_throughput", rate(func(r *run) float64 { return total(r.done, input) + total(r.done, output) }, vllmTime), either(noInput(whole), noOutput)},
 	},
 	notes: vllmNotes,
 }

@@ -51,7 +51,7 @@ var facts = []struct {
 	{"image digest", image},
 	{"model revision", func(r *result.Record) string { return deref(r.Model.Revision) }},
 	{"weights", func(r *result.Record) string { return r.Model.DType }},
-	{"tokens in, out", func(r *result.Record) string { return fmt.Sprintf("%d, %d", r.Tokens.Input, r.Tokens.Output) }},
+	{"tokens in, out", func(r *result.Record) string { return bare(r.Tokens.Input) + ", " + bare(r.Tokens.Output) }},
 	{"GPU", gpuNames},
 	{"GPU devices", uuids},
 	{"power limit", limits},

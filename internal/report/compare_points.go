@@ -175,10 +175,10 @@ func absoluteU(r *result.Record) *float64 {
 
 // perOutputToken is what the record says, or the total's share.
 func perOutputToken(r *result.Record, said, total *float64) *float64 {
-	if said != nil || total == nil || r.Tokens.Output <= 0 {
+	if said != nil || total == nil || r.Tokens.Output == nil || *r.Tokens.Output <= 0 {
 		return said
 	}
-	u := *total / float64(r.Tokens.Output)
+	u := *total / float64(*r.Tokens.Output)
 	return &u
 }
 
@@ -220,28 +220,37 @@ func apart(base, p *Point) []string {
 	}
 	for _, c := range []struct {
 		name string
-		of   func(*result.Record) int64
+		of   func(*result.Record) *int64
 	}{
-		{"input", func(r *result.Record) int64 { return r.Tokens.Input }},
-		{"output", func(r *result.Record) int64 { return r.Tokens.Output }},
+		{"input", func(r *result.Record) *int64 { return r.Tokens.Input }},
+		{"output", func(r *result.Record) *int64 { return r.Tokens.Output }},
 	} {
-		x, y := base.tokens(c.of, each), p.tokens(c.of, each)
+		x, known := base.tokens(c.of, each)
+		y, too := p.tokens(c.of, each)
+		if !known || !too {
+			continue // without output there is no J/token to rank, and equal prompts are equal without a count
+		}
 		unlike(math.Abs(x-y) > sameWork*x, "other %s token counts%s: %s, not %s", c.name, of, fixed(y, 0), fixed(x, 0))
 	}
 	return out
 }
 
 // tokens is the mean of a count over the point's runs, or of a request of each.
-func (p *Point) tokens(of func(*result.Record) int64, each bool) float64 {
+// false: one is unknown.
+func (p *Point) tokens(of func(*result.Record) *int64, each bool) (mean float64, known bool) {
 	sum := 0.0
 	for _, e := range p.runs {
 		n := 1
 		if each {
 			n = max(1, e.Record.Requests.Completed)
 		}
-		sum += float64(of(e.Record)) / float64(n)
+		count := of(e.Record)
+		if count == nil {
+			return 0, false
+		}
+		sum += float64(*count) / float64(n)
 	}
-	return sum / float64(len(p.runs))
+	return sum / float64(len(p.runs)), true
 }
 
 func dummy(r *result.Record) bool {

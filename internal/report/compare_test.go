@@ -21,7 +21,7 @@ func repeats(name string, change func(*result.Record), energies ...float64) (out
 		r.Name, r.ConfigHash, r.ExperimentID = name, "sha256:"+name, fmt.Sprint(name, i)
 		r.Config = map[string]any{"name": name, "model": r.Model.ID, "workload": map[string]any{"load": map[string]any{"concurrency": 8.0}}}
 		r.Requests.PromptChecksum = "sha256:prompts"
-		total := e * float64(r.Tokens.Output)
+		total := e * float64(*r.Tokens.Output)
 		r.EnergyPerOutputToken, r.EnergyTotalJ = p(e), p(total)
 		r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ = p(0.001*total), p(0.029*total)
 		r.TokensPerSecond, r.Energy.MeanPowerW = p(700/e), p(700+3*e+float64(i))
@@ -113,8 +113,8 @@ func TestWhatStandsApart(t *testing.T) {
 		},
 		"another power limit: 300 W, not 700 W":       func(r *result.Record) { set(r, 300) },
 		"other requests":                              func(r *result.Record) { r.Requests.PromptChecksum = "sha256:else" },
-		"other output token counts: 25000, not 25600": func(r *result.Record) { r.Tokens.Output = 25000 },
-		"other input token counts: 0, not 25600":      func(r *result.Record) { r.Tokens.Input = 0 },
+		"other output token counts: 25000, not 25600": func(r *result.Record) { r.Tokens.Output = p(int64(25000)) },
+		"other input token counts: 0, not 25600":      func(r *result.Record) { r.Tokens.Input = p(int64(0)) },
 		"energy of other scope: host, not gpu":        func(r *result.Record) { r.Energy.Scope = "host" },
 		"client_bound":                                func(r *result.Record) { r.WarningSeverities["client_bound"] = "doubt" },
 		"energy is not valid: throttled":              func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} },
@@ -279,7 +279,7 @@ func TestLoadsBySecondsAreTheSameWork(t *testing.T) {
 			r.Requests.PromptChecksum = fmt.Sprint("sha256:", n)
 			r.WorkloadHash = fmt.Sprint("sha256:", concurrency)
 			r.ConfigHash = fmt.Sprint("sha256:", concurrency, output)
-			r.Requests.Completed, r.Tokens.Input, r.Tokens.Output = int(n), 100*n, 50*n
+			r.Requests.Completed, r.Tokens.Input, r.Tokens.Output = int(n), p(100*n), p(50*n)
 		}
 	}
 	slow := repeats("slow", seconds(10, 1, 50), 1, 1.001, 0.999)

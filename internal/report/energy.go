@@ -37,11 +37,10 @@ func figure(r *result.Record) string {
 }
 
 func perToken(r *result.Record, name string) string {
-	var u *float64
-	if r.Tokens.Output > 0 {
-		u = r.Energy.URepeatabilityJ
+	if n := r.Tokens.Output; n != nil && *n > 0 {
+		return plusMinus(r.EnergyPerOutputToken, r.Energy.URepeatabilityJ, r.Energy.CoverageK, float64(*n), name)
 	}
-	return plusMinus(r.EnergyPerOutputToken, u, r.Energy.CoverageK, float64(r.Tokens.Output), name)
+	return unit(r.EnergyPerOutputToken, name)
 }
 
 func (p *printer) energy() {

@@ -170,3 +170,27 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d"+hard+"%ss", n, noun)
 }
+
+// countOr is a count, or a word for one that is unknown.
+func countOr(n *int64, unknown string) string {
+	if n == nil {
+		return unknown
+	}
+	return grouped(*n)
+}
+
+// bare is a count as scripts read it; "unknown" for one that is.
+func bare(n *int64) string {
+	if n == nil {
+		return "unknown"
+	}
+	return strconv.FormatInt(*n, 10)
+}
+
+func wide(n *int) *int64 {
+	if n == nil {
+		return nil
+	}
+	w := int64(*n)
+	return &w
+}

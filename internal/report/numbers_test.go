@@ -14,7 +14,7 @@ var apartDigits = regexp.MustCompile(`\d[ \x{a0}\x{e000}\x{202f}]\d{3}\b`)
 // In a pipe a number is one word, and its column still ends where its head does.
 func TestNumbersAreOneWordInAPipe(t *testing.T) {
 	big := full()
-	big.Tokens.Input, big.Tokens.Output, big.Latency.E2E.Mean, big.Latency.E2E.Max = 1234567, 7654321, 98765.4, 1234567.8
+	big.Tokens.Input, big.Tokens.Output, big.Latency.E2E.Mean, big.Latency.E2E.Max = p(int64(1234567)), p(int64(7654321)), 98765.4, 1234567.8
 	total := 1234567.0
 	big.EnergyTotalJ = &total
 	list := []Entry{{Record: big, Dir: "run 1 000"}, {Record: full(), Dir: "b"}}

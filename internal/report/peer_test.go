@@ -16,19 +16,19 @@ func answers() []result.RequestRow {
 	row := func(sent, end int64, status string, tokens ...int32) result.RequestRow {
 		r := result.RequestRow{
 			ScheduledNS: *ns(sent), SentNS: ns(sent + 1), FirstByteNS: ns(sent + 90), EndNS: ns(end), Status: status,
-			InputTokens: 100, ChunkTokens: tokens, FinishReason: "length",
+			InputTokens: p(int32(100)), OutputTokens: p(int32(0)), ChunkTokens: tokens, FinishReason: "length",
 		}
 		for i, n := range tokens {
 			delta := int64(12)
 			if i == 0 {
 				delta = 99
 			}
-			r.ChunkDeltaNS, r.OutputTokens = append(r.ChunkDeltaNS, *ns(delta)), r.OutputTokens+n
+			r.ChunkDeltaNS, *r.OutputTokens = append(r.ChunkDeltaNS, *ns(delta)), *r.OutputTokens+n
 		}
 		return r
 	}
 	failed := row(900, 4000, "failed", 1)
-	failed.InputTokens = 0
+	failed.InputTokens = nil
 	return []result.RequestRow{row(0, 150, "ok", 1, 1, 1, 1), row(500, 640, "ok", 1, 3, 2), failed}
 }
 

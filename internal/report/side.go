@@ -78,8 +78,8 @@ var sideRows = []sideRow{
 	{"tokens/s", func(r *result.Record) string { return unit(r.TokensPerSecond, "") }},
 	{"window s", func(r *result.Record) string { return unit(r.WindowSeconds, "") }},
 	{"requests", func(r *result.Record) string { return grouped(int64(r.Requests.Completed)) }},
-	{"tokens in", func(r *result.Record) string { return grouped(r.Tokens.Input) }},
-	{"tokens out", func(r *result.Record) string { return grouped(r.Tokens.Output) }},
+	{"tokens in", func(r *result.Record) string { return countOr(r.Tokens.Input, "–") }},
+	{"tokens out", func(r *result.Record) string { return countOr(r.Tokens.Output, "–") }},
 	{"TTFT p50 ms", func(r *result.Record) string { return median(r.Latency.TTFT) }},
 	{"TPOT p50 ms", func(r *result.Record) string { return median(r.Latency.TPOT) }},
 	{"E2E p50 ms", func(r *result.Record) string { return median(r.Latency.E2E) }},
@@ -170,7 +170,9 @@ func (p *printer) unlike(list []Entry) {
 		{func(r *result.Record) string { return r.Energy.Scope }, "the energies are of different scope, GPU and host: they are not to be compared"},
 		{func(r *result.Record) string { return r.Model.ID }, "the models differ"},
 		{gpuNames, "the GPUs differ"},
-		{func(r *result.Record) string { return fmt.Sprint(r.Tokens.Input, r.Tokens.Output) }, "the token counts differ, so that the work was not equal"},
+		{func(r *result.Record) string {
+			return countOr(r.Tokens.Input, "–") + " " + countOr(r.Tokens.Output, "–")
+		}, "the token counts differ, so that the work was not equal"},
 	} {
 		if slices.ContainsFunc(list, func(e Entry) bool { return c.of(e.Record) != c.of(list[0].Record) }) {
 			notes = append(notes, c.note)

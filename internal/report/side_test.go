@@ -36,7 +36,7 @@ func TestResultsStandBesideEachOther(t *testing.T) {
 
 func TestResultsThatCannotBeComparedSaySo(t *testing.T) {
 	bad := other()
-	bad.Requests.PromptChecksum, bad.Model.ID, bad.Energy.Scope, bad.Energy.Valid, bad.Tokens.Output = "sha256:other", "m", "host", false, 9
+	bad.Requests.PromptChecksum, bad.Model.ID, bad.Energy.Scope, bad.Energy.Valid, bad.Tokens.Output = "sha256:other", "m", "host", false, p(int64(9))
 	bad.Environment.GPUs = nil
 	failed := full()
 	failed.Status, failed.EnergyTotalJ, failed.FLOPs, failed.MeasurementWarnings = result.Failed, nil, nil, nil

@@ -100,7 +100,7 @@ func (p *printer) work() {
 	p.section("Work")
 	p.row("window", "%s", unit(r.WindowSeconds, "s"))
 	p.row("requests", "%s completed, %s failed", grouped(int64(r.Requests.Completed)), grouped(int64(r.Requests.Failed)))
-	p.row("tokens", "%s in, %s out (counted by: %s)", grouped(r.Tokens.Input), grouped(r.Tokens.Output), dash(r.Tokens.Source))
+	p.row("tokens", "%s in, %s out (%s)", countOr(r.Tokens.Input, "unknown"), countOr(r.Tokens.Output, "unknown"), counter(r.Tokens))
 	if s := r.Requests.SharedTokens; s != nil {
 		p.row("shared prefixes", "%s tokens by design, %s found in the prefix cache", grouped(*s), found(r))
 	}
@@ -108,10 +108,42 @@ func (p *printer) work() {
 	if len(r.Environment.GPUs) > 1 {
 		per = fmt.Sprintf(" (%s per GPU)", unit(r.TokensPerSecondPerGPU, "tokens/s"))
 	}
-	p.row("throughput", "%s%s", unit(r.TokensPerSecond, "tokens/s"), per)
+	p.row("throughput", "%s%s", orWhy(r, unit(r.TokensPerSecond, "tokens/s"), "tokens_per_second"), per)
 	p.slo(r.SLO)
 	p.account(r.Engine.Counters)
 	p.host(r.Energy.Host)
+}
+
+// counter names what counted a run's tokens; of older records it is of both.
+func counter(t result.Tokens) string {
+	switch {
+	case t.InputSource != "" && t.Input == nil && t.Output == nil:
+		return "nothing counted them"
+	case t.InputSource == "", t.InputSource == t.Source:
+		return "counted by: " + dash(t.Source)
+	case t.Input == nil:
+		return "counted by: " + t.Source
+	case t.Output == nil:
+		return "counted by: " + t.InputSource
+	}
+	return "counted by: " + t.InputSource + ", " + t.Source
+}
+
+// orWhy is a figure, and in place of none why there is none.
+func orWhy(r *result.Record, figure, path string) string {
+	if why := r.Unknown[path]; why != "" && r.Requests.Completed > 0 { // else the head says why
+		return "– (" + why + ")"
+	}
+	return figure
+}
+
+// absent is a row of latencies that are not known.
+func (p *printer) absent(name, why string) {
+	if why == "" || p.r.Requests.Completed == 0 { // the head says why
+		fmt.Fprintf(&p.b, "  %-20s %10s\n", name, "–")
+		return
+	}
+	p.row(name, "– (%s)", why)
 }
 
 // found is how many prompt tokens the engine says that it found in its prefix cache.
@@ -140,7 +172,7 @@ func (p *printer) slo(s *result.SLO) {
 			limits = append(limits, l.name+hard+"≤"+hard+short(*l.v)+hard+"ms")
 		}
 	}
-	p.row("within the SLO", "%s of %s (%s), %s", grouped(int64(s.RequestsGood)), plural(p.r.Requests.Completed+p.r.Requests.Failed, "request"), strings.Join(limits, ", "),
+	p.row("within the SLO", "%s of %s (%s), %s", countOr(wide(s.RequestsGood), "unknown"), plural(p.r.Requests.Completed+p.r.Requests.Failed, "request"), strings.Join(limits, ", "),
 		known(unit(s.RequestsPerSecond, "requests/s"), unit(s.OutputTokensPerSecond, "tokens/s"), plusMinus(s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ, p.r.Energy.CoverageK, 1, "J/good"+hard+"token")))
 }
 
@@ -187,15 +219,16 @@ func (p *printer) latency() {
 	for _, row := range []struct {
 		name string
 		s    *result.Summary
+		path string
 		show bool
 	}{
-		{"first token (TTFT)", l.TTFT, true}, {"per token (TPOT)", l.TPOT, true}, {"between chunks (ITL)", l.ITL, true},
-		{"whole answer (E2E)", l.E2E, true}, {"TTFT as scheduled", l.TTFTScheduled, l.TTFTScheduled != nil}, {"E2E as scheduled", l.E2EScheduled, l.E2EScheduled != nil},
+		{"first token (TTFT)", l.TTFT, "latency.ttft_ms", true}, {"per token (TPOT)", l.TPOT, "latency.tpot_ms", true}, {"between chunks (ITL)", l.ITL, "latency.itl_ms", true},
+		{"whole answer (E2E)", l.E2E, "latency.e2e_ms", true}, {"TTFT as scheduled", l.TTFTScheduled, "", l.TTFTScheduled != nil}, {"E2E as scheduled", l.E2EScheduled, "", l.E2EScheduled != nil},
 	} {
 		switch {
 		case !row.show:
 		case row.s == nil:
-			fmt.Fprintf(&p.b, "  %-20s %10s\n", row.name, "–")
+			p.absent(row.name, p.r.Unknown[row.path])
 		default:
 			p.summary(row.name, row.s)
 		}

@@ -42,7 +42,7 @@ func full() *result.Record {
 			PerRequestJ: p(254.321), PerTotalTokenJ: p(0.49672),
 			Steady: &result.Steady{Seconds: 33.1, EnergyJ: p(23900.0), UJ: p(12.0), JoulesPerToken: p(0.97), UPerTokenJ: p(0.0016)},
 		},
-		Tokens: result.Tokens{Input: 25600, Output: 25600, Source: "server"}, Requests: result.Requests{Completed: 100},
+		Tokens: result.Tokens{Input: p(int64(25600)), Output: p(int64(25600)), Source: "server", InputSource: "server"}, Requests: result.Requests{Completed: 100},
 		WindowSeconds: p(36.2), TokensPerSecond: p(707.2), TokensPerSecondPerGPU: p(353.6),
 		Latency: result.Latency{TTFT: lat(21.3), TPOT: lat(11.02), ITL: lat(11), E2E: lat(2831)},
 		Client:  result.Client{CPUSeconds: p(1.234), SendLagMS: lat(0.01), ReadLagMS: lat(0.02)},
@@ -228,7 +228,7 @@ func TestTheFirstLine(t *testing.T) {
 	}{
 		"figure":        {func(*result.Record) {}, "ENERGY: 0.9934 J per output token"},
 		"uncertainty":   {func(r *result.Record) { r.Energy.URepeatabilityJ = p(64.0) }, "ENERGY: 0.9934 ± 0.0050 J per output token"},
-		"no tokens":     {func(r *result.Record) { r.EnergyPerOutputToken, r.Tokens.Output = nil, 0 }, "ENERGY: 25 432 J in all"},
+		"no tokens":     {func(r *result.Record) { r.EnergyPerOutputToken, r.Tokens.Output = nil, nil }, "ENERGY: 25 432 J in all"},
 		"invalid":       {func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} }, "INVALID ENERGY: 0.9934 J per output token; throttled"},
 		"none":          {func(r *result.Record) { withoutEnergy(r, "energy.backend: none was asked for") }, "NO ENERGY FIGURE: energy.backend: none was asked for"},
 		"no reading":    {func(r *result.Record) { withoutEnergy(r, ""); r.Energy.Reasons = nil }, "NO ENERGY FIGURE: the GPUs gave no reading"},

@@ -67,8 +67,8 @@ type ExportRow struct {
 	StartupS          *float64 `parquet:"startup_s,optional"`
 	RequestsCompleted int64    `parquet:"requests_completed"`
 	RequestsFailed    int64    `parquet:"requests_failed"`
-	InputTokens       int64    `parquet:"input_tokens"`
-	OutputTokens      int64    `parquet:"output_tokens"`
+	InputTokens       *int64   `parquet:"input_tokens,optional"`
+	OutputTokens      *int64   `parquet:"output_tokens,optional"`
 	TokensPerSecond   *float64 `parquet:"output_tokens_per_second,optional"`
 	// Of requests within the limits of slo; null without.
 	RequestsGood         *int64   `parquet:"requests_good,optional"`
@@ -109,8 +109,11 @@ func exportRow(r *Record, dir string) ExportRow {
 	row.TPOTP50MS, row.TPOTP99MS = ends(l.TPOT)
 	row.E2EP50MS, row.E2EP99MS = ends(l.E2E)
 	if s := r.SLO; s != nil {
-		n := int64(s.RequestsGood)
-		row.RequestsGood, row.OutputTokensGood, row.EnergyPerGoodTokenJ, row.UEnergyPerGoodTokenJ = &n, &s.OutputTokensGood, s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ
+		if s.RequestsGood != nil {
+			n := int64(*s.RequestsGood)
+			row.RequestsGood = &n
+		}
+		row.OutputTokensGood, row.EnergyPerGoodTokenJ, row.UEnergyPerGoodTokenJ = s.OutputTokensGood, s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ
 	}
 	if f := r.FLOPs; f != nil {
 		row.FLOPs, row.FLOPsPerJoule = f.Value, f.FLOPsPerJoule

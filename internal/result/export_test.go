@@ -32,7 +32,7 @@ func exported() *Table {
 		ExperimentID: "1", Name: "a, \"b\"\nc", Status: Completed, StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.FixedZone("", 3600)),
 		Environment:  Environment{GPUs: []GPU{{Name: "H100", UUID: "GPU-a", Driver: "550", PowerLimitW: p(700.0)}, {Name: "H100", UUID: "GPU-b", Driver: "550", PowerLimitW: p(700.0)}}},
 		EnergyTotalJ: p(1234.5), EnergyPerOutputToken: p(0.1), Energy: Energy{Valid: true, Scope: "gpu", URepeatabilityJ: p(1.5)},
-		Tokens: Tokens{Input: 10, Output: 12345}, Latency: Latency{TTFT: &Summary{P50: 1, P99: 2}},
+		Tokens: Tokens{Input: p[int64](10), Output: p[int64](12345)}, Latency: Latency{TTFT: &Summary{P50: 1, P99: 2}},
 		MeasurementWarnings: []string{"single_run: one; more", "quick_mode: x"}, Config: config(1, nil),
 	}
 	other := base
@@ -68,7 +68,7 @@ var some = map[string][]string{
 	"energy_total_j":                   {"1234.5", "1234.5", "?"},
 	"u_repeatability_j":                {"1.5", "1.5", "?"},
 	"energy_valid":                     {"true", "true", "false"},
-	"output_tokens":                    {"12345", "12345", "0"},
+	"output_tokens":                    {"12345", "12345", "?"},
 	"ttft_p99_ms":                      {"2", "2", "?"},
 	"tpot_p50_ms":                      {"?", "?", "?"},
 	"warnings":                         {"single_run, quick_mode", "single_run, quick_mode", ""},

@@ -30,16 +30,17 @@ type RequestRow struct {
 	FirstTokenNS    *int64  `parquet:"first_token_ns,optional"`
 	LastTokenNS     *int64  `parquet:"last_token_ns,optional"`
 	EndNS           *int64  `parquet:"end_ns,optional"`
-	InputTokens     int32   `parquet:"input_tokens"`
-	OutputTokens    int32   `parquet:"output_tokens"`
-	ReasoningTokens int32   `parquet:"reasoning_tokens"`
-	Status          string  `parquet:"status"` // ok | failed | timeout | cut (the run was interrupted)
+	InputTokens     *int32  `parquet:"input_tokens,optional"`     // null: unknown
+	OutputTokens    *int32  `parquet:"output_tokens,optional"`    // null: unknown; a chunk is no token
+	ReasoningTokens *int32  `parquet:"reasoning_tokens,optional"` // null: unknown
+	Status          string  `parquet:"status"`                    // ok | failed | timeout | cut (the run was interrupted)
 	HTTPStatus      int32   `parquet:"http_status"`
 	Error           string  `parquet:"error"`
 	FinishReason    string  `parquet:"finish_reason"`
-	PromptHash      string  `parquet:"prompt_hash"`         // SHA-256
-	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"` // to the chunk before; the first to sent
-	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`   // in each of those chunks
+	PromptHash      string  `parquet:"prompt_hash"`            // SHA-256
+	UsageRefused    *string `parquet:"usage_refused,optional"` // why counts of the server's usage were not taken; null: they were, or there were none
+	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"`    // to the chunk before; the first to sent
+	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`      // in each of those chunks, at least: 1 where the server did not say
 }
 
 // SampleRow is one reading of one GPU as it was read.

@@ -21,7 +21,7 @@ import (
 func aRequest(do func(*RequestRow)) RequestRow {
 	r := RequestRow{
 		ScheduledNS: 1, SentNS: p(int64(2)), FirstByteNS: p(int64(3)), FirstTokenNS: p(int64(3)), LastTokenNS: p(int64(9)), EndNS: p(int64(9)),
-		InputTokens: 4, OutputTokens: 2, Status: "ok", PromptHash: "ab", ChunkDeltaNS: []int64{1, 6}, ChunkTokens: []int32{1, 1},
+		InputTokens: p(int32(4)), OutputTokens: p(int32(2)), Status: "ok", PromptHash: "ab", ChunkDeltaNS: []int64{1, 6}, ChunkTokens: []int32{1, 1},
 	}
 	do(&r)
 	return r
@@ -46,7 +46,7 @@ func TestRowsThatCannotBeAreErrorsOfTheirFile(t *testing.T) {
 		"stamps without tokens":      {[]RequestRow{aRequest(func(r *RequestRow) { r.ChunkTokens = r.ChunkTokens[:1] })}, "stamps of 2 chunks and tokens of 1"},
 		"2^31 tokens in a chunk":     {[]RequestRow{aRequest(func(r *RequestRow) { r.ChunkTokens[0] = math.MaxInt32 })}, "chunk 1 has 2147483647 tokens"},
 		"-1 token in a chunk":        {[]RequestRow{aRequest(func(r *RequestRow) { r.ChunkTokens[1] = -1 })}, "chunk 2 has -1 tokens"},
-		"-3 tokens in a prompt":      {[]RequestRow{aRequest(func(r *RequestRow) { r.InputTokens = -3 })}, "-3 tokens in"},
+		"-3 tokens in a prompt":      {[]RequestRow{aRequest(func(r *RequestRow) { r.InputTokens = p(int32(-3)) })}, "tokens below 0"},
 		"answered and never sent":    {[]RequestRow{aRequest(func(r *RequestRow) { r.SentNS = nil })}, "never sent"},
 		"the request with number -1": {[]RequestRow{aRequest(func(r *RequestRow) { r.ID = -1 })}, "id is -1"},
 	} {

@@ -176,7 +176,7 @@ func sameColumns[T any](have *parquet.Schema) error {
 		case !there && slices.Contains(columnsSince, path[0]):
 		case !there:
 			return fmt.Errorf("it has no column %s", name)
-		case h.Node.Type().String() != w.Node.Type().String() || h.MaxDefinitionLevel != w.MaxDefinitionLevel || h.MaxRepetitionLevel != w.MaxRepetitionLevel:
+		case h.Node.Type().String() != w.Node.Type().String() || h.MaxDefinitionLevel != w.MaxDefinitionLevel && !(h.MaxDefinitionLevel == 0 && slices.Contains(optionalSince, path[0])) || h.MaxRepetitionLevel != w.MaxRepetitionLevel:
 			return fmt.Errorf("its column %s is of type %s and not %s", name, h.Node.Type(), w.Node.Type())
 		}
 	}
@@ -184,4 +184,8 @@ func sameColumns[T any](have *parquet.Schema) error {
 }
 
 // columnsSince are columns that files of older llems lack.
-var columnsSince = []string{}
+var columnsSince = []string{"usage_refused"}
+
+// optionalSince are columns that could not be null in files of older llems, where 0
+// was written for unknown, and chunks for tokens.
+var optionalSince = []string{"input_tokens", "output_tokens", "reasoning_tokens"}

@@ -3,6 +3,7 @@ package result
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -46,8 +47,8 @@ func (r *RequestRow) sound() error {
 	switch {
 	case r.ID < 0:
 		return fmt.Errorf("id is %d", r.ID)
-	case min(r.InputTokens, r.OutputTokens, r.ReasoningTokens) < 0:
-		return fmt.Errorf("it has %d tokens in, %d out and %d of reasoning", r.InputTokens, r.OutputTokens, r.ReasoningTokens)
+	case !within(r.InputTokens, 0, math.MaxInt32) || !within(r.OutputTokens, 0, math.MaxInt32) || !within(r.ReasoningTokens, 0, math.MaxInt32):
+		return errors.New("it has a number of tokens below 0")
 	case len(r.ChunkDeltaNS) != len(r.ChunkTokens):
 		return fmt.Errorf("it has stamps of %d chunks and tokens of %d", len(r.ChunkDeltaNS), len(r.ChunkTokens))
 	case len(r.ChunkDeltaNS) > 0 && r.SentNS == nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
 )
 
 // table reads a file with arrow-go, which did not write it: its columns and their
@@ -103,8 +104,8 @@ func TestTimeseriesHasItsEightColumns(t *testing.T) {
 var (
 	requestColumns = []string{
 		"id INT64 required", "scheduled_ns INT64 required", "sent_ns INT64 optional", "first_byte_ns INT64 optional", "first_token_ns INT64 optional",
-		"last_token_ns INT64 optional", "end_ns INT64 optional", "input_tokens INT32 required", "output_tokens INT32 required", "reasoning_tokens INT32 required",
-		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required",
+		"last_token_ns INT64 optional", "end_ns INT64 optional", "input_tokens INT32 optional", "output_tokens INT32 optional", "reasoning_tokens INT32 optional",
+		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required", "usage_refused BYTE_ARRAY optional",
 		"chunk_delta_ns.list.element INT64 required", "chunk_tokens.list.element INT32 required",
 	}
 	sampleColumns = []string{
@@ -120,7 +121,7 @@ var (
 func TestRequestsAreReadBackByAnother(t *testing.T) {
 	s := store(t)
 	err := s.PutRequests([]RequestRow{
-		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: 3, OutputTokens: 4, Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}},
+		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: p[int32](3), OutputTokens: p[int32](4), Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}},
 		{ID: 2, Status: "timeout", Error: "no answer"},
 	})
 	if err != nil {
@@ -128,8 +129,8 @@ func TestRequestsAreReadBackByAnother(t *testing.T) {
 	}
 	_, rows := table(t, filepath.Join(s.Dir(), RequestsFile))
 	want := [][]string{
-		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "0", "ok", "200", "", "length", "h", "[2,1]", "[3,1]"},
-		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "0", "0", "0", "timeout", "0", "no answer", "", "", "[]", "[]"},
+		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "[2,1]", "[3,1]"},
+		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "[]", "[]"},
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -241,5 +242,47 @@ func TestATimeseriesOfTheUsersGoesWhereItWasAsked(t *testing.T) {
 	missing := filepath.Join(dir, "none", "x.parquet")
 	if err := WriteTimeseries(missing, rows); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// Files of llems that wrote 0 for unknown tokens are read as they say.
+func TestOlderRequestsAreRead(t *testing.T) {
+	type older struct {
+		ID              int64   `parquet:"id"`
+		ScheduledNS     int64   `parquet:"scheduled_ns"`
+		SentNS          *int64  `parquet:"sent_ns,optional"`
+		FirstByteNS     *int64  `parquet:"first_byte_ns,optional"`
+		FirstTokenNS    *int64  `parquet:"first_token_ns,optional"`
+		LastTokenNS     *int64  `parquet:"last_token_ns,optional"`
+		EndNS           *int64  `parquet:"end_ns,optional"`
+		InputTokens     int32   `parquet:"input_tokens"`
+		OutputTokens    int32   `parquet:"output_tokens"`
+		ReasoningTokens int32   `parquet:"reasoning_tokens"`
+		Status          string  `parquet:"status"`
+		HTTPStatus      int32   `parquet:"http_status"`
+		Error           string  `parquet:"error"`
+		FinishReason    string  `parquet:"finish_reason"`
+		PromptHash      string  `parquet:"prompt_hash"`
+		ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"`
+		ChunkTokens     []int32 `parquet:"chunk_tokens,list"`
+	}
+	path := filepath.Join(t.TempDir(), RequestsFile)
+	err := parquet.WriteFile(path, []older{
+		{ID: 1, SentNS: p[int64](6), EndNS: p[int64](10), OutputTokens: 4, Status: "ok", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}},
+		{ID: 2, Status: "timeout", Error: "no answer"},
+	}, parquet.Compression(&parquet.Zstd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := ReadRequests(path)
+	if err != nil || len(rows) != 2 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	r := rows[0]
+	if r.ID != 1 || *r.SentNS != 6 || *r.InputTokens != 0 || *r.OutputTokens != 4 || *r.ReasoningTokens != 0 || r.Status != "ok" || r.PromptHash != "h" || r.UsageRefused != nil || !slices.Equal(r.ChunkTokens, []int32{3, 1}) {
+		t.Errorf("%+v", r)
+	}
+	if r = rows[1]; r.ID != 2 || r.SentNS != nil || *r.OutputTokens != 0 || r.Error != "no answer" || len(r.ChunkTokens) != 0 {
+		t.Errorf("%+v", r)
 	}
 }

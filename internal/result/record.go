@@ -52,6 +52,10 @@ type Record struct {
 	FLOPs  *FLOPs  `json:"flops"`
 	Warmup *Warmup `json:"warmup"`
 
+	// Unknown says why figures are null that another run may have, by their path in
+	// this record; missing where all are known.
+	Unknown map[string]string `json:"unknown,omitempty"`
+
 	MeasurementWarnings []string          `json:"measurement_warnings"` // "code: what was seen; what to do"
 	WarningSeverities   map[string]string `json:"warning_severities"`   // code to note, doubt or invalid
 
@@ -192,7 +196,7 @@ type Baseline struct {
 type Steady struct {
 	StartSeconds   float64  `json:"start_seconds"` // since t0
 	Seconds        float64  `json:"seconds"`
-	OutputTokens   int      `json:"output_tokens"` // by arrival in the slice
+	OutputTokens   *int     `json:"output_tokens"` // by arrival in the slice; null where tokens.output is
 	EnergyJ        *float64 `json:"energy_j"`
 	Method         string   `json:"method"` // counter | power_integral | ""
 	UJ             *float64 `json:"u_j"`    // k = 1
@@ -210,11 +214,12 @@ type HostEnergy struct {
 
 // Tokens of the window.
 type Tokens struct {
-	Input     int64  `json:"input"`
-	Cached    *int64 `json:"cached"` // of input, found in the engine's prefix cache by its word; null: it does not say
-	Output    int64  `json:"output"`
-	Reasoning int64  `json:"reasoning"`
-	Source    string `json:"source"` // server | chunks
+	Input       *int64 `json:"input"`        // of completed requests; null: one of them is unknown
+	Cached      *int64 `json:"cached"`       // of input, found in the engine's prefix cache by its word; null: it does not say
+	Output      *int64 `json:"output"`       // of completed requests, and of failed ones that the server had counted; null: a completed one is unknown
+	Reasoning   *int64 `json:"reasoning"`    // of output; null: neither the server nor its chunks say
+	Source      string `json:"source"`       // what counted output: server, by its usage; none. Of records before input_source also chunks, which are no tokens, and mixed
+	InputSource string `json:"input_source"` // what counted input: server, by its usage; where that says nothing what had counted the prompts before they were sent, as requests.input_lengths_by; mixed; none
 }
 
 // Requests of the window.
@@ -232,7 +237,7 @@ type Requests struct {
 	ColumnsNotSent   []string       `json:"columns_not_sent,omitempty"` // of that file, which had values; and how many later turns of conversations
 	LengthsSHA256    string         `json:"lengths_sha256,omitempty"`   // of the file of lengths
 	SharedTokens     *int64         `json:"shared_tokens,omitempty"`    // of input: what prompts shared with an earlier one of their group, by workload.shared_prefix; missing without
-	MultiTokenChunks int            `json:"multi_token_chunks"`         // chunks that carried more than one token
+	MultiTokenChunks *int           `json:"multi_token_chunks"`         // chunks that carried more than one token; null: the server did not say how many each carried
 }
 
 // Latency in milliseconds; null where there is nothing to summarise.
@@ -262,8 +267,8 @@ type SLO struct {
 	TTFTMS                *float64 `json:"ttft_ms"`
 	TPOTMS                *float64 `json:"tpot_ms"`
 	E2EMS                 *float64 `json:"e2e_ms"`
-	RequestsGood          int      `json:"requests_good"` // completed within every limit
-	OutputTokensGood      int64    `json:"output_tokens_good"`
+	RequestsGood          *int     `json:"requests_good"`      // completed within every limit; null: one lacks what a limit is of
+	OutputTokensGood      *int64   `json:"output_tokens_good"` // of those; null: one of them is unknown
 	RequestsPerSecond     *float64 `json:"requests_good_per_second"`
 	OutputTokensPerSecond *float64 `json:"output_tokens_good_per_second"`
 	EnergyPerGoodTokenJ   *float64 `json:"energy_per_good_token_j"`   // energy_total_j / output_tokens_good: what the others took is in it

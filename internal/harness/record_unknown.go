@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// mapUnknown says why figures are null, in the record and by warnings. A run that did
+// not reach its window has its error for all of them.
+func (x *run) mapUnknown(r *result.Record, fig load.Figures) {
+	if x.work == nil {
+		return
+	}
+	x.tokenWarnings(fig)
+	in := whyNull(fig.InputTokens, fig.Lacking.InputWhy(fig.Completed))
+	out := whyNull(fig.OutputTokens, fig.Lacking.OutputWhy(fig.Completed))
+	energy := ""
+	if r.EnergyTotalJ == nil {
+		energy = cmp.Or(strings.Join(r.Energy.Reasons, "; "), "there is no energy figure")
+	}
+	u := unknown{}
+	u.note("tokens.input", r.Tokens.Input == nil, in)
+	u.note("tokens.output", r.Tokens.Output == nil, out)
+	u.note("tokens.reasoning", r.Tokens.Reasoning == nil, cmp.Or(out, "the server does not count it, and its chunks are not of one token each"))
+	u.note("tokens.cached", r.Tokens.Cached == nil, cmp.Or(in, "the server's usage does not say"))
+	u.note("requests.multi_token_chunks", r.Requests.MultiTokenChunks == nil, cmp.Or(out, "the server did not say how many tokens each chunk carried"))
+	u.note("tokens_per_second", r.TokensPerSecond == nil, cmp.Or(out, "the window has no length"))
+	u.note("tokens_per_second_per_gpu", r.TokensPerSecondPerGPU == nil, cmp.Or(out, "no GPU was measured"))
+	none := ""
+	if r.Tokens.Output != nil && *r.Tokens.Output == 0 {
+		none = "no token came"
+	}
+	u.note("energy_per_output_token", r.EnergyPerOutputToken == nil, cmp.Or(energy, out, none))
+	u.note("energy.per_total_token_j", r.Energy.PerTotalTokenJ == nil, cmp.Or(energy, out, in, none))
+	if s := r.Energy.Steady; s != nil {
+		u.note("energy.steady.output_tokens", s.OutputTokens == nil, out)
+	}
+	u.latency(r.Latency, fig, out)
+	if s := r.SLO; s != nil {
+		u.note("slo.requests_good", s.RequestsGood == nil, cmp.Or(out, "an answer without text cannot be held to limits of time"))
+		u.note("slo.output_tokens_good", s.OutputTokensGood == nil, cmp.Or(out, "an answer without text cannot be held to limits of time"))
+	}
+	if f := r.FLOPs; f != nil {
+		u.note("flops.value", f.Value == nil, strings.Join(f.Notes, "; "))
+	}
+	u.note("engine.counters", r.Engine.Counters == nil, "the server has no counters that llem reads")
+	if len(u) > 0 {
+		r.Unknown = u
+	}
+}
+
+// unknown is why figures are null, by path.
+type unknown map[string]string
+
+func (u unknown) note(path string, null bool, why string) {
+	if null {
+		u[path] = why
+	}
+}
+
+// latency says why summaries of times are null.
+func (u unknown) latency(l result.Latency, fig load.Figures, out string) {
+	first, apart := "", ""
+	switch n := fig.Lacking.Text; {
+	case fig.Completed == 0:
+		first = "no request completed"
+	case n == fig.Completed:
+		first = "the server counted tokens, and no chunk carried text"
+	}
+	if with := fig.Completed - fig.Lacking.Text; with > 0 && fig.Lacking.Apart == with {
+		apart = "all text of each answer came at once"
+	}
+	single := "no answer has two tokens"
+	u.note("latency.ttft_ms", l.TTFT == nil, first)
+	u.note("latency.e2e_ms", l.E2E == nil, first)
+	u.note("latency.tpot_ms", l.TPOT == nil, cmp.Or(first, out, apart, single))
+	u.note("latency.itl_ms", l.ITL == nil, cmp.Or(first, apart, single))
+}
+
+// whyNull is why n is null; empty where it is not.
+func whyNull(n *int64, why string) string {
+	if n != nil {
+		return ""
+	}
+	return why
+}
+
+// tokenWarnings doubt what the server counted, and what it did not.
+func (x *run) tokenWarnings(fig load.Figures) {
+	l := fig.Lacking
+	for _, why := range slices.Sorted(maps.Keys(l.Refused)) {
+		x.warn("usage_not_taken", "the usage of %d of %d answers cannot be: %s", l.Refused[why], fig.Completed+fig.Failed, why)
+	}
+	if fig.Completed == 0 {
+		return
+	}
+	if fig.OutputTokens == nil {
+		x.warn("token_count_unknown", "the tokens of %d of %d answers are unknown: %s; J/token, tokens/s, TPOT and FLOPs are left out, since a chunk is not a token", l.Output, fig.Completed, l.OutputWhy(fig.Completed))
+	}
+	if fig.InputTokens == nil {
+		x.warn("input_tokens_unknown", "the tokens of %d of %d prompts are unknown: %s; energy per total token and FLOPs are left out", l.Input, fig.Completed, l.InputWhy(fig.Completed))
+	}
+	if source := fig.InputSource; source != "server" && source != "none" {
+		x.warn("input_tokens_counted", "the server did not count every prompt: the missing counts are those by %s", x.countedBy())
+	}
+	switch with := fig.Completed - l.Text; {
+	case l.Text > 0:
+		x.warn("latency_unknown", "%d of %d answers carried no text, though the server counted their tokens: %s", l.Text, fig.Completed, which(with))
+	case l.Apart == with && fig.OutputTokens != nil && *fig.OutputTokens > int64(with):
+		x.warn("latency_unknown", "all text of each answer came at once, so that TPOT and ITL are unknown")
+	}
+}
+
+// which says of what latencies are, of so many answers with text.
+func which(with int) string {
+	if with == 0 {
+		return "latencies are unknown"
+	}
+	return fmt.Sprintf("latencies are of the other %d", with)
+}

@@ -1,0 +1,132 @@
+package load
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Settle looks at the counts of all requests together, after their window. Counts
+// that add up over requests are of a server that never begins again from 0, and are
+// not taken. counted names what counted the prompts of requests before they were
+// sent, exactly as they were sent; its numbers take the place of the server's where
+// that said none. Empty: nothing did.
+func Settle(traces []Trace, requests []Request, counted string) {
+	whole := ended(traces)
+	if growing(whole, traces, requests, func(t *Trace) int { return t.OutputTokens }, leastAnswer) {
+		for _, i := range whole {
+			traces[i].refuseOutput()
+		}
+	}
+	if growing(whole, traces, requests, func(t *Trace) int { return t.InputTokens }, leastPrompt) {
+		for _, i := range whole {
+			t := &traces[i]
+			t.InputTokens, t.CachedTokens, t.Refused = 0, nil, refusals(t.Refused, refusedGrowing)
+		}
+	}
+	if counted == "" {
+		return
+	}
+	for i := range traces {
+		t := &traces[i]
+		if n := requests[i].InputTokens; t.Status == StatusOK && t.InputTokens == 0 && n > 0 {
+			t.InputTokens, t.InputSource = n, counted
+		}
+	}
+}
+
+// ended are the requests that completed, in the order in which they ended.
+func ended(traces []Trace) (order []int) {
+	for i := range traces {
+		if traces[i].Status == StatusOK {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(traces[a].End, traces[b].End) })
+	return order
+}
+
+// leastPrompt is fewer tokens than a prompt has: text has no 16 bytes a token.
+func leastPrompt(r *Request, _ *Trace) float64 {
+	if r.InputTokens > 0 {
+		return float64(r.InputTokens) / 2
+	}
+	return max(float64(len(r.Prompt))/16, float64(len(r.Tokens))/2)
+}
+
+// leastAnswer is as many tokens as chunks; 0, which is unknown, of an answer in one
+// chunk.
+func leastAnswer(_ *Request, t *Trace) float64 {
+	if len(t.Chunks) < 2 {
+		return 0
+	}
+	return float64(len(t.Chunks))
+}
+
+func (t *Trace) refuseOutput() {
+	t.OutputTokens, t.Reasoning, t.Refused = 0, Unknown, refusals(t.Refused, refusedGrowing)
+	t.UsageSource = "none"
+	if len(t.Chunks) > 0 {
+		t.UsageSource = "chunks"
+	}
+}
+
+// fewest is how many counts say that they add up.
+const fewest = 4
+
+// asOrdered is the rank correlation from which counts follow the order of the ends.
+const asOrdered = 0.8
+
+// growing says that counts add up over requests: no two are the same, they grow with
+// the order of the ends more than the work does, and their span holds the least that
+// all but the first have.
+func growing(order []int, traces []Trace, requests []Request, of func(*Trace) int, least func(*Request, *Trace) float64) bool {
+	var counts []int
+	var shares []float64
+	sum, first, smallest := 0.0, 0.0, math.MaxInt
+	for _, i := range order {
+		n, work := of(&traces[i]), least(&requests[i], &traces[i])
+		if n == 0 || work == 0 {
+			continue
+		}
+		if counts = append(counts, n); n <= smallest {
+			first, smallest = work, n
+		}
+		shares, sum = append(shares, float64(n)/work), sum+work
+	}
+	if len(counts) < fewest || float64(slices.Max(counts)-slices.Min(counts)) < sum-first || follows(shares) < asOrdered {
+		return false
+	}
+	slices.Sort(counts)
+	return len(slices.Compact(counts)) == len(shares)
+}
+
+// follows is Spearman's correlation of values with their places.
+func follows(values []float64) float64 {
+	n := len(values)
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
+	ranks := make([]float64, n)
+	for i := 0; i < n; {
+		j := i
+		for j < n && values[order[j]] == values[order[i]] {
+			j++
+		}
+		for _, place := range order[i:j] {
+			ranks[place] = float64(i+j-1) / 2 // those that are the same share theirs
+		}
+		i = j
+	}
+	var xy, xx, yy float64
+	for i, r := range ranks {
+		x, y := float64(i)-float64(n-1)/2, r-float64(n-1)/2
+		xy, xx, yy = xy+x*y, xx+x*x, yy+y*y
+	}
+	if yy == 0 {
+		return 0
+	}
+	return xy / math.Sqrt(xx*yy)
+}
