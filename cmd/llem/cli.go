@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -100,18 +99,6 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		log: newLogger(raw.stderr, c.Verbose, c.Quiet),
 	}
 	return a.exit(kctx.Run(a))
-}
-
-// usage reports an error of the command line itself.
-func usage(stderr io.Writer, err error) int {
-	var perr *kong.ParseError
-	if errors.As(err, &perr) && perr.Context != nil && perr.Context.Command() != "" {
-		fmt.Fprintf(stderr, "llem %s: %v\n", perr.Context.Command(), err)
-	} else {
-		fmt.Fprintf(stderr, "llem: %v\n", err)
-	}
-	fmt.Fprintln(stderr, "see `llem --help`")
-	return exitUsage
 }
 
 // interruptible is a context that the first SIGINT or SIGTERM ends, a channel

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -54,6 +55,11 @@ func exportable(file string) error {
 	}
 	if st, err := os.Stat(file); err == nil && (st.IsDir() || st.Name() == result.RecordFile) {
 		return fmt.Errorf("export: %s is for reading: name the file to write first, then the results", file)
+	}
+	if dir := filepath.Dir(file); file != "-" {
+		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+			return fmt.Errorf("export: there is no folder %s: make it with mkdir -p %s", dir, shellWord(dir))
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,8 +43,11 @@ func (c *measureCmd) Run(a *app) error {
 	case c.Timeseries != nil && c.Repeat > 1:
 		return usageError{fmt.Errorf("--timeseries is of one run: leave --repeat out")}
 	}
-	if _, err := exec.LookPath(args[0]); err != nil {
-		return usageError{err}
+	switch _, err := exec.LookPath(args[0]); {
+	case errors.Is(err, exec.ErrNotFound):
+		return usageError{fmt.Errorf("%s: there is no such command in $PATH; a command of the shell's own is run as: llem measure -- sh -c '…'", args[0])}
+	case err != nil:
+		return usageError{fmt.Errorf("%s cannot be run: %w", args[0], err)}
 	}
 	cmd := harness.Command{Args: args, Repeats: c.Repeat, Stdin: os.Stdin, Stdout: a.out.stdout, Stderr: a.out.stderr, Signals: passed(), Sent: sent}
 	if c.GPUs != nil {

@@ -20,28 +20,28 @@ import (
 type runCmd struct {
 	Config string `arg:"" optional:"" predictor:"yaml" help:"Experiment or study file, see llem config init; with --resume a study's folder of results."`
 
-	Resume        bool    `help:"Go on with a study that was stopped: of the folder that is given, else the newest."`
-	AcceptChanges bool    `help:"Go on with a study whose file was changed."`
-	FailFast      bool    `help:"End a study at its first failed run."`
-	Versus        *string `placeholder:"NAME|A" help:"The point of a study that the others are compared with."`
-	Yes           bool    `help:"Begin a long study without asking."`
+	Resume        bool    `help:"Go on with a study that was stopped: the one in the folder that is given, else the newest in results (or -o)."`
+	AcceptChanges bool    `help:"With --resume: go on although the study's file was changed."`
+	FailFast      bool    `help:"End a study at its first failed run. Default: after execution.max_consecutive_failures in a row (3)."`
+	Versus        *string `placeholder:"NAME|A" help:"The point of a study that the others are compared with, by its name or letter. Default: the first. Example: A."`
+	Yes           bool    `help:"Begin a study of over 100 runs or 24 hours without asking."`
 	Repeat        *string `short:"r" help:"Run the experiment N times and give means with their intervals: a study of one point, in a folder that --resume takes. Example: 5." placeholder:"N"`
 
-	From          *string    `predictor:"result" help:"Run a result's experiment again: the same image, by digest, and configuration. Flags stand above it." placeholder:"RESULT"`
-	Image         *string    `help:"Container image of the engine." placeholder:"IMAGE"`
-	BaseURL       *string    `name:"base-url" help:"Address of a server that already runs on this host, instead of an image." placeholder:"URL"`
-	Engine        *string    `predictor:"engine" help:"Engine's name, where it cannot be told from the image." placeholder:"NAME"`
+	From          *string    `predictor:"result" help:"Run a result's experiment again, with its configuration and the very same image. Other flags change it." placeholder:"RESULT"`
+	Image         *string    `help:"Container image of the engine, or an engine's name for its own image. Example: vllm, or vllm/vllm-openai:v0.27.1." placeholder:"IMAGE"`
+	BaseURL       *string    `name:"base-url" help:"Address of a server that already runs on this host, instead of an image. Example: http://127.0.0.1:8000." placeholder:"URL"`
+	Engine        *string    `predictor:"engine" help:"Name of the engine, where its image does not show it; llem engines lists them. Example: vllm." placeholder:"NAME"`
 	ServedModel   *string    `help:"What the server calls the model, where that is another name than --model." placeholder:"NAME"`
-	Model         *string    `help:"Model to run." placeholder:"MODEL"`
-	GPUs          *string    `name:"gpus" help:"auto, none, or a list such as 0,1." placeholder:"LIST"`
-	EnergyBackend *string    `predictor:"backend" help:"auto, nvml, zeus, codecarbon or none." placeholder:"NAME"`
-	Output        *string    `short:"o" predictor:"dir" help:"Where results go." placeholder:"DIR"`
-	Pull          *string    `predictor:"pull" help:"missing, always or never." placeholder:"WHEN"`
+	Model         *string    `help:"Model to run: a Hugging Face id, a folder, a .gguf file, or reference/PRESET. Example: Qwen/Qwen3-0.6B." placeholder:"MODEL"`
+	GPUs          *string    `name:"gpus" help:"GPUs to measure: auto (the first free ones), none, or indices and UUIDs. Default: auto. Example: 0,1." placeholder:"LIST"`
+	EnergyBackend *string    `predictor:"backend" help:"Who owns the energy figure: auto, nvml, zeus, codecarbon or none. Default: auto." placeholder:"NAME"`
+	Output        *string    `short:"o" predictor:"dir" help:"Folder where results go; it is made. Default: results." placeholder:"DIR"`
+	Pull          *string    `predictor:"pull" help:"When image and model are fetched: missing, always or never. Default: missing." placeholder:"WHEN"`
 	Timeout       *timeLimit `help:"Give up this long after the server is ready, with its unit: 90s, 10m, 2h. Default: no limit." placeholder:"10m"`
 	WaitGPU       bool       `name:"wait-gpu" help:"Wait until the GPUs are free instead of refusing."`
-	Quick         bool       `help:"For trying things: short baseline, no thermal floor, few prompts. Marks its result for ever."`
+	Quick         bool       `help:"For trying things: a short baseline, no thermal floor, few prompts. The result is flagged quick_mode and is not ranked."`
 	DryRun        bool       `help:"Print the experiment and the container it would start, or a study's plan, and stop."`
-	JSON          bool       `name:"json" help:"Print the record instead of the table."`
+	JSON          bool       `name:"json" help:"Print the record as JSON instead of the table; of a study its summary, with --dry-run its plan."`
 
 	loadFlags
 }
