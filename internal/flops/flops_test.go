@@ -81,3 +81,41 @@ func TestAGuessSaysWhyItIsOne(t *testing.T) {
 		t.Errorf("confidence %q, notes %q", e.Confidence, e.Notes)
 	}
 }
+
+// Attention counts the layers that attend, and the keys that each window holds.
+func TestAttentionWithinWindowsMatchesCountingPairs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in, out, window := rapid.IntRange(1, 40).Draw(t, "in"), rapid.IntRange(1, 40).Draw(t, "out"), rapid.IntRange(1, 50).Draw(t, "window")
+		var all, sliding, chunked int
+		for i := range in + out - 1 {
+			all += i + 1
+			sliding += min(i+1, window)
+			chunked += i%window + 1
+		}
+		p := hub.Parameters{NonEmbedding: 1, Layers: 9, Heads: 1, HeadDim: 1, Attention: []hub.Attention{
+			{Layers: 2, Keys: 24, Values: 16}, {Layers: 3, Keys: 8, Values: 8, Window: int64(window)}, {Layers: 1, Keys: 4, Values: 4, Window: int64(window), Chunked: true},
+		}}
+		e := Of(Input{Parameters: p, Requests: []Lengths{{in, out}}})
+		if want := float64(2*2*40*all + 2*3*16*sliding + 2*8*chunked); *e.Attention != want {
+			t.Fatalf("attention = %g, want %g", *e.Attention, want)
+		}
+	})
+}
+
+func TestUnknownAttentionSaysWhy(t *testing.T) {
+	p := model
+	p.AttentionUnknown = "it chooses among tokens"
+	e := Of(Input{Parameters: p, Requests: []Lengths{{3, 2}}})
+	if e.Value == nil || e.Attention != nil || e.Total != nil || !strings.Contains(strings.Join(e.Notes, "; "), p.AttentionUnknown) {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestTheNThatWasUsedIsSaid(t *testing.T) {
+	m := model
+	m.Total, m.Active, m.Notes = 1200, 500, []string{"a doubt"}
+	e := Of(Input{Parameters: m, Requests: []Lengths{{3, 2}}})
+	if e.N == nil || *e.N != 300 || e.Basis != "active, non-embedding, from safetensors" || e.Notes[1] != "a doubt" {
+		t.Errorf("%v %q %q", e.N, e.Basis, e.Notes)
+	}
+}

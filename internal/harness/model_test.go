@@ -78,3 +78,26 @@ func TestTheEnginesDataTypeIsNamedAsFilesNameIt(t *testing.T) {
 		t.Errorf("%s, want bf16", r.DType)
 	}
 }
+
+// What a server says of its own model is believed only of the engine that draws its
+// weights and counts them; a claim that cannot be is not taken at all.
+func TestAServersOwnCountIsDoubted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		info       engine.Info
+		source     string
+		confidence string
+	}{
+		"plausible":              {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 7e9}, "engine", hub.Low},
+		"a mixture of experts":   {engine.Info{ParametersTotal: 30e9, ParametersNonEmbedding: 29e9, ParametersActive: 3e9}, "engine", hub.Low},
+		"more without than with": {engine.Info{ParametersTotal: 1e9, ParametersNonEmbedding: 7e9}, "unknown", ""},
+		"more active than all":   {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 7e9, ParametersActive: 9e9}, "unknown", ""},
+		"nothing active":         {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 1e9, ParametersActive: 5e9}, "unknown", ""},
+		"less than none":         {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 7e9, ParametersActive: -1}, "unknown", ""},
+	} {
+		x := &run{Runner: &Runner{}, info: c.info, exp: study.Experiment{Model: "owner/name"}}
+		if p, _, _ := x.parameters(); p.Source != c.source || p.Confidence != c.confidence {
+			t.Errorf("%s: %+v; want %s, %s", name, p, c.source, c.confidence)
+		}
+	}
+}
