@@ -129,7 +129,7 @@ func (r *roles) outside(w weight) role {
 		return r.byName(w.name)
 	case len(m) <= 1:
 		return body
-	case len(m) == 2 && r.isPositions(w.name, m):
+	case len(m) == 2 && (r.isPositions(w.name, m) || r.addsRows(w.name, m)):
 		return embedding
 	case !slices.ContainsFunc(m, func(d int64) bool { return d > 8 && !r.known(d) }):
 		return body
@@ -166,6 +166,14 @@ func (r *roles) isVocab(name string, m []int64) bool {
 func (r *roles) isPositions(name string, m []int64) bool {
 	p := r.c.Positions
 	return slices.Contains(m, r.c.Hidden) && (p > 0 && m[0] >= p && m[0] <= p+8 || positionName.MatchString(name))
+}
+
+var rowsName = regexp.MustCompile(`(?:^|[._])(?:embed|embeds|embd|emb|embedding|embeddings|tokens)(?:\.weight)?$`)
+
+// addsRows says whether a matrix is a table of tokens that were added to the
+// vocabulary.
+func (r *roles) addsRows(name string, m []int64) bool {
+	return rowsName.MatchString(name) && m[1] == r.c.Hidden && m[0] <= r.vocab/4 && !r.dims[m[0]]
 }
 
 // known says whether a dimension is one that the configuration gives, or a product
