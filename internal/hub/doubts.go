@@ -41,10 +41,13 @@ var (
 	denoises  = regexp.MustCompile(`(?i)llada|dream|diffu|sdar|mdlm|mercury`)
 )
 
+// ahead are the blocks that predict, by the configuration.
+func (c config) ahead() int64 { return (&reader{object: c.raw}).value(aheadKeys...) }
+
 // predictsAhead says whether blocks beyond the model's own are known to be for
 // tokens further ahead.
 func (c config) predictsAhead(d *stack, beyond int64, list []weight) bool {
-	if n := (&reader{object: c.raw}).value(aheadKeys...); n > 0 {
+	if n := c.ahead(); n > 0 {
 		return beyond <= n
 	}
 	return slices.ContainsFunc(list, func(w weight) bool {

@@ -62,7 +62,7 @@ func (c config) byTypes() ([]kind, string) {
 			break
 		}
 	}
-	ahead := (&reader{object: c.raw}).value(aheadKeys...) // whose kinds some lists give as well
+	ahead := c.ahead() // blocks whose kinds some lists give as well
 	repeats := c.raw.names("block_types") != nil || c.raw.names("_block_types") != nil
 	switch n := int64(len(names)); {
 	case n == 0:

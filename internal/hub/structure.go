@@ -66,16 +66,19 @@ func (s *stack) first(n int64) bool {
 // decoder chooses the stack that is the language model: as many blocks as the
 // configuration has layers, of its width, and no tower or prediction block by name.
 // whole is false where none fits, and the largest is taken.
-func decoder(all map[string]*stack, layers int64) (out *stack, whole bool) {
+func decoder(all map[string]*stack, layers, ahead int64) (out *stack, whole bool) {
 	rank := func(s *stack) (r int) {
+		if !foreignWords(s.name) && !predicts(s.name) {
+			r += 8
+		}
 		if layers > 0 && s.first(layers) {
 			r += 4
 		}
 		if s.hidden {
 			r += 2
 		}
-		if !foreignWords(s.name) && !predicts(s.name) {
-			r += 8
+		if n := int64(len(s.blocks)); n == layers || n == layers+ahead {
+			r++
 		}
 		return r
 	}
@@ -85,7 +88,7 @@ func decoder(all map[string]*stack, layers int64) (out *stack, whole bool) {
 			out = s
 		}
 	}
-	return out, out != nil && rank(out) == 14
+	return out, out != nil && rank(out) >= 14
 }
 
 // Words of names by which towers of other modalities, and what joins them to the

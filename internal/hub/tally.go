@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -31,7 +32,7 @@ func newTally(c config, list []weight) *tally {
 	t := &tally{c: c, list: list, sum: map[role]int64{}, routed: map[int64]int64{}, number: map[int64]int64{}, large: map[string]int64{}, types: map[string]int64{}}
 	all := stacks(list, c.Hidden)
 	var whole bool
-	t.decoder, whole = decoder(all, c.Layers)
+	t.decoder, whole = decoder(all, c.Layers, c.ahead())
 	if c.Hidden == 0 || c.Layers == 0 {
 		t.doubt("the configuration does not give the width and the number of layers")
 	} else if !whole {
@@ -144,8 +145,8 @@ func (t *tally) sharedHead() bool {
 
 // idle are the routed experts' parameters that work for no given token.
 func (t *tally) idle() (idle int64, err error) {
-	for block, n := range t.routed {
-		e := t.number[block]
+	for _, block := range slices.Sorted(maps.Keys(t.routed)) {
+		n, e := t.routed[block], t.number[block]
 		if e == 0 {
 			e = t.expertsOf(block)
 		}
@@ -238,7 +239,8 @@ func (t *tally) judgeExperts() {
 	case e == 0 && len(t.routed) > 0:
 		t.doubt("tensors of experts were found, and the configuration does not give their number")
 	}
-	for block, n := range t.number {
+	for _, block := range slices.Sorted(maps.Keys(t.number)) {
+		n := t.number[block]
 		if want := t.expertsOf(block); n > 0 && e > 0 && n != want {
 			t.doubt("block %d has %d experts, and the configuration gives %d", block, n, want)
 			return
@@ -257,7 +259,8 @@ func (t *tally) judgeWidth(e int64) {
 	if len(t.routed) == 0 || width == 0 || t.c.Hidden == 0 || t.c.raw.has("moe_latent_size") || t.c.ExpertList != nil {
 		return
 	}
-	for block, n := range t.routed {
+	for _, block := range slices.Sorted(maps.Keys(t.routed)) {
+		n := t.routed[block]
 		one := e * width * t.c.Hidden
 		if far(n, 3*one) && far(n, 2*one) {
 			t.doubt("experts of block %d have %d parameters, and the configuration gives %d", block, n, 3*one)
