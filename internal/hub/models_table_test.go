@@ -43,7 +43,9 @@ func (m published) check(t *testing.T, a answer, w truth) {
 	t.Helper()
 	wrong := m.faults(a, w)
 	switch unsure := a.n == 0 || a.e.Confidence == hub.Low; {
+	case m.Unsure == "" && !unsure:
 	case m.Unsure == "":
+		wrong = append(wrong, "the fixture has no reason why it should not be known")
 	case unsure:
 		wrong = nil
 	default:
