@@ -101,6 +101,7 @@ func TestTextsThatAreNotMeantAsWritten(t *testing.T) {
 		"model: a/b\nengine: {args: {api-key: '${KEY}'}}\n":             `LLEM_ENGINE_ARGS="{api-key: '$KEY'}"`,
 		"model: a/b\nengine: {args: {x: [a, '${KEY}']}}\n":              "engine.args.x[1]: ${KEY} would be taken",
 		"model: a/b\nworkload: {extra_body: {user: '${U}'}}\n":          `LLEM_WORKLOAD_EXTRA_BODY`,
+		"model: a/b\nworkload: {extra_body: {a: {b: [{c: '${U}'}]}}}\n": "workload.extra_body.a.b[0].c: ${U} would be taken",
 		"model: a/b\nengine: {container: {mounts: ['$HOME/a:/a']}}\n":   `LLEM_ENGINE_CONTAINER_MOUNTS="[…]"`,
 		"model: a/b\noutput: {dir: '${PWD}/r'}\n":                       `LLEM_OUTPUT_DIR="$PWD"`,
 		"model: '{{ .Values.model }}'\n":                                "is of a template that nothing fills in",

@@ -94,12 +94,15 @@ func (d *decoder) fits(k key, path string, p pair, v any) bool {
 	return false
 }
 
-// literals looks at a value and, where it is a list, at those in it.
+// literals looks at a value and at all that are in it.
 func (d *decoder) literals(k key, path string, v *yaml.Node) bool {
 	good := d.literal(k, path, v)
-	if v.Kind == yaml.SequenceNode {
-		for i, n := range v.Content {
-			good = d.literal(k, fmt.Sprintf("%s[%d]", path, i), target(n)) && good
+	for i, n := range v.Content {
+		switch {
+		case v.Kind == yaml.SequenceNode:
+			good = d.literals(k, fmt.Sprintf("%s[%d]", path, i), target(n)) && good
+		case i%2 == 1:
+			good = d.literals(k, path+"."+v.Content[i-1].Value, target(n)) && good
 		}
 	}
 	return good
