@@ -48,6 +48,10 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	said("engine", s.Engine)
 	if p.Endpoint != "" {
 		said("endpoint", p.Endpoint+" (already runs: nothing is started or stopped)")
+		said("model", "served as "+p.Served)
+		if p.Key != "" {
+			said("key", "from "+p.Key)
+		}
 		said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -171,10 +172,14 @@ func (f foreigner) serve(t *testing.T, dir string) (url string) {
 		c.Env = os.Environ()
 	}
 	c.Env, c.Dir, c.Stdout, c.Stderr = append(c.Env, f.env...), work, &log, &log
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // some have workers
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Process.Kill(); c.Wait() }) //nolint:errcheck // it is killed
+	t.Cleanup(func() {
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // it may have ended
+		_ = c.Wait()                                      // killed
+	})
 	url = fmt.Sprintf("http://127.0.0.1:%d", port)
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		if resp, err := http.Get(url + "/health"); err == nil {

@@ -154,6 +154,20 @@ func TestSyntheticPromptsWithoutATokenizerAreRefused(t *testing.T) {
 	}
 }
 
+// What a server serves may change between the runs of a study.
+func TestAStudysPointsNameTheirModel(t *testing.T) {
+	t.Parallel()
+	p := &plain{models: `{"data":[{"id":"acme-7b"}]}`}
+	url := p.start(t)
+	for more, code := range map[string]int{"": exitUsage, "model: acme-7b\n": exitDone, "engine: {served_model: acme-7b}\n": exitDone} {
+		h, file := textHost(t, more+"sweep: {workload.max_output_tokens: [2, 3]}\n")
+		o := h.llem("run", "--quick", "--base-url", url, "-o", h.path("out"), file)
+		if o.code != code || code == exitUsage && !strings.Contains(o.stderr, "names no model") {
+			t.Errorf("%q: exit %d, %s", more, o.code, o.stderr)
+		}
+	}
+}
+
 // A key is in no file, no output and no error of llem, though the server repeats it
 // wherever it can.
 func TestAKeyIsFoundNowhere(t *testing.T) {
@@ -186,6 +200,9 @@ func TestAKeyIsFoundNowhere(t *testing.T) {
 		o := h.llem("run", "--quick", "--base-url", url, "-o", h.path("out"), file)
 		if o.code != exitDone || dry.code != exitDone {
 			t.Fatalf("%s: exit %d, %d: %s%s", name, o.code, dry.code, o.stderr, dry.stderr)
+		}
+		if !strings.Contains(dry.stdout, "served as acme-7b") || !strings.Contains(dry.stdout, "key:") {
+			t.Errorf("%s: the plan says %s", name, dry.stdout)
 		}
 		shown := o.stdout + o.stderr + dry.stdout + dry.stderr
 		err := filepath.WalkDir(h.path("out"), func(path string, d fs.DirEntry, err error) error {

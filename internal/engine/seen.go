@@ -98,6 +98,9 @@ func unlisted(err error) bool {
 
 var errNoList = errors.New("the answer is no list of models")
 
+// longestID bounds the name of a model; paths have a few hundred bytes.
+const longestID = 1024
+
 // list reads /v1/models: OpenAI's form, or the bare list of some gateways.
 func list(ctx context.Context, at Address) ([]Served, error) {
 	body, err := fetch(ctx, http.MethodGet, at, "/v1/models")
@@ -120,7 +123,8 @@ func list(ctx context.Context, at Address) ([]Served, error) {
 	}
 	var out []Served
 	for _, m := range whole.Data {
-		if m.ID != "" && !slices.ContainsFunc(out, func(s Served) bool { return s.ID == m.ID }) {
+		if m.ID != "" && len(m.ID) <= longestID && !slices.ContainsFunc(out, func(s Served) bool { return s.ID == m.ID }) {
+			m.Root, m.OwnedBy = m.Root[:min(len(m.Root), longestID)], m.OwnedBy[:min(len(m.OwnedBy), longestID)]
 			out = append(out, Served(m))
 		}
 	}

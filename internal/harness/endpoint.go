@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -45,6 +46,9 @@ func (x *run) findEndpoint(ctx context.Context) error {
 		if err := onThisHost(ctx, at); err != nil {
 			return err
 		}
+	}
+	if x.sent.key != "" && strings.HasPrefix(at, "http://") && onThisHost(ctx, at) != nil {
+		x.Observer.Say("the key goes to " + at + " unencrypted, and whoever can read the network can read it: give an address with https://")
 	}
 	seen, err := engine.Look(ctx, x.address(at), x.exp.Engine.Name == engine.OpenAI || x.exp.Model != "")
 	switch {

@@ -19,6 +19,8 @@ type Plan struct {
 	Fetch    bool          // the model would be downloaded, and its path is not known
 	Prompts  bool          // the dataset of the prompts would be
 	Endpoint string        // of a server that already runs, in place of a container
+	Served   string        // what it calls the model
+	Key      string        // where the key comes from that is sent; empty: none is
 	Sends    int           // requests of an open loop; 0: a closed one
 	Schedule time.Duration // when the last of them is due, since the first
 	TimeUnit string        // of a trace's times, as they were read; empty: there is none
@@ -83,6 +85,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 		err := x.findServer(ctx)
 		if err == nil {
 			p.Spec = engine.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}
+			p.Served, p.Key = x.served.ID, x.sent.from
 		}
 		return err
 	}
