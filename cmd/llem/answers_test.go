@@ -132,6 +132,13 @@ func TestWhatAForeignServerDoesNotSayIsNull(t *testing.T) {
 			streamed(w, 0, usageOf(5, tokens))
 		}, true, 8,
 			[]string{"latency.ttft_ms", "latency.e2e_ms", "latency.tpot_ms"}, []string{"tokens.output", "energy_per_output_token"}, []string{"no chunk carried text"}},
+		"one that breaks after some tokens": {func(w http.ResponseWriter, n int64, tokens int) {
+			if n == 4 {
+				streamed(w, tokens/2, "error: out of blocks\n\n")
+				return
+			}
+			streamed(w, tokens, usageOf(5, tokens))
+		}, true, 7, nil, []string{"tokens.output", "energy_per_output_token"}, []string{"7 completed, 1 failed", "2100 out", "out of blocks"}},
 		"every other one an end and nothing else": {func(w http.ResponseWriter, n int64, tokens int) {
 			if n > 2 && n%2 == 0 {
 				fmt.Fprint(w, "data: [DONE]\n\n")

@@ -222,6 +222,7 @@ func TestTheSteadySlice(t *testing.T) {
 		tr := Trace{Sent: time.Duration(sent) * second, FirstToken: time.Duration(first) * second, End: time.Duration(end) * second}
 		for _, s := range tokens {
 			tr.Chunks = append(tr.Chunks, NewChunk(time.Duration(s)*second, 2))
+			tr.OutputTokens += 2
 		}
 		return tr
 	}
@@ -238,6 +239,11 @@ func TestTheSteadySlice(t *testing.T) {
 	}
 	if _, _, tokens, _ := Steady(append(traces, Trace{Sent: -1, FirstToken: -1}), 2); tokens != 6*5 {
 		t.Errorf("%d tokens, want the server's 30", tokens)
+	}
+	// A chunk is no token, of an answer that failed before the server counted it.
+	traces[0].Status, traces[0].OutputTokens, traces[0].UsageSource = StatusFailed, 0, "chunks"
+	if _, _, tokens, _ := Steady(traces, 2); tokens != 6*3 {
+		t.Errorf("%d tokens, want 18 without those of the failed one", tokens)
 	}
 	if _, _, _, ok := Steady(traces, 3); ok {
 		t.Error("three were never in flight at once")

@@ -167,8 +167,12 @@ func Steady(traces []Trace, full int) (start, end time.Duration, tokens int, ok 
 	return start, end, int(math.Round(arrived)), end > start
 }
 
-// arrived is how many of the trace's tokens came after start and by end.
+// arrived is how many of the trace's tokens came after start and by end: none of an
+// answer whose tokens are unknown.
 func (t *Trace) arrived(start, end time.Duration) float64 {
+	if t.OutputTokens == 0 {
+		return 0
+	}
 	inside, all := 0, 0
 	for _, c := range t.Chunks {
 		all += c.Tokens()
