@@ -42,7 +42,9 @@ func (t *table) add(c test, r *result) {
 	if r.phase == "" && len(r.faults) == 0 {
 		return
 	}
-	t.kills++
+	if t.kills++; t.kills%100 == 0 {
+		fmt.Printf("%d kills, %d cases failed\n", t.kills, t.failed)
+	}
 	t.kinds[c.kind]++
 	at := row{r.phase, c.signals()}
 	if t.cells[at] == nil {

@@ -22,7 +22,9 @@ type cleanCmd struct {
 func (c *cleanCmd) Run(a *app) error {
 	outlivePipes()
 	// GPUs first: they need no daemon, which may hang.
-	failed := errors.Join(c.settings(a), c.containers(a), c.runs(a))
+	failed := c.settings(a)
+	left := c.containers(a)
+	failed = errors.Join(failed, left, c.runs(a, left != nil))
 	if !c.DryRun {
 		failed = errors.Join(failed, measure.BaselineCache{Dir: cacheDir()}.Sweep())
 	}
@@ -177,9 +179,9 @@ func (c *cleanCmd) caches(a *app) error {
 }
 
 // runs forgets those that were killed, and does what is to be done about their
-// results.
-func (c *cleanCmd) runs(a *app) error {
-	dead, err := harness.CleanRuns(c.DryRun)
+// results. Where containers may be left, those that had one are not forgotten.
+func (c *cleanCmd) runs(a *app, containersLeft bool) error {
+	dead, err := harness.CleanRuns(c.DryRun, containersLeft)
 	for _, d := range dead {
 		said := "forgot run " + d.Name
 		if c.DryRun {

@@ -69,7 +69,14 @@ func TestAStudyFromAnotherHostGoesOn(t *testing.T) {
 	}
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "keeps no secret", "API_KEY")
 	h.set("API_KEY", "planted-planted")
+	torn := filepath.Join(dir, ".summary.parquet5878555442142578599") // of a llem that was killed as it wrote
+	if err := os.WriteFile(torn, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	o := h.llem("run", "--resume", dir)
+	if _, err := os.Stat(torn); err == nil {
+		t.Error("a file that was being written is left")
+	}
 	if o.code != exitDone || !strings.Contains(o.stderr, "is gone: the study is taken from its own folder") {
 		t.Errorf("exit %d\n%s", o.code, o.stderr)
 	}

@@ -81,6 +81,7 @@ func (c *runCmd) carryOut(a *app, s *sitting) (err error) {
 	if err != nil {
 		return err
 	}
+	defer open.End()
 	if err := s.settle(open, r); err != nil {
 		return errors.Join(err, open.Close(a.ctx))
 	}
@@ -102,6 +103,11 @@ func unfinished(j *result.Journal) bool {
 func (s *sitting) settle(open *harness.Study, r *harness.Runner) (err error) {
 	line := result.JournalEntry{Event: result.StudyResumed, PID: os.Getpid(), LlemVersion: r.Version}
 	line.Host, _ = os.Hostname() // it is for people
+	if s.record != nil {
+		if err := errors.Join(open.Hold(s.record.ID, s.dir), result.Sweep(s.dir)); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.record == nil:
 		line.Event = result.StudyBegun

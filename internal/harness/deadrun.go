@@ -30,9 +30,10 @@ const (
 )
 
 // CleanRuns removes the locks of killed runs, and their results' folders where they
-// hold no record. A record that was cut off after the window is finished. With dry
-// it only says which. Another user's are left to him.
-func CleanRuns(dry bool) ([]DeadRun, error) {
+// hold no record. A record that was cut off after the window is finished. Where
+// containers may be left, the locks of runs that had one stay: without its lock a
+// container is nobody's. With dry it only says which. Another user's are left to him.
+func CleanRuns(dry, containersLeft bool) ([]DeadRun, error) {
 	files, err := runLocks()
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func CleanRuns(dry bool) ([]DeadRun, error) {
 	var dead []DeadRun
 	var failed error
 	for _, path := range files {
-		d, err := cleanRun(path, dry)
+		d, err := cleanRun(path, dry, containersLeft)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 		case err != nil:
@@ -60,14 +61,18 @@ func runLocks() ([]string, error) {
 // makes sure that path still names it, so that it never removes the file of a
 // run that has just begun. The lock goes last: a clean that is killed can be
 // done again.
-func cleanRun(path string, dry bool) (*DeadRun, error) {
+func cleanRun(path string, dry, containersLeft bool) (*DeadRun, error) {
 	f := lockDead(path)
 	if f == nil {
 		return nil, nil
 	}
 	defer func() { _ = f.Close() }()
+	n := readLock(f)
+	if containersLeft && n.asked {
+		return nil, nil
+	}
 	d := &DeadRun{Name: RunOf(path)}
-	if dir, _ := readLock(f); dir != "" && !noted(dir, path) {
+	if dir := n.dir; dir != "" && !noted(dir, path) {
 		var err error
 		if d.Did, err = leftover(dir, dry); err != nil {
 			return nil, err
@@ -96,29 +101,36 @@ func lockDead(path string) *os.File {
 	return f
 }
 
-// readLock is the folder that a lock names, and the container that its run was
-// about to have. The lock's folder is everybody's: a file counts only if it is
-// root's or this user's own.
-func readLock(f *os.File) (dir string, c Creation) {
+// note is what a lock tells of its run.
+type note struct {
+	dir      string   // of its result; empty: unknown
+	asked    bool     // it had the daemon make a container
+	creating Creation // that was being made; no name: none
+}
+
+// readLock reads what a lock tells. The lock's folder is everybody's: a file counts
+// only if it is root's or this user's own.
+func readLock(f *os.File) (n note) {
 	info, err := f.Stat()
 	if err != nil {
-		return "", c
+		return n
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return "", c
+		return n
 	}
 	text, _ := io.ReadAll(io.NewSectionReader(f, 0, maxLock)) // what is not there names nothing
 	lines := append(strings.Split(string(text), "\n"), "", "", "")
 	if filepath.IsAbs(lines[1]) {
-		dir = lines[1]
+		n.dir = lines[1]
 	}
+	n.asked = lines[2] != ""
 	if rest, ok := strings.CutPrefix(lines[2], creatingWord); ok {
 		name, at, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		if c.At, err = time.Parse(time.RFC3339, at); err == nil {
-			c.Name = name
+		if n.creating.At, err = time.Parse(time.RFC3339, at); err == nil {
+			n.creating.Name = name
 		}
 	}
-	return dir, c
+	return n
 }
 
 // noted says whether a living run's lock, other than the one at path, names dir: a
@@ -130,9 +142,9 @@ func noted(dir, path string) bool {
 			continue
 		}
 		if f, err := openLock(other); err == nil {
-			theirs, _ := readLock(f)
+			theirs := readLock(f)
 			_ = f.Close()
-			if theirs == dir {
+			if theirs.dir == dir {
 				return true
 			}
 		}
@@ -219,7 +231,7 @@ func CutOff() (out []Creation) {
 		if f == nil {
 			continue
 		}
-		if _, c := readLock(f); c.Name != "" {
+		if c := readLock(f).creating; c.Name != "" {
 			out = append(out, c)
 		}
 		_ = f.Close()

@@ -68,7 +68,7 @@ func TestCleanRunsRemovesTheDeadAndSparesTheLiving(t *testing.T) {
 	}
 	want := []DeadRun{{"a", empty, RemovedEmpty}, {"b", partial, RemovedPartial}, {"c", "", ""}, {"d", "", ""}, {"e", begun, RemovedPartial}, {"f", plan, Resumable}, {"g", "", ""}, {"h", "", ""}}
 	for _, dry := range []bool{true, false} {
-		got, err := CleanRuns(dry)
+		got, err := CleanRuns(dry, false)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("dry %v: -want +got:\n%s%v", dry, diff, err)
 		}
@@ -133,6 +133,31 @@ func TestALockTellsOfAContainerThatMayComeYet(t *testing.T) {
 	}
 }
 
+// Where the daemon cannot be asked, what tells of a container stays.
+func TestCleanRunsKeepsTheLocksOfContainersThatMayBeLeft(t *testing.T) {
+	useLockDir(t)
+	dir := t.TempDir()
+	for _, name := range []string{"without", "made", "creating"} {
+		l, err := LockRun(name, filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "without" {
+			l.Creating("llem-" + name)
+		}
+		if name == "made" {
+			l.Creating("")
+		}
+		l.Leave()
+	}
+	for i, want := range [][]DeadRun{{{Name: "without"}}, {{Name: "creating"}, {Name: "made"}}} {
+		got, err := CleanRuns(false, i == 0)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("containers left: %v: -want +got:\n%s%v", i == 0, diff, err)
+		}
+	}
+}
+
 // Only a note of root's or of one's own names a folder.
 func TestCleanRunsTrustsNoStranger(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -147,7 +172,7 @@ func TestCleanRunsTrustsNoStranger(t *testing.T) {
 	if err := os.Chown(path, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := CleanRuns(false); err != nil {
+	if _, err := CleanRuns(false, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dir); err != nil {
@@ -168,7 +193,7 @@ func TestARunBeginsWhileOthersClean(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := CleanRuns(false); err != nil && !strings.Contains(err.Error(), "no such file") {
+				if _, err := CleanRuns(false, false); err != nil && !strings.Contains(err.Error(), "no such file") {
 					t.Error(err)
 					return
 				}

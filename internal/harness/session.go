@@ -70,15 +70,19 @@ func (s *session) hold(devices []measure.Device) {
 	}
 }
 
-// close ends what the study holds on the host.
+// close ends what the study holds on the host, but for its mark.
 func (s *session) close(ctx context.Context) error {
 	err := errors.Join(s.drop(ctx), s.sweep(ctx))
 	s.locks.Release()
+	return err
+}
+
+// end shows others that the study is not alive any more.
+func (s *session) end() {
 	if s.cutOff || len(s.left) > 0 {
 		s.mark.Leave()
 	}
 	s.mark.Release()
-	return err
 }
 
 // leave remembers a container that could not be removed.

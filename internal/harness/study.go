@@ -58,10 +58,8 @@ var errStudyTime = errors.New("execution.timeout_hours is up")
 func (s *Study) Run(ctx context.Context, opt StudyOptions) error {
 	s.dir, s.record, s.journal, s.failFast = opt.Dir, opt.Record, opt.Journal, opt.FailFast
 	var err error
-	if s.session.mark == nil {
-		if s.session.mark, err = LockRun(s.record.ID, s.dir); err != nil {
-			return fault(HostFault, "%w", err)
-		}
+	if err := s.Hold(s.record.ID, s.dir); err != nil {
+		return err
 	}
 	s.points, s.other = map[string]int{}, map[string]measure.Warning{}
 	for _, i := range s.Plan.Runnable() {
@@ -262,6 +260,22 @@ func (s *Study) Create(dir, name string) (*result.Store, error) {
 	}
 	return result.CreateNoted(dir, name, time.Now(), s.session.mark.Note)
 }
+
+// Hold shows others that the study id, whose folder is there, is alive, before
+// anything is written into it. It may be called again.
+func (s *Study) Hold(id, dir string) (err error) {
+	if s.session.mark != nil {
+		return nil
+	}
+	if s.session.mark, err = LockRun(id, dir); err != nil {
+		return fault(HostFault, "%w", err)
+	}
+	return nil
+}
+
+// End shows others that nothing is written into the study's folder any more. It
+// comes after Close.
+func (s *Study) End() { s.session.end() }
 
 // Close stops the container that is kept, and gives the GPUs back.
 func (s *Study) Close(ctx context.Context) error {

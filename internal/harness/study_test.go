@@ -86,6 +86,7 @@ func (b *bench) run(t *testing.T, ctx context.Context, plan *result.StudyPlan) e
 		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
+		s.End()
 	}()
 	s.backoff = []time.Duration{time.Millisecond, time.Millisecond}
 	if plan.ID == "" {
