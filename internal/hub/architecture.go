@@ -192,12 +192,22 @@ func (c config) count() (Parameters, error) {
 	if p.Total > maxElements || p.NonEmbedding-idle <= 0 {
 		return Parameters{}, fmt.Errorf("%w: config.json gives an impossible number of parameters", ErrUnsupported)
 	}
-	if doubts := append(c.doubts(), c.mixture.doubts...); len(doubts) > 0 {
+	doubts := append(c.doubts(), c.mixture.doubts...)
+	if len(c.unread) > 0 { // and a default was taken for it
+		doubts = append(doubts, "keys of the configuration could not be read: "+strings.Join(c.unread, ", "))
+	}
+	if len(doubts) > 0 {
 		p.Confidence, p.Notes = Low, doubts
 	}
 	p.Attention, p.AttentionUnknown = c.layout(nil, nil)
 	p.Notes = append(p.Notes, c.remarks(p.Attention)...)
 	return p, nil
+}
+
+// uneven says whether layers differ in their heads.
+func (c config) uneven() bool {
+	r := &reader{object: c.raw}
+	return uneven(c.HeadList) != nil || uneven(r.list(kvKeys...)) != nil || uneven(r.list(headDimKeys...)) != nil
 }
 
 // complete refuses a configuration that does not tell the whole shape.
@@ -220,7 +230,7 @@ func (c config) complete() error {
 	switch {
 	case len(lacks) > 0:
 		return fmt.Errorf("%w: config.json lacks %s", ErrUnsupported, strings.Join(lacks, ", "))
-	case len(c.HeadList) > 0 && uneven(c.HeadList) != nil, c.ExpertList != nil, c.PerTokenList != nil, c.raw.has("block_configs"):
+	case c.uneven(), c.ExpertList != nil, c.PerTokenList != nil, c.raw.has("block_configs"):
 		return fmt.Errorf("%w: config.json gives layers that differ, so only their tensors can be counted", ErrUnsupported)
 	case c.experts() > 0 && (c.PerToken <= 0 || c.PerToken > c.experts()):
 		return fmt.Errorf("%w: config.json has %d experts and does not say how many work for a token (num_experts_per_tok)", ErrUnsupported, c.experts())

@@ -220,12 +220,15 @@ func (c *config) readFalcon(r *reader) {
 	}
 }
 
+// headDims are those that transformers assumes where a configuration is silent.
+var headDims = map[string]int64{"gemma": 256, "gemma2": 256, "gemma3_text": 256, "qwen3": 128, "qwen3_moe": 128, "gpt_oss": 64, "glm4_moe": 128}
+
 func (c config) headDim() int64 {
 	if c.HeadDimField != nil && *c.HeadDimField > 0 {
 		return *c.HeadDimField
 	}
-	if slices.Contains([]string{"gemma", "gemma2", "gemma3_text"}, c.ModelType) { // as transformers assumes
-		return 256
+	if d := headDims[c.ModelType]; d > 0 {
+		return d
 	}
 	if c.Heads == 0 {
 		return 0

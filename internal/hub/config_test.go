@@ -56,6 +56,28 @@ func TestAKeyThatCannotBeReadIsNamed(t *testing.T) {
 	}
 }
 
+// The closed form has no tensors to be held to: a key that cannot be read, or layers
+// that differ, make it doubtful or null.
+func TestTheClosedFormOfAKeyThatCannotBeReadIsDoubtful(t *testing.T) {
+	for key, bad := range map[string]string{
+		"num_key_value_heads": `"two"`, "head_dim": `1.5`, "num_experts": `"many"`, "moe_intermediate_size": `-1`,
+		"num_attention_heads": `[8,8,4,8]`, "intermediate_size": `[768,768,700,768]`, "num_local_experts": `[1,1,8,8]`,
+	} {
+		config := strings.Replace("{"+smallShape+"}", fmt.Sprintf("%q:", key), `"old":`, 1)
+		config = strings.Replace(config, "{", fmt.Sprintf(`{"model_type":"qwen3",%q:%s,`, key, bad), 1)
+		if p, err := (headers{}).counted(t, config); err == nil && p.Confidence != Low {
+			t.Errorf("%s: %+v", key, p)
+		}
+	}
+	list := strings.Replace("{"+smallShape+"}", `"num_key_value_heads":2`, `"model_type":"qwen3","num_key_value_heads":[2,2,4,2]`, 1)
+	if p, err := (headers{}).counted(t, list); err == nil {
+		t.Errorf("heads that differ: %+v", p)
+	}
+	if p, err := (headers{}).counted(t, `{"model_type":"qwen3",`+smallShape+`}`); err != nil || p.Confidence != Medium || p.Total != smallTotal {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // A list of heads has one value a layer: each layer has its own width.
 func TestHeadsOfEachLayer(t *testing.T) {
 	c, err := parseConfig([]byte(`{"model_dim":64,"num_transformer_layers":3,"num_query_heads":[4,8,12],"num_kv_heads":[1,2,3],"head_dim":8,"vocab_size":100}`))

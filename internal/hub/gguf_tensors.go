@@ -33,14 +33,14 @@ func (r *ggufReader) tensors(n uint64) map[string]tensor {
 	for ; n > 0 && r.err == nil; n-- {
 		name, rank := r.name(), r.uint(4)
 		if rank > maxRank {
-			r.fail("tensor %.200s has %d dimensions", name, rank)
+			r.fail("tensor %.120q has %d dimensions", name, rank)
 		}
 		t := tensor{Shape: make([]int64, min(rank, maxRank))}
 		for i := range t.Shape {
 			if d := r.uint(8); d <= maxElements {
 				t.Shape[len(t.Shape)-1-i] = int64(d) // ggml has first what lies side by side
 			} else {
-				r.fail("tensor %.200s has a dimension of %d", name, d)
+				r.fail("tensor %.120q has a dimension of %d", name, d)
 			}
 		}
 		kind := r.uint(4)
@@ -49,7 +49,7 @@ func (r *ggufReader) tensors(n uint64) map[string]tensor {
 		}
 		r.uint(8) // offset
 		if _, twice := out[name]; twice {
-			r.fail("there are two tensors %.200s", name)
+			r.fail("there are two tensors %.120q", name)
 		}
 		out[name] = t
 	}
@@ -75,7 +75,7 @@ func fromGGUF(path string) (Parameters, error) {
 		}
 		for name, t := range tensors {
 			if _, twice := all[name]; twice {
-				return Parameters{}, fmt.Errorf("GGUF header of %s: %s is in another file as well", file, name)
+				return Parameters{}, fmt.Errorf("GGUF header of %s: %.120q is in another file as well", file, name)
 			}
 			all[name] = t
 		}

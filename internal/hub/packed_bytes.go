@@ -15,7 +15,7 @@ type nameError struct {
 	err  error
 }
 
-func (e *nameError) Error() string { return fmt.Sprintf("tensor %s: %v", e.name, e.err) }
+func (e *nameError) Error() string { return fmt.Sprintf("tensor %.120q: %v", e.name, e.err) }
 func (e *nameError) Unwrap() error { return e.err }
 
 // bytes makes a weight of a tensor of bytes: one parameter each, or two or four.

@@ -40,7 +40,7 @@ func readHeader(r io.Reader, size int64, add func(name string, t tensor) error) 
 		}
 		t, err := parseTensor(raw)
 		if err != nil {
-			return fmt.Errorf("tensor %.200s: %w", name, err)
+			return fmt.Errorf("tensor %.120q: %w", name, err)
 		}
 		return add(name, t)
 	})
@@ -191,7 +191,7 @@ func packed(list []weight, unclear map[string]int64) error {
 		}
 	}
 	if float64(n) > negligible*float64(all) {
-		return fmt.Errorf("%w, and how many parameters %s holds is not known", errPacked, starred(example))
+		return fmt.Errorf("%w, and how many parameters %.120q holds is not known", errPacked, starred(example))
 	}
 	return nil
 }

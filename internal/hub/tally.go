@@ -19,6 +19,7 @@ type tally struct {
 	number map[int64]int64 // experts that a block shows; 0: stacked
 	large  map[string]int64
 	types  map[string]int64
+	mixed  bool     // attention has experts as well
 	doubts []string // the sum may be wrong: confidence low
 	hints  []string // a small thing is not as expected: confidence medium
 	notes  []string
@@ -64,6 +65,7 @@ func (t *tally) add() error {
 			t.large[starred(w.name)] += w.n
 		case routed:
 			t.routed[at.block] += w.n
+			t.mixed = t.mixed || attentionPart.MatchString(strings.Join(at.path, "."))
 			if key, number := t.roles.numbered(at); number != "" {
 				t.number[at.block] = max(t.number[at.block], int64(len(t.roles.inside[key])))
 			} else if _, ok := t.number[at.block]; !ok {
@@ -174,7 +176,7 @@ func (t *tally) judge(p *Parameters) {
 	t.judgeRoles(p)
 	t.judgeExperts()
 	t.doubts = append(t.doubts, t.c.doubts()...)
-	if want, err := t.c.count(); err == nil && far(want.NonEmbedding, p.NonEmbedding) {
+	if want, err := t.c.count(); err == nil && len(t.c.unread) == 0 && far(want.NonEmbedding, p.NonEmbedding) {
 		t.doubt("tensors hold %d parameters without embeddings and output layer, and the configuration gives %d", p.NonEmbedding, want.NonEmbedding)
 	}
 	switch {
@@ -256,7 +258,7 @@ func (t *tally) judgeWidth(e int64) {
 	if width == 0 {
 		width = t.c.FFN
 	}
-	if len(t.routed) == 0 || width == 0 || t.c.Hidden == 0 || t.c.raw.has("moe_latent_size") || t.c.ExpertList != nil {
+	if len(t.routed) == 0 || width == 0 || t.c.Hidden == 0 || t.c.raw.has("moe_latent_size") || t.mixed || t.c.ExpertList != nil {
 		return
 	}
 	for _, block := range slices.Sorted(maps.Keys(t.routed)) {
