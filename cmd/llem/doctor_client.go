@@ -104,14 +104,14 @@ func (c *calibrated) findings() []finding {
 		where = fmt.Sprintf("on %d of this host's cores, the server on another", c.cores)
 	}
 	streams := finding{What: "client streams", State: "ok"}
-	if n := len(c.ok.Run.Traces); n > 0 {
+	if n := c.ok.Run.Traces.Len(); n > 0 {
 		streams.Seen = fmt.Sprintf("%d at 20 tokens a second: %.0f %% of a core%s", n, 100*c.ok.Audit.CPUShare(), readLag(c.ok))
 	} else {
 		streams.State, streams.Seen = "lacking", fmt.Sprintf("not %d at 20 tokens a second", clientStreams[0])
 		streams.Remedy = "stop what else runs here; on a host as busy as this the client reads too late to tell tokens apart"
 	}
 	if c.why != "" {
-		streams.Seen += fmt.Sprintf("; with %d %s", len(c.failed.Run.Traces), c.why)
+		streams.Seen += fmt.Sprintf("; with %d %s", c.failed.Run.Traces.Len(), c.why)
 	}
 	dear := c.ok
 	if c.ok.Received == 0 {
@@ -120,7 +120,7 @@ func (c *calibrated) findings() []finding {
 	return []finding{
 		streams,
 		{What: "client tokens", State: "ok", Seen: fmt.Sprintf("%.0f a second, 16 at once, %s", c.bulk.PerSecond(), where)},
-		{What: "client cost", State: "ok", Seen: fmt.Sprintf("%.2f µs of CPU for a token that comes by itself, of %d streams; %.2f µs where 16 come at once", microseconds(dear.Cost()), len(dear.Run.Traces), microseconds(c.bulk.Cost()))},
+		{What: "client cost", State: "ok", Seen: fmt.Sprintf("%.2f µs of CPU for a token that comes by itself, of %d streams; %.2f µs where 16 come at once", microseconds(dear.Cost()), dear.Run.Traces.Len(), microseconds(c.bulk.Cost()))},
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func oneRequest(t *testing.T, h *host) string {
 		SentNS: ns(0), FirstByteNS: ns(10), FirstTokenNS: ns(10), LastTokenNS: ns(20), EndNS: ns(25), InputTokens: new(int32(3)), OutputTokens: new(int32(2)),
 		Status: "ok", FinishReason: "length", ChunkDeltaNS: []int64{*ns(10), *ns(10)}, ChunkTokens: []int32{1, 1},
 	}}
-	if err := s.PutRequests(rows); err != nil {
+	if err := s.PutRequests(slices.Values(rows)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.PutRecord(&result.Record{SchemaVersion: result.SchemaVersion, ExperimentID: "a", Status: result.Completed, RequestsFile: result.RequestsFile}); err != nil {
@@ -60,7 +61,7 @@ func TestShowAsRefusesWhatHasNoRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := empty.PutRequests(nil); err != nil {
+	if err := empty.PutRequests(slices.Values([]result.RequestRow(nil))); err != nil {
 		t.Fatal(err)
 	}
 	if err := empty.PutRecord(&result.Record{SchemaVersion: result.SchemaVersion, ExperimentID: "b", Status: result.Failed, RequestsFile: result.RequestsFile}); err != nil {

@@ -124,7 +124,7 @@ func (s *standin) drive(t *testing.T, name, api string) load.Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return run.Traces[0]
+	return *run.Traces.At(0)
 }
 
 // events are the pieces of a stream of server-sent events.

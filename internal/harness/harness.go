@@ -124,7 +124,7 @@ type startup struct {
 
 // work is the window in figures, all times since the recorder's epoch or t0.
 type work struct {
-	traces    []load.Trace
+	traces    load.Traces
 	t0        time.Time
 	window    time.Duration
 	closedBy  string

@@ -172,7 +172,7 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		{"a kernel that tells nothing", second, "closed", 0, -1, 20, "receipts_unknown: the kernel did not say"},
 		{"late reads of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
 	} {
-		x := &run{exp: study.Experiment{}, work: &work{audit: load.Audit{CPU: c.cpu, Took: 10 * second}, readLag: &stats.Summary{P99: c.readMS}}}
+		x := &run{exp: study.Experiment{}, work: &work{traces: load.List{}, audit: load.Audit{CPU: c.cpu, Took: 10 * second}, readLag: &stats.Summary{P99: c.readMS}}}
 		if c.readMS < 0 {
 			x.work.readLag = nil
 		}
@@ -197,7 +197,7 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 func TestAWaitForAPlaceIsNotTheClients(t *testing.T) {
 	t.Parallel()
 	for most, want := range map[int]int{0: 1, 8: 0} {
-		x := &run{work: &work{audit: load.Audit{Took: time.Second}}}
+		x := &run{work: &work{traces: load.List{}, audit: load.Audit{Took: time.Second}}}
 		x.exp.Workload.Load = study.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}
 		if x.clientWarnings(load.Figures{Lag: &stats.Summary{P99: 5000}}); len(x.warnings) != want {
 			t.Errorf("at most %d in flight: %v", most, x.warnings)

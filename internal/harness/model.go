@@ -115,8 +115,8 @@ func (x *run) flops(r *result.Record, fig load.Figures) *result.FLOPs {
 	}
 	p, _, why := x.parameters()
 	in := flops.Input{Parameters: p, Precision: p.DType, Why: why}
-	for i := range x.work.traces {
-		t := &x.work.traces[i]
+	in.Requests = make([]flops.Lengths, 0, x.work.traces.Len())
+	for _, t := range x.work.traces.All() {
 		in.Requests = append(in.Requests, flops.Lengths{Input: t.InputTokens, Output: t.OutputTokens})
 	}
 	e := flops.Of(in).Without(whyNull(fig.InputTokens, fig.Lacking.InputWhy(fig.Completed)), whyNull(fig.OutputTokens, fig.Lacking.OutputWhy(fig.Completed)))

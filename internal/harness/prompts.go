@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
@@ -141,26 +142,72 @@ func (p *prompts) longest() int {
 	return (n + bytesPerToken - 1) / bytesPerToken
 }
 
-// make draws the window's synthetic prompts.
+// make draws the window's first synthetic prompts, and sees that all can be. The others
+// are made as they are needed, a few ahead.
 func (p *prompts) make(e study.Experiment, v load.Vocabulary) error {
-	var err error
 	p.vocabulary = v
-	p.measured, err = load.Synthetic(p.synthetic(e, p.plan.N))
+	o := p.synthetic(e, p.plan.N)
+	if err := o.Fit(); err != nil {
+		return err
+	}
+	o.N = min(o.N, held(e))
+	var err error
+	p.measured, err = load.Synthetic(o)
 	return err
 }
 
-// maxSpare bounds the prompts that are drawn ahead for a window of seconds.
-const maxSpare = 100_000
+// What prompts that are ready to be sent take in memory, about: their texts, ids and bodies.
+const (
+	heldBytes       = 16 << 20
+	bytesPerPrompt  = 700
+	bytesPerIDs     = 24 // of one token
+	mostInFlightFor = 2  // places in flight that have a prompt ready
+)
+
+// held is how many prompts are made before the window: all of most loads.
+func held(e study.Experiment) int {
+	w := e.Workload
+	return max(heldBytes/(bytesPerPrompt+bytesPerIDs*w.MaxInputTokens), mostInFlightFor*max(w.Load.Concurrency, w.Load.MaxInFlight, w.Load.BurstSize), 64)
+}
 
 // spare draws synthetic prompts beyond those that are sent in any case, for a closed
-// loop that goes on for seconds: n in all. What it takes beyond them is drawn in the
-// window.
+// loop that goes on for seconds: n in all, as far as they are held.
 func (p *prompts) spare(e study.Experiment, n int) {
-	o := p.synthetic(e, min(n, maxSpare)-len(p.measured))
+	o := p.synthetic(e, min(n, held(e))-len(p.measured))
 	o.First = len(p.measured)
 	if o.N > 0 {
 		if more, err := load.Synthetic(o); err == nil { // else there are not so many
 			p.measured = append(p.measured, more...)
+		}
+	}
+}
+
+// planned is what is known of a request without its prompt, which may be made again.
+func (p *prompts) planned(e study.Experiment) func(i int) load.Request {
+	o := p.synthetic(e, 1)
+	return func(i int) load.Request {
+		if i < len(p.measured) {
+			return p.measured[i]
+		}
+		size := o.Size(i)
+		return load.Request{ID: i, InputTokens: size.Input, MaxOutputTokens: size.Output}
+	}
+}
+
+// first are the first n requests, made again where they are not held.
+func (p *prompts) first(e study.Experiment, n int) iter.Seq[load.Request] {
+	more := p.more(e)
+	return func(yield func(load.Request) bool) {
+		for i := range n {
+			var r load.Request
+			if i < len(p.measured) {
+				r = p.measured[i]
+			} else if made, err := more(i); err == nil {
+				r = made
+			}
+			if !yield(r) {
+				return
+			}
 		}
 	}
 }

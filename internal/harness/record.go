@@ -157,7 +157,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(p.measured), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
+		PromptChecksum: load.Checksum(p.first(x.exp, w.traces.Len())), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
 		TraceSHA256: p.plan.Trace.Digest, TraceTimeUnit: p.plan.Trace.Unit, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
 		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left, PromptTemplate: p.template, ColumnsNotSent: p.notSent,
 	}

@@ -32,7 +32,7 @@ func (x *run) runWarnings(fig load.Figures) {
 		x.warn("synthetic_prompts", "the prompts are random tokens")
 	}
 	if x.work.out > 0 {
-		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", len(x.work.traces), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
+		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", x.work.traces.Len(), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
 	}
 	if words := load.LeftOut(x.prompts.left); words != "" {
 		x.warn("prompts_left_out", "%s prompts of %s were left out", words, x.exp.Workload.Source)
@@ -99,14 +99,10 @@ func (x *run) clientWarnings(fig load.Figures) {
 // its template, and are not judged.
 func (x *run) lengthWarnings() {
 	w := x.exp.Workload
-	planned := make(map[int]load.Request, len(x.prompts.measured))
-	for _, r := range x.prompts.measured {
-		planned[r.ID] = r
-	}
+	planned := x.prompts.planned(x.exp)
 	counted, full := 0, 0
 	var prompts, answers strayed
-	for i := range x.work.traces {
-		t := &x.work.traces[i]
+	for i, t := range x.work.traces.All() {
 		if t.Status != load.StatusOK || t.UsageSource != "server" {
 			continue
 		}
@@ -114,10 +110,10 @@ func (x *run) lengthWarnings() {
 		if c := x.info.ContextLength; c > 0 && t.InputTokens >= c {
 			full++
 		}
-		if want := planned[t.ID].InputTokens; want > 0 && t.InputTokens > 0 && w.API == "completions" {
+		if want := planned(i).InputTokens; want > 0 && t.InputTokens > 0 && w.API == "completions" {
 			prompts.look(t.InputTokens, want)
 		}
-		answers.look(t.OutputTokens, planned[t.ID].MaxOutputTokens)
+		answers.look(t.OutputTokens, planned(i).MaxOutputTokens)
 	}
 	if full > 0 {
 		x.warn("token_count_mismatch", "%d of %d prompts fill the engine's whole context of %d tokens: it will have cut them", full, counted, x.info.ContextLength)
@@ -164,7 +160,7 @@ func (x *run) sharedPrefix() *int64 {
 	if p.Length == 0 {
 		return nil
 	}
-	repeats := max(0, len(x.prompts.measured)-p.Groups)
+	repeats := max(0, x.work.traces.Len()-p.Groups)
 	return ptr(int64(repeats) * int64(p.Length))
 }
 

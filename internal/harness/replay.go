@@ -27,9 +27,11 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	if x.exp.Workload.Load, err = loadOf(r.Config); err != nil {
 		return nil, err
 	}
+	traces := make(load.List, 0, len(rows))
 	for i := range rows {
-		x.work.traces = append(x.work.traces, traceOf(&rows[i], r.Tokens.Source))
+		traces = append(traces, traceOf(&rows[i], r.Tokens.Source))
 	}
+	x.work.traces = traces
 	for _, g := range r.Environment.GPUs {
 		x.devices = append(x.devices, measure.Device{Index: g.Index, UUID: g.UUID, ComputeCapability: g.ComputeCapability})
 	}
@@ -155,10 +157,9 @@ func orNone(n *int32) int {
 
 // olderTotals are what records said before they knew unknown tokens: those of failed
 // requests counted, 0 was a number, and a chunk a token.
-func olderTotals(fig load.Figures, traces []load.Trace) load.Figures {
+func olderTotals(fig load.Figures, traces load.Traces) load.Figures {
 	var in, out, thought int64
-	for i := range traces {
-		t := &traces[i]
+	for _, t := range traces.All() {
 		in, out, thought = in+int64(t.InputTokens), out+int64(t.OutputTokens), thought+int64(max(0, t.Reasoning))
 	}
 	fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens = &in, &out, &thought

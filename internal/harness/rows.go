@@ -20,8 +20,7 @@ type response struct {
 
 func (x *run) writeResponses(w io.Writer) error {
 	enc := json.NewEncoder(w)
-	for i := range x.work.traces {
-		t := &x.work.traces[i]
+	for _, t := range x.work.traces.All() {
 		if err := enc.Encode(response{t.ID, x.exp.Hide(string(t.Text))}); err != nil {
 			return err
 		}
@@ -29,19 +28,22 @@ func (x *run) writeResponses(w io.Writer) error {
 	return nil
 }
 
-func (x *run) requestRows() []result.RequestRow {
-	if x.work == nil {
-		return nil
-	}
-	rows := make([]result.RequestRow, 0, len(x.work.traces))
-	for i := range x.work.traces {
-		row := requestRow(&x.work.traces[i])
-		if row.Error != "" {
-			row.Error = x.exp.Hide(row.Error)
+// requestRows are the rows of the requests, each good until the next.
+func (x *run) requestRows() iter.Seq[result.RequestRow] {
+	return func(yield func(result.RequestRow) bool) {
+		if x.work == nil || x.work.traces == nil {
+			return
 		}
-		rows = append(rows, row)
+		for _, t := range x.work.traces.All() {
+			row := requestRow(t)
+			if row.Error != "" {
+				row.Error = x.exp.Hide(row.Error)
+			}
+			if !yield(row) {
+				return
+			}
+		}
 	}
-	return rows
 }
 
 func requestRow(t *load.Trace) result.RequestRow {

@@ -59,11 +59,11 @@ func (x *run) sends(client load.Client) load.Config {
 	w, p := x.exp.Workload, &x.prompts
 	return load.Config{
 		Client: client, Requests: p.measured, Pattern: p.plan.Pattern, AtLeast: p.plan.N,
-		Min: study.Seconds(w.MinSeconds), Max: study.Seconds(w.MaxSeconds), More: p.more(x.exp),
+		Min: study.Seconds(w.MinSeconds), Max: study.Seconds(w.MaxSeconds), More: p.more(x.exp), Ahead: held(x.exp) / 4,
 	}
 }
 
-// spare draws ahead what a window of seconds may need by the pace of the warmup:
+// spare draws before the window what one of seconds may need by the pace of the warmup:
 // twice as many prompts, and one for each place.
 func (x *run) spare() {
 	w := x.exp.Workload
@@ -74,7 +74,7 @@ func (x *run) spare() {
 	if last := x.lastWarm().Seconds(); last > 0 {
 		n += 2 * n * w.MinSeconds / last
 	}
-	x.prompts.spare(x.exp, int(min(n, maxSpare)))
+	x.prompts.spare(x.exp, int(min(n, math.MaxInt32)))
 }
 
 // lastWarm is the latency of the warmup's last batch; 0: there was none.
@@ -91,6 +91,6 @@ func (x *run) expect() time.Duration {
 	const atLeast = 10 * time.Minute
 	p := &x.prompts
 	due, _ := p.plan.Pattern.At(p.plan.N - 1)
-	rounds := (len(p.measured) + x.batch() - 1) / x.batch()
+	rounds := (max(p.plan.N, len(p.measured)) + x.batch() - 1) / x.batch()
 	return max(atLeast, 2*x.lastWarm()*time.Duration(rounds), 2*max(due, study.Seconds(x.exp.Workload.MinSeconds)))
 }

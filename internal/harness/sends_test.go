@@ -20,7 +20,7 @@ func traced(t *testing.T, gap time.Duration) *run {
 	x := longRun(t, "vllm")
 	w := &x.exp.Workload
 	w.Prompts, w.MinSeconds = 2, 0
-	w.Load = study.Load{Pattern: "trace", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
+	w.Load = study.Load{Pattern: "trace", TimeUnit: "ms", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
 	text := fmt.Sprintf(`{"timestamp":0,"input_length":100,"output_length":1}
 {"timestamp":%d,"input_length":99,"output_length":29}
 `, gap.Milliseconds())
@@ -58,7 +58,7 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 		"prompts_exhausted": {time.Second, time.Second},
 	} {
 		x := traced(t, c.gap)
-		x.work = &work{window: time.Hour, out: c.out}
+		x.work = &work{window: time.Hour, out: c.out, traces: load.List{}}
 		x.runWarnings(load.Figures{})
 		var got []string
 		for _, w := range x.warnings {

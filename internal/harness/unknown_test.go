@@ -160,7 +160,7 @@ func TestCountersThatCannotBeAreLeftOut(t *testing.T) {
 func TestOlderRecordsAreComputedAgainAsTheyWere(t *testing.T) {
 	t.Parallel()
 	some := func(n int32) *int32 { return &n }
-	var traces []load.Trace
+	var traces load.List
 	for _, row := range []result.RequestRow{
 		{Status: "ok", InputTokens: some(0), OutputTokens: some(5), ReasoningTokens: some(1)},
 		{Status: "failed", InputTokens: some(0), OutputTokens: some(2), ReasoningTokens: some(0)},

@@ -107,7 +107,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 		return 0, err
 	}
 	var sum time.Duration
-	for _, t := range done.Traces {
+	for _, t := range done.Traces.All() {
 		if t.Status != load.StatusOK {
 			return 0, fmt.Errorf("request %d: %s%s", t.ID, t.Error, x.hint(t.HTTPStatus))
 		}
@@ -117,7 +117,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 		}
 		sum += ended - t.Sent
 	}
-	return sum / time.Duration(len(done.Traces)), nil
+	return sum / time.Duration(done.Traces.Len()), nil
 }
 
 // window is the measurement: the span opens, the load runs, everything is
@@ -136,7 +136,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("open connections: %w", err)
 		}
 	}
-	x.work = &work{before: before}
+	x.work = &work{before: before, traces: load.List{}}
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.WindowPhase, x.expect())
 	}
@@ -157,11 +157,11 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	x.quiesced(ctx)
 	x.doubtCounters()
-	load.Settle(x.work.traces, x.prompts.measured, x.countedBy())
+	load.Settle(x.work.traces, x.prompts.planned(x.exp), x.countedBy())
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d requests in %.1f s", len(done.Traces), x.work.window.Seconds()), nil
+	return fmt.Sprintf("%d requests in %.1f s", done.Traces.Len(), x.work.window.Seconds()), nil
 }
 
 // settle reads the GPUs at an edge of the window until each counter has moved.
@@ -178,7 +178,6 @@ func (x *run) settle(ctx context.Context, edge string) {
 // server's sync route, whichever is later.
 func (x *run) close(ctx context.Context, done load.Run) {
 	x.work.traces, x.work.t0, x.work.window, x.work.out = done.Traces, done.T0, done.End, done.Out
-	x.prompts.measured = done.Requests
 	x.work.closedBy = "responses_drained"
 	s, ok := x.eng.(engine.Syncer)
 	if !ok || !x.info.SyncRoute || ctx.Err() != nil {
@@ -200,8 +199,7 @@ func (x *run) close(ctx context.Context, done load.Run) {
 func (x *run) judge(ctx context.Context) error {
 	var ok, failed int
 	first := ""
-	for i := range x.work.traces {
-		t := &x.work.traces[i]
+	for _, t := range x.work.traces.All() {
 		if t.Status == load.StatusOK {
 			ok++
 		} else if failed++; first == "" {

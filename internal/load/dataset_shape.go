@@ -152,7 +152,7 @@ func (s *shape) byNames(r *entry) (string, error) {
 		if other == f || other.kind == empty {
 			continue
 		}
-		where, err := place(r, f, other)
+		where, err := placeOf(r, f, other)
 		switch {
 		case err != nil:
 			return "", err
@@ -186,9 +186,9 @@ func (s *shape) byNames(r *entry) (string, error) {
 	return strings.Join(out, paragraph), nil
 }
 
-// place is where a column's text goes beside that of the prompt f: 0 before it, 2 behind
+// placeOf is where a column's text goes beside that of the prompt f: 0 before it, 2 behind
 // it, -1 nowhere.
-func place(r *entry, f, other *field) (int, error) {
+func placeOf(r *entry, f, other *field) (int, error) {
 	kind := roleOf(other.name)
 	switch {
 	case kind == before || kind == after || isInstruction(f) && strings.EqualFold(other.name, "input"):

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,27 +14,28 @@ import (
 // Config is one run of a load.
 type Config struct {
 	Client   Client
-	Requests []Request
+	Requests []Request // that were made before the window
 	Pattern  Pattern
 
-	// A closed loop sends at least AtLeast of the requests (0: all) and, until Min has
-	// passed, more; from Max on (0: never) it sends none. Seconds have been reckoned
-	// into the requests of an open loop.
+	// A closed loop sends at least AtLeast requests (0: Requests) and, until Min has
+	// passed, more; from Max on (0: never) it sends none. Seconds have been counted
+	// into the requests of an open loop, which sends AtLeast.
 	AtLeast  int
 	Min, Max time.Duration
-	// More makes the request that follows the last of Requests, n being its number
-	// from 0; nil, or an error: there is none.
-	More func(n int) (Request, error)
+	// More makes the request of a number, of those that follow Requests; nil, or an error:
+	// there is none. It is called ahead of the sending, by another goroutine, so that at
+	// most about Ahead requests are held beside Requests.
+	More  func(n int) (Request, error)
+	Ahead int
 
 	wait func(ctx context.Context, until time.Time) error // nil: by the kernel's clock
 }
 
 // Run is what a load left behind.
 type Run struct {
-	T0       time.Time     // the first scheduled send; has a monotonic reading
-	End      time.Duration // last response byte, since T0
-	Requests []Request     // those that were begun, in order
-	Traces   []Trace       // theirs; one that could not be sent has failed
+	T0     time.Time     // the first scheduled send; has a monotonic reading
+	End    time.Duration // last response byte, since T0
+	Traces Traces        // of the requests that were begun, in order; one that could not be sent has failed
 	// ReadLag is from the kernel's receipt of what was read to the read, in
 	// milliseconds; nil where the kernel gave no times.
 	ReadLag *stats.Summary
@@ -46,19 +47,26 @@ type Run struct {
 // are sent: the traces so far come back with ctx's error. Failed requests are
 // no error of Drive.
 func Drive(ctx context.Context, c Config) (Run, error) {
-	d := drive{Config: c, requests: slices.Clip(c.Requests)}
-	d.book.reserve(len(c.Requests), d.atOnce(), longest(c.Requests))
+	d := drive{Config: c}
 	if c.AtLeast == 0 {
 		d.AtLeast = len(c.Requests)
 	}
 	_, open := c.Pattern.At(0)
+	d.book.reserve(max(d.AtLeast, len(c.Requests)), d.atOnce(), longest(c.Requests))
 	if open && c.wait == nil {
 		clock, err := newAlarm()
 		if err != nil {
-			return Run{}, err
+			return Run{Traces: List{}}, err
 		}
 		defer clock.close()
 		d.wait = clock.wait
+	}
+	if most := d.AtLeast; c.More != nil && (most > len(c.Requests) || c.Min > 0 && !open) {
+		if c.Min > 0 && !open {
+			most = 0 // as many as there is time for
+		}
+		d.ahead = makeAhead(len(c.Requests), most, c.Ahead, c.More, preparer(c.Client))
+		defer d.ahead.close()
 	}
 	var err error
 	d.t0 = time.Now()
@@ -67,12 +75,20 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	} else {
 		d.closed(ctx)
 	}
-	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Traces: d.book.traces(d.requests)}
-	run.Requests = d.requests[:len(run.Traces)]
-	for i := range run.Traces {
-		run.End = max(run.End, run.Traces[i].End)
+	d.book.close()
+	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Traces: &d.book}
+	for _, t := range run.Traces.All() {
+		run.End = max(run.End, t.End)
 	}
 	return run, cmp.Or(ctx.Err(), err)
+}
+
+// preparer is what completes a request before it is due; nil: nothing.
+func preparer(c Client) func(*Request) error {
+	if p, ok := c.(interface{ Encode(*Request) error }); ok {
+		return p.Encode
+	}
+	return nil
 }
 
 // lagsKey is where a request's context has the histogram of its run's lags, from
@@ -81,10 +97,10 @@ type lagsKey struct{}
 
 type drive struct {
 	Config
-	requests []Request
-	book     ledger
-	lags     histogram
-	t0       time.Time
+	ahead *ahead // nil: Requests are all
+	book  ledger
+	lags  histogram
+	t0    time.Time
 
 	mu   sync.Mutex // of a closed loop's workers
 	next int
@@ -95,7 +111,7 @@ type drive struct {
 func (d *drive) atOnce() int {
 	n := d.Pattern.InFlight()
 	if _, open := d.Pattern.At(0); open || d.Min == 0 {
-		n = min(n, len(d.requests))
+		n = min(n, max(len(d.Requests), d.AtLeast))
 	}
 	return n
 }
@@ -132,30 +148,25 @@ func (d *drive) take() (i int, r Request, due time.Duration, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	due = time.Since(d.t0)
-	switch {
-	case d.Max > 0 && due >= d.Max, d.next >= d.AtLeast && due >= d.Min:
+	if d.Max > 0 && due >= d.Max || d.next >= d.AtLeast && due >= d.Min {
 		return 0, Request{}, 0, false
-	case d.next == len(d.requests) && !d.more():
+	}
+	if r, ok = d.request(d.next); !ok {
 		if d.out == 0 {
 			d.out = due
 		}
 		return 0, Request{}, 0, false
 	}
 	d.next++
-	return d.next - 1, d.requests[d.next-1], due, true
+	return d.next - 1, r, due, true
 }
 
-// more adds a request to those that were made before the window.
-func (d *drive) more() bool {
-	if d.More == nil {
-		return false
+// request is the one of a number, which are asked for in turn.
+func (d *drive) request(i int) (r Request, ok bool) {
+	if i < len(d.Requests) {
+		return d.Requests[i], true
 	}
-	r, err := d.More(len(d.requests))
-	if err != nil {
-		return false
-	}
-	d.requests = append(d.requests, r)
-	return true
+	return d.ahead.next()
 }
 
 // open sends each request at its own time, late if no place is free.
@@ -166,8 +177,12 @@ func (d *drive) open(ctx context.Context) error {
 	if n := d.Pattern.InFlight(); n > 0 {
 		places = make(chan struct{}, n)
 	}
-	for i, r := range d.requests {
+	for i := range d.AtLeast {
 		due, _ := d.Pattern.At(i)
+		r, ok := d.request(i)
+		if !ok {
+			return fmt.Errorf("request %d could not be made", i+1)
+		}
 		if err := d.wait(ctx, d.t0.Add(due)); err != nil {
 			return err
 		}
@@ -201,7 +216,7 @@ func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	if err != nil {
 		tr.Error, tr.Status = err.Error(), failure(ctx, err)
 	}
-	d.book.keep(i, &r, tr)
+	d.book.keep(i, tr)
 }
 
 // failure is the status of a request that has none of an answer.

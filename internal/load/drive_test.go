@@ -59,13 +59,13 @@ func TestAClosedLoopKeepsItsConcurrencyFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{take: func(id int) time.Duration { return time.Duration(1+id%3) * time.Second }, sent: make([]time.Duration, 30)}
 		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(30), Pattern: Closed(4)})
-		if err != nil || len(run.Traces) != 30 {
-			t.Fatalf("%d traces, error %v", len(run.Traces), err)
+		if err != nil || run.Traces.Len() != 30 {
+			t.Fatalf("%d traces, error %v", run.Traces.Len(), err)
 		}
 		if s.most != 4 {
 			t.Errorf("%d in flight at most, want 4", s.most)
 		}
-		for _, tr := range run.Traces {
+		for _, tr := range run.Traces.All() {
 			if tr.Sent != tr.Scheduled {
 				t.Errorf("request %d left %v late", tr.ID, tr.Sent-tr.Scheduled)
 			}
@@ -104,15 +104,15 @@ func TestAFullConstantRateIsLagAndNotAGap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, tr := range run.Traces {
+		for i, tr := range run.Traces.All() {
 			if tr.Scheduled != time.Duration(i)*time.Second {
 				t.Errorf("request %d was due at %v", i, tr.Scheduled)
 			}
 		}
-		if lag := run.Traces[1].Sent - run.Traces[1].Scheduled; lag != 2500*time.Millisecond {
+		if lag := run.Traces.At(1).Sent - run.Traces.At(1).Scheduled; lag != 2500*time.Millisecond {
 			t.Errorf("the request that waited was %v late, want 2.5 s", lag)
 		}
-		if lag := run.Traces[7].Sent - run.Traces[7].Scheduled; lag != 0 || s.most != 1 {
+		if lag := run.Traces.At(7).Sent - run.Traces.At(7).Scheduled; lag != 0 || s.most != 1 {
 			t.Errorf("the last was %v late, %d were in flight at once", lag, s.most)
 		}
 	})
@@ -129,7 +129,7 @@ func TestDriveEndsWithItsContext(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 2500*time.Millisecond {
 				t.Errorf("%s: ended after %v with %v", name, time.Since(begun), err)
 			}
-			for _, tr := range run.Traces {
+			for _, tr := range run.Traces.All() {
 				if tr.Status != StatusCut || tr.End < tr.Sent {
 					t.Errorf("%s: %+v", name, tr)
 				}
@@ -166,7 +166,7 @@ func TestNewRefusesWhatThisVersionLacks(t *testing.T) {
 const second = time.Second
 
 func TestLatenciesByDefinition(t *testing.T) {
-	traces := []Trace{
+	traces := List{
 		{ // 4 tokens in 3 chunks, sent half a second late
 			Status: StatusOK, UsageSource: "server", InputTokens: 10, OutputTokens: 4, Reasoning: 1,
 			Scheduled: 1 * second, Sent: 1500 * time.Millisecond, FirstToken: 2 * second, LastToken: 5 * second, End: 6 * second,
@@ -205,14 +205,14 @@ func TestLatenciesByDefinition(t *testing.T) {
 		}
 	}
 	// An answer that came in one piece does not say how long its tokens took.
-	lump := []Trace{{Status: StatusOK, OutputTokens: 9, FirstToken: second, LastToken: second, Chunks: []Chunk{NewChunk(second, 9)}}}
+	lump := List{{Status: StatusOK, OutputTokens: 9, FirstToken: second, LastToken: second, Chunks: []Chunk{NewChunk(second, 9)}}}
 	if f := Summarise(lump, false); f.TPOT != nil || f.TTFT == nil {
 		t.Errorf("of one piece: TPOT %+v, TTFT %+v", f.TPOT, f.TTFT)
 	}
 	if f := Summarise(traces, false); f.TTFTScheduled != nil || f.E2EScheduled != nil {
 		t.Error("a closed loop has no schedule")
 	}
-	if f := Summarise(nil, false); f.TTFT != nil || f.TokenSource != "none" {
+	if f := Summarise(List{}, false); f.TTFT != nil || f.TokenSource != "none" {
 		t.Errorf("of nothing: %+v", f)
 	}
 }
@@ -227,7 +227,7 @@ func TestTheSteadySlice(t *testing.T) {
 		return tr
 	}
 	// Two places: full from 1, the filler's first token at 3; full until 8.
-	traces := []Trace{at(0, 1, 5, 1, 2, 4, 5), at(1, 3, 8, 3, 4, 8), at(5, 6, 10, 6, 9, 10)}
+	traces := List{at(0, 1, 5, 1, 2, 4, 5), at(1, 3, 8, 3, 4, 8), at(5, 6, 10, 6, 9, 10)}
 	start, end, tokens, ok := Steady(traces, 2)
 	if !ok || start != 3*second || end != 8*second || tokens != 2*5 {
 		t.Errorf("from %v to %v with %d tokens, %v; want 3 s to 8 s with 10", start, end, tokens, ok)
@@ -248,7 +248,7 @@ func TestTheSteadySlice(t *testing.T) {
 	if _, _, _, ok := Steady(traces, 3); ok {
 		t.Error("three were never in flight at once")
 	}
-	if _, _, _, ok := Steady(nil, 1); ok {
+	if _, _, _, ok := Steady(List{}, 1); ok {
 		t.Error("nothing was ever in flight")
 	}
 }

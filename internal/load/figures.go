@@ -24,11 +24,11 @@ type Figures struct {
 
 // Summarise computes latencies over completed requests, and tokens over those that
 // completed or were counted by the server before they failed.
-func Summarise(traces []Trace, openLoop bool) Figures {
+func Summarise(traces Traces, openLoop bool) Figures {
 	f := Figures{InputTokens: new(int64), OutputTokens: new(int64), ReasoningTokens: new(int64), MultiTokenChunks: new(int), Lacking: Lacking{Refused: map[string]int{}}}
-	var ttft, tpot, itl, e2e, lag, ttftS, e2eS []float64
-	for i := range traces {
-		t := &traces[i]
+	n := traces.Len()
+	var ttft, tpot, e2e, lag, ttftS, e2eS = times(n), times(n), times(n), times(n), times(0), times(0)
+	for _, t := range traces.All() {
 		f.count(t)
 		if t.Sent >= 0 {
 			lag = append(lag, ms(t.Sent-t.Scheduled))
@@ -38,20 +38,19 @@ func Summarise(traces []Trace, openLoop bool) Figures {
 		}
 		ttft = append(ttft, ms(t.FirstToken-t.Sent))
 		e2e = append(e2e, ms(t.LastToken-t.Sent))
-		ttftS = append(ttftS, ms(t.FirstToken-t.Scheduled))
-		e2eS = append(e2eS, ms(t.LastToken-t.Scheduled))
+		if openLoop {
+			ttftS = append(ttftS, ms(t.FirstToken-t.Scheduled))
+			e2eS = append(e2eS, ms(t.LastToken-t.Scheduled))
+		}
 		if t.LastToken == t.FirstToken { // 0 is unknown: all came at once
 			continue
 		}
 		if t.OutputTokens > 1 {
 			tpot = append(tpot, ms(t.LastToken-t.FirstToken)/float64(t.OutputTokens-1))
 		}
-		for k := 1; k < len(t.Chunks); k++ {
-			itl = append(itl, ms(t.Chunks[k].At()-t.Chunks[k-1].At()))
-		}
 	}
 	f.settle()
-	f.TTFT, f.ITL = stats.Summarise(ttft), stats.Summarise(itl)
+	f.TTFT, f.ITL = stats.Summarise(ttft), summariseGaps(traces)
 	f.E2E, f.Lag = stats.Summarise(e2e), stats.Summarise(lag)
 	if f.Lacking.Output == 0 { // of some requests alone it would be another load's
 		f.TPOT = stats.Summarise(tpot)
@@ -154,15 +153,17 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 // of tokens than its chunks showed, each chunk stands for its share. ok is
 // false when it never was full; tokens are meaningful where the completed requests'
 // are known.
-func Steady(traces []Trace, full int) (start, end time.Duration, tokens int, ok bool) {
+func Steady(traces Traces, full int) (start, end time.Duration, tokens int, ok bool) {
 	filler, end, ok := fullest(traces, full)
-	if !ok || traces[filler].FirstToken < 0 {
+	if !ok {
 		return 0, 0, 0, false
 	}
-	start = traces[filler].FirstToken
+	if start = traces.At(filler).FirstToken; start < 0 {
+		return 0, 0, 0, false
+	}
 	var arrived float64
-	for i := range traces {
-		arrived += traces[i].arrived(start, end)
+	for _, t := range traces.All() {
+		arrived += t.arrived(start, end)
 	}
 	return start, end, int(math.Round(arrived)), end > start
 }
@@ -190,31 +191,41 @@ func (t *Trace) arrived(start, end time.Duration) float64 {
 // moment at which there were that many. A closed loop has a gap between one
 // request's end and the next one's send; sends are sorted before ends at the
 // same instant, and the gap's few microseconds do not end the slice.
-func fullest(traces []Trace, full int) (filler int, end time.Duration, ok bool) {
-	type event struct {
-		at    time.Duration
-		delta int
-		i     int
+func fullest(traces Traces, full int) (filler int, end time.Duration, ok bool) {
+	sent, ended := make([]time.Duration, 0, traces.Len()), make([]time.Duration, 0, traces.Len())
+	for _, t := range traces.All() {
+		if t.Sent >= 0 {
+			sent, ended = append(sent, t.Sent), append(ended, t.End)
+		}
 	}
-	var events []event
-	for i := range traces {
-		if traces[i].Sent < 0 {
+	slices.Sort(sent)
+	slices.Sort(ended)
+	filled := time.Duration(-1)
+	flying := 0
+	for s, e := 0, 0; e < len(ended); {
+		if s < len(sent) && sent[s] <= ended[e] {
+			if flying++; flying == full && filled < 0 {
+				filled = sent[s]
+			}
+			s++
 			continue
 		}
-		events = append(events, event{traces[i].Sent, 1, i}, event{traces[i].End, -1, i})
-	}
-	slices.SortFunc(events, func(a, b event) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(b.delta, a.delta))
-	})
-	flying := 0
-	for _, e := range events {
-		if flying == full && e.delta < 0 {
-			end = e.at
+		if flying == full {
+			end = ended[e]
 		}
-		flying += e.delta
-		if flying == full && !ok {
-			filler, ok = e.i, true
+		flying--
+		e++
+	}
+	if filled < 0 {
+		return 0, end, false
+	}
+	for i, t := range traces.All() {
+		if t.Sent == filled {
+			return i, end, true
 		}
 	}
-	return filler, end, ok
+	return 0, end, false
 }
+
+// times has room for so many, which are a lot.
+func times(n int) []float64 { return make([]float64, 0, n) }

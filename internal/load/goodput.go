@@ -13,10 +13,9 @@ type Goodput struct {
 // Good counts the requests that kept every limit of s. The user of an open loop
 // waits from the time that was scheduled. A request of one token, or whose tokens
 // came at once, has no TPOT to exceed.
-func Good(traces []Trace, s study.SLO, openLoop bool) (g Goodput) {
+func Good(traces Traces, s study.SLO, openLoop bool) (g Goodput) {
 	over := func(value, limit float64) bool { return limit > 0 && value > limit }
-	for i := range traces {
-		t := &traces[i]
+	for _, t := range traces.All() {
 		if t.Status != StatusOK {
 			continue
 		}

@@ -1,46 +1,83 @@
 package load
 
 import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"iter"
 	"reflect"
 	"slices"
 	"sync"
 	"time"
 )
 
-// ledger keeps what a window leaves behind: 64 bytes a request and 8 a chunk, in
-// blocks, so that nothing is copied when it grows. A trace that would not come
-// back as it was, a failure above all, is kept whole.
+// Traces are what happened to the requests of a run, in their order.
+type Traces interface {
+	Len() int
+	// At is a copy of one.
+	At(i int) *Trace
+	// All goes through them, each with its number. One is good until the next.
+	All() iter.Seq2[int, *Trace]
+	// Set puts another in the place of one.
+	Set(i int, t *Trace)
+}
+
+// List are traces as they are.
+type List []Trace
+
+// Len is their number.
+func (l List) Len() int { return len(l) }
+
+// At is a copy of one.
+func (l List) At(i int) *Trace {
+	t := l[i]
+	return &t
+}
+
+// All goes through them.
+func (l List) All() iter.Seq2[int, *Trace] {
+	return func(yield func(int, *Trace) bool) {
+		for i := range l {
+			if !yield(i, &l[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Set puts another in the place of one.
+func (l List) Set(i int, t *Trace) { l[i] = *t }
+
+// ledger keeps what a window leaves behind, packed: of a request about 40 bytes, and of a
+// chunk 3 or 4, in blocks, so that nothing is copied when it grows. A trace that would
+// not come back as it was is kept whole.
 type ledger struct {
 	mu     sync.Mutex
-	rows   [][]row
-	blocks [][]Chunk
+	places [][]place
+	blocks [][]byte
 	kinds  []kind
 	whole  map[int]*Trace
 	spare  []*Trace // that belong to no request now
+	buf    []byte   // of the trace that is packed
+	n      int      // traces up to the first request that has not begun, once all have ended
 }
 
 const (
-	rowBlock   = 1 << 10 // 64 KiB
-	chunkBlock = 1 << 16 // 512 KiB
+	placeBlock = 1 << 13 // 64 KiB
+	byteBlock  = 1 << 20
 	// spareChunks bounds what a trace has room for when its request is sent; one
 	// of more chunks takes more as they come, and keeps it.
 	spareChunks = 1 << 12
 )
 
-// row is the trace of a request that went as most do; of one that has not begun
-// it is zero.
-type row struct {
-	scheduled, sent, firstByte, end time.Duration
-	block, offset, chunks           uint32 // where the chunks are, and how many
-	input, output, reasoning        uint32 // of reasoning one more: 0 is unknown
-	cached                          uint32 // and one: 0 is unknown
-	kind                            uint32 // its number, from 1
-}
+// place is where a trace is: its block, from 1, and where in it. 0: its request has not
+// begun.
+type place struct{ block, offset uint32 }
 
 // kind is what many traces have in common.
 type kind struct {
-	status, source, finish, refused string
-	http                            int
+	status, source, input, finish, refused, err string
+	http                                        int
 }
 
 // mostKinds bounds them: what has a kind of its own is kept whole.
@@ -50,7 +87,7 @@ const mostKinds = 100
 // most so many chunks each.
 func (l *ledger) reserve(n, atOnce, chunks int) {
 	l.whole = map[int]*Trace{}
-	l.blocks = [][]Chunk{make([]Chunk, 0, chunkBlock)}
+	l.blocks = [][]byte{make([]byte, 0, byteBlock)}
 	l.grow(n)
 	for range atOnce {
 		l.spare = append(l.spare, &Trace{Chunks: make([]Chunk, 0, min(chunks, spareChunks))})
@@ -58,8 +95,8 @@ func (l *ledger) reserve(n, atOnce, chunks int) {
 }
 
 func (l *ledger) grow(n int) {
-	for len(l.rows)*rowBlock < n {
-		l.rows = append(l.rows, make([]row, rowBlock))
+	for len(l.places)*placeBlock < n {
+		l.places = append(l.places, make([]place, placeBlock))
 	}
 }
 
@@ -81,92 +118,195 @@ func (l *ledger) lend(r *Request) *Trace {
 }
 
 // keep writes down the trace of request i, which has ended.
-func (l *ledger) keep(i int, r *Request, t *Trace) {
+func (l *ledger) keep(i int, t *Trace) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.grow(i + 1)
-	w := row{
-		scheduled: t.Scheduled, sent: t.Sent, firstByte: t.FirstByte, end: t.End, chunks: uint32(len(t.Chunks)),
-		input: uint32(t.InputTokens), output: uint32(t.OutputTokens), reasoning: uint32(t.Reasoning + 1),
-		kind: l.kindOf(kind{t.Status, t.UsageSource, t.FinishReason, t.Refused, t.HTTPStatus}),
-	}
-	if t.CachedTokens != nil {
-		w.cached = uint32(*t.CachedTokens) + 1
-	}
-	w.block, w.offset = l.put(t.Chunks)
-	l.rows[i/rowBlock][i%rowBlock] = w
-	was, back := *t, l.trace(&w, r)
-	was.Chunks, back.Chunks = nil, nil
-	if !reflect.DeepEqual(was, back) {
-		was.Chunks = l.chunks(&w)
-		l.whole[i] = &was
-	}
+	l.put(i, t)
 	l.spare = append(l.spare, t)
 }
 
-// put copies chunks to where they stay.
-func (l *ledger) put(c []Chunk) (block, offset uint32) {
+// put packs a trace. Hold mu.
+func (l *ledger) put(i int, t *Trace) {
+	l.grow(i + 1)
+	delete(l.whole, i)
+	l.buf = l.pack(l.buf[:0], i, t)
 	last := len(l.blocks) - 1
-	if b := l.blocks[last]; len(b)+len(c) > cap(b) {
-		l.blocks = append(l.blocks, make([]Chunk, 0, max(chunkBlock, len(c))))
+	if b := l.blocks[last]; len(b)+len(l.buf) > cap(b) {
+		l.blocks = append(l.blocks, make([]byte, 0, max(byteBlock, len(l.buf))))
 		last++
 	}
-	offset = uint32(len(l.blocks[last]))
-	l.blocks[last] = append(l.blocks[last], c...)
-	return uint32(last), offset
+	at := place{uint32(last + 1), uint32(len(l.blocks[last]))}
+	l.blocks[last] = append(l.blocks[last], l.buf...)
+	l.places[i/placeBlock][i%placeBlock] = at
+	var back Trace
+	var cached int
+	l.unpack(i, &back, &cached)
+	if !cameBack(t, &back) {
+		kept := *t
+		kept.Chunks = slices.Clone(t.Chunks)
+		l.whole[i] = &kept
+	}
 }
 
-func (l *ledger) chunks(w *row) []Chunk {
-	if w.chunks == 0 {
-		return nil
-	}
-	return slices.Clip(l.blocks[w.block][w.offset : w.offset+w.chunks])
+// cameBack says that a trace came back as it was. Its chunks always do.
+func cameBack(was, back *Trace) bool {
+	a, b := *was, *back
+	a.Chunks, b.Chunks = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // kindOf is the number of a kind; one too many is numbered as the first.
-func (l *ledger) kindOf(k kind) uint32 {
+func (l *ledger) kindOf(k kind) int {
 	i := slices.Index(l.kinds, k)
 	if i < 0 && len(l.kinds) < mostKinds {
 		i = len(l.kinds)
 		l.kinds = append(l.kinds, k)
 	}
-	return uint32(max(0, i) + 1)
+	return max(0, i)
 }
 
-// traces are those of the requests, up to the first that has not begun.
-func (l *ledger) traces(requests []Request) []Trace {
-	var out []Trace
-	for i := range requests {
-		if i >= len(l.rows)*rowBlock {
-			break
-		}
-		w := &l.rows[i/rowBlock][i%rowBlock]
-		if w.kind == 0 {
-			break
-		}
-		if t := l.whole[i]; t != nil {
-			out = append(out, *t)
+// pack appends a trace: numbers that are small differences to others take few bytes.
+func (l *ledger) pack(b []byte, i int, t *Trace) []byte {
+	b = binary.AppendUvarint(b, uint64(l.kindOf(kind{t.Status, t.UsageSource, t.InputSource, t.FinishReason, t.Refused, t.Error, t.HTTPStatus})))
+	var hash [8]byte
+	if len(t.PromptHash) == 2*len(hash) {
+		_, _ = hex.Decode(hash[:], []byte(t.PromptHash)) // what is none does not come back as it was
+	}
+	b = append(b, hash[:]...)
+	cached := -1
+	if t.CachedTokens != nil {
+		cached = *t.CachedTokens
+	}
+	for _, n := range [...]int64{
+		int64(t.ID - i), int64(t.Scheduled), int64(t.Sent - t.Scheduled), int64(t.FirstByte - t.Sent), int64(t.End - t.FirstByte),
+		int64(t.InputTokens), int64(t.OutputTokens), int64(t.Reasoning), int64(cached), int64(len(t.Chunks)),
+	} {
+		b = binary.AppendVarint(b, n)
+	}
+	last := int64(t.Sent) >> stepBits
+	for _, c := range t.Chunks {
+		at := int64(c >> tokenBits)
+		step := at - last
+		last = at
+		word := uint64(step<<1^step>>63) << 1 // the last bit: another number of tokens than one follows
+		if n := c.Tokens(); n == 1 {
+			b = binary.AppendUvarint(b, word)
 		} else {
-			out = append(out, l.trace(w, &requests[i]))
+			b = binary.AppendUvarint(binary.AppendUvarint(b, word|1), uint64(n))
 		}
 	}
-	return out
+	return b
 }
 
-// trace is what a row says of its request.
-func (l *ledger) trace(w *row, r *Request) Trace {
-	k := l.kinds[w.kind-1]
-	t := Trace{
-		ID: r.ID, PromptHash: r.Hash, Scheduled: w.scheduled, Sent: w.sent, FirstByte: w.firstByte, FirstToken: -1, LastToken: -1, End: w.end,
-		InputTokens: int(w.input), OutputTokens: int(w.output), Reasoning: int(w.reasoning) - 1, Chunks: l.chunks(w),
-		Status: k.status, UsageSource: k.source, FinishReason: k.finish, Refused: k.refused, HTTPStatus: k.http,
+// unpack reads the trace of request i, into t and the number that its CachedTokens are
+// then.
+func (l *ledger) unpack(i int, t *Trace, cached *int) {
+	if w := l.whole[i]; w != nil {
+		*t = *w
+		return
 	}
-	if n := len(t.Chunks); n > 0 {
+	at := l.places[i/placeBlock][i%placeBlock]
+	b := l.blocks[at.block-1][at.offset:]
+	uvarint := func() uint64 {
+		n, size := binary.Uvarint(b)
+		b = b[size:]
+		return n
+	}
+	varint := func() int64 {
+		n, size := binary.Varint(b)
+		b = b[size:]
+		return n
+	}
+	k := &l.kinds[uvarint()]
+	hash := ""
+	if [8]byte(b) != [8]byte{} {
+		hash = hex.EncodeToString(b[:8])
+	}
+	b = b[8:]
+	*t = Trace{
+		PromptHash: hash, FirstToken: -1, LastToken: -1, Chunks: t.Chunks[:0], Status: k.status, UsageSource: k.source, InputSource: k.input,
+		FinishReason: k.finish, Refused: k.refused, Error: k.err, HTTPStatus: k.http,
+	}
+	t.ID = i + int(varint())
+	t.Scheduled = time.Duration(varint())
+	t.Sent = t.Scheduled + time.Duration(varint())
+	t.FirstByte = t.Sent + time.Duration(varint())
+	t.End = t.FirstByte + time.Duration(varint())
+	t.InputTokens, t.OutputTokens, t.Reasoning = int(varint()), int(varint()), int(varint())
+	if *cached = int(varint()); *cached >= 0 {
+		t.CachedTokens = cached
+	}
+	n := int(varint())
+	t.Chunks = slices.Grow(t.Chunks, n)
+	last := int64(t.Sent) >> stepBits
+	for range n {
+		word, tokens := uvarint(), uint64(1)
+		if word&1 == 1 {
+			tokens = uvarint()
+		}
+		last += int64(word>>2) ^ -int64(word>>1&1)
+		t.Chunks = append(t.Chunks, Chunk(last)<<tokenBits|Chunk(tokens))
+	}
+	if n > 0 {
 		t.FirstToken, t.LastToken = t.Chunks[0].At(), t.Chunks[n-1].At()
 	}
-	if w.cached > 0 {
-		n := int(w.cached - 1)
-		t.CachedTokens = &n
+}
+
+// close says that all requests have ended. Traces are those up to the first that has
+// not begun.
+func (l *ledger) close() {
+	for l.n < len(l.places)*placeBlock && l.places[l.n/placeBlock][l.n%placeBlock].block > 0 {
+		l.n++
 	}
-	return t
+	l.spare, l.buf = nil, nil
+}
+
+// Len is how many there are.
+func (l *ledger) Len() int { return l.n }
+
+// At is a copy of one.
+func (l *ledger) At(i int) *Trace {
+	var t Trace
+	l.unpack(i, &t, new(int))
+	t.Chunks = slices.Clone(t.Chunks)
+	return &t
+}
+
+// All goes through them.
+func (l *ledger) All() iter.Seq2[int, *Trace] {
+	return func(yield func(int, *Trace) bool) {
+		var t Trace
+		var cached int
+		var chunks []Chunk
+		for i := range l.n {
+			t.Chunks = chunks
+			l.unpack(i, &t, &cached)
+			if l.whole[i] == nil {
+				chunks = t.Chunks // one that is whole keeps its own
+			}
+			if !yield(i, &t) {
+				return
+			}
+		}
+	}
+}
+
+// Set puts another in the place of one.
+func (l *ledger) Set(i int, t *Trace) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put(i, t)
+}
+
+// byEnd are the numbers of the traces that pass, in the order in which they ended.
+func byEnd(traces Traces, pass func(*Trace) bool) (order []int32) {
+	ends := make([]time.Duration, 0, traces.Len())
+	for i, t := range traces.All() {
+		ends = append(ends, t.End)
+		if pass(t) {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(ends[a], ends[b]) })
+	return order
 }

@@ -2,13 +2,18 @@ package load
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"runtime"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/llenergymeasure/llem/internal/stats"
 )
 
 func TestAChunkSaysWhenAndHowMany(t *testing.T) {
@@ -64,7 +69,7 @@ func TestALedgerForgetsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var l ledger
 		l.reserve(2, 1, 3)
-		var want []Trace
+		var want List
 		requests := requests(rapid.IntRange(1, 30).Draw(t, "requests"))
 		for i := range requests {
 			tr := drawn(t, i)
@@ -73,19 +78,84 @@ func TestALedgerForgetsNothing(t *testing.T) {
 			chunks := append(lent.Chunks, tr.Chunks...)
 			*lent = tr
 			lent.Chunks = chunks
-			l.keep(i, &requests[i], lent)
+			l.keep(i, lent)
+		}
+		l.close()
+		if rapid.Bool().Draw(t, "set?") {
+			i := rapid.IntRange(0, len(want)-1).Draw(t, "which")
+			want[i] = drawn(t, i)
+			l.Set(i, want.At(i))
+		}
+		var all, each []Trace
+		for i, tr := range l.All() {
+			one := *tr
+			if tr.CachedTokens != nil {
+				n := *tr.CachedTokens
+				one.CachedTokens = &n
+			}
+			one.Chunks = slices.Clone(tr.Chunks)
+			all, each = append(all, one), append(each, *l.At(i))
 		}
 		empty := cmp.Transformer("none", func(c []Chunk) []Chunk { return append([]Chunk{}, c...) })
-		if diff := cmp.Diff(want, l.traces(append(requests, Request{})), empty); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
+		if diff := cmp.Diff([]Trace(want), all, empty); diff != "" || l.Len() != len(want) {
+			t.Errorf("%d traces, -want +got:\n%s", l.Len(), diff)
+		}
+		if diff := cmp.Diff(all, each, empty); diff != "" {
+			t.Errorf("one by one, -want +got:\n%s", diff)
 		}
 	})
 }
 
-func TestARowIs64Bytes(t *testing.T) {
-	if n := unsafe.Sizeof(row{}); n != 64 {
-		t.Errorf("a request takes %d bytes", n)
+// Quantiles that are found digit by digit are those of the sorted values.
+func TestGapsAreSummarisedExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.SampledFrom([]uint64{3, 1000, 1 << 20, mostSteps}).Draw(t, "most")
+		steps := rapid.SliceOfN(rapid.Uint64Range(0, most), 1, 300).Draw(t, "steps")
+		var all []float64
+		for _, s := range steps {
+			all = append(all, ms(time.Duration(s)<<stepBits))
+		}
+		want, got := stats.Summarise(all), summariseSteps(slices.Values(steps))
+		near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Abs(a) })
+		if diff := cmp.Diff(want, got, near); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+	if got := summariseSteps(slices.Values([]uint64(nil))); got != nil {
+		t.Errorf("of nothing: %+v", got)
 	}
+}
+
+// Requests are made a few ahead, each once, in order, and no more when a load ends.
+func TestRequestsAreMadeAhead(t *testing.T) {
+	const n, room = 5000, 100
+	made, most := 0, 0
+	s := &counting{}
+	run, err := Drive(t.Context(), Config{Client: s, Requests: requests(10), Pattern: Closed(1), AtLeast: n, Ahead: room, More: func(i int) (Request, error) {
+		if i != 10+made {
+			t.Errorf("request %d is made after %d", i, 9+made)
+		}
+		made++
+		most = max(most, 10+made-int(s.done.Load()))
+		return Request{ID: i, Hash: fmt.Sprintf("%016x", i+1)}, nil
+	}})
+	if err != nil || run.Traces.Len() != n || made != n-10 || most > 10+room+2 {
+		t.Errorf("%v: %d of %d sent, %d made, at most %d ahead", err, run.Traces.Len(), n, made, most)
+	}
+	for i, tr := range run.Traces.All() {
+		if want := fmt.Sprintf("%016x", i+1); tr.ID != i || i >= 10 && tr.PromptHash != want {
+			t.Fatalf("trace %d is of request %d, %s", i, tr.ID, tr.PromptHash)
+		}
+	}
+}
+
+// counting answers at once.
+type counting struct{ done atomic.Int64 }
+
+func (c *counting) Generate(_ context.Context, t0 time.Time, _ Request, tr *Trace) error {
+	c.done.Add(1)
+	tr.Sent, tr.End = time.Since(t0), time.Since(t0)
+	return nil
 }
 
 // steadily answers with as many chunks as are asked for, and sees at the last
@@ -115,7 +185,7 @@ func inUse() uint64 {
 	return m.HeapAlloc
 }
 
-// What a window holds grows by 64 bytes a request and 8 a chunk, whole blocks
+// What a window holds grows by some 50 bytes a request and 4 a chunk at most, whole blocks
 // aside.
 func TestAWindowsMemory(t *testing.T) {
 	hold := func(n, chunks int) float64 {
@@ -130,14 +200,13 @@ func TestAWindowsMemory(t *testing.T) {
 		}
 		return float64(s.held) - float64(before)
 	}
-	const blocks = chunkBlock * 8
 	base := hold(1, 1)
 	for _, c := range []struct{ n, chunks int }{{100_000, 1}, {100_000, 16}, {4_000, 1000}} {
-		most := 64*float64(c.n) + 8*float64(c.n*c.chunks) + blocks
+		most := 50*float64(c.n) + 4*float64(c.n*c.chunks) + byteBlock
 		if got := hold(c.n, c.chunks) - base; got > most {
 			t.Errorf("%d requests of %d chunks hold %.0f bytes beyond the base of %.0f, want at most %.0f", c.n, c.chunks, got, base, most)
 		} else {
-			t.Logf("%d requests of %d chunks: %.1f bytes a request beyond 8 a chunk", c.n, c.chunks, (got-8*float64(c.n*c.chunks))/float64(c.n))
+			t.Logf("%d requests of %d chunks: %.1f bytes a request beyond 3 a chunk", c.n, c.chunks, (got-3*float64(c.n*c.chunks))/float64(c.n))
 		}
 	}
 }

@@ -44,7 +44,6 @@ type OpenAI struct {
 	url    string
 	client *http.Client
 	shared *shared // of h2c
-	bodies map[int][]byte
 
 	answers int // to each request, by extra_body's n and best_of
 }
@@ -55,7 +54,7 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 	if opt.API == "chat" {
 		path = "/v1/chat/completions"
 	}
-	o := &OpenAI{opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, bodies: map[int][]byte{}, answers: answers(opt.ExtraBody)}
+	o := &OpenAI{opt: opt, url: strings.TrimRight(opt.BaseURL, "/") + path, answers: answers(opt.ExtraBody)}
 	var protocols http.Protocols
 	protocols.SetHTTP1(!opt.H2C)
 	protocols.SetUnencryptedHTTP2(opt.H2C)
@@ -117,15 +116,13 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 // Close drops the connections.
 func (o *OpenAI) Close() { o.client.CloseIdleConnections() }
 
-// Prepare encodes the requests, whose IDs must differ, and opens the
+// Prepare encodes the requests and opens the
 // connections, so that a send in the window is only a write.
 func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
-	for _, r := range reqs {
-		body, err := o.body(r)
-		if err != nil {
+	for i := range reqs {
+		if err := o.Encode(&reqs[i]); err != nil {
 			return err
 		}
-		o.bodies[r.ID] = body
 	}
 	if o.opt.OneShot && o.shared == nil {
 		return nil // none would be there when its request is due
@@ -133,6 +130,12 @@ func (o *OpenAI) Prepare(ctx context.Context, reqs []Request) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	return o.connect(ctx, min(max(1, o.opt.Connections), len(reqs)))
+}
+
+// Encode completes a request, so that its send is only a write.
+func (o *OpenAI) Encode(r *Request) (err error) {
+	r.body, err = o.body(*r)
+	return err
 }
 
 // body encodes one request.
@@ -174,8 +177,8 @@ func (o *OpenAI) body(r Request) ([]byte, error) {
 
 // Generate sends one request and reads its stream to the last byte.
 func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trace) error {
-	body, ok := o.bodies[r.ID]
-	if !ok {
+	body := r.body
+	if body == nil {
 		var err error
 		if body, err = o.body(r); err != nil {
 			return err

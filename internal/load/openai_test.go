@@ -50,10 +50,10 @@ func write(w http.ResponseWriter, pieces ...string) {
 func once(t *testing.T, c *OpenAI) *Trace {
 	t.Helper()
 	run, err := Drive(t.Context(), Config{Client: c, Requests: []Request{{Prompt: "why", MaxOutputTokens: 2, Hash: "h"}}, Pattern: Closed(1)})
-	if err != nil || len(run.Traces) != 1 {
-		t.Fatalf("%d traces, error %v", len(run.Traces), err)
+	if err != nil || run.Traces.Len() != 1 {
+		t.Fatalf("%d traces, error %v", run.Traces.Len(), err)
 	}
-	return &run.Traces[0]
+	return run.Traces.At(0)
 }
 
 func TestAGoodAnswerIsStampedInOrder(t *testing.T) {
@@ -227,7 +227,7 @@ func TestARequestThatCannotBeEncodedIsAResult(t *testing.T) {
 	if err := c.Prepare(t.Context(), []Request{{}}); err == nil {
 		t.Error("prepared what cannot be encoded")
 	}
-	if f := Summarise([]Trace{*tr}, false); f.Failed != 1 || f.Lag != nil {
+	if f := Summarise(List{*tr}, false); f.Failed != 1 || f.Lag != nil {
 		t.Errorf("%+v", f)
 	}
 }
@@ -259,7 +259,7 @@ func TestOtherDeadlinesAreNotTheRequestsTimeout(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	run, err := Drive(ctx, Config{Client: c, Requests: make([]Request, 1), Pattern: Closed(1)})
-	if err == nil || len(run.Traces) != 1 || run.Traces[0].Status != StatusCut || strings.Contains(run.Traces[0].Error, "request_timeout") {
+	if err == nil || run.Traces.Len() != 1 || run.Traces.At(0).Status != StatusCut || strings.Contains(run.Traces.At(0).Error, "request_timeout") {
 		t.Errorf("the run's deadline: %v, %+v", err, run.Traces)
 	}
 	c.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
@@ -284,10 +284,10 @@ func TestACancelledRunKeepsWhatCame(t *testing.T) {
 		<-r.Context().Done()
 	})
 	run, err := Drive(ctx, Config{Client: c, Requests: make([]Request, 10), Pattern: Closed(1)})
-	if err == nil || len(run.Traces) != 3 {
-		t.Fatalf("error %v, %d traces", err, len(run.Traces))
+	if err == nil || run.Traces.Len() != 3 {
+		t.Fatalf("error %v, %d traces", err, run.Traces.Len())
 	}
-	if tr := run.Traces[2]; tr.Status != StatusCut || len(tr.Chunks) > 1 || run.Traces[1].Status != StatusOK {
+	if tr := run.Traces.At(2); tr.Status != StatusCut || len(tr.Chunks) > 1 || run.Traces.At(1).Status != StatusOK {
 		t.Errorf("%+v", tr)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -65,27 +66,49 @@ const maxNumber = 1 << 31
 // warmup, share more that a cache could use. A prompt depends on its seed, stream and
 // number alone: neither on N nor on how many warmups there were.
 func Synthetic(o SyntheticOptions) ([]Request, error) {
-	base := len(o.Vocabulary.IDs)
-	if base < 2 {
-		return nil, fmt.Errorf("synthetic prompts need a vocabulary, and %d tokens are none", base)
-	}
 	out := make([]Request, o.N)
 	for i := range out {
 		size := o.Size(o.First + i)
-		digits, room := 0, 1
-		for digits < size.Input-len(o.Vocabulary.Head)-o.Prefix && room < maxNumber {
-			digits, room = digits+1, room*base
-		}
-		switch {
-		case room >= 2*(o.First+o.N):
-		case o.Sizes == nil && o.Prefix == 0:
-			return nil, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use a longer one", size.Input, o.First+o.N)
-		default:
-			return nil, fmt.Errorf("request %d: %d tokens%s are too short for %d different prompts: send fewer, or longer ones", o.First+i+1, size.Input, o.less(), o.First+o.N)
+		digits, err := o.digits(i, size)
+		if err != nil {
+			return nil, err
 		}
 		out[i] = o.prompt(i, digits, size)
 	}
 	return out, nil
+}
+
+// Fit refuses prompts that are too short to be as many different ones, before any is
+// made.
+func (o SyntheticOptions) Fit() error {
+	for i := range o.N {
+		if _, err := o.digits(i, o.Size(o.First+i)); err != nil {
+			return err
+		}
+		if o.Sizes == nil {
+			return nil // all are alike
+		}
+	}
+	return nil
+}
+
+// digits is how many of a prompt's tokens spell its number.
+func (o SyntheticOptions) digits(i int, size Size) (int, error) {
+	base := len(o.Vocabulary.IDs)
+	if base < 2 {
+		return 0, fmt.Errorf("synthetic prompts need a vocabulary, and %d tokens are none", base)
+	}
+	digits, room := 0, 1
+	for digits < size.Input-len(o.Vocabulary.Head)-o.Prefix && room < maxNumber {
+		digits, room = digits+1, room*base
+	}
+	switch {
+	case room >= 2*(o.First+o.N):
+		return digits, nil
+	case o.Sizes == nil && o.Prefix == 0:
+		return 0, fmt.Errorf("workload.max_input_tokens %d is too short for %d different prompts: use a longer one", size.Input, o.First+o.N)
+	}
+	return 0, fmt.Errorf("request %d: %d tokens%s are too short for %d different prompts: send fewer, or longer ones", o.First+i+1, size.Input, o.less(), o.First+o.N)
 }
 
 // less says that a part of a prompt is not its own.
@@ -161,9 +184,9 @@ func payload(r Request) []byte {
 }
 
 // Checksum is over all that is sent, in order: "sha256:" and 64 hex digits.
-func Checksum(reqs []Request) string {
+func Checksum(reqs iter.Seq[Request]) string {
 	h := sha256.New()
-	for _, r := range reqs {
+	for r := range reqs {
 		p := payload(r)
 		var head [16]byte
 		binary.LittleEndian.PutUint64(head[:], uint64(len(p)))
@@ -185,7 +208,7 @@ func Distinct(reqs []Request, first, n int) []Request {
 	out := make([]Request, n)
 	for i := range out {
 		r := reqs[(first+i)%len(reqs)]
-		r.ID, r.Tokens, r.InputTokens = first+i, nil, 0
+		r.ID, r.Tokens, r.InputTokens, r.body = first+i, nil, 0, nil
 		r.Prompt = fmt.Sprintf("%s%d) %s", mark, first+i, r.Prompt)
 		r.Hash = hash(r)
 		out[i] = r

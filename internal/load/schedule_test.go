@@ -140,12 +140,12 @@ func TestAnOverloadShowsInTheScheduledLatencies(t *testing.T) {
 		}
 		s := &slow{take: func(int) time.Duration { return 200 * time.Millisecond }, sent: make([]time.Duration, n)} // half of what comes
 		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(n), Pattern: p.Pattern, wait: byRuntime})
-		if err != nil || len(run.Traces) != n {
-			t.Fatalf("%d traces, %v", len(run.Traces), err)
+		if err != nil || run.Traces.Len() != n {
+			t.Fatalf("%d traces, %v", run.Traces.Len(), err)
 		}
-		for i := range run.Traces {
-			if due, _ := p.Pattern.At(i); run.Traces[i].Scheduled != due {
-				t.Errorf("request %d is due at %v, want %v", i, run.Traces[i].Scheduled, due)
+		for i := range run.Traces.All() {
+			if due, _ := p.Pattern.At(i); run.Traces.At(i).Scheduled != due {
+				t.Errorf("request %d is due at %v, want %v", i, run.Traces.At(i).Scheduled, due)
 			}
 		}
 		f := Summarise(run.Traces, true)

@@ -11,39 +11,59 @@ import (
 // not taken. counted names what counted the prompts of requests before they were
 // sent, exactly as they were sent; its numbers take the place of the server's where
 // that said none. Empty: nothing did.
-func Settle(traces []Trace, requests []Request, counted string) {
-	whole := ended(traces)
-	if growing(whole, traces, requests, func(t *Trace) int { return t.OutputTokens }, leastAnswer) {
-		for _, i := range whole {
-			traces[i].refuseOutput()
+func Settle(traces Traces, planned func(i int) Request, counted string) {
+	var order []int32
+	inOrder := func() []int32 {
+		if order == nil {
+			order = byEnd(traces, func(t *Trace) bool { return t.Status == StatusOK })
+		}
+		return order
+	}
+	alter := func(do func(*Trace)) {
+		for _, i := range inOrder() {
+			t := traces.At(int(i))
+			do(t)
+			traces.Set(int(i), t)
 		}
 	}
-	if growing(whole, traces, requests, func(t *Trace) int { return t.InputTokens }, leastPrompt) {
-		for _, i := range whole {
-			t := &traces[i]
+	output := func(t *Trace) int { return t.OutputTokens }
+	if differ(traces, output) && growing(inOrder(), traces, planned, output, leastAnswer) {
+		alter((*Trace).refuseOutput)
+	}
+	input := func(t *Trace) int { return t.InputTokens }
+	if differ(traces, input) && growing(inOrder(), traces, planned, input, leastPrompt) {
+		alter(func(t *Trace) {
 			t.InputTokens, t.CachedTokens, t.Refused = 0, nil, refusals(t.Refused, refusedGrowing)
-		}
+		})
 	}
 	if counted == "" {
 		return
 	}
-	for i := range traces {
-		t := &traces[i]
-		if n := requests[i].InputTokens; t.Status == StatusOK && t.InputTokens == 0 && n > 0 {
-			t.InputTokens, t.InputSource = n, counted
+	for i, t := range traces.All() {
+		if t.Status != StatusOK || t.InputTokens > 0 {
+			continue
+		}
+		if n := planned(i).InputTokens; n > 0 {
+			own := traces.At(i)
+			own.InputTokens, own.InputSource = n, counted
+			traces.Set(i, own)
 		}
 	}
 }
 
-// ended are the requests that completed, in the order in which they ended.
-func ended(traces []Trace) (order []int) {
-	for i := range traces {
-		if traces[i].Status == StatusOK {
-			order = append(order, i)
+// differ says that no two counts of completed requests are the same, as those are that add
+// up. Mostly two of the first are.
+func differ(traces Traces, of func(*Trace) int) bool {
+	seen := map[int]bool{}
+	for _, t := range traces.All() {
+		if n := of(t); t.Status == StatusOK && n > 0 {
+			if seen[n] {
+				return false
+			}
+			seen[n] = true
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(traces[a].End, traces[b].End) })
-	return order
+	return len(seen) >= fewest
 }
 
 // leastPrompt is fewer tokens than a prompt has: text has no 16 bytes a token.
@@ -80,12 +100,13 @@ const asOrdered = 0.8
 // growing says that counts add up over requests: no two are the same, they grow with
 // the order of the ends more than the work does, and their span holds the least that
 // all but the first have.
-func growing(order []int, traces []Trace, requests []Request, of func(*Trace) int, least func(*Request, *Trace) float64) bool {
+func growing(order []int32, traces Traces, planned func(i int) Request, of func(*Trace) int, least func(*Request, *Trace) float64) bool {
 	var counts []int
 	var shares []float64
 	sum, first, smallest := 0.0, 0.0, math.MaxInt
 	for _, i := range order {
-		n, work := of(&traces[i]), least(&requests[i], &traces[i])
+		t, r := traces.At(int(i)), planned(int(i))
+		n, work := of(t), least(&r, t)
 		if n == 0 || work == 0 {
 			continue
 		}

@@ -15,6 +15,8 @@ type Request struct {
 	InputTokens     int
 	MaxOutputTokens int
 	Hash            string // first 16 hex digits of SHA-256 over what is sent of the prompt
+
+	body []byte // as the client sends it; nil: it was not encoded yet
 }
 
 // Status of a request when it ended.

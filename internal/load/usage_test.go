@@ -88,7 +88,7 @@ func TestReasoningIsUnknownUnlessItIsSaid(t *testing.T) {
 }
 
 // several are requests of so many bytes, each with the counts that its server gave.
-func several(bytes []int, in, out func(i int) int, chunks func(i int) int) ([]Trace, []Request) {
+func several(bytes []int, in, out func(i int) int, chunks func(i int) int) (List, []Request) {
 	var traces []Trace
 	var requests []Request
 	for i, n := range bytes {
@@ -127,7 +127,7 @@ func TestCountsThatAddUpOverRequestsAreNotTaken(t *testing.T) {
 		{"answers in one piece, short ones first", same, of(9), func(i int) int { return 10 * (i + 1) }, of(1), true, true},
 	} {
 		traces, requests := several(c.bytes, c.in, c.out, c.chunks)
-		Settle(traces, requests, "")
+		Settle(traces, asPlanned(requests), "")
 		f := Summarise(traces, false)
 		if (f.InputTokens != nil) != c.wantIn || (f.OutputTokens != nil) != c.wantOut || (f.TPOT != nil) != c.wantOut {
 			t.Errorf("%s: in %v, out %v, TPOT %v (%v)", c.name, f.InputTokens, f.OutputTokens, f.TPOT, f.Lacking)
@@ -151,12 +151,16 @@ func TestPlannedPromptsFillInForTheServer(t *testing.T) {
 		for i := range requests {
 			requests[i].InputTokens = 7
 		}
-		Settle(traces, requests, c.counted)
+		Settle(traces, asPlanned(requests), c.counted)
 		f := Summarise(traces, false)
 		if got := fmt.Sprint(value(f.InputTokens)); got != fmt.Sprint(c.want) || f.InputSource != c.source {
 			t.Errorf("counted by %q: %s by %s, want %v by %s", c.counted, got, f.InputSource, c.want, c.source)
 		}
 	}
+}
+
+func asPlanned(list []Request) func(i int) Request {
+	return func(i int) Request { return list[i] }
 }
 
 func value(n *int64) any {
@@ -182,12 +186,12 @@ func TestWhatOneRequestLacksTheTotalLacks(t *testing.T) {
 	} {
 		traces, requests := several([]int{40, 40, 40}, func(int) int { return 9 }, func(int) int { return 4 }, func(int) int { return 4 })
 		c.change(&traces[1])
-		Settle(traces, requests, "")
+		Settle(traces, asPlanned(requests), "")
 		if f := Summarise(traces, false); (f.OutputTokens != nil) != c.out || (f.MultiTokenChunks != nil) != c.out || (f.TPOT != nil) != c.out {
 			t.Errorf("%s: %+v", c.name, f)
 		}
 	}
-	if f := Summarise([]Trace{{Status: StatusFailed, FirstToken: -1}}, false); f.InputTokens != nil || f.OutputTokens != nil {
+	if f := Summarise(List{{Status: StatusFailed, FirstToken: -1}}, false); f.InputTokens != nil || f.OutputTokens != nil {
 		t.Errorf("none completed: %+v", f)
 	}
 }

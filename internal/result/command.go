@@ -53,7 +53,7 @@ type CommandRun struct {
 // WriteTimeseries writes rows as Parquet to a path of the user's, as [WriteTo]
 // does.
 func WriteTimeseries(path string, rows []TimeseriesRow) error {
-	return WriteTo(path, func(w io.Writer) error { return encode(w, slices.Values(rows)) })
+	return WriteTo(path, func(w io.Writer) error { return encode(w, slices.Values(rows), nil) })
 }
 
 // WriteTo writes to a path of the user's: a file whole or not at all, and into

@@ -81,28 +81,51 @@ func (s *Store) PutTimeseries(rows []TimeseriesRow) error {
 	return put(s, TimeseriesFile, slices.Values(rows))
 }
 
-// PutRequests writes requests.parquet.
-func (s *Store) PutRequests(rows []RequestRow) error {
-	return put(s, RequestsFile, slices.Values(rows))
+// groupChunks bounds the chunks of one row group of requests, of which each may have
+// thousands.
+const groupChunks = 1 << 20
+
+// PutRequests writes requests.parquet, row by row: no more than a row group is held.
+func (s *Store) PutRequests(rows iter.Seq[RequestRow]) error {
+	return s.Put(RequestsFile, func(w io.Writer) error {
+		chunks := 0
+		return encode(w, rows, func(r *RequestRow) bool {
+			if chunks += len(r.ChunkDeltaNS); chunks < groupChunks {
+				return false
+			}
+			chunks = 0
+			return true
+		})
+	})
 }
 
 // PutSamples writes samples.parquet.
 func (s *Store) PutSamples(rows iter.Seq[SampleRow]) error { return put(s, SamplesFile, rows) }
 
 func put[T any](s *Store, name string, rows iter.Seq[T]) error {
-	return s.Put(name, func(w io.Writer) error { return encode(w, rows) })
+	return s.Put(name, func(w io.Writer) error { return encode(w, rows, nil) })
 }
 
-func encode[T any](w io.Writer, rows iter.Seq[T]) error {
+// encode writes rows. full, if any, says after which row a row group ends, though it may have
+// more.
+func encode[T any](w io.Writer, rows iter.Seq[T], full func(*T) bool) error {
 	p := parquet.NewGenericWriter[T](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowGroup),
 		parquet.KeyValueMetadata("llem.schema_version", SchemaVersion))
 	batch := make([]T, 0, 1024)
 	for r := range rows {
-		if batch = append(batch, r); len(batch) == cap(batch) {
-			if _, err := p.Write(batch); err != nil {
+		batch = append(batch, r)
+		ends := full != nil && full(&r)
+		if len(batch) < cap(batch) && !ends {
+			continue
+		}
+		if _, err := p.Write(batch); err != nil {
+			return err
+		}
+		batch = batch[:0]
+		if ends {
+			if err := p.Flush(); err != nil {
 				return err
 			}
-			batch = batch[:0]
 		}
 	}
 	if _, err := p.Write(batch); err != nil {

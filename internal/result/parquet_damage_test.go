@@ -51,7 +51,7 @@ func TestRowsThatCannotBeAreErrorsOfTheirFile(t *testing.T) {
 		"the request with number -1": {[]RequestRow{aRequest(func(r *RequestRow) { r.ID = -1 })}, "id is -1"},
 	} {
 		s := store(t)
-		if err := s.PutRequests(c.rows); err != nil {
+		if err := s.PutRequests(slices.Values(c.rows)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := ReadRequests(filepath.Join(s.Dir(), RequestsFile)); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -107,7 +107,7 @@ func TestAFileOfOtherColumnsIsAnError(t *testing.T) {
 // A run's files are files in its own folder, of their one name.
 func TestAFileOfARunIsInItsOwnFolder(t *testing.T) {
 	elsewhere := store(t)
-	if err := elsewhere.PutRequests([]RequestRow{aRequest(func(*RequestRow) {})}); err != nil {
+	if err := elsewhere.PutRequests(slices.Values([]RequestRow{aRequest(func(*RequestRow) {})})); err != nil {
 		t.Fatal(err)
 	}
 	victim := filepath.Join(elsewhere.Dir(), RequestsFile)
@@ -151,7 +151,7 @@ func TestDamagedParquetIsAnErrorOfItsFile(t *testing.T) {
 		requests = append(requests, aRequest(func(r *RequestRow) { r.ID, r.Error = int64(i), strings.Repeat("e", i%7) }))
 		samples = append(samples, aSample(func(s *SampleRow) { s.MonotonicNS += int64(i) }))
 	}
-	if err := errors.Join(s.PutRequests(requests), s.PutSamples(slices.Values(samples))); err != nil {
+	if err := errors.Join(s.PutRequests(slices.Values(requests)), s.PutSamples(slices.Values(samples))); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "damaged")

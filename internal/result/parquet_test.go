@@ -120,10 +120,10 @@ var (
 
 func TestRequestsAreReadBackByAnother(t *testing.T) {
 	s := store(t)
-	err := s.PutRequests([]RequestRow{
+	err := s.PutRequests(slices.Values([]RequestRow{
 		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: p[int32](3), OutputTokens: p[int32](4), Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}},
 		{ID: 2, Status: "timeout", Error: "no answer"},
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestSamplesAreStreamed(t *testing.T) {
 
 func TestFilesWithoutRowsHaveTheirColumns(t *testing.T) {
 	s := store(t)
-	if err := errors.Join(s.PutRequests(nil), s.PutSamples(func(func(SampleRow) bool) {})); err != nil {
+	if err := errors.Join(s.PutRequests(slices.Values([]RequestRow(nil))), s.PutSamples(func(func(SampleRow) bool) {})); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]string{RequestsFile: requestColumns, SamplesFile: sampleColumns} {

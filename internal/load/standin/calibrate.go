@@ -84,8 +84,7 @@ func (t Trial) requests() []load.Request {
 
 // check counts what came, and refuses what is not whole.
 func (o *Outcome) check(t Trial) error {
-	for i := range o.Run.Traces {
-		tr := &o.Run.Traces[i]
+	for _, tr := range o.Run.Traces.All() {
 		want := t.Tokens
 		if tr.ID == t.Streams {
 			want = 1
@@ -95,6 +94,10 @@ func (o *Outcome) check(t Trial) error {
 		}
 		o.Received += len(tr.Chunks)
 	}
-	o.Run.Traces = o.Run.Traces[:t.Streams]
+	measured := make(load.List, 0, t.Streams)
+	for i := range t.Streams {
+		measured = append(measured, *o.Run.Traces.At(i))
+	}
+	o.Run.Traces = measured
 	return nil
 }
