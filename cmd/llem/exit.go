@@ -75,6 +75,8 @@ func logTail(err error) string {
 	var died *engine.Died
 	var late *engine.NotReady
 	switch {
+	case errors.Is(err, harness.ErrAway): // the engine was stopped, and says nothing of why
+		return ""
 	case errors.As(err, &died):
 		return died.LogTail
 	case errors.As(err, &late):
@@ -104,6 +106,8 @@ func hintOf(err error) string {
 	var died *engine.Died
 	var late *engine.NotReady
 	switch {
+	case errors.Is(err, harness.ErrAway):
+		return ""
 	case errors.As(err, &died) && died.OOMKilled:
 		return "the container reached its memory limit: raise engine.container.memory, or use a smaller model or context"
 	case engine.Hint(logTail(err)) != "":

@@ -31,10 +31,26 @@ func TestExitCodes(t *testing.T) {
 		{&harness.Fault{Kind: harness.HostFault, Err: errors.New("full")}, exitHost},
 		{&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, exitInterrupted},
 		{fmt.Errorf("pull a/b:1: %w", context.Canceled), exitInterrupted},
+		{errors.Join(&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, &harness.Fault{Kind: harness.HostFault, Err: docker.ErrUnavailable}), exitInterrupted},
+		{fmt.Errorf("%w: %w", docker.ErrUnavailable, context.Canceled), exitInterrupted},
 		{errors.New("anything else"), exitFailed},
 	} {
 		if got := codeOf(c.err); got != c.code {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.code)
+		}
+	}
+}
+
+// What a daemon that ended has stopped is not explained by the engine's log.
+func TestADaemonThatEndedIsNotToldByTheEnginesLog(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{0, 137, 143} {
+		var said strings.Builder
+		a := &app{stderr: &said}
+		died := &engine.Died{ExitCode: code, LogTail: "RuntimeError: the engine's own"}
+		err := &harness.Fault{Kind: harness.HostFault, Err: fmt.Errorf("%w any more (%w); start it", harness.ErrAway, died)}
+		if got := a.exit(err); got != exitHost || strings.Contains(said.String(), "log") || strings.Contains(said.String(), "the engine's own") {
+			t.Errorf("exit code %d\n%s", got, said.String())
 		}
 	}
 }
