@@ -101,6 +101,10 @@ bench: ## Go benchmarks, in the format that benchstat reads; how true the client
 bench-memory: build ## the memory of a load of 1,000,000 requests of 8 tokens, against a server that answers at once; or N=200000 TOKENS=256
 	go run ./bench/memory -llem bin/llem -n $(or $(N),1000000) -tokens $(or $(TOKENS),8)
 
+.PHONY: bench-growth
+bench-growth: docker ## what a result costs show, compare, verify and export, for 100 to 10,000 of them
+	go test -run '^$$' -bench Growth -benchtime 1x ./cmd/llem
+
 .PHONY: bench-peers
 bench-peers: build ## llem beside guidellm, aiperf, inference-perf and vllm bench serve: what a token costs each
 	go run ./bench/peers -venvs "$$(bench/peers/venvs)"

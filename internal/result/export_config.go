@@ -41,14 +41,26 @@ func configValues(out map[string]any, path string, v any) {
 	}
 }
 
-// Differing are the keys, in order, at which some of the maps differ.
+// Differing are the keys, in order, at which some of the maps differ. Each value is
+// looked at once.
 func Differing(list []map[string]any) []string {
-	keys := map[string]bool{}
+	type seen struct {
+		first   any
+		times   int
+		differs bool
+	}
+	keys := map[string]*seen{}
 	for _, m := range list {
 		for k, v := range m {
-			keys[k] = keys[k] || slices.ContainsFunc(list, func(other map[string]any) bool { return other[k] != v })
+			s := keys[k]
+			if s == nil {
+				s = &seen{first: v}
+				keys[k] = s
+			}
+			s.times++
+			s.differs = s.differs || v != s.first
 		}
 	}
-	maps.DeleteFunc(keys, func(_ string, differs bool) bool { return !differs })
+	maps.DeleteFunc(keys, func(_ string, s *seen) bool { return !s.differs && s.times == len(list) })
 	return slices.Sorted(maps.Keys(keys))
 }

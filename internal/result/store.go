@@ -124,9 +124,19 @@ func Recall(study, folder string, taken map[string]bool) (string, error) {
 // Dir is where the run's files are.
 func (s *Store) Dir() string { return s.dir }
 
-// PutRecord writes result.json, its times in UTC. NaN and infinities, which
-// JSON cannot hold, become null rather than lose the record. r is not changed.
+// PutRecord writes result.json, as [Record.Encode] has it.
 func (s *Store) PutRecord(r *Record) error {
+	data, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	return s.PutFile(RecordFile, data)
+}
+
+// Encode is the text of result.json, with its checksum and its times in UTC. NaN and
+// infinities, which JSON cannot hold, become null rather than lose the record. r is
+// not changed.
+func (r *Record) Encode() ([]byte, error) {
 	whole := finite(reflect.ValueOf(*r)).Interface().(Record)
 	data, err := json.Marshal(whole)
 	if err == nil {
@@ -136,9 +146,9 @@ func (s *Store) PutRecord(r *Record) error {
 		data, err = json.MarshalIndent(whole, "", "  ")
 	}
 	if err != nil {
-		return fmt.Errorf("encode record: %w", err)
+		return nil, fmt.Errorf("encode record: %w", err)
 	}
-	return s.PutFile(RecordFile, append(data, '\n'))
+	return append(data, '\n'), nil
 }
 
 // PutFile writes one file.
