@@ -112,8 +112,12 @@ func (s *server) create(ctx context.Context) error {
 	return nil
 }
 
-// hurried calls cancel where llem is told twice to end before ctx is done; wait ends
-// the watch for it.
+// hurryTimeout is what the daemon has to make a container after llem was told twice
+// to end: one that works needs less.
+const hurryTimeout = 3 * time.Second
+
+// hurried calls cancel hurryTimeout after llem was told twice to end, unless ctx is
+// done before; wait ends the watch for it.
 func (d *Daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
 	ctx, end := context.WithCancel(ctx)
 	gone := make(chan struct{})
@@ -121,6 +125,11 @@ func (d *Daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
 		defer close(gone)
 		select {
 		case <-d.Hurry:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(hurryTimeout):
 			cancel()
 		case <-ctx.Done():
 		}

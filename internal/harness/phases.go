@@ -106,7 +106,7 @@ func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err e
 	x.mark().Creating(spec.Name)
 	x.server, err = x.Docker.Launch(ctx, spec)
 	if cutOff := x.server == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {
-		x.abandon()
+		x.abandon(spec.Name)
 	} else {
 		x.mark().Creating("")
 	}
@@ -118,7 +118,8 @@ func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err e
 
 // abandon leaves a container to clean that the daemon was asked for, which did not
 // answer in time and may make it yet.
-func (x *run) abandon() {
+func (x *run) abandon(name string) {
+	x.Log.Warn("the daemon did not answer as it was asked for a container, and may make it yet: `llem clean` removes it", "container", name)
 	x.left = true
 	if x.place != nil {
 		x.place.session.cutOff = true
