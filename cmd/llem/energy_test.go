@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -188,7 +189,7 @@ func checkVerify(t *testing.T, h *host, dir string) {
 func checkSeries(t *testing.T, r *result.Record, dir string) {
 	t.Helper()
 	series := readParquet(t, filepath.Join(dir, result.TimeseriesFile))
-	columns := []string{"gpu_index", "memory_total_mb", "memory_used_mb", "power_w", "sm_utilisation_pct", "temperature_c", "throttle_reasons", "timestamp_s"}
+	columns := []string{"experiment_id", "gpu_index", "gpu_uuid", "memory_total_mb", "memory_used_mb", "power_w", "sm_utilisation_pct", "temperature_c", "throttle_reasons", "timestamp_s", "utc_ns"}
 	if got := slices.Sorted(maps.Keys(series)); !slices.Equal(got, columns) {
 		t.Errorf("timeseries has the columns %v", got)
 	}
@@ -197,6 +198,10 @@ func checkSeries(t *testing.T, r *result.Record, dir string) {
 	}
 	for i, w := range series["power_w"] {
 		p, err := strconv.ParseFloat(w, 64)
+		utc := r.WindowStart.Add(time.Duration(i) * time.Second).UnixNano()
+		if series["utc_ns"][i] != fmt.Sprint(utc) || series["gpu_uuid"][i] != r.Environment.GPUs[0].UUID || series["experiment_id"][i] != r.ExperimentID {
+			t.Errorf("second %d: %s on %s in %s", i, series["utc_ns"][i], series["gpu_uuid"][i], series["experiment_id"][i])
+		}
 		if err != nil || math.Abs(p-300) > 1 || series["gpu_index"][i] != "1" || series["timestamp_s"][i] != strconv.Itoa(i) {
 			t.Errorf("second %s: %s W on GPU %s", series["timestamp_s"][i], w, series["gpu_index"][i])
 		}
@@ -206,6 +211,16 @@ func checkSeries(t *testing.T, r *result.Record, dir string) {
 		t.Errorf("%d requests in the file, %d in the record", len(requests["id"]), r.Requests.Completed)
 	}
 	samples := readParquet(t, filepath.Join(dir, result.SamplesFile))
+	for name, ids := range map[string][]string{"requests": requests["experiment_id"], "samples": samples["experiment_id"]} {
+		if one := slices.Compact(slices.Clone(ids)); !slices.Equal(one, []string{r.ExperimentID}) {
+			t.Errorf("%s carry the experiment ids %v", name, one)
+		}
+	}
+	for _, p := range r.Phases {
+		if p.WindowSeconds == nil || math.Abs(*p.WindowSeconds-p.Start.Sub(*r.WindowStart).Seconds()) > 0.01 || p.Name == "warmup" && *p.WindowSeconds >= 0 {
+			t.Errorf("phase %s began %v s after t0", p.Name, p.WindowSeconds)
+		}
+	}
 	seen := slices.Compact(slices.Clone(samples["phase"]))
 	if want := []string{"preflight", "baseline", "launch", "warmup", "thermal_floor", "window"}; len(seen) < len(want) || !slices.Equal(seen[:len(want)], want) {
 		t.Errorf("samples of the phases %v, want %v first", seen, want)

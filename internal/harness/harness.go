@@ -187,7 +187,7 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	x.untune()
 	rec.Environment.GPUSettings = x.settingsRecord()
 	rec.EndedAt = time.Now().UTC()
-	rec.Phases = x.phases
+	rec.Phases = x.phaseRecords()
 	keep = errors.Join(keep, x.rewrite(rec))
 	out := Outcome{Record: rec, Dir: x.store.Dir()}
 	switch {

@@ -24,7 +24,7 @@ func (x *run) record(cause error) *result.Record {
 		SchemaVersion: result.SchemaVersion, ExperimentID: x.id,
 		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.prompts.file()),
 		Name: e.Name, LlemVersion: x.Version, Status: result.Completed,
-		StartedAt: x.started, EndedAt: time.Now().UTC(), Phases: x.phases,
+		StartedAt: x.started, EndedAt: time.Now().UTC(), Phases: x.phaseRecords(),
 		Gap:    x.gap,
 		Config: e.Redacted(),
 	}
@@ -51,6 +51,17 @@ func (x *run) record(cause error) *result.Record {
 	x.mapUnknown(r, fig)
 	x.mapWarnings(r)
 	return r
+}
+
+// phaseRecords are the phases so far, each placed on the clock of the window too.
+func (x *run) phaseRecords() []result.Phase {
+	out := slices.Clone(x.phases)
+	for i := range out {
+		if x.work != nil {
+			out[i].WindowSeconds = ptr(out[i].Start.Sub(x.work.t0).Seconds())
+		}
+	}
+	return out
 }
 
 func (x *run) engineRecord() result.Engine {

@@ -36,6 +36,7 @@ func (x *run) requestRows() iter.Seq[result.RequestRow] {
 		}
 		for _, t := range x.work.traces.All() {
 			row := requestRow(t)
+			row.ExperimentID = x.id
 			if row.Error != "" {
 				row.Error = x.exp.Hide(row.Error)
 			}
@@ -106,8 +107,13 @@ func (x *run) timeseries(samples []measure.Sample) []result.TimeseriesRow {
 	var rows []result.TimeseriesRow
 	for i := range cells {
 		if cells[i].n > 0 {
-			g := i % len(x.devices)
-			rows = append(rows, cells[i].row(float64(i/len(x.devices)), int32(x.devices[g].Index)))
+			d, second := x.devices[i%len(x.devices)], i/len(x.devices)
+			row := cells[i].row(float64(second), int32(d.Index))
+			row.GPUUUID, row.UTCNS = d.UUID, x.work.t0.Add(time.Duration(second)*time.Second).UnixNano()
+			if x.store != nil { // llem measure has no record
+				row.ExperimentID = &x.id
+			}
+			rows = append(rows, row)
 		}
 	}
 	return rows
@@ -184,7 +190,7 @@ func (x *run) sampleRows(samples []measure.Sample) iter.Seq[result.SampleRow] {
 func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
 	at := x.recorder.Epoch().Add(s.At)
 	row := result.SampleRow{
-		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml",
+		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml", ExperimentID: x.id,
 		GPUUUID: x.devices[s.GPU].UUID, GPUIndex: int32(x.devices[s.GPU].Index),
 		MonotonicNS: int64(s.At), UTCNS: at.UnixNano(), ReadTookNS: int64(s.Took),
 	}

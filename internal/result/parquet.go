@@ -8,8 +8,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// TimeseriesRow is one GPU's second of the window: eight columns, locked by
-// section 7 of the protocol.
+// TimeseriesRow is one GPU's second of the window: the eight columns that section 7
+// of the protocol locks, and then what joins them with other files.
 type TimeseriesRow struct {
 	TimestampS       float64  `parquet:"timestamp_s"` // since t0
 	GPUIndex         int32    `parquet:"gpu_index"`   // NVML's
@@ -19,6 +19,9 @@ type TimeseriesRow struct {
 	MemoryTotalMB    *float32 `parquet:"memory_total_mb,optional"`
 	SMUtilisationPct *float32 `parquet:"sm_utilisation_pct,optional"`
 	ThrottleReasons  *int64   `parquet:"throttle_reasons,optional"` // OR of the second's bits
+	GPUUUID          string   `parquet:"gpu_uuid,dict"`
+	UTCNS            int64    `parquet:"utc_ns"`                      // of timestamp_s, since 1970
+	ExperimentID     *string  `parquet:"experiment_id,optional,dict"` // of the record; null from llem measure
 }
 
 // RequestRow is one request; ns since t0, null for what never happened.
@@ -41,6 +44,7 @@ type RequestRow struct {
 	UsageRefused    *string `parquet:"usage_refused,optional"` // why counts of the server's usage were not taken; null: they were, or there were none
 	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"`    // to the chunk before; the first to sent
 	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`      // in each of those chunks, at least: 1 where the server did not say
+	ExperimentID    string  `parquet:"experiment_id,dict"`     // of the record
 }
 
 // SampleRow is one reading of one GPU as it was read.
@@ -71,6 +75,7 @@ type SampleRow struct {
 	SWThermalNS    *int64 `parquet:"throttled_sw_thermal_ns,optional"`
 	HWThermalNS    *int64 `parquet:"throttled_hw_thermal_ns,optional"`
 	HWPowerBrakeNS *int64 `parquet:"throttled_hw_power_brake_ns,optional"`
+	ExperimentID   string `parquet:"experiment_id,dict"` // of the record
 }
 
 // rowGroup bounds what is held in memory while a file is written.

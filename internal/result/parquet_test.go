@@ -66,16 +66,18 @@ func columns(t *testing.T, path string) (out []string) {
 	return out
 }
 
-// Section 7 of the protocol, to the letter: eight columns.
-var eight = []string{
+// Section 7 of the protocol, to the letter: eight columns. Behind them comes what
+// joins them with other files.
+var eleven = []string{
 	"timestamp_s DOUBLE required", "gpu_index INT32 required", "power_w FLOAT optional", "temperature_c FLOAT optional",
 	"memory_used_mb FLOAT optional", "memory_total_mb FLOAT optional", "sm_utilisation_pct FLOAT optional", "throttle_reasons INT64 optional",
+	"gpu_uuid BYTE_ARRAY required", "utc_ns INT64 required", "experiment_id BYTE_ARRAY optional",
 }
 
-func TestTimeseriesHasItsEightColumns(t *testing.T) {
-	known := TimeseriesRow{TimestampS: 0, GPUIndex: 3, PowerW: p[float32](301.5), TemperatureC: p[float32](41), MemoryUsedMB: p[float32](1024), MemoryTotalMB: p[float32](81920), SMUtilisationPct: p[float32](99), ThrottleReasons: p(int64(1) << 40)}
-	text := []string{"0", "3", "301.5", "41", "1024", "81920", "99", "1099511627776"}
-	null := []string{"1.5", "3", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)"}
+func TestTimeseriesHasItsColumns(t *testing.T) {
+	known := TimeseriesRow{TimestampS: 0, GPUIndex: 3, PowerW: p[float32](301.5), TemperatureC: p[float32](41), MemoryUsedMB: p[float32](1024), MemoryTotalMB: p[float32](81920), SMUtilisationPct: p[float32](99), ThrottleReasons: p(int64(1) << 40), GPUUUID: "GPU-3", UTCNS: 5, ExperimentID: p("e1")}
+	text := []string{"0", "3", "301.5", "41", "1024", "81920", "99", "1099511627776", "GPU-3", "5", "e1"}
+	null := []string{"1.5", "3", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "", "0", "(null)"}
 	for name, c := range map[string]struct {
 		rows []TimeseriesRow
 		want [][]string
@@ -91,7 +93,7 @@ func TestTimeseriesHasItsEightColumns(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(s.Dir(), TimeseriesFile)
-			if diff := cmp.Diff(eight, columns(t, path)); diff != "" {
+			if diff := cmp.Diff(eleven, columns(t, path)); diff != "" {
 				t.Errorf("columns, -want +got:\n%s", diff)
 			}
 			if _, rows := table(t, path); !cmp.Equal(c.want, rows) {
@@ -106,7 +108,7 @@ var (
 		"id INT64 required", "scheduled_ns INT64 required", "sent_ns INT64 optional", "first_byte_ns INT64 optional", "first_token_ns INT64 optional",
 		"last_token_ns INT64 optional", "end_ns INT64 optional", "input_tokens INT32 optional", "output_tokens INT32 optional", "reasoning_tokens INT32 optional",
 		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required", "usage_refused BYTE_ARRAY optional",
-		"chunk_delta_ns.list.element INT64 required", "chunk_tokens.list.element INT32 required",
+		"chunk_delta_ns.list.element INT64 required", "chunk_tokens.list.element INT32 required", "experiment_id BYTE_ARRAY required",
 	}
 	sampleColumns = []string{
 		"phase BYTE_ARRAY required", "edge BOOLEAN required", "source BYTE_ARRAY required", "gpu_uuid BYTE_ARRAY required", "gpu_index INT32 required",
@@ -114,14 +116,14 @@ var (
 		"energy_mj INT64 optional", "energy_device_us INT64 optional", "power_instant_mw INT32 optional", "power_average_mw INT32 optional", "power_usage_mw INT32 optional",
 		"temperature_c INT32 optional", "memory_used_bytes INT64 optional", "memory_total_bytes INT64 optional", "sm_utilisation_pct INT32 optional", "throttle_reasons INT64 optional",
 		"throttled_sw_power_cap_ns INT64 optional", "throttled_thermal_ns INT64 optional", "throttled_sw_thermal_ns INT64 optional",
-		"throttled_hw_thermal_ns INT64 optional", "throttled_hw_power_brake_ns INT64 optional",
+		"throttled_hw_thermal_ns INT64 optional", "throttled_hw_power_brake_ns INT64 optional", "experiment_id BYTE_ARRAY required",
 	}
 )
 
 func TestRequestsAreReadBackByAnother(t *testing.T) {
 	s := store(t)
 	err := s.PutRequests(slices.Values([]RequestRow{
-		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: p[int32](3), OutputTokens: p[int32](4), Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}},
+		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: p[int32](3), OutputTokens: p[int32](4), Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}, ExperimentID: "e1"},
 		{ID: 2, Status: "timeout", Error: "no answer"},
 	}))
 	if err != nil {
@@ -129,8 +131,8 @@ func TestRequestsAreReadBackByAnother(t *testing.T) {
 	}
 	_, rows := table(t, filepath.Join(s.Dir(), RequestsFile))
 	want := [][]string{
-		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "[2,1]", "[3,1]"},
-		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "[]", "[]"},
+		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "[2,1]", "[3,1]", "e1"},
+		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "[]", "[]", ""},
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -155,7 +157,7 @@ func TestSamplesAreStreamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	fields, rows := table(t, filepath.Join(s.Dir(), SamplesFile))
-	if len(rows) != n || len(fields) != 24 {
+	if len(rows) != n || len(fields) != 25 {
 		t.Fatalf("%d rows of %d columns", len(rows), len(fields))
 	}
 	column := func(name string) int {
@@ -219,7 +221,7 @@ func TestATimeseriesOfTheUsersGoesWhereItWasAsked(t *testing.T) {
 	if err := WriteTimeseries(path, rows); err != nil {
 		t.Fatal(err)
 	}
-	if got := columns(t, path); !slices.Equal(got, eight) {
+	if got := columns(t, path); !slices.Equal(got, eleven) {
 		t.Errorf("columns %v", got)
 	}
 	// A link is followed and stays one, as /dev/stdout must.

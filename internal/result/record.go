@@ -81,6 +81,9 @@ type Phase struct {
 	Name    string    `json:"name"` // preflight | baseline | launch | warmup | thermal_floor | window | record | after
 	Start   time.Time `json:"start"`
 	Seconds float64   `json:"seconds"`
+	// WindowSeconds is the start since t0, below 0 before the window, as timestamp_s in
+	// timeseries.parquet and window_ns in samples.parquet count; null without a window.
+	WindowSeconds *float64 `json:"window_start_seconds"`
 }
 
 // Model is what the engine ran.
