@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -202,7 +203,7 @@ func searchProcesses(t *testing.T, id string) {
 			if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 && os.Getenv("CI") != "true" {
 				continue // the container's user is another
 			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) { // else it has ended meanwhile
 				t.Error(err)
 			}
 			nowhere(t, path, data, planted)
