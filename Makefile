@@ -110,12 +110,18 @@ bench-peers: build ## llem beside guidellm, aiperf, inference-perf and vllm benc
 	go run ./bench/peers -venvs "$$(bench/peers/venvs)"
 
 # Runs and studies that make kills ends, and what it is given beside that: KILLS="-seed 7 -case 12".
-N ?= 300
 .PHONY: kills
+kills: N ?= 300
 kills: build ## kill runs and studies N times, at random moments of every phase, and check what is left; N=2000
 	@scripts/docker-up --stand-in-gpu
 	@$(MAKE) --no-print-directory reference
 	go run ./bench/kills -llem bin/llem -n $(N) $(KILLS)
+
+.PHONY: damage
+damage: N ?= 20000
+damage: docker ## damage N files of each kind in results and studies, and read them; hours for N=20000
+	LLEM_DAMAGE=$(N) go test -count 1 -timeout 24h -run TestDamagedParquet -v ./internal/result
+	LLEM_DAMAGE=$(N) go test -count 1 -timeout 24h -run TestDamagedFiles -v ./cmd/llem
 
 .PHONY: release-check
 release-check: ## build a release snapshot in dist/ and check it: glibc, start, archive, completions, NVML

@@ -35,6 +35,9 @@ const image = "llem-test/engine"
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if os.Getenv(damageChild) != "" {
+		return answerCommands()
+	}
 	if exec.Command("docker", "info").Run() != nil {
 		if os.Getenv("CI") == "true" {
 			fmt.Println("no Docker daemon: scripts/docker-up --stand-in-gpu starts one")

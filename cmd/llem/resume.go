@@ -50,7 +50,23 @@ func (c *runCmd) resumeStudy(a *app) error {
 			fmt.Fprintf(a.stderr, "%s is not heeded: a study goes on as it was begun\n", v.Source)
 		}
 	}
+	if c.DryRun {
+		return s.dryRun(a, c.JSON)
+	}
 	return c.carryOut(a, s)
+}
+
+// dryRun says what would be gone on with, and changes nothing.
+func (s *sitting) dryRun(a *app, asJSON bool) error {
+	whole := 0
+	for run := range s.record.Runs {
+		r, _, err := result.Read(filepath.Join(s.dir, s.record.Folder(run+1)))
+		if err == nil && r.State != result.Altered && r.Status != result.Interrupted {
+			whole++
+		}
+	}
+	fmt.Fprintf(a.stderr, "%d of the study's %d runs have their record and would not be run again\n", whole, len(s.record.Runs))
+	return dryRunStudy(a, s.plan, asJSON)
 }
 
 // stopped reads a study from its folder, and its file again.
@@ -87,6 +103,9 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 		fmt.Fprintf(a.stderr, "the study's file has changed:\n%s", diff)
 	} else if err := samePlan(a, s.plan, p); err != nil {
 		return nil, err
+	}
+	if c.DryRun { // the journal may need its torn end cut off
+		return s, nil
 	}
 	s.journal, err = result.OpenJournal(dir)
 	if errors.Is(err, result.ErrStudyHeld) {
