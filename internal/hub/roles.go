@@ -215,6 +215,8 @@ func (r *roles) inBlock(w weight, at place) role {
 	switch {
 	case w.shape == nil || len(m) < 2:
 		return body
+	case r.c.experts() == 0 && !shared && namesExperts(path):
+		return unknown
 	case len(m) > 2 && !r.perHead(path, m), r.widest > 0 && slices.Max(m) > r.widest && !slices.Contains(m, r.vocab):
 		return unknown
 	case len(m) == 2 && r.vocab > 0 && slices.Contains(m, r.vocab) && !r.dims[r.vocab]:
@@ -232,7 +234,7 @@ func (r *roles) crossed(at place) bool {
 // stacked says whether a weight holds all e experts of a block: in a dimension of its
 // own, or side by side in the rows.
 func (r *roles) stacked(path string, m []int64, e int64) bool {
-	named := strings.Contains(path, "expert") || strings.Contains(path, "_exps")
+	named := namesExperts(path)
 	attention := attentionPart.MatchString(path) && !named
 	switch {
 	case len(m) >= 3:
@@ -243,6 +245,10 @@ func (r *roles) stacked(path string, m []int64, e int64) bool {
 		return r.sideBySide(m, e)
 	}
 	return false
+}
+
+func namesExperts(path string) bool {
+	return strings.Contains(path, "expert") || strings.Contains(path, "_exps")
 }
 
 // sideBySide says whether rows or columns are e times an expert's width.
