@@ -1,7 +1,10 @@
 package harness
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +31,7 @@ type setting struct {
 	Run      string  `json:"run"`
 	LimitW   float64 `json:"power_limit_before_w"` // 0: was left as it was
 	Clock    bool    `json:"sm_clock_locked"`
+	Sum      string  `json:"sum"` // of the note without it: the first 16 digits of its SHA-256
 	path     string
 	device   measure.Device
 	gpus     Tuner
@@ -68,7 +72,11 @@ func settingPath(uuid string) string {
 // untouched refuses GPUs that a killed run has left changed.
 func untouched(devices []measure.Device) error {
 	for _, d := range devices {
-		if s, err := readSetting(settingPath(d.UUID)); err == nil {
+		s, err := readSetting(settingPath(d.UUID))
+		if errors.Is(err, errDamagedNote) {
+			return fault(HostFault, "%w", err)
+		}
+		if err == nil {
 			return fault(HostFault, "GPU %d still has the settings of run %s, which was killed: sudo llem clean puts them back", d.Index, s.Run)
 		}
 	}
@@ -179,6 +187,7 @@ func (s *setting) write() error {
 	if _, err := lockPath("gpu-" + s.UUID); err != nil { // makes the folder
 		return err
 	}
+	s.Sum = s.sum()
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -232,10 +241,26 @@ func readSetting(path string) (*setting, error) {
 		return nil, err
 	}
 	s := &setting{path: path}
-	if err := json.Unmarshal(data, s); err != nil {
+	err = json.Unmarshal(data, s)
+	switch torn := !bytes.HasSuffix(data, []byte("}")); {
+	case err != nil && torn: // it was cut off while it was written, before anything was changed
 		return nil, err
+	case err != nil, s.Sum != "" && s.Sum != s.sum(), s.UUID != "" && settingPath(s.UUID) != path, s.LimitW < 0:
+		return nil, fmt.Errorf("%s %w: set the GPU's power limit and clocks by hand (nvidia-smi -pl, nvidia-smi -rgc), then remove the file", path, errDamagedNote)
 	}
 	return s, nil
+}
+
+// errDamagedNote is a note that was whole once.
+var errDamagedNote = errors.New("says what a killed run changed on a GPU, and was damaged")
+
+// sum is that of the note; an older llem wrote none.
+func (s *setting) sum() string {
+	bare := *s
+	bare.Sum = ""
+	data, _ := json.Marshal(bare) // numbers, texts and a truth value
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
 }
 
 // settingsRecord is what a record says of them.
@@ -285,6 +310,9 @@ func RestoreSettings(ctx context.Context, gpus GPUs, uuid string) (string, error
 	defer lock.Release()
 	path := settingPath(uuid)
 	s, err := readSetting(path)
+	if errors.Is(err, errDamagedNote) {
+		return "", err
+	}
 	if err != nil { // cut off while it was written, when nothing was changed yet
 		return "nothing was changed on GPU " + uuid, os.Remove(path)
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -54,6 +55,56 @@ func TestANoteThatCannotBeWritten(t *testing.T) {
 		err := (&setting{UUID: gpuA, path: path}).write()
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: got %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// A note that was damaged restores no other limit than the GPU had; one that was cut
+// off while it was written says that nothing was changed yet.
+func TestADamagedNoteRestoresNothing(t *testing.T) {
+	useLockDir(t)
+	path := settingPath(gpuA)
+	note := &setting{UUID: gpuA, Index: 1, Run: "r", LimitW: 400, Clock: true, path: path}
+	if err := note.write(); err != nil {
+		t.Fatal(err)
+	}
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readSetting(path); err != nil || got.LimitW != 400 || !got.Clock {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for i := range sound {
+		bad := bytes.Clone(sound)
+		bad[i] ^= 1 << (i % 7)
+		if err := os.WriteFile(path, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readSetting(path)
+		if err == nil && (got.LimitW != 400 || !got.Clock || got.UUID != gpuA) {
+			t.Errorf("byte %d of %s: %+v", i, bad, got)
+		}
+		if err != nil && i < len(sound)-1 && !errors.Is(err, errDamagedNote) {
+			t.Errorf("byte %d of %s: %v", i, bad, err)
+		}
+	}
+	for _, text := range []string{
+		`{"uuid":"` + gpuA + `","power_limit_before_w":-5}`, `{"uuid":"GPU-of-another","power_limit_before_w":300}`, `{"uuid":7}`, `nothing}`,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readSetting(path); !errors.Is(err, errDamagedNote) || !strings.Contains(err.Error(), "nvidia-smi -pl") {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for n := range len(sound) {
+		if err := os.WriteFile(path, sound[:n], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readSetting(path); err == nil || errors.Is(err, errDamagedNote) {
+			t.Errorf("cut off after %d bytes: %v", n, err)
 		}
 	}
 }
