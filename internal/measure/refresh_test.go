@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -78,5 +79,30 @@ func TestJitterOfTicks(t *testing.T) {
 	}
 	if got := (&Ticks{at: []time.Duration{0, 100 * ms, 207 * ms}, gap: make([]time.Duration, 3)}).Jitter(100 * ms); got != 0 {
 		t.Errorf("%v out of three ticks", got)
+	}
+}
+
+// Polls that no run takes, but a file may hold: of one instant, backwards, of no GPU's
+// counter, and more than can be compared with each other.
+func TestPollsThatCannotBeEndNothing(t *testing.T) {
+	polls := func(n int, at func(i int) time.Duration) (out []Sample) {
+		for i := range n {
+			out = append(out, Sample{At: at(i), EnergyMJ: uint64(i), Has: HasEnergy})
+		}
+		return out
+	}
+	for name, list := range map[string][]Sample{
+		"none":               nil,
+		"one":                polls(1, func(int) time.Duration { return 0 }),
+		"of one instant":     polls(9, func(int) time.Duration { return time.Second }),
+		"two instants":       polls(9, func(i int) time.Duration { return time.Duration(i/5) * time.Second }),
+		"backwards":          polls(9, func(i int) time.Duration { return time.Duration(-i) * time.Second }),
+		"200 years apart":    polls(9, func(i int) time.Duration { return time.Duration(i%2) * math.MaxInt64 }),
+		"a hundred thousand": polls(100_000, func(i int) time.Duration { return time.Duration(i) * time.Millisecond }),
+	} {
+		refresh, jitter := Refresh(list, 2)
+		if len(refresh) != 2 || len(jitter) != 2 {
+			t.Errorf("%s: %v, %v", name, refresh, jitter)
+		}
 	}
 }
