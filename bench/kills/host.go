@@ -158,7 +158,9 @@ func (h *host) containers() (names []string) {
 		return []string{"unknown: " + err.Error()}
 	}
 	for line := range strings.Lines(string(out)) {
-		if name, lock, _ := strings.Cut(strings.TrimSpace(line), " "); strings.HasPrefix(lock, h.path("locks")+"/") {
+		name, lock, _ := strings.Cut(strings.TrimSpace(line), " ")
+		// Docker may list one for ever whose making was cut off, and that is not there.
+		if strings.HasPrefix(lock, h.path("locks")+"/") && exec.Command("docker", "inspect", name).Run() == nil {
 			names = append(names, name)
 		}
 	}

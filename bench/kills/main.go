@@ -27,6 +27,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -79,10 +80,11 @@ func run(ctx context.Context) error {
 	}
 	fmt.Printf("seed %d, %d cases by %d workers, in %s\n", o.seed, o.kills, o.workers, o.dir)
 	t := newTable()
-	if err := all(ctx, o, built, t); err != nil {
+	err = all(ctx, o, built, t)
+	t.print(os.Stdout)
+	if err != nil {
 		return err
 	}
-	t.print(os.Stdout)
 	if t.failed > 0 {
 		return fmt.Errorf("%d cases failed; their folders are in %s", t.failed, o.dir)
 	}
@@ -144,6 +146,9 @@ func work(ctx context.Context, o options, with tools, next *counter, t *table, n
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if len(r.faults) > 0 && !daemonWorks(ctx) {
+			return fmt.Errorf("the Docker daemon makes no container any more, as %s was checked, after %d kills: start it again", c, t.count())
+		}
 		t.add(c, r)
 		if len(r.faults) == 0 {
 			continue
@@ -159,6 +164,18 @@ func work(ctx context.Context, o options, with tools, next *counter, t *table, n
 		fmt.Printf("    its files: %s\n", kept)
 	}
 	return nil
+}
+
+// daemonLimit is what a daemon that works needs to make a container, and more.
+const daemonLimit = time.Minute
+
+// daemonWorks says whether the daemon still makes and removes a container: dockerd
+// itself was seen to hang after some thousand of them.
+func daemonWorks(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, daemonLimit)
+	defer cancel()
+	id, err := exec.CommandContext(ctx, "docker", "create", "llem/reference").Output()
+	return err == nil && exec.CommandContext(ctx, "docker", "rm", strings.TrimSpace(string(id))).Run() == nil
 }
 
 // counter numbers the cases.

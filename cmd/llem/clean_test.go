@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,7 @@ func TestSizesArePrintedInThreeDigits(t *testing.T) {
 // time that it is told.
 type late struct {
 	listed  []bool // by look; after the last one: no
+	ghost   bool   // what is listed cannot be found
 	looks   int
 	removed int
 }
@@ -136,6 +138,8 @@ func (d *late) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.looks++
 		io.WriteString(w, strings.Replace(list, "LOCK", r.Host, 1)) //nolint:errcheck // a test's answer
 	case strings.HasSuffix(r.URL.Path, "/_ping"):
+	case strings.HasSuffix(r.URL.Path, "/containers/c1/json") && !d.ghost:
+		io.WriteString(w, `{"Id":"c1"}`) //nolint:errcheck // a test's answer
 	default:
 		http.Error(w, `{"message":"no such thing"}`, http.StatusNotFound)
 	}
@@ -157,6 +161,8 @@ func TestCleanLooksAgain(t *testing.T) {
 		"asked for long ago, and never made": {time.Hour, nil, 0, "no container is left over"},
 		"comes back":                         {0, []bool{true, true, true}, 3, "removed container llem-abc"},
 		"made, and comes back":               {time.Second, []bool{false, true, true}, 2, "removed container llem-abc"},
+		"ghost":                              {0, slices.Repeat([]bool{true}, 1000), 0, "no container is left over"},
+		"ghost, asked for now":               {time.Second, slices.Repeat([]bool{true}, 1000), 0, "llem-abc was asked for as its run was killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -169,7 +175,7 @@ func TestCleanLooksAgain(t *testing.T) {
 			if err := os.WriteFile(lock, []byte(text), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			d := &late{listed: c.listed}
+			d := &late{listed: c.listed, ghost: strings.HasPrefix(name, "ghost")}
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Host = lock // the label names it
 				d.ServeHTTP(w, r)

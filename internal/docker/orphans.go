@@ -59,7 +59,7 @@ func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) Owner) (le
 		named := slices.Contains(c.Names, "/"+engine.ContainerName(o.Run))
 		why := ""
 		switch who := owner(o.Lock); {
-		case who == Living:
+		case who == Living || !d.exists(ctx, o.ID):
 			continue
 		case !named || o.Lock == "":
 			why = fmt.Sprintf("it has the labels of run %s and not its name %s: its image was made of a container of llem's", o.Run, engine.ContainerName(o.Run))
@@ -77,6 +77,13 @@ func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) Owner) (le
 		left = append(left, o)
 	}
 	return left, spared, nil
+}
+
+// exists says whether a container that is listed can be found: Docker lists one
+// before it is made, and may list one for ever whose making was cut off.
+func (d *Daemon) exists(ctx context.Context, id string) bool {
+	_, err := d.c.ContainerInspect(ctx, id)
+	return !errdefs.IsNotFound(err)
 }
 
 func short(id string) string { return id[:min(12, len(id))] }
