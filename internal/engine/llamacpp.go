@@ -18,7 +18,7 @@ const (
 var llamacpp = &openai{
 	name: "llamacpp",
 	traits: Traits{
-		TokenIDs: true, IgnoreEOS: true, Upstream: "ghcr.io/ggml-org/llama.cpp", Versions: "b4000 and later",
+		TokenIDs: true, IgnoreEOS: true, ReadOnly: true, Upstream: "ghcr.io/ggml-org/llama.cpp", Versions: "b4000 and later",
 	},
 	signs: signs{
 		command: []string{"llama-server", "/app/tools.sh"},

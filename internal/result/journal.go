@@ -201,4 +201,8 @@ func (j *Journal) Entries() []JournalEntry { return j.entries }
 func (j *Journal) Doubts() []string { return j.doubts }
 
 // Close lets another llem run the study.
-func (j *Journal) Close() error { return j.file.Close() }
+func (j *Journal) Close() error {
+	// Explicitly, since a child between fork and exec still has the file open.
+	_ = syscall.Flock(int(j.file.Fd()), syscall.LOCK_UN)
+	return j.file.Close()
+}
