@@ -58,9 +58,9 @@ type reader struct {
 	err bytes.Buffer
 }
 
-func (h *host) reader() *reader {
-	h.t.Helper()
-	r := &reader{t: h.t, cmd: exec.Command(os.Args[0])}
+func (h *host) reader(t *testing.T) *reader {
+	t.Helper()
+	r := &reader{t: t, cmd: exec.Command(os.Args[0])}
 	r.cmd.Env, r.cmd.Dir, r.cmd.Stderr = append(slices.Clone(h.env), damageChild+"=1"), h.dir, &r.err
 	var out io.Reader
 	var err error
@@ -70,7 +70,7 @@ func (h *host) reader() *reader {
 		}
 	}
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	r.out = json.NewDecoder(out)
 	return r
@@ -177,12 +177,17 @@ func TestDamagedFilesAreSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, f := range list {
-		d := damage{h: h, t: t, file: f.Name(), random: rand.New(rand.NewPCG(uint64(i), 1))}
-		d.results(one.dirs[0], times)
+		t.Run(f.Name(), func(t *testing.T) {
+			d := damage{h: h, t: t, file: f.Name(), random: rand.New(rand.NewPCG(uint64(i), 1))}
+			d.results(one.dirs[0], times)
+		})
 	}
+	study := h.studyDir()
 	for i, file := range []string{result.PlanFile, result.StudyFile, result.JournalFile, result.SummaryFile, result.SummaryTableFile, result.StudyInputFile} {
-		d := damage{h: h, t: t, file: file, random: rand.New(rand.NewPCG(uint64(i), 2))}
-		d.study(h.studyDir(), times)
+		t.Run(file, func(t *testing.T) {
+			d := damage{h: h, t: t, file: file, random: rand.New(rand.NewPCG(uint64(i), 2))}
+			d.study(study, times)
+		})
 	}
 }
 
@@ -258,7 +263,7 @@ func sameMeaning[T any](was, now []byte, bare func(*T)) bool {
 }
 
 func (d *damage) results(from string, times int) {
-	r := d.h.reader()
+	r := d.h.reader(d.t)
 	said := 0
 	const batch = 50
 	for done := 0; done < times; done += batch {
@@ -319,7 +324,7 @@ func (d *damage) study(from string, times int) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	r := d.h.reader()
+	r := d.h.reader(d.t)
 	said, before := 0, tree(d.t, dir)
 	for range times {
 		now := hurt(d.random, was)
@@ -358,7 +363,11 @@ func (d *damage) study(from string, times int) {
 // journal says whether a damaged journal is known to be damaged. Lines that are missing
 // at its end are told by the folders of their runs.
 func (d *damage) journal(was, now []byte) (said int) {
-	dir := d.t.TempDir()
+	dir, err := os.MkdirTemp("", "llem-journal-")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
 	read := func(data []byte) ([]result.JournalEntry, []string) {
 		put(d.t, filepath.Join(dir, result.JournalFile), data)
 		j, err := result.OpenJournal(dir)
