@@ -178,9 +178,11 @@ func newLogger(w io.Writer, verbose, quiet bool) *slog.Logger {
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: !isTerminal(w), TimeFormat: "15:04:05"}))
 }
 
-func isTerminal(w io.Writer) bool {
+func isTerminal(w io.Writer) bool { return isScreen(w) && os.Getenv("NO_COLOR") == "" }
+
+func isScreen(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // table is how tables are printed on stdout.

@@ -72,8 +72,11 @@ func (c *exportCmd) write(a *app, file string, t *result.Table) error {
 	case c.JSONL != nil:
 		write = t.JSONL
 	}
-	if file == "-" {
-		return write(a.stdout)
+	switch {
+	case file == "-" && c.Parquet == nil && isScreen(a.out.stdout):
+		return write(a.stdout) // a terminal obeys nothing of it
+	case file == "-":
+		return write(a.out.stdout) // the same bytes as in a file
 	}
 	return result.WriteTo(file, write)
 }

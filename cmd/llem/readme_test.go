@@ -37,7 +37,7 @@ func TestTheReadmesTableIsWhatIsPrinted(t *testing.T) {
 	if !ok {
 		t.Fatal("the README has no table")
 	}
-	if lines := strings.Count(string(readme), "\n"); lines >= 200 {
+	if lines := strings.Count(string(readme), "\n"); lines >= 150 {
 		t.Errorf("the README has %d lines", lines)
 	}
 	h := newHost(t)

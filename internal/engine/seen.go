@@ -101,6 +101,9 @@ var errNoList = errors.New("the answer is no list of models")
 // longestID bounds the name of a model; paths have a few hundred bytes.
 const longestID = 1024
 
+// mostModels bounds a list of models; the longest gateways list some thousands.
+const mostModels = 20_000
+
 // list reads /v1/models: OpenAI's form, or the bare list of some gateways.
 func list(ctx context.Context, at Address) ([]Served, error) {
 	body, err := fetch(ctx, http.MethodGet, at, "/v1/models")
@@ -121,9 +124,14 @@ func list(ctx context.Context, at Address) ([]Served, error) {
 			return nil, fmt.Errorf("%s/v1/models: %w: %.80q", at, errNoList, body)
 		}
 	}
+	if len(whole.Data) > mostModels {
+		return nil, fmt.Errorf("%s/v1/models lists %d models, more than the %d that llem reads", at, len(whole.Data), mostModels)
+	}
 	var out []Served
+	seen := map[string]bool{}
 	for _, m := range whole.Data {
-		if m.ID != "" && len(m.ID) <= longestID && !slices.ContainsFunc(out, func(s Served) bool { return s.ID == m.ID }) {
+		if m.ID != "" && len(m.ID) <= longestID && !seen[m.ID] {
+			seen[m.ID] = true
 			m.Root, m.OwnedBy = m.Root[:min(len(m.Root), longestID)], m.OwnedBy[:min(len(m.OwnedBy), longestID)]
 			out = append(out, Served(m))
 		}

@@ -87,6 +87,8 @@ func (s *Seen) Launched(model, key string) (Match, error) {
 	switch i := slices.IndexFunc(s.Models, func(m Served) bool { return m.ID == model }); {
 	case i >= 0:
 		return Match{model, ByLaunch, s.Models[i].Root}, nil
+	case len(bases) == 0 && len(s.Models) > 0:
+		return Match{}, fmt.Errorf("the server serves %s, which are adapters, and none is called %s: name the one to measure with engine.served_model", listed(s.Models), model)
 	case len(bases) == 0:
 		return Match{}, s.Unlisted
 	}

@@ -162,8 +162,8 @@ func leftover(dir string, dry bool) (did string, err error) {
 		return Resumable, sweepStudy(dir, dry)
 	}
 	if rec, _, err := result.Read(dir); err == nil {
-		if len(rec.Files) > 0 || dry {
-			return orNothing(Finished, len(rec.Files) == 0), nil
+		if rec.State != result.Unfinished || dry { // an altered one keeps the checksum that says so
+			return orNothing(Finished, rec.State == result.Unfinished), nil
 		}
 		return Finished, finish(dir, rec)
 	}

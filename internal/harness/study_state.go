@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -116,21 +115,20 @@ func histories(journal []result.JournalEntry) map[string]history {
 // finish completes a record that was written as the window ended, and not again
 // after it: its measurement is whole.
 func finish(dir string, r *result.Record) error {
-	half, err := filepath.Glob(filepath.Join(dir, ".*")) // what was being written
-	if err != nil {
+	if err := result.Sweep(dir); err != nil { // what was being written
 		return err
-	}
-	for _, f := range half {
-		if err := os.Remove(f); err != nil {
-			return err
-		}
 	}
 	w := measure.Warn("record_unfinished", "llem was killed after the window, before the run's end was written")
 	r.MeasurementWarnings = append(r.MeasurementWarnings, w.String())
+	if r.WarningSeverities == nil {
+		r.WarningSeverities = map[string]string{}
+	}
 	r.WarningSeverities[w.Code] = string(w.Severity)
-	if r.Files, err = result.Files(dir); err != nil {
+	files, err := result.Files(dir)
+	if err != nil {
 		return err
 	}
+	r.Files = files
 	return result.Open(dir).PutRecord(r)
 }
 

@@ -155,10 +155,11 @@ func cameBack(was, back *Trace) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// kindOf is the number of a kind; one too many is numbered as the first.
+// kindOf is the number of a kind; one too many is numbered as the first. Half of them
+// are kept for requests without an error, of which there are most.
 func (l *ledger) kindOf(k kind) int {
 	i := slices.Index(l.kinds, k)
-	if i < 0 && len(l.kinds) < mostKinds {
+	if i < 0 && len(l.kinds) < mostKinds && (k.err == "" || len(l.kinds) < mostKinds/2) {
 		i = len(l.kinds)
 		l.kinds = append(l.kinds, k)
 	}

