@@ -55,10 +55,10 @@ test: ## every test, with the race detector, against a real daemon
 	@echo '== go vet'
 	@go vet ./...
 	@echo '== go test -race'
-	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m $(TESTFLAGS) $$(go list ./... | grep -v '/cmd/llem$$')
+	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 40m $(TESTFLAGS) $$(go list ./... | grep -v '/cmd/llem$$')
 	@# The end-to-end tests measure: nothing else runs beside them. They wait most of their
 	@# time, so that more of them run at once than there are cores.
-	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 15m -parallel 4 $(TESTFLAGS) ./cmd/llem
+	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 40m -parallel 4 $(TESTFLAGS) ./cmd/llem
 
 # Engines of make e2e: llamacpp, transformers, vllm.
 E2E ?= llamacpp transformers
