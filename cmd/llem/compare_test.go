@@ -99,7 +99,7 @@ func TestCompareAndExportRefuse(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"compare"}, `expected "<result> ..."`},
+		{[]string{"compare"}, "name a result"},
 		{[]string{"compare", "nowhere"}, "no result at nowhere"},
 		{append([]string{"compare", "--versus", "x"}, dirs...), "--versus x: there is no such point; there are A point0, B point1"},
 		{append([]string{"compare", "--versus", ""}, dirs...), "--versus: blank"},
@@ -120,7 +120,7 @@ func TestCompareAndExportRefuse(t *testing.T) {
 	if _, err := os.Stat(h.path("new")); err == nil {
 		t.Error("a table of nothing was written")
 	}
-	if o := h.llem("export", "--parquet", h.path("no/table"), dirs[0]); o.code != exitFailed || !strings.Contains(o.stderr, "no such file or directory") {
+	if o := h.llem("export", "--parquet", h.path("no/table"), dirs[0]); o.code != exitUsage || !strings.Contains(o.stderr, "make it with mkdir -p") {
 		t.Errorf("into no folder: exit %d, %s", o.code, o.stderr)
 	}
 }
