@@ -98,20 +98,28 @@ func tooMuch(o standin.Outcome) string {
 	return ""
 }
 
+// requests is how many a trial sent; 0: there was none.
+func requests(o standin.Outcome) int {
+	if o.Run.Traces == nil {
+		return 0
+	}
+	return o.Run.Traces.Len()
+}
+
 func (c *calibrated) findings() []finding {
 	where := "on the cores of the server that it was tried on"
 	if c.cores > 0 {
 		where = fmt.Sprintf("on %d of this host's cores, the server on another", c.cores)
 	}
 	streams := finding{What: "client streams", State: "ok"}
-	if n := c.ok.Run.Traces.Len(); n > 0 {
+	if n := requests(c.ok); n > 0 {
 		streams.Seen = fmt.Sprintf("%d at 20 tokens a second: %.0f %% of a core%s", n, 100*c.ok.Audit.CPUShare(), readLag(c.ok))
 	} else {
 		streams.State, streams.Seen = "lacking", fmt.Sprintf("not %d at 20 tokens a second", clientStreams[0])
 		streams.Remedy = "stop what else runs here; on a host as busy as this the client reads too late to tell tokens apart"
 	}
 	if c.why != "" {
-		streams.Seen += fmt.Sprintf("; with %d %s", c.failed.Run.Traces.Len(), c.why)
+		streams.Seen += fmt.Sprintf("; with %d %s", requests(c.failed), c.why)
 	}
 	dear := c.ok
 	if c.ok.Received == 0 {

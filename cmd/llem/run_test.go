@@ -114,7 +114,7 @@ func TestWarmupCountsInNothing(t *testing.T) {
 		records = o.records
 	}
 	a, b := records[0], records[1]
-	if a.Tokens != b.Tokens || *a.FLOPs.Value != *b.FLOPs.Value || !reflect.DeepEqual(a.Requests, b.Requests) || a.WorkloadHash != b.WorkloadHash {
+	if !reflect.DeepEqual(a.Tokens, b.Tokens) || *a.FLOPs.Value != *b.FLOPs.Value || !reflect.DeepEqual(a.Requests, b.Requests) || a.WorkloadHash != b.WorkloadHash {
 		t.Errorf("n_warmup changed the work: %+v %+v, %+v %+v", a.Tokens, a.Requests, b.Tokens, b.Requests)
 	}
 	if a.ConfigHash == b.ConfigHash {
