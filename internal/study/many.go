@@ -37,7 +37,10 @@ func (d *decoder) storeMap(k key, f reflect.Value, v *yaml.Node) bool {
 	texts, values := map[string]string{}, map[string]any{}
 	for _, p := range pairs {
 		path, ok := k.path+"."+p.key.Value, true
-		if k.kind == strs {
+		if name, _, both := strings.Cut(p.key.Value, "="); both && k.path != "workload.extra_body" {
+			d.bad(p.key, k.path+"."+name, "a name and its value in one: write %s: VALUE", name)
+			ok = false
+		} else if k.kind == strs {
 			texts[p.key.Value], ok = d.entry(k, path, p.key, p.value)
 		} else {
 			values[p.key.Value], ok = d.anything(path, p.value)

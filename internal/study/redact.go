@@ -149,7 +149,7 @@ func target(n *yaml.Node) *yaml.Node {
 
 var (
 	comment    = regexp.MustCompile(`(?m)(^|[ \t])#.*$`)
-	assignment = regexp.MustCompile(`(--?)?([\pL\pN_.-]+)["']?(\s*[:=]\s*|\s+)`)
+	assignment = regexp.MustCompile(`(--?)?([\pL\pN_.-]+)["']?(\s*[:=]\s*|\s*,\s*|\s+)`)
 	sentence   = regexp.MustCompile(`\pL +$`) // "every key: …" is one of a mapping
 )
 
@@ -170,7 +170,7 @@ func secretAt(s string) int {
 			return -1
 		}
 		name := s[at+m[4] : at+m[5]]
-		flag, sign := m[2] >= 0, strings.TrimSpace(s[at+m[6]:at+m[7]]) != ""
+		flag, sign := m[2] >= 0, strings.ContainsAny(s[at+m[6]:at+m[7]], ":=") // [--api-key, …] is a flag's too
 		prose := name == "key" && sentence.MatchString(s[:at+m[4]])
 		if (flag || sign) && secret(name) && !prose {
 			return at + m[7]

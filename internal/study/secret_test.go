@@ -183,3 +183,28 @@ workload: {extra_body: {a: {b: ["Bearer planted9planted9planted9"]}}}
 		t.Error("the written configuration has another hash")
 	}
 }
+
+// A secret in a value of another form than its key's is an error that does not show it.
+func TestSecretsInValuesOfTheWrongFormAreNotEchoed(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{
+		`{env: "HF_TOKEN=hunter2"}`, `{env: [HF_TOKEN=hunter2]}`, `{env: ["A=1", 'PGPASSWORD=hunter2']}`, "\n  env:\n    - HF_TOKEN=hunter2",
+		`{env: {"HF_TOKEN=hunter2": 1}}`, `{env: {DB_PASS: [hunter2]}}`,
+		`{args: "--api-key hunter2"}`, `{args: [--api-key, hunter2]}`, `{args: ["--api-key=hunter2"]}`, `{args: {--api-key=hunter2: true}}`,
+		`{container: {entrypoint: "env API_KEY=hunter2 vllm"}}`,
+		`{endpoint: "u:hunter2@127.0.0.1:9"}`, `{endpoint: "//u:hunter2@127.0.0.1"}`, `{endpoint: "http://u:hun hunter2@127.0.0.1:9"}`,
+	} {
+		_, err := Decode("x.yaml", []byte("model: a/b\nengine: "+engine+"\n"), Options{})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", engine, err)
+		}
+	}
+	_, err := Decode("x.yaml", []byte("model: a/b\nengine: {image: x}\nworkload: {extra_body: \"api_key=hunter2\"}\n"), Options{})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error(err)
+	}
+	e := decode(t, "model: a/b\nengine: {image: x, container: {entrypoint: [sh, -c, \"TOKEN=hunter2 vllm --api-key hunter3 --max-tokens 5\"]}}\n", Options{})
+	if got := e.Redacted().Engine.Container.Entrypoint[2]; got != "TOKEN=REDACTED vllm --api-key REDACTED --max-tokens 5" {
+		t.Errorf("%q", got)
+	}
+}

@@ -42,7 +42,7 @@ const privateKey = "PRIVATE KEY"
 
 // shaped are where text shows secrets by their shape, in order and apart.
 func shaped(text string) []span {
-	found := parts(text)
+	found := append(parts(text), flags(text)...)
 	for _, p := range shapes {
 		found = append(found, p.in(text)...)
 	}
@@ -104,11 +104,33 @@ func parts(text string) (found []span) {
 		}
 		at = max(end, sign+1)
 		name := text[start:sign]
+		if strings.HasPrefix(name, "--") || name == strings.ToUpper(name) { // a flag's, or a variable's
+			if secret(name) && end > sign+1 {
+				found = append(found, span{from: sign + 1, to: end})
+			}
+			continue
+		}
 		listed := start > 0 && strings.IndexByte("?&;", text[start-1]) >= 0 || end < len(text) && text[end] == ';'
 		if end > sign+1 && name != "" && (signatures[strings.Join(split(name), "")] || listed && secret(name)) {
 			found = append(found, span{from: sign + 1, to: end})
 		}
 	}
+}
+
+// flagged is --name value in a text; the value of a shell's own list ends at its bracket.
+var flagged = regexp.MustCompile(`--([A-Za-z][\w-]*) +([^\s"',\]-][^\s"',\]]*)`)
+
+// flags are the secrets of a command line that is one text.
+func flags(text string) (found []span) {
+	if !strings.Contains(text, "--") {
+		return nil
+	}
+	for _, m := range flagged.FindAllStringSubmatchIndex(text, -1) {
+		if secret(text[m[2]:m[3]]) {
+			found = append(found, span{from: m[4], to: m[5]})
+		}
+	}
+	return found
 }
 
 // partEnd ends the value of a part; a sign of equality within one may be base64's.

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -34,10 +35,21 @@ func shown(data []byte, root *yaml.Node) func(line int) string {
 				text = strings.ReplaceAll(text, n.Value, strings.Repeat("*", utf8.RuneCountInString(n.Value)))
 			}
 		}
-		text, _ = cutShapes(comment.ReplaceAllStringFunc(text, cutSecret))
+		text = comment.ReplaceAllStringFunc(text, cutSecret)
+		if at := secretAt(text); at >= 0 && !strings.HasPrefix(strings.Trim(text[at:], `"' `), "*") && strings.Trim(text[at:], " {[&|>-") != "" {
+			text = cutSecret(text) // a value of another form than its key's: HF_TOKEN=… in a list
+		}
+		text = account.ReplaceAllStringFunc(text, func(s string) string {
+			m := account.FindStringSubmatchIndex(s)
+			return s[:m[2]] + strings.Repeat("*", utf8.RuneCountInString(s[m[2]:m[3]])) + s[m[3]:]
+		})
+		text, _ = cutShapes(text)
 		return text
 	}
 }
+
+// account is the user and the password of an engine.endpoint in whatever form.
+var account = regexp.MustCompile(`endpoint["']?\s*:\s*["']?([^"'}]+)@`)
 
 // guessed is shown for a file that is not YAML: from the first secret's name on
 // the lines are empty, since nobody knows where its value ends.

@@ -42,6 +42,10 @@ func (o *objects) read(line []byte) (at int64, input, output int, ok bool, err e
 		Chat      json.RawMessage `json:"chat_id"`
 	}
 	if err := json.Unmarshal(line, &row); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) && kind.Field != "" {
+			return 0, 0, 0, false, fmt.Errorf("not an object of a trace: %s cannot be a %s: a time is a number of seconds or milliseconds, a length a whole number of tokens", kind.Field, kind.Value)
+		}
 		return 0, 0, 0, false, fmt.Errorf("not an object of a trace: %v", err)
 	}
 	if row.Timestamp == nil || row.Input == nil || row.Output == nil {

@@ -154,5 +154,8 @@ func (k key) matches(value string) error {
 	if k.match == nil || k.match.MatchString(value) {
 		return nil
 	}
+	if i := strings.LastIndexByte(value, '@'); i >= 0 && k.path == "engine.endpoint" {
+		value = redacted + value[i:] // a user and a password, in whatever form
+	}
 	return fmt.Errorf("%q %s", value, k.hint)
 }
