@@ -106,6 +106,9 @@ func (x *run) tokenWarnings(fig load.Figures) {
 	if fig.InputTokens == nil {
 		x.warn("input_tokens_unknown", "the tokens of %d of %d prompts are unknown: %s; energy per total token and FLOPs are left out", l.Input, fig.Completed, l.InputWhy(fig.Completed))
 	}
+	if n := x.endless(); n > 0 && (n < fig.Completed || fig.OutputTokens == nil) {
+		x.warn("answers_not_ended", "%d of %d completed answers ended without a finish reason: they may have been cut", n, fig.Completed)
+	}
 	if source := fig.InputSource; source != "server" && source != "none" {
 		x.warn("input_tokens_counted", "the server did not count every prompt: the missing counts are those by %s", x.countedBy())
 	}
@@ -115,6 +118,16 @@ func (x *run) tokenWarnings(fig load.Figures) {
 	case l.Apart == with && fig.OutputTokens != nil && *fig.OutputTokens > int64(with):
 		x.warn("latency_unknown", "all text of each answer came at once, so that TPOT and ITL are unknown")
 	}
+}
+
+// endless is how many completed answers have no finish reason.
+func (x *run) endless() (n int) {
+	for _, t := range x.work.traces.All() {
+		if t.Status == load.StatusOK && t.FinishReason == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // which says of what latencies are, of so many answers with text.

@@ -29,6 +29,19 @@ func say(w io.Writer, chunks int, usage string) bool {
 	return true
 }
 
+// cut answers with chunks, and ends without a finish reason.
+func cut(w io.Writer, chunks int, usage string) bool { return say(unended{w}, chunks, usage) }
+
+// unended passes an answer on without its finish reason.
+type unended struct{ io.Writer }
+
+func (u unended) Write(p []byte) (int, error) {
+	_, err := io.WriteString(u.Writer, strings.Replace(string(p), `"length"`, "null", 1))
+	return len(p), err
+}
+
+func (u unended) Flush() { u.Writer.(interface{ Flush() }).Flush() }
+
 // nulls are the record's figures that rest on tokens or text, and whether each is null.
 func nulls(r *result.Record) map[string]bool {
 	return map[string]bool{
@@ -66,6 +79,9 @@ func TestUnknownTokensAreNullWithTheirReason(t *testing.T) {
 			return say(w, out, strings.Replace(usage(in, out), "}", `,"total_tokens":9999}`, 1))
 		}, input + " " + output, "usage_not_taken token_count_unknown input_tokens_unknown"},
 		"tokens without text":               {func(w io.Writer, _, in, out int) bool { return say(w, 0, usage(in, out)) }, "tokens.cached tokens.reasoning requests.multi_token_chunks latency.ttft_ms latency.tpot_ms latency.itl_ms latency.e2e_ms", "latency_unknown"},
+		"half of the answers cut":           {func(w io.Writer, n, in, out int) bool { return n%2 == 0 && cut(w, out/2, usage(in, out/2)) }, "", "answers_not_ended"},
+		"no finish reason and no usage":     {func(w io.Writer, _, _, out int) bool { return cut(w, out, "") }, input + " " + output, "token_count_unknown input_tokens_unknown answers_not_ended"},
+		"no finish reason of any, counted":  {func(w io.Writer, _, in, out int) bool { return cut(w, out, usage(in, out)) }, "tokens.cached", ""},
 		"all text at once, of three tokens": {func(w io.Writer, _, in, out int) bool { return say(w, 1, usage(in, out)) }, "tokens.cached latency.tpot_ms latency.itl_ms", "latency_unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +100,7 @@ func TestUnknownTokensAreNullWithTheirReason(t *testing.T) {
 					t.Errorf("%s is null: %v, because %q", path, null, why)
 				}
 			}
-			for _, code := range []string{"token_count_unknown", "input_tokens_unknown", "usage_not_taken", "latency_unknown"} {
+			for _, code := range []string{"token_count_unknown", "input_tokens_unknown", "usage_not_taken", "latency_unknown", "answers_not_ended"} {
 				if has := r.WarningSeverities[code] != ""; has != strings.Contains(c.codes, code) {
 					t.Errorf("warned of %s: %v\n%v", code, has, r.MeasurementWarnings)
 				}

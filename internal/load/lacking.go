@@ -35,7 +35,7 @@ func (l Lacking) why(n, completed int, reasons ...string) string {
 	for _, text := range slices.Sorted(maps.Keys(l.Refused)) {
 		for _, reason := range strings.Split(text, "; ") {
 			if slices.Contains(reasons, reason) {
-				parts = append(parts, fmt.Sprintf("of %d answers %s", l.Refused[text], reason))
+				parts = append(parts, fmt.Sprintf("in %d of %d answers, %s", l.Refused[text], completed, reason))
 				silent -= l.Refused[text]
 				break
 			}
