@@ -34,6 +34,12 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 			return Pulled{}, hubFault(fmt.Errorf("workload.source: %w", err))
 		}
 	}
+	if x.running() && e.Workload.Source != "synthetic" { // text needs no file of the model
+		if x.eng != nil {
+			out.Engine = x.eng.Name()
+		}
+		return out, nil
+	}
 	small := x.running() // its server has the weights
 	if x.eng != nil {
 		out.Engine = x.eng.Name()
