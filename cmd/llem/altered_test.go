@@ -99,6 +99,22 @@ func TestARecordThatIsNotAsItWasWrittenIsSaid(t *testing.T) {
 	}
 }
 
+// Only an older llem writes no checksum, and it writes none of the newer keys.
+func TestARecordWhoseChecksumWasTakenOutIsAltered(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for _, to := range []string{`"record_sha_256"`, `"x"`, `"Record_SHA256x"`} {
+		dir := finished(t, h, "out-"+strings.Trim(to, `"`), true)
+		rewrite(t, dir, `"input_source": ""`, `"input_source": "server"`)
+		rewrite(t, dir, `"record_sha256"`, to)
+		for _, command := range []string{"show", "verify", "compare"} {
+			if o := h.llem(command, dir); o.code != exitFailed || !strings.Contains(o.stdout+o.stderr, "altered") && !strings.Contains(o.stdout+o.stderr, "taken out") {
+				t.Errorf("%s, %s: exit %d\n%s%s", to, command, o.code, o.stdout, o.stderr)
+			}
+		}
+	}
+}
+
 func TestARecordThatWasCutOffIsUnfinished(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -251,7 +251,7 @@ func TestHostsThatAreNotReady(t *testing.T) {
 
 	h = newHost(t)
 	h.set("DOCKER_HOST", "tcp://127.0.0.1:9")
-	h.llem(h.quick()...).refused(t, exitHost, "127.0.0.1:9", "start it")
+	h.llem(h.quick()...).refused(t, exitHost, "127.0.0.1:9", "see that a daemon listens there")
 
 	h = newHost(t)
 	h.asNobody(h.quick()...).refused(t, exitHost, "permission", "usermod -aG docker")

@@ -139,9 +139,9 @@ func samePlan(a *app, of *study.Plan, p *result.StudyPlan) error {
 		same = same && runs[r]
 	}
 	if !same || len(runs) != len(p.Runs) {
-		return usageError{fmt.Errorf("--resume: %s has no checksum, since llem %s wrote it, and is not the plan of the study's file: restore it from a copy", result.PlanFile, p.LlemVersion)}
+		return usageError{fmt.Errorf("--resume: %s, and it is not the plan of the study's file: restore it from a copy", p.Unchecked())}
 	}
-	fmt.Fprintf(a.stderr, "%s has no checksum, since llem %s wrote it: its points and runs are those of the study's file, and the rest was not checked\n", result.PlanFile, p.LlemVersion)
+	fmt.Fprintf(a.stderr, "%s: its points and runs are those of the study's file, and the rest was not checked\n", p.Unchecked())
 	return nil
 }
 

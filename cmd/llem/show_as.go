@@ -53,6 +53,9 @@ func (a *app) runsInOrder(paths []string) (out []string, err error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
+		if why := plan.Unchecked(); why != "" {
+			fmt.Fprintf(a.stderr, "llem: %s: %s, so its points and runs were not checked\n", path, why)
+		}
 		before := len(out)
 		for n := range plan.Runs {
 			dir := filepath.Join(path, plan.Folder(n+1))

@@ -39,6 +39,9 @@ func (a *app) studyRuns(dir string) (plan *result.StudyPlan, runs []report.Entry
 	if plan, err = result.ReadStudyPlan(dir); err != nil {
 		return nil, nil, exitUsage, usageError{err}
 	}
+	if why := plan.Unchecked(); why != "" {
+		fmt.Fprintf(a.stderr, "llem: %s: %s, so its points and runs were not checked\n", dir, why)
+	}
 	for n := range plan.Runs {
 		path := filepath.Join(dir, plan.Folder(n+1))
 		if _, err := os.Stat(filepath.Join(path, result.RecordFile)); err != nil {

@@ -94,6 +94,15 @@ func decodePlan(data []byte) (*StudyPlan, error) {
 	return &p, err
 }
 
+// Unchecked says, for people, that a plan has no checksum; empty: it has one, and was
+// held to it.
+func (p *StudyPlan) Unchecked() string {
+	if p.PlanSHA256 != "" {
+		return ""
+	}
+	return PlanFile + " has no checksum: llem " + p.LlemVersion + " wrote none, or it was taken out"
+}
+
 // CheckFile says how study.yaml differs from what the plan was made of; empty where
 // it does not, and where the plan does not say.
 func (p *StudyPlan) CheckFile(file []byte) string {

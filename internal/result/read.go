@@ -2,6 +2,7 @@ package result
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +65,10 @@ func notResult(path string, data []byte, err error) error {
 		at = syntax.Offset
 	case errors.As(err, &kind):
 		at = kind.Offset
+	}
+	if kind != nil {
+		what := cmp.Or(kind.Field, "the whole")
+		err = fmt.Errorf("%s is a %s, which no result has there", what, kind.Value)
 	}
 	line := 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
 	return fmt.Errorf("%s:%d: this is not a result: %w", path, line, err)
