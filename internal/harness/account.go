@@ -138,7 +138,7 @@ func (x *run) doubtCounters() {
 	began, known := w.before[engine.Started]
 	if again, ok := w.after[engine.Started]; known && ok && again != began {
 		w.restarted = true
-		x.warn("engine_counters_unknown", "the server's process began anew within the window (process_start_time_seconds %.0f, then %.0f)", began, again)
+		x.warn("engine_counters_unknown", "the server's process restarted within the window (process_start_time_seconds %.0f, then %.0f)", began, again)
 		return
 	}
 	for _, q := range slices.Sorted(maps.Keys(w.after)) {
