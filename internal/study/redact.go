@@ -76,7 +76,7 @@ func alike(a, b *yaml.Node) bool {
 }
 
 var (
-	errTwoDocuments = errors.New("the file holds more than one document (---), and an experiment is one: keep one of them, or list several under experiments:")
+	errTwoDocuments = errors.New("the file holds more than one document (---), and an experiment is one: keep one of them, or list several under the key experiments")
 )
 
 // parse returns a file's one document, nil where it is empty.

@@ -21,10 +21,6 @@ const (
 	outputKey = "output_length"
 )
 
-// bailianKey is one that only traces of Qwen-Bailian have
-// (alibaba-edu/qwen-bailian-usagetraces-anon), whose times are in seconds.
-const bailianKey = "chat_id"
-
 // objects reads a trace of JSON objects with Mooncake's keys. hash_ids, which tell shared
 // prefixes, are not read.
 type objects struct {
@@ -39,7 +35,7 @@ func (o *objects) read(line []byte) (at int64, input, output int, ok bool, err e
 		Timestamp *float64        `json:"timestamp"`
 		Input     *int            `json:"input_length"`
 		Output    *int            `json:"output_length"`
-		Chat      json.RawMessage `json:"chat_id"`
+		Chat      json.RawMessage `json:"chat_id"` // only of Qwen-Bailian (alibaba-edu/qwen-bailian-usagetraces-anon), whose times are in seconds
 	}
 	if err := json.Unmarshal(line, &row); err != nil {
 		var kind *json.UnmarshalTypeError
