@@ -58,13 +58,7 @@ func (c *runCmd) resumeStudy(a *app) error {
 
 // dryRun says what would be gone on with, and changes nothing.
 func (s *sitting) dryRun(a *app, asJSON bool) error {
-	whole := 0
-	for run := range s.record.Runs {
-		r, _, err := result.Read(filepath.Join(s.dir, s.record.Folder(run+1)))
-		if err == nil && r.State != result.Altered && r.Status != result.Interrupted {
-			whole++
-		}
-	}
+	whole := harness.WholeRuns(s.dir, s.record)
 	fmt.Fprintf(a.stderr, "%d of the study's %d runs have their record and would not be run again\n", whole, len(s.record.Runs))
 	return dryRunStudy(a, s.plan, asJSON)
 }

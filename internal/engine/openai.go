@@ -65,7 +65,7 @@ func (o *openai) Client(at Address, c ClientOptions) load.Client {
 	return load.NewOpenAI(load.OpenAIOptions{
 		BaseURL: at.URL, Header: at.Header, API: c.API, Model: c.Model, Seed: c.Seed, Temperature: c.Temperature,
 		IgnoreEOS: c.IgnoreEOS && o.traits.IgnoreEOS, ExtraBody: extra, Timeout: c.Timeout, KeepText: c.KeepText,
-		Connections: c.Connections, H2C: c.H2C, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
+		Connections: c.Connections, Bounded: c.Bounded, H2C: c.H2C, ContinuousUsage: o.continuous, SendText: !o.traits.TokenIDs, OneShot: o.oneShot,
 	})
 }
 

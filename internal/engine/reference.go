@@ -50,7 +50,7 @@ func (reference) Traits() Traits {
 func (reference) Client(at Address, o ClientOptions) load.Client {
 	return load.NewOpenAI(load.OpenAIOptions{
 		BaseURL: at.URL, Header: at.Header, API: o.API, Model: o.Model, Seed: o.Seed, Temperature: o.Temperature,
-		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections, H2C: o.H2C,
+		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections, Bounded: o.Bounded, H2C: o.H2C,
 	})
 }
 

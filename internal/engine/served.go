@@ -139,6 +139,14 @@ func alike(a, b string) bool {
 	return last(a) == last(b) && !nothing.MatchString(last(a)) && (a == b || !owned(a) || !owned(b))
 }
 
+// Names says whether an answer that names another model than it was asked for can be of
+// this one: under Ollama's default tag, with a revision behind an @, or by what it was
+// loaded from.
+func (m Match) Names(other string) bool {
+	bare, _, _ := strings.Cut(other, "@")
+	return bare == m.ID || other == m.ID+":latest" || alike(bare, m.ID) || m.Loaded != "" && (other == m.Loaded || alike(bare, m.Loaded))
+}
+
 // mostNames is how many names an error lists.
 const mostNames = 12
 

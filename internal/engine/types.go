@@ -85,7 +85,8 @@ type ClientOptions struct {
 	ExtraBody   map[string]any
 	Timeout     time.Duration
 	KeepText    bool
-	Connections int  // most at once
+	Connections int  // opened before the window
+	Bounded     bool // no load has more than Connections in flight
 	H2C         bool // HTTP/2 without TLS
 }
 

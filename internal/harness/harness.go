@@ -129,6 +129,7 @@ type work struct {
 	window    time.Duration
 	closedBy  string
 	out       time.Duration // see load.Run
+	unmade    error         // see load.Run
 	host      []measure.HostEnergy
 	idle      *bool // the server's own word that nothing runs
 	silent    bool  // the server did not answer after the requests

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -93,6 +95,7 @@ func whyNull(n *int64, why string) string {
 
 // tokenWarnings doubt what the server counted, and what it did not.
 func (x *run) tokenWarnings(fig load.Figures) {
+	x.otherModels(fig.Completed)
 	l := fig.Lacking
 	for _, why := range slices.Sorted(maps.Keys(l.Refused)) {
 		x.warn("usage_not_taken", "the usage of %d of %d answers cannot be: %s", l.Refused[why], fig.Completed+fig.Failed, why)
@@ -117,6 +120,26 @@ func (x *run) tokenWarnings(fig load.Figures) {
 		x.warn("latency_unknown", "%d of %d answers carried no text, though the server counted their tokens: %s", l.Text, fig.Completed, which(with))
 	case l.Apart == with && fig.OutputTokens != nil && *fig.OutputTokens > int64(with):
 		x.warn("latency_unknown", "all text of each answer came at once, so that TPOT and ITL are unknown")
+	}
+}
+
+// otherModels doubts answers that name a model which was not asked for. Where only some do,
+// the figures are of no one model.
+func (x *run) otherModels(completed int) {
+	asked := engine.Match{ID: x.info.Model, Loaded: x.served.Loaded}
+	named, all := map[string]int{}, 0
+	for _, t := range x.work.traces.All() {
+		if t.Status == load.StatusOK && t.Model != "" && !asked.Names(t.Model) {
+			named[t.Model]++
+			all++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		w := measure.Warn("other_model_answered", "%d of %d answers name the model %s, and %s was asked for", named[name], completed, name, x.info.Model)
+		if len(named) > 1 || all < completed {
+			w.Severity = measure.Invalid
+		}
+		x.warnings = append(x.warnings, w)
 	}
 }
 

@@ -31,7 +31,10 @@ func (x *run) runWarnings(fig load.Figures) {
 	if x.exp.Workload.Source == "synthetic" {
 		x.warn("synthetic_prompts", "the prompts are random tokens")
 	}
-	if x.work.out > 0 {
+	switch {
+	case x.work.unmade != nil:
+		x.warn("prompts_exhausted", "no request was sent after %.1f s, when %d had been: %v", x.work.out.Seconds(), x.work.traces.Len(), x.work.unmade)
+	case x.work.out > 0:
 		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", x.work.traces.Len(), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
 	}
 	if words := load.LeftOut(x.prompts.left); words != "" {

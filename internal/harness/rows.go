@@ -52,7 +52,7 @@ func requestRow(t *load.Trace) result.RequestRow {
 		ID: int64(t.ID), ScheduledNS: int64(t.Scheduled), SentNS: stamp(t.Sent), FirstByteNS: stamp(t.FirstByte),
 		FirstTokenNS: stamp(t.FirstToken), LastTokenNS: stamp(t.LastToken), EndNS: stamp(t.End),
 		InputTokens: tokens(t.InputTokens), OutputTokens: tokens(t.OutputTokens), ReasoningTokens: reasoning(t), UsageRefused: textOrNil(t.Refused),
-		Status: t.Status, HTTPStatus: int32(t.HTTPStatus), Error: t.Error, FinishReason: t.FinishReason, PromptHash: t.PromptHash,
+		Status: t.Status, HTTPStatus: int32(t.HTTPStatus), Error: t.Error, FinishReason: t.FinishReason, PromptHash: t.PromptHash, Model: textOrNil(t.Model),
 	}
 	prev := t.Sent
 	for _, c := range t.Chunks {

@@ -242,13 +242,20 @@ func readSetting(path string) (*setting, error) {
 	}
 	s := &setting{path: path}
 	err = json.Unmarshal(data, s)
-	switch torn := !bytes.HasSuffix(data, []byte("}")); {
-	case err != nil && torn: // it was cut off while it was written, before anything was changed
+	switch {
+	case err != nil && cutOff(data): // while it was written, before anything was changed
 		return nil, err
 	case err != nil, s.Sum != "" && s.Sum != s.sum(), s.UUID != "" && settingPath(s.UUID) != path, s.LimitW < 0:
 		return nil, fmt.Errorf("%s %w: set the GPU's power limit and clocks by hand (nvidia-smi -pl, nvidia-smi -rgc), then remove the file", path, errDamagedNote)
 	}
 	return s, nil
+}
+
+// cutOff says that a note that cannot be read lacks its end, which is its sum and a brace.
+func cutOff(data []byte) bool {
+	_, sum, _ := bytes.Cut(data, []byte(`"sum":"`))
+	_, last, _ := bytes.Cut(sum, []byte(`"`))
+	return !bytes.HasSuffix(data, []byte("}")) && len(last) == 0
 }
 
 // errDamagedNote is a note that was whole once.

@@ -42,6 +42,22 @@ func (u unended) Write(p []byte) (int, error) {
 
 func (u unended) Flush() { u.Writer.(interface{ Flush() }).Flush() }
 
+// renamed has some answers name another model than was asked for.
+type renamed struct {
+	io.Writer
+	other int // 0: none
+}
+
+func (n renamed) Write(p []byte) (int, error) {
+	if n.other > 0 {
+		_, err := io.WriteString(n.Writer, strings.Replace(string(p), `{"choices"`, `{"model":"cheap","choices"`, 1))
+		return len(p), err
+	}
+	return n.Writer.Write(p)
+}
+
+func (n renamed) Flush() { n.Writer.(interface{ Flush() }).Flush() }
+
 // nulls are the record's figures that rest on tokens or text, and whether each is null.
 func nulls(r *result.Record) map[string]bool {
 	return map[string]bool{
@@ -79,6 +95,8 @@ func TestUnknownTokensAreNullWithTheirReason(t *testing.T) {
 			return say(w, out, strings.Replace(usage(in, out), "}", `,"total_tokens":9999}`, 1))
 		}, input + " " + output, "usage_not_taken token_count_unknown input_tokens_unknown"},
 		"tokens without text":               {func(w io.Writer, _, in, out int) bool { return say(w, 0, usage(in, out)) }, "tokens.cached tokens.reasoning requests.multi_token_chunks latency.ttft_ms latency.tpot_ms latency.itl_ms latency.e2e_ms", "latency_unknown"},
+		"a fallback of half":                {func(w io.Writer, n, in, out int) bool { return say(renamed{w, n % 2}, out, usage(in, out)) }, "tokens.cached", "other_model_answered"},
+		"another model's name on all":       {func(w io.Writer, _, in, out int) bool { return say(renamed{w, 1}, out, usage(in, out)) }, "tokens.cached", "other_model_answered"},
 		"half of the answers cut":           {func(w io.Writer, n, in, out int) bool { return n%2 == 0 && cut(w, out/2, usage(in, out/2)) }, "", "answers_not_ended"},
 		"no finish reason and no usage":     {func(w io.Writer, _, _, out int) bool { return cut(w, out, "") }, input + " " + output, "token_count_unknown input_tokens_unknown answers_not_ended"},
 		"no finish reason of any, counted":  {func(w io.Writer, _, in, out int) bool { return cut(w, out, usage(in, out)) }, "tokens.cached", ""},
@@ -100,10 +118,13 @@ func TestUnknownTokensAreNullWithTheirReason(t *testing.T) {
 					t.Errorf("%s is null: %v, because %q", path, null, why)
 				}
 			}
-			for _, code := range []string{"token_count_unknown", "input_tokens_unknown", "usage_not_taken", "latency_unknown", "answers_not_ended"} {
+			for _, code := range []string{"token_count_unknown", "input_tokens_unknown", "usage_not_taken", "latency_unknown", "answers_not_ended", "other_model_answered"} {
 				if has := r.WarningSeverities[code] != ""; has != strings.Contains(c.codes, code) {
 					t.Errorf("warned of %s: %v\n%v", code, has, r.MeasurementWarnings)
 				}
+			}
+			if s := r.WarningSeverities["other_model_answered"]; s != "" && (s == "invalid") != (name == "a fallback of half") {
+				t.Errorf("another model on some or all answers is %s", s)
 			}
 			if bad := strings.Contains(c.codes, "token_count_unknown"); bad != (r.WarningSeverities["token_count_unknown"] == "invalid") || bad && r.Energy.Valid {
 				t.Errorf("severities %v, valid %v", r.WarningSeverities, r.Energy.Valid)

@@ -28,7 +28,7 @@ func (x *run) client() load.Client {
 		API: w.API, Model: model, Seed: x.exp.Seed, Temperature: w.Sampling.Temperature,
 		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
 		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
-		Connections: x.connections(), H2C: w.HTTP == study.H2C,
+		Connections: x.connections(), Bounded: !w.Load.Open() || w.Load.MaxInFlight > 0, H2C: w.HTTP == study.H2C,
 	})
 }
 
@@ -177,7 +177,7 @@ func (x *run) settle(ctx context.Context, edge string) {
 // close sets the window's end: the last response byte, or the return of the
 // server's sync route, whichever is later.
 func (x *run) close(ctx context.Context, done load.Run) {
-	x.work.traces, x.work.t0, x.work.window, x.work.out = done.Traces, done.T0, done.End, done.Out
+	x.work.traces, x.work.t0, x.work.window, x.work.out, x.work.unmade = done.Traces, done.T0, done.End, done.Out, done.Unmade
 	x.work.closedBy = "responses_drained"
 	s, ok := x.eng.(engine.Syncer)
 	if !ok || !x.info.SyncRoute || ctx.Err() != nil {

@@ -1,10 +1,13 @@
 package load
 
+import "fmt"
+
 // ahead makes requests before they are due, in a goroutine of its own: the window holds
 // a few of them and never all.
 type ahead struct {
 	ready chan Request // closed when there are no more
 	stop  chan struct{}
+	err   error // why no more could be made; read it once ready is closed
 }
 
 // aheadAtLeast is how many are made ahead where nothing else is said.
@@ -24,6 +27,7 @@ func makeAhead(n, most, room int, more func(n int) (Request, error), prepare fun
 				err = prepare(&r)
 			}
 			if err != nil {
+				a.err = fmt.Errorf("make request %d: %w", n+1, err)
 				break
 			}
 			if filling {
@@ -58,12 +62,13 @@ func (a *ahead) next() (r Request, ok bool) {
 	return r, ok
 }
 
-// close ends the making, and waits for it.
-func (a *ahead) close() {
+// close ends the making, waits for it, and says why no more could be made.
+func (a *ahead) close() error {
 	if a == nil {
-		return
+		return nil
 	}
 	close(a.stop)
 	for range a.ready {
 	}
+	return a.err
 }

@@ -14,6 +14,7 @@ type chunk struct {
 	Choices []choice        `json:"choices"`
 	Usage   json.RawMessage `json:"usage"`
 	Error   json.RawMessage `json:"error"`
+	Model   any             `json:"model"` // a name; anything else is no name
 }
 
 type choice struct {
@@ -129,6 +130,9 @@ func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err err
 	if u := readUsage(c.Usage); u.real() {
 		counted, s.usage = true, *u
 	}
+	if name, ok := c.Model.(string); ok {
+		s.named([]byte(name))
+	}
 	tokens, reasoning = s.choices(c.Choices)
 	return tokens, reasoning, counted, nil
 }
@@ -136,6 +140,7 @@ func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err err
 // glimpsed takes finish reason and usage from a glance.
 func (s *stream) glimpsed() (counted bool) {
 	g := &s.glance
+	s.named(g.model)
 	if g.finish != "" {
 		s.finished, s.tr.FinishReason = true, g.finish
 	}
@@ -148,6 +153,16 @@ func (s *stream) glimpsed() (counted bool) {
 		s.usage.Prompt = &s.cached
 	}
 	return true
+}
+
+// longestName bounds what is kept of a model's name.
+const longestName = 200
+
+// named notes the first model that is named and was not asked for.
+func (s *stream) named(model []byte) {
+	if s.wish.model != "" && len(model) > 0 && s.tr.Model == "" && string(model) != s.wish.model {
+		s.tr.Model = string(model[:min(len(model), longestName)])
+	}
 }
 
 // choices takes what one chunk says, and counts the tokens that it shows.

@@ -203,7 +203,7 @@ func TestPrepareOpensTheConnections(t *testing.T) {
 		var mu sync.Mutex
 		opened := map[string]bool{}
 		late := 0
-		c := serve(t, OpenAIOptions{Connections: 8}, func(w http.ResponseWriter, r *http.Request) {
+		c := serve(t, OpenAIOptions{Connections: 8, Bounded: true}, func(w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			defer mu.Unlock()
 			if r.URL.Path == "/v1/models" {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -39,6 +38,7 @@ type Run struct {
 	// ReadLag is from the kernel's receipt of what was read to the read, in
 	// milliseconds; nil where the kernel gave no times.
 	ReadLag *stats.Summary
+	Unmade  error         // why Config.More made no more requests; nil: it made all that were asked for
 	Out     time.Duration // when, before Min, there was no request left to send, since T0; 0: there always was
 }
 
@@ -66,7 +66,6 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 			most = 0 // as many as there is time for
 		}
 		d.ahead = makeAhead(len(c.Requests), most, c.Ahead, c.More, preparer(c.Client))
-		defer d.ahead.close()
 	}
 	var err error
 	d.t0 = time.Now()
@@ -75,8 +74,12 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	} else {
 		d.closed(ctx)
 	}
+	unmade := d.ahead.close()
+	if d.out == 0 { // no request was missed
+		unmade = nil
+	}
 	d.book.close()
-	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Traces: &d.book}
+	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Unmade: unmade, Traces: &d.book}
 	for _, t := range run.Traces.All() {
 		run.End = max(run.End, t.End)
 	}
@@ -181,7 +184,7 @@ func (d *drive) open(ctx context.Context) error {
 		due, _ := d.Pattern.At(i)
 		r, ok := d.request(i)
 		if !ok {
-			return fmt.Errorf("request %d could not be made", i+1)
+			return d.ahead.err
 		}
 		if err := d.wait(ctx, d.t0.Add(due)); err != nil {
 			return err

@@ -20,6 +20,7 @@ type glance struct {
 	hasUsage  bool
 	hasCached bool
 	answers   bool // it has a choice
+	model     []byte
 
 	said     int // strings of the model's that are not empty
 	from, to int // where the last of them stands in p, with its quotes
@@ -37,8 +38,10 @@ func (g *glance) read(data []byte) bool {
 			return seen.first(1) && (g.null() || g.usage())
 		case "error":
 			return seen.first(2) && g.null()
+		case "model":
+			return seen.first(3) && (g.null() || g.named())
 		}
-		return !alike(key, "choices", "usage", "error") && g.skip(0)
+		return !alike(key, "choices", "usage", "error", "model") && g.skip(0)
 	})
 	g.space()
 	return ok && g.i == len(g.p) && (g.answers || g.hasUsage) // else it may be an error of any shape
@@ -193,6 +196,12 @@ func (g *glance) says(something *bool) bool {
 		g.said, g.from, g.to = g.said+1, from, g.i
 	}
 	return ok
+}
+
+// named takes the model's name; one with an escape is the full decoder's.
+func (g *glance) named() (ok bool) {
+	g.model, ok = g.text()
+	return ok && utf8.Valid(g.model)
 }
 
 // number reads a count, or null, which leaves what was there.

@@ -20,6 +20,7 @@ var chunks = []string{
 	`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"completion_tokens_details":{"reasoning_tokens":2},"prompt_tokens_details":{"cached_tokens":8}}}`,
 	`{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":null,"completion_tokens_details":null}}`,
 	`{"choices":[{"text":"x"}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`,
+	`{"model":"other","choices":[{"text":"x"}]}`, `{"choices":[{"text":"x"}],"model":"m\u0032"}`, `{"model":7,"choices":[{"text":"x"}]}`, `{"model":"a","model":"m","choices":[{"text":"x"}]}`, `{"Model":"b","choices":[{"text":"x"}]}`,
 	`{"error":{"message":"no room"}}`, `{"error":null,"choices":[{"text":"x"}]}`,
 	`{"Choices":[{"TEXT":"x"}]}`, `{"choices":[{"text":"x","text":""}]}`, `{"choices":[{"text":"x"}],"choices":[]}`,
 	`{"choices":[{"text":"x","finish_reason":"abort"}]}`, `{"choices":[{"text":3}]}`, `{"choices":null}`, `[]`, `null`, `{}`, `{"choices":[{"text":"x"}]} x`,
@@ -32,7 +33,7 @@ var chunks = []string{
 // both reads events by glances and likenesses, and by the full decoder.
 func both(events ...[]byte) (fast, full stream, fastErr, fullErr error) {
 	begin := func(keep bool) stream {
-		return stream{tr: &Trace{FirstToken: -1}, keepText: keep}
+		return stream{tr: &Trace{FirstToken: -1}, keepText: keep, wish: wish{model: "m"}}
 	}
 	fast, full = begin(false), begin(true)
 	for i, e := range events {

@@ -76,8 +76,8 @@ type place struct{ block, offset uint32 }
 
 // kind is what many traces have in common.
 type kind struct {
-	status, source, input, finish, refused, err string
-	http                                        int
+	status, source, input, finish, refused, err, model string
+	http                                               int
 }
 
 // mostKinds bounds them: what has a kind of its own is kept whole.
@@ -168,7 +168,7 @@ func (l *ledger) kindOf(k kind) int {
 
 // pack appends a trace: numbers that are small differences to others take few bytes.
 func (l *ledger) pack(b []byte, i int, t *Trace) []byte {
-	b = binary.AppendUvarint(b, uint64(l.kindOf(kind{t.Status, t.UsageSource, t.InputSource, t.FinishReason, t.Refused, t.Error, t.HTTPStatus})))
+	b = binary.AppendUvarint(b, uint64(l.kindOf(kind{t.Status, t.UsageSource, t.InputSource, t.FinishReason, t.Refused, t.Error, t.Model, t.HTTPStatus})))
 	var hash [8]byte
 	if len(t.PromptHash) == 2*len(hash) {
 		_, _ = hex.Decode(hash[:], []byte(t.PromptHash)) // what is none does not come back as it was
@@ -226,7 +226,7 @@ func (l *ledger) unpack(i int, t *Trace, cached *int) {
 	b = b[8:]
 	*t = Trace{
 		PromptHash: hash, FirstToken: -1, LastToken: -1, Chunks: t.Chunks[:0], Status: k.status, UsageSource: k.source, InputSource: k.input,
-		FinishReason: k.finish, Refused: k.refused, Error: k.err, HTTPStatus: k.http,
+		FinishReason: k.finish, Refused: k.refused, Error: k.err, Model: k.model, HTTPStatus: k.http,
 	}
 	t.ID = i + int(varint())
 	t.Scheduled = time.Duration(varint())

@@ -30,6 +30,7 @@ type OpenAIOptions struct {
 	Timeout     time.Duration // of one request; 0: none
 	KeepText    bool
 	Connections int  // opened by Prepare and kept
+	Bounded     bool // never more than Connections are needed: a request waits for one that is about to be free
 	H2C         bool // HTTP/2 without TLS: requests share connections, as many as the server lets them
 
 	OneShot         bool // the server closes each connection after its answer, whatever it says
@@ -72,6 +73,9 @@ func NewOpenAI(opt OpenAIOptions) *OpenAI {
 		Transport: transport,
 		// To follow one would be to send the request again.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if opt.Bounded && !opt.OneShot && !opt.H2C {
+		transport.MaxConnsPerHost = opt.Connections
 	}
 	if opt.H2C {
 		o.shared = &shared{transport: transport}
@@ -251,11 +255,12 @@ type wish struct {
 	prompt int    // tokens that what was sent can be at most; 0: unknown
 	output int    // tokens that were asked for; 0: unknown
 	kind   string // its content type
+	model  string // that was asked for; empty: unknown
 }
 
 // wish is that of a request. A token is at least a byte of a text.
 func (o *OpenAI) wish(r *Request) wish {
-	w := wish{prompt: len(r.Prompt) + plainTemplate, output: r.MaxOutputTokens * o.answers}
+	w := wish{prompt: len(r.Prompt) + plainTemplate, output: r.MaxOutputTokens * o.answers, model: o.opt.Model}
 	switch {
 	case o.opt.API == "chat" && len(o.opt.ExtraBody) > 0: // tools, or what a template is given
 		w.prompt = 0

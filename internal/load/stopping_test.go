@@ -43,6 +43,9 @@ func TestAClosedLoopStops(t *testing.T) {
 			s := counted()
 			c.Client, c.Pattern = s, Closed(2)
 			run, err := Drive(t.Context(), c.Config)
+			if unmade := name == "when no more can be made"; (run.Unmade != nil) != unmade || unmade && run.Unmade.Error() != "make request 7: too short" {
+				t.Errorf("%s: %v", name, run.Unmade)
+			}
 			if err != nil || run.Traces.Len() != c.sent || s.most != 2 || time.Since(run.T0) != c.end || run.Out != c.out {
 				t.Errorf("%s: %d sent, %d at once, ended after %v, none left at %v, %v; want %d, %v, %v", name, run.Traces.Len(), s.most, time.Since(run.T0), run.Out, err, c.sent, c.end, c.out)
 			}

@@ -54,6 +54,7 @@ type Trace struct {
 	Status       string        // StatusOK, …
 	Error        string        // empty when ok
 	FinishReason string
+	Model        string // that the answer names, where it is not the one that was asked for
 	PromptHash   string
 	Text         []byte // only when responses are kept
 }

@@ -51,6 +51,7 @@ var kinds = map[string]kind{
 	"input_tokens_counted":         {Note, "tokens.input_source names what counted them"},
 	"usage_not_taken":              {Doubt, "see usage_refused in requests.parquet; look for a gateway or a server that counts wrongly"},
 	"latency_unknown":              {Doubt, "look at the answers with output.save_responses: tokens without text, or a server or gateway that does not stream"},
+	"other_model_answered":         {Doubt, "measure the server behind the gateway, or name the model that answered (model, engine.served_model); the column model of requests.parquet says which answers"},
 	"answers_not_ended":            {Doubt, "look at finish_reason and at the lengths in requests.parquet; a gateway may cut answers and end them with [DONE]"},
 	"engine_counters_unknown":      {Doubt, "look for a restart of the server or for another one behind the same address"},
 	"output_length_not_controlled": {Note, "for equal work set workload.sampling.ignore_eos: true, and take an engine that heeds it (`llem engines`)"},

@@ -42,6 +42,7 @@ type RequestRow struct {
 	FinishReason    string  `parquet:"finish_reason"`
 	PromptHash      string  `parquet:"prompt_hash"`            // SHA-256
 	UsageRefused    *string `parquet:"usage_refused,optional"` // why counts of the server's usage were not taken; null: they were, or there were none
+	Model           *string `parquet:"model,optional"`         // that the answer names; null: the one that was asked for, or none
 	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"`    // to the chunk before; the first to sent
 	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`      // in each of those chunks, at least: 1 where the server did not say
 	ExperimentID    string  `parquet:"experiment_id,dict"`     // of the record

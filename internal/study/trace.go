@@ -143,7 +143,7 @@ func (t *Trace) lines(r io.Reader, format traceFormat) error {
 			first = at
 		}
 		if err == nil && ok {
-			err = t.add(Arrival{time.Duration(at - first), in, out, n})
+			err = t.add(Arrival{time.Duration(at - first), in, out, n}, format.timeUnit() != "")
 		}
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", t.Path, n, err)
@@ -158,7 +158,7 @@ func (t *Trace) lines(r io.Reader, format traceFormat) error {
 }
 
 // add holds a request against the one before it.
-func (t *Trace) add(a Arrival) error {
+func (t *Trace) add(a Arrival, unitKnown bool) error {
 	for _, length := range []struct {
 		what string
 		n    int
@@ -169,6 +169,9 @@ func (t *Trace) add(a Arrival) error {
 	}
 	if n := len(t.Arrivals); n > 0 && a.Due < t.Arrivals[n-1].Due {
 		last := t.Arrivals[n-1]
+		if !unitKnown {
+			return fmt.Errorf("its time is before that of line %d: sort the file by time", last.Line)
+		}
 		return fmt.Errorf("it comes %v before the request of line %d: sort the file by time", last.Due-a.Due, last.Line)
 	}
 	if len(t.Arrivals) == maxRequests {

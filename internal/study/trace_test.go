@@ -68,7 +68,7 @@ func TestTracesThatCannotBe(t *testing.T) {
 		"empty":               {"a.jsonl", "", "a.jsonl holds no request"},
 		"blank lines":         {"a.jsonl", "\n\n", "a.jsonl holds no request"},
 		"a header alone":      {"a.csv", header, "a.csv holds no request"},
-		"not sorted":          {"a.jsonl", line + "\n" + `{"timestamp":3,"input_length":1,"output_length":1}`, "a.jsonl:3: it comes 2ms before the request of line 1: sort the file by time"},
+		"not sorted":          {"a.jsonl", line + "\n" + `{"timestamp":3,"input_length":1,"output_length":1}`, "a.jsonl:3: its time is before that of line 1: sort the file by time"},
 		"rows not sorted":     {"a.csv", header + row + "2023-11-16 18:17:02.9799600,1,1\n", "a.csv:3: it comes 1s before the request of line 2"},
 		"no JSON":             {"a.jsonl", line + "5,1,1\n", "a.jsonl:2: not an object of a trace"},
 		"a field is missing":  {"a.jsonl", `{"timestamp":5,"input_length":1}`, "a.jsonl:1: a line of a trace has timestamp, input_length and output_length (tokens), and this one has input_length, timestamp"},
