@@ -1,3 +1,6 @@
+package engine
+
+import "testing"
 
 // A server may name its model in an answer by more than was asked for, and a gateway another.
 func TestAnAnswerNamesItsModel(t *testing.T) {
