@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
 )
 
 // left lists the runs that have no whole record, in the plan's order. The records
@@ -179,10 +180,22 @@ func (t *tally) last(r *result.Record) {
 	case r.Status != result.Completed:
 		t.energy = ""
 	case r.EnergyPerOutputToken != nil:
-		t.energy = fmt.Sprintf("last %.4g J/token", *r.EnergyPerOutputToken)
+		t.energy = "last " + perToken(r)
 	case r.TokensPerSecond != nil:
 		t.energy = fmt.Sprintf("last %.4g tokens/s, no energy figure", *r.TokensPerSecond)
 	}
+}
+
+// perToken is a run's J/token with half of its two 95 % intervals, and the digits that
+// the wider one bears.
+func perToken(r *result.Record) string {
+	u, absolute, k := r.Energy.UPerOutputTokenJ, r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.CoverageK
+	if u == nil || absolute == nil || !(k**u > 0) || !(*absolute >= *u) {
+		return fmt.Sprintf("%.4g J/token, uncertainty not known", *r.EnergyPerOutputToken)
+	}
+	narrow, wide := k**u, k**absolute
+	digits := stats.Digits(wide)
+	return fmt.Sprintf("%s J/token, ± %s repeatability, ± %s absolute", stats.Fixed(*r.EnergyPerOutputToken, digits), stats.Fixed(narrow, stats.NarrowDigits(narrow, wide)), stats.Fixed(wide, digits))
 }
 
 // line is the status of the study in one line; runs are those of this llem.

@@ -18,16 +18,22 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	p := newPrinter(&result.Record{Energy: result.Energy{CoverageK: last.CoverageK}, MeasurementWarnings: last.MeasurementWarnings, WarningSeverities: last.WarningSeverities}, opt)
 	p.wrap("", "  ", strings.Join(c.Command, " ")+", "+plural(len(c.Runs), "run"))
 	fmt.Fprintln(&p.b)
+	own := widthsOf(last.URepeatabilityJ, last.UAbsoluteJ, last.CoverageK, 1)
+	gain := gainWidth(last.EnergyTotalJ, own)
+	one := both(last.EnergyTotalJ, own, "J") + void(c.Runs[len(c.Runs)-1:])
 	switch {
 	case c.EnergyMeanJ != nil:
-		p.row("energy", "%s%s (mean of %d runs and its 95"+hard+"%% interval, from their spread)", plusMinus(c.EnergyMeanJ, c.EnergyInterval95J, 1, 1, "J"), void(c.Runs), len(c.Runs))
-		p.row("last run", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
+		mean := withGain(c.EnergyMeanJ, c.EnergyInterval95J, 1, gain)
+		p.row("energy", "%s%s (mean of %d runs and its 95"+hard+"%% interval)", bothAs(c.EnergyMeanJ, mean, "J", "by their spread"), void(c.Runs), len(c.Runs))
+		p.row("last run", "%s", one)
 	case c.NoGPUEnergy != nil:
 		p.row("energy", "– (%s)", *c.NoGPUEnergy)
 	default:
-		p.row("energy", "%s%s", plusMinus(last.EnergyTotalJ, last.URepeatabilityJ, last.CoverageK, 1, "J"), void(c.Runs[len(c.Runs)-1:]))
+		p.row("energy", "%s", one)
 	}
-	p.commandUncertainty(c, last)
+	if last.EnergyTotalJ != nil {
+		p.uncertainty(own, last.CoverageK)
+	}
 	p.measured(c)
 	p.perGPU(last.PerGPU, last.CoverageK)
 	if last.MeanPowerW != nil || last.PeakPowerW != nil || last.IdlePowerW != nil {
@@ -48,19 +54,6 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	p.failed(c.Runs)
 	p.warnings()
 	return p.print(w)
-}
-
-// commandUncertainty says what ± stands for behind the figures of one run.
-func (p *printer) commandUncertainty(c *result.Command, last result.CommandRun) {
-	if last.EnergyTotalJ == nil || last.URepeatabilityJ == nil || !(last.CoverageK > 0) {
-		return
-	}
-	what := "± is"
-	if c.EnergyMeanJ != nil {
-		what = "± of one run is"
-	}
-	p.share(what, last.CoverageK)
-	p.absolute(last.CoverageK, absolute{last.UAbsoluteJ, "J"})
 }
 
 // void marks a figure of runs of which one does not stand.

@@ -26,21 +26,46 @@ func (p *printer) headline() {
 	}
 }
 
+// figure is the run's with both of its intervals. Papers copy this line: it must not
+// look surer than it is.
 func figure(r *result.Record) string {
-	if r.EnergyPerOutputToken == nil {
-		return unit(r.EnergyTotalJ, "J in all")
+	v, w, name := r.EnergyPerOutputToken, perTokenWidths(r), "J per output token"
+	if v == nil {
+		v, w, name = r.EnergyTotalJ, totalWidths(r), "J in all"
 	}
-	if r.Energy.Scope == "host" {
-		return perToken(r, "J per output token") + " (of the host, not of a GPU)"
+	text := both(v, w, name)
+	if !w.known() {
+		text += ", uncertainty not known"
 	}
-	return perToken(r, "J per output token")
+	return text + ofScope(r.Energy.Scope)
 }
 
-func perToken(r *result.Record, name string) string {
-	if n := r.Tokens.Output; n != nil && *n > 0 {
-		return plusMinus(r.EnergyPerOutputToken, r.Energy.URepeatabilityJ, r.Energy.CoverageK, float64(*n), name)
+// ofScope says what a figure is of, where that is not GPUs alone.
+func ofScope(scope string) string {
+	if scope == "host" {
+		return " (of the host, not of a GPU)"
 	}
-	return unit(r.EnergyPerOutputToken, name)
+	return ""
+}
+
+func perTokenWidths(r *result.Record) widths {
+	return widthsOf(meterU(r), absoluteU(r), r.Energy.CoverageK, 1)
+}
+
+func totalWidths(r *result.Record) widths {
+	return widthsOf(r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.CoverageK, 1)
+}
+
+// shareOf are those of v, which is the total over a count.
+func shareOf(r *result.Record, v *float64) widths {
+	if v == nil || r.EnergyTotalJ == nil || !(*v > 0) || !(*r.EnergyTotalJ > 0) {
+		return widths{}
+	}
+	return widthsOf(r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.CoverageK, *r.EnergyTotalJ / *v)
+}
+
+func adjustedWidths(r *result.Record) widths {
+	return widthsOf(r.Energy.UAdjustedJ, r.Energy.UAdjustedAbsoluteJ, r.Energy.CoverageK, 1)
 }
 
 func (p *printer) energy() {
@@ -57,20 +82,18 @@ func (p *printer) energy() {
 	if !e.Valid {
 		mark = " INVALID"
 	}
-	if e.Scope == "host" {
-		mark += " (of the host, not of a GPU)"
-	}
+	mark += ofScope(e.Scope)
 	p.section("Energy")
-	p.row("per output token", "%s%s", perToken(r, "J/token"), mark)
+	p.row("per output token", "%s%s", both(r.EnergyPerOutputToken, perTokenWidths(r), "J/token"), mark)
 	if e.PerTotalTokenJ != nil {
-		p.row("per token, in + out", "%s", unit(e.PerTotalTokenJ, "J/token"))
+		p.row("per token, in + out", "%s", both(e.PerTotalTokenJ, shareOf(r, e.PerTotalTokenJ), "J/token"))
 	}
 	if e.PerRequestJ != nil {
-		p.row("per request", "%s", unit(e.PerRequestJ, "J"))
+		p.row("per request", "%s", both(e.PerRequestJ, shareOf(r, e.PerRequestJ), "J"))
 	}
-	p.row("total", "%s%s", plusMinus(r.EnergyTotalJ, e.URepeatabilityJ, e.CoverageK, 1, "J"), mark)
-	p.row("adjusted", "%s", plusMinus(r.EnergyAdjustedJ, e.UAdjustedJ, e.CoverageK, 1, "J"))
-	p.uncertainty()
+	p.row("total", "%s%s", both(r.EnergyTotalJ, totalWidths(r), "J"), mark)
+	p.row("adjusted", "%s", both(r.EnergyAdjustedJ, adjustedWidths(r), "J"))
+	p.uncertainty(totalWidths(r), e.CoverageK)
 	if e.Scope == "host" {
 		p.row("power", "%s mean", unit(e.MeanPowerW, "W"))
 	} else {
@@ -82,53 +105,22 @@ func (p *printer) energy() {
 	p.perGPU(e.PerGPU, e.CoverageK)
 	p.codeCarbon(e.CodeCarbon)
 	if s := e.Steady; s != nil && s.EnergyJ != nil {
-		p.row("steady slice", "%s in %s, %s", plusMinus(s.EnergyJ, s.UJ, e.CoverageK, 1, "J"), unit(&s.Seconds, "s"), plusMinus(s.JoulesPerToken, s.UPerTokenJ, e.CoverageK, 1, "J/token"))
+		gain := gainWidth(r.EnergyTotalJ, totalWidths(r))
+		p.row("steady slice", "%s", both(s.JoulesPerToken, withGain(s.JoulesPerToken, s.UPerTokenJ, e.CoverageK, gain), "J/token"))
+		p.row("", "%s in %s", plusMinus(s.EnergyJ, s.UJ, e.CoverageK, 1, "J"), unit(&s.Seconds, "s"))
 	}
 }
 
-// uncertainty says what the sign ± stands for, and how wide it is in the absolute.
-func (p *printer) uncertainty() {
-	e := p.r.Energy
-	if e.URepeatabilityJ == nil || !(e.CoverageK > 0) {
+// uncertainty says what the two intervals are, and what they leave out.
+func (p *printer) uncertainty(w widths, k float64) {
+	if !w.known() {
 		return
 	}
-	p.share("± is", e.CoverageK)
-	list := []absolute{{e.UPerOutputTokenAbsoluteJ, "J/token"}, {e.UAbsoluteJ, "J total"}, {e.UAdjustedAbsoluteJ, "J adjusted"}}
-	if f := p.r.FLOPs; f != nil && f.FLOPsPerJoule != nil && f.UFLOPsPerJouleAbsolute != nil {
-		scale, prefix := decimal(*f.FLOPsPerJoule)
-		u := *f.UFLOPsPerJouleAbsolute / scale
-		list = append(list, absolute{&u, prefix + "FLOP/J"})
-	}
-	p.absolute(e.CoverageK, list...)
-}
-
-// share says that what stands after ± is the meter's share, and with what coverage.
-func (p *printer) share(what string, k float64) {
 	share := ""
 	if k == 2 {
 		share = ", about 95" + hard + "%"
 	}
-	p.row("uncertainty", "%s the meter's own (k%s=%s%s%s), without the spread of repeated runs", what, hard, hard, short(k), share)
-}
-
-// absolute is a figure's standard uncertainty with the gain of the sensor, and the
-// figure's unit and name.
-type absolute struct {
-	u    *float64
-	name string
-}
-
-// absolute gives those that are known.
-func (p *printer) absolute(k float64, list ...absolute) {
-	var parts []string
-	for _, a := range list {
-		if a.u != nil && isWidth(k**a.u) {
-			parts = append(parts, within(k**a.u, strings.ReplaceAll(a.name, " ", hard)))
-		}
-	}
-	if len(parts) > 0 {
-		p.row("absolute", "%s, with the sensor's gain", strings.Join(parts, ", "))
-	}
+	p.row("uncertainty", "each ± is k%s=%s%s%s. Repeatability is the meter's own, for runs on one card, without the spread of repeated runs. Absolute has the gain of the card's sensor too. A ± without a name is repeatability.", hard, hard, short(k), share)
 }
 
 func (p *printer) baseline() {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/llenergymeasure/llem/internal/stats"
 )
 
 // hard stands for a space at which no line is broken, until the table is
@@ -32,19 +34,12 @@ func plusMinus(v, u *float64, k, n float64, name string) string {
 	if !isWidth(half) {
 		return unit(v, name)
 	}
-	return fixed(*v, digits(half)) + hard + within(half, name)
-}
-
-// within prints ± half with two significant digits.
-func within(half float64, name string) string {
-	return "±" + hard + fixed(half, digits(half)) + hard + name
+	digits := stats.Digits(half)
+	return fixed(*v, digits) + hard + "±" + hard + fixed(half, digits) + hard + name
 }
 
 // isWidth says whether half can stand after ±.
 func isWidth(half float64) bool { return half > 0 && !math.IsInf(half, 1) }
-
-// digits are those behind the point that half is known to.
-func digits(half float64) int { return min(max(0, 1-exponent(half, 1)), 9) }
 
 // number prints about four significant digits; an exponent only where zeros
 // would be all there is to see.
@@ -56,15 +51,18 @@ func number(v float64) string {
 	case a < 1e-6 || a >= 1e15:
 		return strconv.FormatFloat(v, 'e', 3, 64)
 	}
-	return fixed(v, max(0, 3-exponent(v, 3)))
+	return fixed(v, numberDigits(v))
 }
+
+// numberDigits are those behind the point that number prints.
+func numberDigits(v float64) int { return max(0, 3-stats.Exponent(v, 3)) }
 
 // short prints three significant digits at most: what was set, or need not be
 // known to more.
 func short(v float64) string {
 	s := number(v)
 	if a := math.Abs(v); a >= 1e-6 && a < 1e15 {
-		s = fixed(v, max(0, 2-exponent(v, 2)))
+		s = fixed(v, max(0, 2-stats.Exponent(v, 2)))
 	}
 	if strings.Contains(s, ".") && !strings.Contains(s, "e") {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
@@ -72,21 +70,13 @@ func short(v float64) string {
 	return s
 }
 
-// exponent is that of v in base ten once v is rounded to digits behind its
-// first.
-func exponent(v float64, digits int) int {
-	s := strconv.FormatFloat(v, 'e', digits, 64)
-	n, _ := strconv.Atoi(s[strings.IndexByte(s, 'e')+1:]) // the format has it
-	return n
-}
-
 // settled is a text that is kept or printed as it is: with plain spaces and numbers.
 func settled(s string) string { return strings.NewReplacer(hard, " ", group, "").Replace(s) }
 
 // fixed prints digits behind the point, and thousands apart: 12 345.6. Zero has no
-// sign.
+// sign. Below 0 digits are rounded before the point, as by stats.Fixed.
 func fixed(v float64, digits int) string {
-	s := strconv.FormatFloat(math.Abs(v), 'f', digits, 64)
+	s, below := strings.CutPrefix(stats.Fixed(v, digits), "-")
 	whole, rest, _ := strings.Cut(s, ".")
 	for i := len(whole) - 3; i > 0; i -= 3 {
 		whole = whole[:i] + group + whole[i:]
@@ -94,7 +84,7 @@ func fixed(v float64, digits int) string {
 	if rest != "" {
 		whole += "." + rest
 	}
-	if v < 0 && strings.Trim(s, "0.") != "" {
+	if below {
 		return "-" + whole
 	}
 	return whole
@@ -134,14 +124,14 @@ func si(v *float64, u string) string {
 	return strings.TrimSuffix(number(*v/scale)+hard+prefix+u, hard)
 }
 
-// siPlusMinus prints v ± k·u with a decimal prefix.
-func siPlusMinus(v, u *float64, k float64, name string) string {
-	if v == nil || u == nil {
+// siBoth is [both] with a decimal prefix.
+func siBoth(v *float64, w widths, name string) string {
+	if v == nil || !w.known() {
 		return si(v, name)
 	}
 	scale, prefix := decimal(*v)
-	x, half := *v/scale, *u/scale
-	return plusMinus(&x, &half, k, 1, prefix+name)
+	x := *v / scale
+	return both(&x, widths{w.repeatability / scale, w.absolute / scale}, prefix+name)
 }
 
 // decimal is the power of 1000 that v is best printed in.

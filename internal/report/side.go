@@ -23,7 +23,7 @@ type Entry struct {
 // Columns of the table of several records: of a row's name, and of a value at
 // least.
 const (
-	nameWidth  = 13
+	nameWidth  = 15
 	valueWidth = 20
 )
 
@@ -67,13 +67,16 @@ var sideRows = []sideRow{
 	{"model", modelName},
 	{"status", status},
 	{"", nil},
-	{"J/token", func(r *result.Record) string { return perToken(r, "") }},
-	{"total J", func(r *result.Record) string {
-		return plusMinus(r.EnergyTotalJ, r.Energy.URepeatabilityJ, r.Energy.CoverageK, 1, "")
-	}},
-	{"adjusted J", func(r *result.Record) string {
-		return plusMinus(r.EnergyAdjustedJ, r.Energy.UAdjustedJ, r.Energy.CoverageK, 1, "")
-	}},
+	{"J/token", func(r *result.Record) string { return state(r.EnergyPerOutputToken, perTokenWidths(r)).value }},
+	{"± repeatability", func(r *result.Record) string { return state(r.EnergyPerOutputToken, perTokenWidths(r)).repeatability }},
+	{"± absolute", func(r *result.Record) string { return state(r.EnergyPerOutputToken, perTokenWidths(r)).absolute }},
+	{"total J", func(r *result.Record) string { return state(r.EnergyTotalJ, totalWidths(r)).value }},
+	{"± repeatability", func(r *result.Record) string { return state(r.EnergyTotalJ, totalWidths(r)).repeatability }},
+	{"± absolute", func(r *result.Record) string { return state(r.EnergyTotalJ, totalWidths(r)).absolute }},
+	{"adjusted J", func(r *result.Record) string { return state(r.EnergyAdjustedJ, adjustedWidths(r)).value }},
+	{"± repeatability", func(r *result.Record) string { return state(r.EnergyAdjustedJ, adjustedWidths(r)).repeatability }},
+	{"± absolute", func(r *result.Record) string { return state(r.EnergyAdjustedJ, adjustedWidths(r)).absolute }},
+	{"", nil},
 	{"mean W", func(r *result.Record) string { return unit(r.Energy.MeanPowerW, "") }},
 	{"tokens/s", func(r *result.Record) string { return unit(r.TokensPerSecond, "") }},
 	{"window s", func(r *result.Record) string { return unit(r.WindowSeconds, "") }},
@@ -180,12 +183,18 @@ func (p *printer) unlike(list []Entry) {
 	}
 	fmt.Fprintln(&p.b)
 	if len(notes) == 0 {
-		p.wrap("  ", "  ", "The same requests, model, GPUs and token counts. ± is of each run alone: repeat them before a difference is believed.")
+		p.wrap("  ", "  ", "The same requests, model, GPUs and token counts. "+sideNote)
 	}
 	for _, n := range notes {
 		p.wrap("  unlike: ", "          ", n)
 	}
+	if len(notes) > 0 {
+		p.wrap("  ", "  ", sideNote)
+	}
 }
+
+// sideNote says what the intervals are.
+const sideNote = "± repeatability is of one run, for runs on one card, without the spread of repeated runs; ± absolute has the gain of the card's sensor too. A figure has no more digits than the wider one bears. `llem compare` says which differences are real."
 
 // sent is what was sent, where that is known; else what was asked to be. Of a closed
 // loop that goes on for seconds it is of what the requests are: a faster server, or

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
 )
 
 // Options of the table.
@@ -173,7 +174,7 @@ func (p *printer) slo(s *result.SLO) {
 		}
 	}
 	p.row("within the SLO", "%s of %s (%s), %s", countOr(wide(s.RequestsGood), "unknown"), plural(p.r.Requests.Completed+p.r.Requests.Failed, "request"), strings.Join(limits, ", "),
-		known(unit(s.RequestsPerSecond, "requests/s"), unit(s.OutputTokensPerSecond, "tokens/s"), plusMinus(s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ, p.r.Energy.CoverageK, 1, "J/good"+hard+"token")))
+		known(unit(s.RequestsPerSecond, "requests/s"), unit(s.OutputTokensPerSecond, "tokens/s"), both(s.EnergyPerGoodTokenJ, withGain(s.EnergyPerGoodTokenJ, s.UEnergyPerGoodTokenJ, p.r.Energy.CoverageK, gainWidth(p.r.EnergyTotalJ, totalWidths(p.r))), "J/good token")))
 }
 
 // account is where the engine itself says that its requests spent their time.
@@ -239,7 +240,7 @@ func (p *printer) latency() {
 func (p *printer) summary(name string, s *result.Summary) {
 	digits := 2
 	if a := math.Abs(s.Mean); a > 0 {
-		digits = min(max(0, 3-exponent(a, 3)), 3)
+		digits = min(max(0, 3-stats.Exponent(a, 3)), 3)
 	}
 	fmt.Fprintf(&p.b, "  %-20s", name)
 	for _, v := range []float64{s.Mean, s.P50, s.P90, s.P99, s.Max} {
@@ -274,7 +275,7 @@ func (p *printer) flops() {
 		p.row("doubt of N", "%s", f.Notes[1])
 	}
 	p.row("with attention, head", "%s", si(f.Total, "FLOP"))
-	p.row("rate", "%s", known(si(f.FLOPsPerSecond, "FLOP/s"), siPlusMinus(f.FLOPsPerJoule, f.UFLOPsPerJoule, p.r.Energy.CoverageK, "FLOP/J")))
+	p.row("rate", "%s", known(si(f.FLOPsPerSecond, "FLOP/s"), siBoth(f.FLOPsPerJoule, widthsOf(f.UFLOPsPerJoule, f.UFLOPsPerJouleAbsolute, p.r.Energy.CoverageK, 1), "FLOP/J")))
 }
 
 // oldN is N of a record that does not hold it.

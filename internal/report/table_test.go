@@ -226,10 +226,16 @@ func TestTheFirstLine(t *testing.T) {
 		change func(*result.Record)
 		want   string
 	}{
-		"figure":        {func(*result.Record) {}, "ENERGY: 0.9934 J per output token"},
-		"uncertainty":   {func(r *result.Record) { r.Energy.URepeatabilityJ = p(64.0) }, "ENERGY: 0.9934 ± 0.0050 J per output token"},
-		"no tokens":     {func(r *result.Record) { r.EnergyPerOutputToken, r.Tokens.Output = nil, nil }, "ENERGY: 25 432 J in all"},
-		"invalid":       {func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} }, "INVALID ENERGY: 0.9934 J per output token; throttled"},
+		"figure":      {func(*result.Record) {}, "ENERGY: 0.9934 J per output token, uncertainty not known"},
+		"uncertainty": {func(r *result.Record) { r.Energy.URepeatabilityJ = p(64.0) }, "ENERGY: 0.9934 J per output token, ± 0.0050 repeatability, absolute not known"},
+		"both": {func(r *result.Record) {
+			r.EnergyPerOutputToken, r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ = p(5.99442), p(0.00031*25600), p(0.173*25600)
+		}, "ENERGY: 5.99 J per output token, ± 0.0006 repeatability, ± 0.35 absolute"},
+		"both in all": {func(r *result.Record) {
+			r.EnergyPerOutputToken, r.Tokens.Output, r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ = nil, nil, p(64.0), p(737.0)
+		}, "ENERGY: 25 400 J in all, ± 130 repeatability, ± 1 500 absolute"},
+		"no tokens":     {func(r *result.Record) { r.EnergyPerOutputToken, r.Tokens.Output = nil, nil }, "ENERGY: 25 432 J in all, uncertainty not known"},
+		"invalid":       {func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} }, "INVALID ENERGY: 0.9934 J per output token, uncertainty not known; throttled"},
 		"none":          {func(r *result.Record) { withoutEnergy(r, "energy.backend: none was asked for") }, "NO ENERGY FIGURE: energy.backend: none was asked for"},
 		"no reading":    {func(r *result.Record) { withoutEnergy(r, ""); r.Energy.Reasons = nil }, "NO ENERGY FIGURE: the GPUs gave no reading"},
 		"failed":        {func(r *result.Record) { r.Status, r.Error = result.Failed, "it broke\nhere" }, "FAILED: it broke"},
