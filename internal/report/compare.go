@@ -40,8 +40,9 @@ type Point struct {
 	LeftOut               []Left         `json:"left_out"`
 	Apart                 []string       `json:"apart"` // why it may not be compared with versus
 	EnergyPerOutputTokenJ *Mean          `json:"energy_per_output_token_j"`
-	Completed             int            `json:"completed"` // runs that the figures below are of
-	UMeterJ               *float64       `json:"u_meter_j"` // the meter's own, of one run: root mean square over the repeats, k = 1
+	EnergyAbsolute95J     *float64       `json:"energy_absolute95_j"` // half of the 95 % interval of that mean with the gain of the sensors besides, which repeats on one card do not show; null where it is not known
+	Completed             int            `json:"completed"`           // runs that the figures below are of
+	UMeterJ               *float64       `json:"u_meter_j"`           // the meter's own, of one run: root mean square over the repeats, k = 1
 	TokensPerSecond       *Mean          `json:"output_tokens_per_second"`
 	TTFTP50MS             *Mean          `json:"ttft_p50_ms"`
 	MeanPowerW            *Mean          `json:"mean_power_w"`

@@ -124,6 +124,27 @@ func (p *Point) fill() {
 		return &r.Latency.TTFT.P50
 	})
 	p.UMeterJ = rootMeanSquare(values(p.runs, meterU))
+	p.EnergyAbsolute95J = p.absolute95()
+}
+
+// absolute95 is half of the 95 % interval of the mean with the gain of the sensors:
+// by the spread of the runs, or of a single one by its meter.
+func (p *Point) absolute95() *float64 {
+	m, gain := p.EnergyPerOutputTokenJ, p.gain()
+	if m == nil || gain == 0 {
+		return nil
+	}
+	own := coverage * *p.UMeterJ
+	if m.Interval95 != nil {
+		own = *m.Interval95
+	}
+	half := math.Hypot(own, coverage*gain*m.Mean)
+	return &half
+}
+
+// widths are those of the point's mean.
+func (p *Point) widths() widths {
+	return widthsOf(p.EnergyPerOutputTokenJ.Interval95, p.EnergyAbsolute95J, 1, 1)
 }
 
 // completed are the runs that did their work, whatever became of their energy.

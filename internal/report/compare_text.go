@@ -118,7 +118,7 @@ func (p *printer) pointTables(c *Comparison) {
 		p.energyTable(list)
 		p.speedTable(list)
 		fmt.Fprintln(&p.b)
-		p.wrap("  ", "  ", "± is the 95"+hard+"% t-interval of the mean over runs; spread is one run's standard deviation, meter its own standard uncertainty. * no other point has both less J/token and more tokens/s, by the means.")
+		p.wrap("  ", "  ", "± runs, like a ± beside a figure, is the 95"+hard+"% t-interval of the mean over runs; ± absolute has the gain of the card's sensor too. Spread is one run's standard deviation, meter its own standard uncertainty on one card. * no other point has both less J/token and more tokens/s, by the means.")
 	}
 	if len(speed) > 0 {
 		p.unmetered(speed)
@@ -138,22 +138,23 @@ func (p *printer) unmetered(list []*Point) {
 
 func (p *printer) energyTable(list []*Point) {
 	name := p.width - 54
-	fmt.Fprintf(&p.b, "\n%-*s %4s %19s %8s %8s\n", name+6, "Point", "runs", "J/token", "spread", "meter")
+	fmt.Fprintf(&p.b, "\n%-*s %4s %10s %9s %10s %8s\n", name+6, "Point", "runs", "J/token", "± runs", "± absolute", "spread")
 	for _, point := range list {
 		mark := " "
 		if point.Pareto {
 			mark = "*"
 		}
 		e := point.EnergyPerOutputTokenJ
-		fmt.Fprintf(&p.b, "%s %-3s %s %4d %19s %8s %8s\n", mark, point.Label, pad(clean(dash(point.Name)), name), len(point.runs), meanText(e), share(e.SD, e.Mean), share(point.UMeterJ, e.Mean))
+		s := state(&e.Mean, point.widths())
+		fmt.Fprintf(&p.b, "%s %-3s %s %4d %10s %9s %10s %8s\n", mark, point.Label, pad(clean(dash(point.Name)), name), len(point.runs), s.value, s.repeatability, s.absolute, share(e.SD, e.Mean))
 	}
 }
 
 func (p *printer) speedTable(list []*Point) {
-	wide := (p.width-6)/3 - 1
-	fmt.Fprintf(&p.b, "\n%-5s %*s %*s %*s\n", "", wide, "tokens/s", wide, "TTFT p50 ms", wide, "mean W")
+	wide := (p.width-15)/3 - 1
+	fmt.Fprintf(&p.b, "\n%-5s %*s %*s %*s %8s\n", "", wide, "tokens/s", wide, "TTFT p50 ms", wide, "mean W", "meter")
 	for _, point := range list {
-		fmt.Fprintf(&p.b, "  %-3s %*s %*s %*s\n", point.Label, wide, meanText(point.TokensPerSecond), wide, meanText(point.TTFTP50MS), wide, meanText(point.MeanPowerW))
+		fmt.Fprintf(&p.b, "  %-3s %*s %*s %*s %8s\n", point.Label, wide, meanText(point.TokensPerSecond), wide, meanText(point.TTFTP50MS), wide, meanText(point.MeanPowerW), share(point.UMeterJ, point.EnergyPerOutputTokenJ.Mean))
 	}
 }
 
@@ -265,7 +266,7 @@ func reasons(list []Left) (out []string) {
 
 // figures are those of a point that stands apart.
 func (point *Point) figures() string {
-	text := strings.ReplaceAll(meanText(point.EnergyPerOutputTokenJ), hard, " ") + " J/token"
+	text := bothAs(&point.EnergyPerOutputTokenJ.Mean, point.widths(), "J/token", "over runs")
 	if point.TokensPerSecond != nil {
 		text += ", " + strings.ReplaceAll(meanText(point.TokensPerSecond), hard, " ") + " tokens/s"
 	}
