@@ -107,7 +107,7 @@ var (
 	requestColumns = []string{
 		"id INT64 required", "scheduled_ns INT64 required", "sent_ns INT64 optional", "first_byte_ns INT64 optional", "first_token_ns INT64 optional",
 		"last_token_ns INT64 optional", "end_ns INT64 optional", "input_tokens INT32 optional", "output_tokens INT32 optional", "reasoning_tokens INT32 optional",
-		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required", "usage_refused BYTE_ARRAY optional",
+		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required", "usage_refused BYTE_ARRAY optional", "model BYTE_ARRAY optional",
 		"chunk_delta_ns.list.element INT64 required", "chunk_tokens.list.element INT32 required", "experiment_id BYTE_ARRAY required",
 	}
 	sampleColumns = []string{
@@ -131,8 +131,8 @@ func TestRequestsAreReadBackByAnother(t *testing.T) {
 	}
 	_, rows := table(t, filepath.Join(s.Dir(), RequestsFile))
 	want := [][]string{
-		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "[2,1]", "[3,1]", "e1"},
-		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "[]", "[]", ""},
+		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "(null)", "[2,1]", "[3,1]", "e1"},
+		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "(null)", "[]", "[]", ""},
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
