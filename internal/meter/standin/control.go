@@ -155,21 +155,56 @@ func (c *Control) unlock() {
 }
 
 // SetPower sets what the GPU draws from now on, in watts, and returns when now is.
+// What was scheduled for later no longer happens.
 func (c *Control) SetPower(i int, watts float64) (at time.Duration) {
+	return c.Schedule(i, 0, Step{Watts: watts})
+}
+
+// Step is one change of a GPU's power, so long after the schedule's start.
+type Step struct {
+	After time.Duration
+	Watts float64
+}
+
+// Schedule has the GPU draw power by steps in the order of time, which count from
+// an instant on the clock of [Now]; one that has passed becomes now, which is
+// returned. Nobody need be awake for them to happen. What was scheduled before,
+// and has not happened, no longer happens.
+func (c *Control) Schedule(i int, from time.Duration, steps ...Step) (now time.Duration) {
+	if len(steps) >= ringSize {
+		panic(fmt.Sprintf("standin: %d steps, and the file holds %d changes", len(steps), ringSize))
+	}
 	c.change(i, func(g *gpu) {
-		at = Now() // after seq became odd: see lib/standin.h
-		last := g.ring[(g.changes-1)%ringSize]
-		g.ring[g.changes%ringSize] = change{int64(at), uint64(watts * 1000), last.energyAt(int64(at))}
-		atomic.AddUint64(&g.changes, 1)
+		now = Now() // after seq became odd: see lib/standin.h
+		for g.changes > g.oldest+1 && g.ring[(g.changes-1)%ringSize].atNS > int64(now) {
+			atomic.AddUint64(&g.changes, ^uint64(0))
+		}
+		for _, s := range steps {
+			last := g.ring[(g.changes-1)%ringSize]
+			at := max(int64(from+s.After), int64(now), last.atNS)
+			if g.changes-g.oldest == ringSize {
+				g.oldest++
+			}
+			g.ring[g.changes%ringSize] = change{at, uint64(s.Watts * 1000), last.energyAt(at)}
+			atomic.AddUint64(&g.changes, 1)
+		}
 	})
-	return at
+	return now
 }
 
 // Power is what the GPU draws now, in watts.
 func (c *Control) Power(i int) (watts float64) {
-	c.change(i, func(g *gpu) { watts = float64(g.ring[(g.changes-1)%ringSize].powerMW) / 1000 })
+	c.change(i, func(g *gpu) {
+		if last, ok := g.lastAt(int64(Now())); ok {
+			watts = float64(last.powerMW) / 1000
+		}
+	})
 	return watts
 }
+
+// Hold has the library's clock stand at an instant, at which calls take no time,
+// so that what sensors show is the same on any machine; 0 lets it go on.
+func (c *Control) Hold(at time.Duration) { atomic.StoreInt64(&c.file.stillNS, int64(at)) }
 
 // energyAt is the energy up to t, in nJ, as long as c is the last change before t.
 func (c change) energyAt(t int64) uint64 {
@@ -196,17 +231,21 @@ func (c *Control) Truth(i int, from, to time.Duration) (joules float64, err erro
 }
 
 func (g *gpu) energyUpTo(t int64) (uint64, error) {
-	oldest := uint64(0)
-	if g.changes > ringSize {
-		oldest = g.changes - ringSize
+	if c, ok := g.lastAt(t); ok {
+		return c.energyAt(t), nil
 	}
-	for n := g.changes; n > oldest; n-- {
-		if c := g.ring[(n-1)%ringSize]; c.atNS <= t {
-			return c.energyAt(t), nil
-		}
-	}
-	if oldest > 0 {
+	if g.oldest > 0 {
 		return 0, fmt.Errorf("instant %d lies before the last %d changes of power", t, ringSize)
 	}
 	return 0, nil // before the GPU was made it used nothing
+}
+
+// lastAt is the last change at or before t; ok is false where the file has none.
+func (g *gpu) lastAt(t int64) (c change, ok bool) {
+	for n := g.changes; n > g.oldest; n-- {
+		if c := g.ring[(n-1)%ringSize]; c.atNS <= t {
+			return c, true
+		}
+	}
+	return change{}, false
 }

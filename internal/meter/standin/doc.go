@@ -9,13 +9,18 @@
 // and all of it hangs on CLOCK_MONOTONIC, which containers share. [Control.Truth]
 // is what was really used between two instants.
 //
-// The energy counter is the exact integral of power, shown as it was at the
-// counter's last tick, as a driver shows it. Instantaneous power is that of the
-// last tick, usage the mean of the second before it. Calls can be made to fail
+// Unless its sensor is described otherwise, the energy counter is the exact integral
+// of power, shown as it was at the counter's last tick, as a driver shows it.
+// Instantaneous power is that of the last tick, usage the mean of the second
+// before it. Calls can be made to fail
 // one by one ([Control.Fail]) and be logged to a file ([ReadCalls]).
 //
-// What it does not do: it knows no MIG instances, no clocks that follow load,
-// and no sensor that sees only part of the time.
+// A GPU's [Sensor] may see less than that: a part of each refresh, late, by steps,
+// behind a lag, at ticks that jitter, through slow calls, with a counter that
+// fails. [Control.Schedule] writes a whole load down beforehand, to the
+// nanosecond; [Control.Hold] has the clock stand for tests.
+//
+// What it does not do: it knows no MIG instances and no clocks that follow load.
 //
 // The package is pure Go and imports nothing of this module, so that a static
 // program can carry it into a container; cmd/standin is one for shells.

@@ -18,6 +18,8 @@ type GPU struct {
 	NoPersist   bool          // persistence mode off
 	PowerLimit  float64       // watts; default 400
 	Name        string        // default "NVIDIA Stand-in"
+	Capability  string        // compute capability; default "8.0"; "none": the GPU does not say
+	Sensor      Sensor
 }
 
 func (g *gpu) begin(i int, from GPU) {
@@ -47,13 +49,34 @@ func (g *gpu) begin(i int, from GPU) {
 	if !from.NoPersist {
 		g.persistence = 1
 	}
-	g.ccMajor, g.architecture = 8, 7
+	g.ccMajor, g.ccMinor, g.architecture = capability(from.Capability)
+	g.sensor = from.Sensor.pack()
 	g.limitMW = uint32(or(from.PowerLimit, 400) * 1000)
 	g.defaultLimitMW = g.limitMW
 	g.smMHz, g.smMaxMHz, g.memoryMHz = 1410, 1410, 1593
 	g.pcieGen, g.pcieWidth = 4, 16
 	g.changes = 1
 	g.ring[0] = change{atNS: int64(Now()), powerMW: uint64(or(from.Power, 60) * 1000)}
+}
+
+// architectures are NVML's numbers of them, by the major compute capability; 8.9 is
+// Ada Lovelace's.
+var architectures = map[uint32]uint32{6: 4, 7: 5, 8: 7, 9: 9, 10: 10, 12: 10}
+
+func capability(text string) (major, minor, architecture uint32) {
+	if text == "" {
+		text = "8.0"
+	}
+	if n, _ := fmt.Sscanf(text, "%d.%d", &major, &minor); n < 2 {
+		return 0, 0, 0xffffffff // NVML_DEVICE_ARCH_UNKNOWN
+	}
+	switch architecture = architectures[major]; text {
+	case "7.5":
+		architecture = 6
+	case "8.9":
+		architecture = 8
+	}
+	return major, minor, architecture
 }
 
 // UUID is the UUID of GPU i.

@@ -5,7 +5,7 @@ import "unsafe"
 // The shared file as lib/standin.h describes it, in the same order.
 
 const (
-	magic       = 0x314e5453454d4c4c // "LLEMSTN1"
+	magic       = 0x324e5453454d4c4c // "LLEMSTN2"
 	maxGPUs     = 8
 	ringSize    = 8192
 	maxProcs    = 32
@@ -28,6 +28,19 @@ type failure struct {
 	name [56]byte
 	gpu  int32
 	code int32
+}
+
+type sensor struct {
+	powerRefreshNS, powerPhaseNS   int64
+	lookPPM, lookAtPPM, shared     int64
+	counterDelayNS, powerDelayNS   int64
+	jitterNS                       int64
+	wanderNS, wanderPeriodNS       int64
+	lagNS, stuckMW                 int64
+	stepMJ, gainPPM, stamp         int64
+	latencyNS, latencyRandomNS     int64
+	fault, faultAtNS, faultUntilNS int64
+	faultMJ, absent, seed          int64
 }
 
 type gpu struct {
@@ -60,8 +73,10 @@ type gpu struct {
 	process        [maxProcs]process
 	throttleNS     [5]uint64
 	throttleSince  int64
+	sensor         sensor
 	seq            uint64
 	changes        uint64
+	oldest         uint64
 	ring           [ringSize]change
 }
 
@@ -70,6 +85,7 @@ type file struct {
 	gpus    uint32
 	cuda    uint32
 	driver  [80]byte
+	stillNS int64
 	failure [maxFailures]failure
 	gpu     [maxGPUs]gpu
 }
@@ -77,8 +93,9 @@ type file struct {
 // The compiler refuses these where the layout is not that of lib/standin.h.
 var (
 	_ [64]struct{}      = [unsafe.Sizeof(failure{})]struct{}{}
+	_ [184]struct{}     = [unsafe.Sizeof(sensor{})]struct{}{}
 	_ [384]struct{}     = [unsafe.Offsetof(gpu{}.process)]struct{}{}
-	_ [960]struct{}     = [unsafe.Offsetof(gpu{}.ring)]struct{}{}
-	_ [197568]struct{}  = [unsafe.Sizeof(gpu{})]struct{}{}
-	_ [1584736]struct{} = [unsafe.Sizeof(file{})]struct{}{}
+	_ [1152]struct{}    = [unsafe.Offsetof(gpu{}.ring)]struct{}{}
+	_ [197760]struct{}  = [unsafe.Sizeof(gpu{})]struct{}{}
+	_ [1586280]struct{} = [unsafe.Sizeof(file{})]struct{}{}
 )

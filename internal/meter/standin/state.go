@@ -69,8 +69,9 @@ func (c *Control) SetProcesses(i int, list ...Process) {
 // ResetCounter sets the energy counter to zero, as reloading the driver does.
 func (c *Control) ResetCounter(i int) {
 	c.change(i, func(g *gpu) {
-		last := g.ring[(g.changes-1)%ringSize]
-		g.baseMJ = -int64(last.energyAt(int64(Now())) / 1e6)
+		now := int64(Now())
+		last, _ := g.lastAt(now)
+		g.baseMJ = -int64(last.energyAt(now) / 1e6)
 	})
 }
 

@@ -94,12 +94,16 @@ static int enter_device(const char *function, device d)
             return result_;                          \
     } while (0)
 
-/* Defines g, the GPU of d, or returns. */
+static void call_ends(const int64_t *left_ns) { rest(*left_ns); }
+
+/* Defines g, the GPU of d, or returns. The call takes as long as the GPU's calls do, some
+ * of it after what it gives has been read. */
 #define DEVICE(d)                                    \
     int result_ = enter_device(__func__, d);         \
     if (result_ != SUCCESS)                          \
         return result_;                              \
     const struct standin_gpu *g = &file->gpu[(d)->index]; \
+    __attribute__((cleanup(call_ends))) int64_t left_ = call_begins(g); \
     (void)g
 
 static int give_text(char *to, unsigned length, const char *text)
@@ -260,6 +264,8 @@ int nvmlDeviceGetCudaComputeCapability(device d, int *major, int *minor)
     DEVICE(d);
     if (!major)
         return INVALID_ARGUMENT;
+    if (!g->cc_major)
+        return NOT_SUPPORTED;
     *major = (int)g->cc_major;
     GIVE(minor, (int)g->cc_minor);
 }
@@ -349,8 +355,25 @@ int nvmlDeviceGetMaxClockInfo(device d, unsigned clock, unsigned *v) { DEVICE(d)
 
 /* ---- what it does now ------------------------------------------------------ */
 
-int nvmlDeviceGetTotalEnergyConsumption(device d, unsigned long long *mj) { DEVICE(d); GIVE(mj, read_power(g).counter_mj); }
-int nvmlDeviceGetPowerUsage(device d, unsigned *mw) { DEVICE(d); GIVE(mw, read_power(g).average_mw); }
+int nvmlDeviceGetTotalEnergyConsumption(device d, unsigned long long *mj)
+{
+    DEVICE(d);
+    struct reading r = read_power(g);
+    if (g->sensor.absent & STANDIN_NO_COUNTER)
+        return NOT_SUPPORTED;
+    if (!r.counting)
+        return UNKNOWN;
+    GIVE(mj, r.counter_mj);
+}
+
+int nvmlDeviceGetPowerUsage(device d, unsigned *mw)
+{
+    DEVICE(d);
+    if (g->sensor.absent & STANDIN_NO_USAGE)
+        return NOT_SUPPORTED;
+    GIVE(mw, read_power(g).average_mw);
+}
+
 int nvmlDeviceGetTemperature(device d, unsigned sensor, unsigned *v)
 {
     DEVICE(d);
@@ -424,6 +447,29 @@ static uint64_t throttled_ns(const struct standin_gpu *g, int k)
     return ns;
 }
 
+/* The fields that sensors give, or NOT_FOUND. */
+static unsigned give_sensor(const struct standin_gpu *g, field_value *f)
+{
+    struct reading r = read_power(g);
+    switch (f->id) {
+    case 83: /* the two names of the energy counter */
+    case 191:
+        f->type = TYPE_UNSIGNED_LONG_LONG;
+        f->value.ull = r.counter_mj;
+        f->timestamp_us = stamp_us(g, r.counter_ns);
+        return g->sensor.absent & STANDIN_NO_COUNTER ? NOT_SUPPORTED : r.counting ? SUCCESS : UNKNOWN;
+    case 185:
+        f->value.u = r.average_mw;
+        f->timestamp_us = stamp_us(g, r.power_ns);
+        return g->sensor.absent & STANDIN_NO_AVERAGE ? NOT_SUPPORTED : SUCCESS;
+    case 186:
+        f->value.u = r.instant_mw;
+        f->timestamp_us = stamp_us(g, r.power_ns);
+        return g->sensor.absent & STANDIN_NO_INSTANT ? NOT_SUPPORTED : SUCCESS;
+    }
+    return NOT_FOUND;
+}
+
 static void give_field(const struct standin_gpu *g, int gpu, field_value *f)
 {
     char name[24];
@@ -434,12 +480,11 @@ static void give_field(const struct standin_gpu *g, int gpu, field_value *f)
     if (f->result != SUCCESS)
         return;
     f->type = TYPE_UNSIGNED;
+    f->result = give_sensor(g, f);
+    if (f->result != NOT_FOUND)
+        return;
+    f->result = SUCCESS;
     switch (f->id) {
-    case 83: /* the two names of the energy counter */
-    case 191:
-        f->type = TYPE_UNSIGNED_LONG_LONG;
-        f->value.ull = read_power(g).counter_mj;
-        break;
     case 74:
     case 75:
         f->type = TYPE_UNSIGNED_LONG_LONG;
@@ -453,8 +498,6 @@ static void give_field(const struct standin_gpu *g, int gpu, field_value *f)
         f->value.ull = throttled_ns(g, (int)f->id - 267);
         break;
 #endif
-    case 185: f->value.u = read_power(g).average_mw; break;
-    case 186: f->value.u = read_power(g).instant_mw; break;
     case 187: f->value.u = g->default_limit_mw / 2; break;
     case 188: case 189: f->value.u = g->default_limit_mw; break;
     case 190: case 192: f->value.u = g->limit_mw; break;
@@ -474,8 +517,10 @@ int nvmlDeviceGetFieldValues(device d, int n, field_value *values)
     if (gpu >= 0 && values && n > 0)
         result = failure(__func__, gpu);
     log_call(__func__, gpu, result, note);
+    int64_t left = result == SUCCESS ? call_begins(&file->gpu[gpu]) : 0;
     for (int i = 0; result == SUCCESS && i < n; i++)
         give_field(&file->gpu[gpu], gpu, &values[i]);
+    rest(left);
     return result;
 }
 

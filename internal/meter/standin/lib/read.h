@@ -4,17 +4,33 @@
 
 #include "standin.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
 
 static struct standin_file *file; /* NULL until nvmlInit */
 
+#include "sensor.h"
+
 static int64_t clock_ns(clockid_t id)
 {
     struct timespec t;
     clock_gettime(id, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* CLOCK_MONOTONIC, unless a test has it stand. */
+static int64_t now_ns(void)
+{
+    return file->still_ns ? file->still_ns : clock_ns(CLOCK_MONOTONIC);
+}
+
+static void rest(int64_t ns)
+{
+    struct timespec t = {ns / 1000000000, ns % 1000000000};
+    while (ns > 0 && nanosleep(&t, &t) != 0 && errno == EINTR)
+        ;
 }
 
 /* A reader who met a writer killed half way goes on after a tenth of a second. */
@@ -35,50 +51,58 @@ static int read_again(const struct standin_gpu *g, uint64_t seq)
     return !(seq & 1) && __atomic_load_n(&g->seq, __ATOMIC_RELAXED) != seq;
 }
 
-/* Energy up to t in nJ, and the power at t. Before the first change nothing was used. */
-static uint64_t energy_at(const struct standin_gpu *g, int64_t t, uint64_t *power_mw)
-{
-    uint64_t n = g->changes, oldest = n > STANDIN_RING ? n - STANDIN_RING : 0;
-    const struct standin_change *c = &g->ring[oldest % STANDIN_RING];
-    for (uint64_t i = n; i-- > oldest;) {
-        c = &g->ring[i % STANDIN_RING];
-        if (c->at_ns <= t)
-            break;
-    }
-    *power_mw = c->power_mw;
-    if (t < c->at_ns)
-        return c->energy_nj;
-    return c->energy_nj + (uint64_t)((unsigned __int128)c->power_mw * (uint64_t)(t - c->at_ns) / 1000);
-}
-
 struct reading {
+    int counting;                /* 0: the counter does not answer yet */
     uint64_t counter_mj;
     uint32_t instant_mw, average_mw;
+    int64_t counter_ns, power_ns; /* of the ticks that this is of */
 };
 
-/* What the sensors of g show now, which is what they took in at their last tick. */
+/* What the sensors of g show now: their last ticks that have had time to show. */
 static struct reading read_power(const struct standin_gpu *g)
 {
     struct reading r;
-    int64_t now = clock_ns(CLOCK_MONOTONIC); /* before seq: see standin.h */
+    int64_t now = now_ns(); /* before seq: see standin.h */
     uint64_t seq;
     do {
         seq = read_begin(g);
-        int64_t since = (now - g->phase_ns) % g->refresh_ns;
-        int64_t tick = now - (since < 0 ? since + g->refresh_ns : since);
-        uint64_t power, before;
-        uint64_t energy = energy_at(g, tick, &power);
-        int64_t mj = g->base_mj + (int64_t)(energy / 1000000);
-        r.counter_mj = mj < 0 ? 0 : (uint64_t)mj;
-        r.instant_mw = (uint32_t)power;
-        r.average_mw = r.instant_mw;
-        int64_t first = g->ring[0].at_ns;
-        if (g->average_ns > 0 && (g->changes > STANDIN_RING || tick - g->average_ns >= first)) {
-            uint64_t used = energy - energy_at(g, tick - g->average_ns, &before);
-            r.average_mw = (uint32_t)((unsigned __int128)used * 1000 / (uint64_t)g->average_ns);
-        }
+        struct grid counter = counter_grid(g), power = power_grid(g);
+        int64_t k = last_tick(g, counter, now - g->sensor.counter_delay_ns);
+        int64_t n = last_tick(g, power, now - g->sensor.power_delay_ns);
+        r.counter_ns = tick_at(g, counter, k);
+        r.power_ns = tick_at(g, power, n);
+        r.counter_mj = counter_mj(g, k);
+        r.counting = g->sensor.fault != STANDIN_FAULT_SILENT || now >= g->sensor.fault_at_ns;
+        r.instant_mw = (uint32_t)instant_mw(g, power, n);
+        r.average_mw = (uint32_t)average_mw(g, power, n);
     } while (read_again(g, seq));
     return r;
+}
+
+/* NVML's stamp of a reading, in microseconds since 1970. */
+static int64_t stamp_us(const struct standin_gpu *g, int64_t tick_ns)
+{
+    int64_t now = now_ns(), real = clock_ns(CLOCK_REALTIME);
+    switch (g->sensor.stamp) {
+    case STANDIN_STAMP_TICK: return (real - (now - tick_ns)) / 1000;
+    case STANDIN_STAMP_NONE: return 0;
+    default: return real / 1000;
+    }
+}
+
+/* How long the call that has begun shall take yet once its reading is taken. It sleeps
+ * for the part before that. */
+static int64_t call_begins(const struct standin_gpu *g)
+{
+    static __thread uint64_t drawn;
+    int64_t least = g->sensor.latency_ns, more = g->sensor.latency_random_ns;
+    if ((least <= 0 && more <= 0) || file->still_ns)
+        return 0;
+    if (!drawn)
+        drawn = draw((uint64_t)clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)(uintptr_t)&drawn);
+    double took = (double)least + (double)more * uniform(++drawn), before = took * uniform(++drawn);
+    rest((int64_t)before);
+    return (int64_t)(took - before);
 }
 
 static int failure(const char *name, int gpu)

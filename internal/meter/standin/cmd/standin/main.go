@@ -1,6 +1,7 @@
 // Command standin makes and changes stand-in GPUs from a shell.
 //
-//	standin FILE new [N]                   N GPUs, default 1
+//	standin FILE new [N] [SETTING…]        N GPUs, default 1
+//	standin FILE sensor GPU [SETTING…]     how its power is seen from now on; none: as it is
 //	standin FILE power GPU WATTS
 //	standin FILE temperature GPU CELSIUS
 //	standin FILE throttle GPU BITS
@@ -12,6 +13,10 @@
 //	standin FILE reset GPU                 the energy counter, to zero
 //	standin FILE fail GPU CALL CODE        see standin.Control.Fail
 //
+// A SETTING is a word such as refresh=500ms, look=0.25, shared, counter-delay=30ms or
+// capability=9.0: see GPU.Set and Sensor in the package standin. sensor takes those of
+// the sensor alone.
+//
 // FILE is also what LLEM_STANDIN names. It is pure Go and may be built static.
 package main
 
@@ -19,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/llenergymeasure/llem/internal/meter/standin"
@@ -58,22 +64,48 @@ func run(args []string) error {
 	if gpu < lowest || gpu >= c.GPUs() {
 		return fmt.Errorf("no GPU %d among %d", gpu, c.GPUs())
 	}
+	if command == "sensor" {
+		return sensor(c, gpu, args[1:])
+	}
 	return set(c, command, gpu, args[1:])
 }
 
 func create(path string, args []string) error {
 	n := 1
-	if len(args) == 1 {
-		var err error
-		if n, err = strconv.Atoi(args[0]); err != nil {
+	if len(args) > 0 {
+		if count, err := strconv.Atoi(args[0]); err == nil {
+			n, args = count, args[1:]
+		}
+	}
+	if n < 1 {
+		return fmt.Errorf("new %d: at least 1 GPU", n)
+	}
+	var g standin.GPU
+	for _, word := range args {
+		if err := g.Set(word); err != nil {
 			return err
 		}
 	}
-	c, err := standin.New(path, make([]standin.GPU, n)...)
+	c, err := standin.New(path, slices.Repeat([]standin.GPU{g}, n)...)
 	if err != nil {
 		return err
 	}
 	return c.Close()
+}
+
+// sensor changes how a GPU is seen.
+func sensor(c *standin.Control, gpu int, args []string) error {
+	var g standin.GPU
+	for _, word := range args {
+		if err := g.Set(word); err != nil {
+			return err
+		}
+	}
+	if g != (standin.GPU{Sensor: g.Sensor}) {
+		return errors.New("sensor: a setting that is not of the sensor: use new")
+	}
+	c.SetSensor(gpu, g.Sensor)
+	return nil
 }
 
 func set(c *standin.Control, command string, gpu int, args []string) error {
