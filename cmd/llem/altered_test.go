@@ -69,7 +69,7 @@ func TestARecordThatIsNotAsItWasWrittenIsSaid(t *testing.T) {
 		"the checksum":       {`"record_sha256": "`, `"record_sha256": "0`, "altered", exitFailed},
 		"a file's checksum":  {`"bytes": 41`, `"bytes": 42`, "altered", exitFailed},
 		"white space":        {"{\n", "{\n\n\t ", "whole", exitDone},
-		"the checksum's key": {`"record_sha256"`, `"record_sha_256"`, "unchecked", exitDone},
+		"the checksum's key": {`"record_sha256"`, `"record_sha_256"`, "altered", exitFailed},
 	} {
 		dir := finished(t, h, "a-"+strings.ReplaceAll(name, " ", "-"), true)
 		rewrite(t, dir, c.from, c.to)
@@ -103,13 +103,18 @@ func TestARecordThatIsNotAsItWasWrittenIsSaid(t *testing.T) {
 func TestARecordWhoseChecksumWasTakenOutIsAltered(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	for _, to := range []string{`"record_sha_256"`, `"x"`, `"Record_SHA256x"`} {
-		dir := finished(t, h, "out-"+strings.Trim(to, `"`), true)
-		rewrite(t, dir, `"input_source": ""`, `"input_source": "server"`)
-		rewrite(t, dir, `"record_sha256"`, to)
+	for name, to := range map[string][2]string{
+		"another key": {`"record_sha256"`, `"record_sha_256"`}, "another, short": {`"record_sha256"`, `"x"`}, "another, longer": {`"record_sha256"`, `"Record_SHA256x"`},
+		"it and input_source": {`"input_source": ""`, `"input_sourc": ""`}, "it, of an older version": {`"schema_version": "1.1"`, `"schema_version": "1.0"`},
+	} {
+		dir := finished(t, h, "out-"+strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", ""), true)
+		rewrite(t, dir, to[0], to[1])
+		if to[0] != `"record_sha256"` {
+			rewrite(t, dir, `"record_sha256"`, `"x"`)
+		}
 		for _, command := range []string{"show", "verify", "compare"} {
 			if o := h.llem(command, dir); o.code != exitFailed || !strings.Contains(o.stdout+o.stderr, "altered") && !strings.Contains(o.stdout+o.stderr, "taken out") {
-				t.Errorf("%s, %s: exit %d\n%s%s", to, command, o.code, o.stdout, o.stderr)
+				t.Errorf("%s, %s: exit %d\n%s%s", name, command, o.code, o.stdout, o.stderr)
 			}
 		}
 	}

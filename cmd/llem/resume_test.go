@@ -37,10 +37,12 @@ func TestResumeSaysWhatItCannot(t *testing.T) {
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "plan.json is damaged", "restore it from a copy")
 	dir = h.stopped(`{"schema_version": "9.0"}`, "")
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "use the llem that wrote it")
-	dir = h.stopped(`{"schema_version": "`+result.SchemaVersion+`", "runs": [[1, 7]]}`, "")
+	dir = h.stopped(`{"schema_version": "1.0", "runs": [[1, 7]]}`, "")
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "run 1 is of point 7", "there are 0 points")
-	dir = h.stopped(`{"schema_version": "`+result.SchemaVersion+`"}`, "model: reference/tiny\nsweep: {seed: []}\n")
+	dir = h.stopped(`{"schema_version": "1.0"}`, "model: reference/tiny\nsweep: {seed: []}\n")
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "study.yaml:2:15: sweep.seed: the list is empty")
+	dir = h.stopped(`{"schema_version": "`+result.SchemaVersion+`"}`, "model: reference/tiny\nsweep: {seed: []}\n")
+	h.llem("run", "--resume", dir).refused(t, exitUsage, "plan.json is damaged", "plan_sha256 was taken out")
 }
 
 // A study's folder that has come from another host goes on here: its file is gone,

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,18 +42,9 @@ func checkTampering(t *testing.T, h *host, dir string) {
 	}
 	expect(doubled(t, sound, "engine.startup_seconds"), result.RecordFile) // not computed again
 	expect(bytes.Replace(sound, []byte(`"name": "`), []byte(`"name": "x`), 1), result.RecordFile)
-	write := func(data []byte) {
-		t.Helper()
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(path, sound, 0o644); err != nil {
+		t.Fatal(err)
 	}
-	older := regexp.MustCompile(`"input_source": "\w+"`).ReplaceAll(sound, []byte(`"input_source": ""`)) // it had no such key either
-	write(regexp.MustCompile(`,\s*"record_sha256": "\w+"`).ReplaceAll(older, nil))
-	if v := h.llem("verify", dir); v.code != 0 || !strings.Contains(v.stdout, "not checked") {
-		t.Errorf("a record from before there was a checksum: exit %d\n%s", v.code, v.stdout)
-	}
-	write(sound)
 }
 
 // doubled is a record with the number at path twice as large, and one more.

@@ -114,6 +114,11 @@ func (x *run) flops(r *result.Record, fig load.Figures) *result.FLOPs {
 		return nil
 	}
 	p, _, why := x.parameters()
+	return x.flopsBy(r, fig, p, why)
+}
+
+// flopsBy is flops by a model's sizes; why says why nothing better is known of it.
+func (x *run) flopsBy(r *result.Record, fig load.Figures, p hub.Parameters, why string) *result.FLOPs {
 	in := flops.Input{Parameters: p, Precision: p.DType, Why: why}
 	in.Requests = make([]flops.Lengths, 0, x.work.traces.Len())
 	for _, t := range x.work.traces.All() {
@@ -126,9 +131,39 @@ func (x *run) flops(r *result.Record, fig load.Figures) *result.FLOPs {
 	out := &result.FLOPs{
 		Value: e.Value, N: e.N, Basis: textOrNil(e.Basis), Method: flops.Method, Confidence: textOrNil(e.Confidence), Precision: e.Precision,
 		Prefill: e.Prefill, Decode: e.Decode, Attention: e.Attention, LMHead: e.LMHead, Total: e.Total, Notes: e.Notes,
+		Parameters: sizesRecord(p, why),
 	}
 	mapRates(r, out)
 	return out
+}
+
+// sizesRecord maps what FLOPs are computed from; sizesOf is its inverse.
+func sizesRecord(p hub.Parameters, why string) *result.Sizes {
+	out := &result.Sizes{
+		Total: p.Total, NonEmbedding: p.NonEmbedding, Active: p.Active, Layers: p.Layers, Hidden: p.Hidden, Heads: p.Heads, HeadDim: p.HeadDim, Vocabulary: p.Vocab,
+		AttentionUnknown: p.AttentionUnknown, DType: p.DType, Source: p.Source, Notes: p.Notes, Why: why,
+	}
+	if p.Attention != nil { // no layer attends, which is known
+		out.Attention = []result.Attention{}
+	}
+	for _, a := range p.Attention {
+		out.Attention = append(out.Attention, result.Attention(a))
+	}
+	return out
+}
+
+func sizesOf(s *result.Sizes, confidence string) (p hub.Parameters, why string) {
+	p = hub.Parameters{
+		Total: s.Total, NonEmbedding: s.NonEmbedding, Active: s.Active, Layers: s.Layers, Hidden: s.Hidden, Heads: s.Heads, HeadDim: s.HeadDim, Vocab: s.Vocabulary,
+		AttentionUnknown: s.AttentionUnknown, DType: s.DType, Source: s.Source, Notes: s.Notes, Confidence: confidence,
+	}
+	if s.Attention != nil {
+		p.Attention = []hub.Attention{}
+	}
+	for _, a := range s.Attention {
+		p.Attention = append(p.Attention, hub.Attention(a))
+	}
+	return p, s.Why
 }
 
 // mapRates maps what FLOPs come to per second and joule.

@@ -66,7 +66,7 @@ func (x *run) phaseRecords() []result.Phase {
 
 func (x *run) engineRecord() result.Engine {
 	out := result.Engine{
-		Version: textOrNil(x.exp.Hide(x.info.Version)), Image: orText(x.image.Ref, x.exp.Engine.Image),
+		Version: textOrNil(x.exp.Hide(x.info.Version)), ContextLength: countOrNil(int64(x.info.ContextLength)), Image: orText(x.image.Ref, x.exp.Engine.Image),
 		ImageDigest: textOrNil(x.image.Digest), ImageID: x.image.ID, Command: []string{}, Kept: x.keptRecord(),
 	}
 	if x.eng != nil {
@@ -168,7 +168,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(p.first(x.exp, w.traces.Len())), SharedTokens: x.sharedPrefix(), MultiTokenChunks: fig.MultiTokenChunks,
+		PromptChecksum: load.Checksum(p.first(x.exp, w.traces.Len())), SharedTokens: x.sharedPrefix(), HeadTokens: x.headTokens(), MultiTokenChunks: fig.MultiTokenChunks,
 		TraceSHA256: p.plan.Trace.Digest, TraceTimeUnit: p.plan.Trace.Unit, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
 		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left, PromptTemplate: p.template, ColumnsNotSent: p.notSent,
 	}

@@ -151,7 +151,7 @@ func (x *run) cacheWarning(fig load.Figures) {
 	if hits == nil {
 		hits = x.counted(engine.CachedTokens)
 	}
-	if hits != nil && *hits > x.shared(fig)+orZero(x.sharedPrefix()) {
+	if hits != nil && *hits > int64(fig.Completed+fig.Failed)*int64(x.headTokens())+orZero(x.sharedPrefix()) {
 		x.warn("prefix_cache_hits", "%d of %s prompt tokens were found in the engine's prefix cache", *hits, numberOr(fig.InputTokens, "an unknown number of"))
 	}
 }
@@ -181,13 +181,9 @@ func orZero(n *int64) int64 {
 	return *n
 }
 
-// shared is how many prompt tokens all prompts begin with alike, whatever they
-// say: the mark that begins a text. Engines whose cache works by single tokens
-// find it each time.
-func (x *run) shared(fig load.Figures) int64 {
-	head := max(1, len(x.prompts.vocabulary.Head))
-	return int64(fig.Completed+fig.Failed) * int64(head)
-}
+// headTokens is how many tokens all prompts begin with alike, whatever they say: the
+// mark that begins a text. Engines whose cache works by single tokens find it each time.
+func (x *run) headTokens() int { return max(1, len(x.prompts.vocabulary.Head)) }
 
 // strayed counts lengths that are not the wanted one.
 type strayed struct{ n, first, want int }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"iter"
@@ -34,8 +35,9 @@ func (x *run) requestRows() iter.Seq[result.RequestRow] {
 		if x.work == nil || x.work.traces == nil {
 			return
 		}
-		for _, t := range x.work.traces.All() {
-			row := requestRow(t)
+		planned := x.prompts.planned(x.exp)
+		for i, t := range x.work.traces.All() {
+			row := requestRow(t, planned(i))
 			row.ExperimentID = x.id
 			if row.Error != "" {
 				row.Error = x.exp.Hide(row.Error)
@@ -47,12 +49,20 @@ func (x *run) requestRows() iter.Seq[result.RequestRow] {
 	}
 }
 
-func requestRow(t *load.Trace) result.RequestRow {
+// requestRow is what happened to a request, and what was planned for it.
+func requestRow(t *load.Trace, planned load.Request) result.RequestRow {
 	row := result.RequestRow{
 		ID: int64(t.ID), ScheduledNS: int64(t.Scheduled), SentNS: stamp(t.Sent), FirstByteNS: stamp(t.FirstByte),
 		FirstTokenNS: stamp(t.FirstToken), LastTokenNS: stamp(t.LastToken), EndNS: stamp(t.End),
 		InputTokens: tokens(t.InputTokens), OutputTokens: tokens(t.OutputTokens), ReasoningTokens: reasoning(t), UsageRefused: textOrNil(t.Refused),
 		Status: t.Status, HTTPStatus: int32(t.HTTPStatus), Error: t.Error, FinishReason: t.FinishReason, PromptHash: t.PromptHash, Model: textOrNil(t.Model),
+		OutputTokensBy: textOrNil(t.UsageSource), PlannedInputTokens: tokens(planned.InputTokens), PlannedOutputTokens: tokens(planned.MaxOutputTokens),
+	}
+	if row.InputTokens != nil {
+		row.InputTokensBy = ptr(cmp.Or(t.InputSource, "server"))
+	}
+	if t.CachedTokens != nil {
+		row.CachedTokens = ptr(int32(min(*t.CachedTokens, math.MaxInt32)))
 	}
 	prev := t.Sent
 	for _, c := range t.Chunks {

@@ -1,15 +1,13 @@
 package result
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"reflect"
+	"strings"
 )
 
 // The fields that hold a file's own checksum.
@@ -25,6 +23,17 @@ func ownSum(data []byte, field string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return sumOfFields(fields, field)
+}
+
+// sumOfFields is ownSum of what was decoded. It leaves fields as they were.
+func sumOfFields(fields map[string]any, field string) (string, error) {
+	was, there := fields[field]
+	defer func() {
+		if fields[field] = was; !there {
+			delete(fields, field)
+		}
+	}()
 	fields[field] = ""
 	canonical, err := json.Marshal(fields)
 	if err != nil {
@@ -32,18 +41,6 @@ func ownSum(data []byte, field string) (string, error) {
 	}
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-func decode(data []byte) (fields map[string]any, err error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber() // a float64 would hide a digit
-	if err := d.Decode(&fields); err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the record")
-	}
-	return fields, nil
 }
 
 // State says whether a record that was read is as it was written.
@@ -57,25 +54,81 @@ const (
 	Unchecked  State = "unchecked"  // an older llem wrote it, without a checksum
 )
 
-// state holds r, which data is the text of, to its checksum. White space does not
-// count. seen says what was seen, for people.
+// state holds r, which data is the text of, to its checksum, and to the keys that an llem
+// of its schema_version writes. White space does not count. seen says what was seen, for
+// people.
 func (r *Record) state(data []byte) (s State, seen string) {
-	if r.RecordSHA256 == "" && r.Tokens.InputSource != "" {
-		return Altered, "its " + recordSumField + " was taken out: every llem that writes tokens.input_source writes that too"
+	fields, err := decode(data)
+	if err != nil {
+		return Altered, err.Error()
 	}
-	if r.RecordSHA256 == "" {
+	if older(r.SchemaVersion) && r.RecordSHA256 == "" && r.Tokens.InputSource == "" && sinceChecksums(fields) == "" {
 		return Unchecked, "not checked: an older llem wrote it, without " + recordSumField
 	}
-	now, err := ownSum(data, recordSumField)
+	if r.RecordSHA256 == "" {
+		return Altered, "its " + recordSumField + " was taken out: every llem that writes " + r.newest(fields) + " writes that too"
+	}
+	now, err := sumOfFields(fields, recordSumField)
 	switch {
 	case err != nil:
 		return Altered, err.Error()
 	case now != r.RecordSHA256:
 		return Altered, fmt.Sprintf("its SHA-256 is %.12s… and was %.12s…: something in it was changed", now, r.RecordSHA256)
-	case len(r.Files) == 0:
+	}
+	if wrong := r.foreign(fields); wrong != "" {
+		return Altered, wrong
+	}
+	if len(r.Files) == 0 {
 		return Unfinished, "as it was written, before the run's end"
 	}
 	return Whole, "as it was written"
+}
+
+// newest is what of a record without a checksum no llem wrote before there were checksums.
+func (r *Record) newest(fields map[string]any) string {
+	switch {
+	case !older(r.SchemaVersion):
+		return "schema_version " + r.SchemaVersion
+	case r.Tokens.InputSource != "":
+		return "tokens.input_source"
+	}
+	return sinceChecksums(fields)
+}
+
+// foreign says which key of a record no llem of its schema_version writes, or which of
+// them it lacks. A newer one may write more.
+func (r *Record) foreign(fields map[string]any) string {
+	switch {
+	case newer(r.SchemaVersion):
+		return ""
+	case older(r.SchemaVersion):
+		if key := sinceChecksums(fields); key != "" {
+			return "it has the key " + key + ", which no llem of its schema_version " + r.SchemaVersion + " writes"
+		}
+		return ""
+	}
+	return misshapen(reflect.TypeFor[Record](), fields, "")
+}
+
+// laterKeys are keys of records that came with schema_version 1.1.
+var laterKeys = [][]string{{"engine", "context_length"}, {"requests", "head_tokens"}, {"flops", "parameters"}}
+
+// sinceChecksums is a key of a record that came with 1.1; empty: it has none.
+func sinceChecksums(fields map[string]any) string {
+	for _, path := range laterKeys {
+		at := any(fields)
+		for _, key := range path {
+			inside, _ := at.(map[string]any)
+			at = inside[key]
+			if _, there := inside[key]; !there {
+				break
+			}
+			if key == path[len(path)-1] {
+				return strings.Join(path, ".")
+			}
+		}
+	}
+	return ""
 }
 
 // CheckRecord says whether the record in dir is what was written; ok is false where

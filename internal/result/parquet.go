@@ -43,9 +43,18 @@ type RequestRow struct {
 	PromptHash      string  `parquet:"prompt_hash"`            // SHA-256
 	UsageRefused    *string `parquet:"usage_refused,optional"` // why counts of the server's usage were not taken; null: they were, or there were none
 	Model           *string `parquet:"model,optional"`         // that the answer names; null: the one that was asked for, or none
-	ChunkDeltaNS    []int64 `parquet:"chunk_delta_ns,list"`    // to the chunk before; the first to sent
-	ChunkTokens     []int32 `parquet:"chunk_tokens,list"`      // in each of those chunks, at least: 1 where the server did not say
-	ExperimentID    string  `parquet:"experiment_id,dict"`     // of the record
+	CachedTokens    *int32  `parquet:"cached_tokens,optional"` // of input_tokens, found in the prefix cache by the server's usage; null: it does not say
+	// What counted input_tokens and output_tokens, as tokens.input_source and
+	// tokens.source of the record: server, or the name of what counted the prompts;
+	// chunks and none, of output_tokens, did not count them.
+	InputTokensBy  *string `parquet:"input_tokens_by,optional,dict"`
+	OutputTokensBy *string `parquet:"output_tokens_by,optional,dict"`
+	// Lengths that were planned; null: none was known. An answer's is its limit.
+	PlannedInputTokens  *int32  `parquet:"planned_input_tokens,optional"`
+	PlannedOutputTokens *int32  `parquet:"planned_output_tokens,optional"`
+	ChunkDeltaNS        []int64 `parquet:"chunk_delta_ns,list"` // to the chunk before; the first to sent
+	ChunkTokens         []int32 `parquet:"chunk_tokens,list"`   // in each of those chunks, at least: 1 where the server did not say
+	ExperimentID        string  `parquet:"experiment_id,dict"`  // of the record
 }
 
 // SampleRow is one reading of one GPU as it was read.

@@ -184,7 +184,9 @@ func sameColumns[T any](have *parquet.Schema) error {
 }
 
 // columnsSince are columns that files of older llems lack.
-var columnsSince = []string{"usage_refused", "model", "experiment_id"}
+var columnsSince = []string{
+	"usage_refused", "experiment_id", "model", "cached_tokens", "input_tokens_by", "output_tokens_by", "planned_input_tokens", "planned_output_tokens",
+}
 
 // optionalSince are columns that could not be null in files of older llems, where 0
 // was written for unknown, and chunks for tokens.

@@ -47,7 +47,8 @@ func (r *RequestRow) sound() error {
 	switch {
 	case r.ID < 0:
 		return fmt.Errorf("id is %d", r.ID)
-	case !within(r.InputTokens, 0, math.MaxInt32) || !within(r.OutputTokens, 0, math.MaxInt32) || !within(r.ReasoningTokens, 0, math.MaxInt32):
+	case !within(r.InputTokens, 0, math.MaxInt32) || !within(r.OutputTokens, 0, math.MaxInt32) || !within(r.ReasoningTokens, 0, math.MaxInt32),
+		!within(r.CachedTokens, 0, math.MaxInt32) || !within(r.PlannedInputTokens, 0, math.MaxInt32) || !within(r.PlannedOutputTokens, 0, math.MaxInt32):
 		return errors.New("it has a number of tokens below 0")
 	case len(r.ChunkDeltaNS) != len(r.ChunkTokens):
 		return fmt.Errorf("it has stamps of %d chunks and tokens of %d", len(r.ChunkDeltaNS), len(r.ChunkTokens))

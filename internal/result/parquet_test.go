@@ -107,7 +107,9 @@ var (
 	requestColumns = []string{
 		"id INT64 required", "scheduled_ns INT64 required", "sent_ns INT64 optional", "first_byte_ns INT64 optional", "first_token_ns INT64 optional",
 		"last_token_ns INT64 optional", "end_ns INT64 optional", "input_tokens INT32 optional", "output_tokens INT32 optional", "reasoning_tokens INT32 optional",
-		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required", "usage_refused BYTE_ARRAY optional", "model BYTE_ARRAY optional",
+		"status BYTE_ARRAY required", "http_status INT32 required", "error BYTE_ARRAY required", "finish_reason BYTE_ARRAY required", "prompt_hash BYTE_ARRAY required", "usage_refused BYTE_ARRAY optional",
+		"model BYTE_ARRAY optional", "cached_tokens INT32 optional", "input_tokens_by BYTE_ARRAY optional", "output_tokens_by BYTE_ARRAY optional",
+		"planned_input_tokens INT32 optional", "planned_output_tokens INT32 optional",
 		"chunk_delta_ns.list.element INT64 required", "chunk_tokens.list.element INT32 required", "experiment_id BYTE_ARRAY required",
 	}
 	sampleColumns = []string{
@@ -123,7 +125,7 @@ var (
 func TestRequestsAreReadBackByAnother(t *testing.T) {
 	s := store(t)
 	err := s.PutRequests(slices.Values([]RequestRow{
-		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: p[int32](3), OutputTokens: p[int32](4), Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}, ExperimentID: "e1"},
+		{ID: 1, ScheduledNS: 5, SentNS: p[int64](6), FirstByteNS: p[int64](7), FirstTokenNS: p[int64](8), LastTokenNS: p[int64](9), EndNS: p[int64](10), InputTokens: p[int32](3), OutputTokens: p[int32](4), Status: "ok", HTTPStatus: 200, FinishReason: "length", PromptHash: "h", Model: p("m2"), CachedTokens: p[int32](2), InputTokensBy: p("server"), OutputTokensBy: p("chunks"), PlannedInputTokens: p[int32](5), PlannedOutputTokens: p[int32](6), ChunkDeltaNS: []int64{2, 1}, ChunkTokens: []int32{3, 1}, ExperimentID: "e1"},
 		{ID: 2, Status: "timeout", Error: "no answer"},
 	}))
 	if err != nil {
@@ -131,8 +133,8 @@ func TestRequestsAreReadBackByAnother(t *testing.T) {
 	}
 	_, rows := table(t, filepath.Join(s.Dir(), RequestsFile))
 	want := [][]string{
-		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "(null)", "[2,1]", "[3,1]", "e1"},
-		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "(null)", "[]", "[]", ""},
+		{"1", "5", "6", "7", "8", "9", "10", "3", "4", "(null)", "ok", "200", "", "length", "h", "(null)", "m2", "2", "server", "chunks", "5", "6", "[2,1]", "[3,1]", "e1"},
+		{"2", "0", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "timeout", "0", "no answer", "", "", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "(null)", "[]", "[]", ""},
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

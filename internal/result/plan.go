@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"syscall"
 )
@@ -82,16 +83,33 @@ func decodePlan(data []byte) (*StudyPlan, error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return nil, err
 	}
-	if p.PlanSHA256 == "" {
+	fields, err := decode(data)
+	if err != nil {
+		return nil, err
+	}
+	summed := major(p.SchemaVersion) == major(SchemaVersion) && !older(p.SchemaVersion) || p.StudySHA256 != "" || p.PlanSHA256 != ""
+	switch {
+	case summed && p.PlanSHA256 == "":
+		return nil, fmt.Errorf("its %s was taken out, which every llem of its schema_version writes", planSumField)
+	case summed && p.StudySHA256 == "":
+		return nil, errors.New("its study_sha256 was taken out, which every llem of its schema_version writes")
+	case !summed:
 		d := json.NewDecoder(bytes.NewReader(data))
 		d.DisallowUnknownFields()
 		return &p, d.Decode(&StudyPlan{})
 	}
-	sum, err := ownSum(data, planSumField)
-	if err == nil && sum != p.PlanSHA256 {
-		err = fmt.Errorf("its SHA-256 is %.12s… and was %.12s…: something in it was changed", sum, p.PlanSHA256)
+	sum, err := sumOfFields(fields, planSumField)
+	switch {
+	case err != nil:
+		return nil, err
+	case sum != p.PlanSHA256:
+		return nil, fmt.Errorf("its SHA-256 is %.12s… and was %.12s…: something in it was changed", sum, p.PlanSHA256)
+	case p.SchemaVersion == SchemaVersion:
+		if wrong := misshapen(reflect.TypeFor[StudyPlan](), fields, ""); wrong != "" {
+			return nil, errors.New(wrong)
+		}
 	}
-	return &p, err
+	return &p, nil
 }
 
 // Unchecked says, for people, that a plan has no checksum; empty: it has one, and was

@@ -133,7 +133,7 @@ func TestNoFlippedBitOfAPlanChangesItsMeaning(t *testing.T) {
 }
 
 func TestAPlanOfAnOlderLlemIsStillRead(t *testing.T) {
-	dir := planned(t, func(*StudyPlan) {})
+	dir := planned(t, func(p *StudyPlan) { p.SchemaVersion = "1.0" })
 	path := filepath.Join(dir, PlanFile)
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -2,8 +2,9 @@ package result
 
 import "time"
 
-// SchemaVersion is that of the records this package writes.
-const SchemaVersion = "1.0"
+// SchemaVersion is that of the records this package writes. Since 1.1 a record or a plan
+// without its checksum is an altered one.
+const SchemaVersion = "1.1"
 
 // Statuses of an experiment.
 const (
@@ -240,6 +241,7 @@ type Requests struct {
 	ColumnsNotSent   []string       `json:"columns_not_sent,omitempty"` // of that file, which had values; and how many later turns of conversations
 	LengthsSHA256    string         `json:"lengths_sha256,omitempty"`   // of the file of lengths
 	SharedTokens     *int64         `json:"shared_tokens,omitempty"`    // of input: what prompts shared with an earlier one of their group, by workload.shared_prefix; missing without
+	HeadTokens       int            `json:"head_tokens"`                // with which every prompt begins, whatever it says: the mark that begins a text
 	MultiTokenChunks *int           `json:"multi_token_chunks"`         // chunks that carried more than one token; null: the server did not say how many each carried
 }
 
@@ -301,10 +303,38 @@ type FLOPs struct {
 	LMHead                 *float64 `json:"lm_head"`   // of the output layer, not in value
 	Total                  *float64 `json:"total"`     // value + attention + lm_head
 	Notes                  []string `json:"notes"`
+	Parameters             *Sizes   `json:"parameters,omitempty"` // that these figures are computed from; missing in old records
 	FLOPsPerSecond         *float64 `json:"flops_per_second"`
 	FLOPsPerJoule          *float64 `json:"flops_per_joule"`
 	UFLOPsPerJoule         *float64 `json:"u_flops_per_joule"`          // the meter's own, k = 1
 	UFLOPsPerJouleAbsolute *float64 `json:"u_flops_per_joule_absolute"` // with the gain
+}
+
+// Sizes are the model's sizes as its files, or its server, gave them; 0 is unknown.
+type Sizes struct {
+	Total            int64       `json:"total"`
+	NonEmbedding     int64       `json:"non_embedding"`
+	Active           int64       `json:"active"` // of total, for one token of a mixture of experts
+	Layers           int         `json:"layers"`
+	Hidden           int         `json:"hidden"`
+	Heads            int         `json:"heads"`
+	HeadDim          int         `json:"head_dim"`
+	Vocabulary       int         `json:"vocabulary"`
+	Attention        []Attention `json:"attention"`         // of the layers that attend; null: by layers, heads and head_dim, or not known
+	AttentionUnknown string      `json:"attention_unknown"` // why
+	DType            string      `json:"dtype"`             // of most weights
+	Source           string      `json:"source"`            // engine | safetensors | gguf | config | name | unknown
+	Notes            []string    `json:"notes"`             // of the source
+	Why              string      `json:"why"`               // nothing better is known
+}
+
+// Attention is of layers that are alike.
+type Attention struct {
+	Layers  int64 `json:"layers"`
+	Keys    int64 `json:"keys"`    // heads × dimensions that a query and a key multiply
+	Values  int64 `json:"values"`  // heads × dimensions that a weight and a value multiply
+	Window  int64 `json:"window"`  // tokens that a position sees; 0: all before it
+	Chunked bool  `json:"chunked"` // windows lie side by side and do not slide
 }
 
 // Warmup is WarmupResult of the research document.
