@@ -109,6 +109,12 @@ bench-growth: docker ## what a result costs show, compare, verify and export, fo
 bench-peers: build ## llem beside guidellm, aiperf, inference-perf and vllm bench serve: what a token costs each
 	go run ./bench/peers -venvs "$$(bench/peers/venvs)"
 
+# What make accuracy is given: ACCURACY="-only 'shows late.*constant' -host quiet -parallel 8".
+.PHONY: accuracy
+accuracy: N ?= 60
+accuracy: build ## intervals against the truth on sensors that behave otherwise, N windows a condition; hours for N=60
+	go run ./bench/accuracy -llem bin/llem -n $(N) -raw bin/accuracy.jsonl -page docs/accuracy-sensors.md $(ACCURACY)
+
 # Runs and studies that make kills ends, and what it is given beside that: KILLS="-seed 7 -case 12".
 .PHONY: kills
 kills: N ?= 300
