@@ -33,7 +33,7 @@ func checkTampering(t *testing.T, h *host, dir string) {
 	for _, figure := range []string{
 		"energy_per_output_token", "energy_adjusted_j", "energy.per_gpu[0].energy_j", "energy.per_gpu[0].u_j",
 		"energy.cross_checks[0].energy_j", "energy.cross_checks[0].difference_j", "energy.u_absolute_j",
-		"energy.u_adjusted_j", "energy.u_adjusted_absolute_j", "energy.u_per_output_token_absolute_j", "energy.coverage_k",
+		"energy.u_adjusted_j", "energy.u_adjusted_absolute_j", "energy.u_per_output_token_absolute_j", "energy.gain.half_width", "energy.coverage_k",
 		"energy.components.resolution", "energy.steady.energy_j", "energy.mean_power_w", "energy.peak_power_w",
 		"energy.per_request_j", "energy.engine_idle_power_w", "engine.startup_energy_j", "environment.gpus[0].counter_refresh_ms",
 		"flops.flops_per_joule", "flops.u_flops_per_joule", "flops.u_flops_per_joule_absolute",

@@ -254,6 +254,7 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 
 // mapGPUs adds what the GPUs used while the program ran, which began at from.
 func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
+	out.Scope, out.Gain = measure.ScopeOf(x.devices), gainRecord(x.devices)
 	samples, to := x.recorder.Samples(), from+x.work.window
 	per := measure.WindowEnergy(samples, x.sensors(), from, to)
 	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, From: from, To: to, Energies: per, DriftThreshold: driftThreshold})...)
@@ -275,7 +276,7 @@ func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
 		out.MeanPowerW = ptr(float64(*total) / out.Seconds)
 		if u, components := measure.TotalU(per); u != nil {
 			out.URepeatabilityJ = ptr(float64(*u))
-			out.UAbsoluteJ = ptr(math.Hypot(float64(*u), float64(measure.GainU(*total))))
+			out.UAbsoluteJ = ptr(math.Hypot(float64(*u), float64(gainOf(out.Gain).U(*total))))
 			for name, c := range components {
 				out.Components[name] = float64(c)
 			}

@@ -114,6 +114,7 @@ type run struct {
 	overridden     []string // flags of llem's that engine.args took over
 	leftOut        []string // flags of llem's that engine.args took out
 	older          bool     // of a record from before tokens could be unknown, which is computed again
+	olderGain      bool     // of one from before records said which gain they have
 }
 
 // startup is the launch phase in figures.

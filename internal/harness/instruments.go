@@ -165,7 +165,7 @@ func (x *run) codeCarbon() *result.CodeCarbon {
 // mapHostScope maps the energy of a host without a GPU, by CodeCarbon.
 func (x *run) mapHostScope(r *result.Record, en *result.Energy, fig load.Figures) {
 	o := x.owner()
-	en.Scope, en.Backend = "host", o.backend()
+	en.Scope, en.Backend = measure.ScopeHost, o.backend()
 	var why string
 	switch {
 	case x.work == nil || x.work.window <= 0:

@@ -26,11 +26,12 @@ func (x *run) readings() (samples []measure.Sample, from time.Duration) {
 // computes them again by.
 func (x *run) mapEnergy(r *result.Record, fig load.Figures, samples []measure.Sample, from time.Duration) {
 	en := result.Energy{
-		Valid: true, Reasons: []string{}, Scope: "gpu", Backend: "nvml", CoverageK: 2,
+		Valid: true, Reasons: []string{}, Scope: measure.ScopeGPU, Backend: "nvml", CoverageK: 2,
 		PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Components: map[string]float64{},
 		Instruments: x.instrumentRecords(),
 	}
 	defer func() { r.Energy = en }()
+	x.mapGain(&en)
 	if x.work != nil {
 		en.WindowClosedBy, en.EngineIdleConfirmed = x.work.closedBy, x.work.idle
 	}
@@ -165,7 +166,7 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 	}
 	if f.u != nil {
 		en.URepeatabilityJ = ptr(float64(*f.u))
-		en.UAbsoluteJ = ptr(math.Hypot(float64(*f.u), float64(measure.GainU(*f.energy))))
+		en.UAbsoluteJ = ptr(math.Hypot(float64(*f.u), float64(gainOf(en.Gain).U(*f.energy))))
 		for name, c := range f.components {
 			en.Components[name] = float64(c)
 		}
@@ -191,7 +192,28 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 // both terms has one gain, which therefore scales their difference.
 func mapAdjustedU(en *result.Energy, adjusted measure.Joules, u float64) {
 	en.UAdjustedJ = ptr(u)
-	en.UAdjustedAbsoluteJ = ptr(math.Hypot(u, float64(measure.GainU(adjusted))))
+	en.UAdjustedAbsoluteJ = ptr(math.Hypot(u, float64(gainOf(en.Gain).U(adjusted))))
+}
+
+// mapGain maps whose energy it is and how far the sensors' gain may be off, of GPUs.
+func (x *run) mapGain(en *result.Energy) {
+	if len(x.devices) == 0 || x.olderGain {
+		return
+	}
+	en.Scope, en.Gain = measure.ScopeOf(x.devices), gainRecord(x.devices)
+}
+
+func gainRecord(devices []measure.Device) *result.Gain {
+	g := measure.GainOf(devices)
+	return &result.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
+}
+
+// gainOf is the gain that a record has, or had when records did not say.
+func gainOf(g *result.Gain) measure.Gain {
+	if g == nil {
+		return measure.OlderGain
+	}
+	return measure.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
 }
 
 func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {

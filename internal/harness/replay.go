@@ -23,7 +23,7 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	if err != nil {
 		return nil, err
 	}
-	x := &run{Runner: &Runner{}, older: r.Tokens.InputSource == "", work: &work{window: milliseconds(*r.WindowSeconds * 1000)}}
+	x := &run{Runner: &Runner{}, older: r.Tokens.InputSource == "", olderGain: r.Energy.Gain == nil && r.Older(), work: &work{window: milliseconds(*r.WindowSeconds * 1000)}}
 	if x.exp.Workload.Load, err = loadOf(r.Config); err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func replay(r *result.Record, dir string, samples []measure.Sample, from time.Du
 	}
 	x.work.traces = traces
 	for _, g := range r.Environment.GPUs {
-		x.devices = append(x.devices, measure.Device{Index: g.Index, UUID: g.UUID, ComputeCapability: g.ComputeCapability})
+		x.devices = append(x.devices, measure.Device{Index: g.Index, UUID: g.UUID, Name: g.Name, ComputeCapability: g.ComputeCapability})
 	}
 	samples = x.refreshAgain(r.Environment.GPUs, samples)
 	if x.baseline, err = x.baselineOf(r, samples); err != nil {

@@ -236,7 +236,7 @@ const accuracyTail = "\nErrors are relative to the energy of the window; the lar
 	"## What this does not show\n\n" +
 	"- A load that repeats with the refresh itself can hide from a sensor that looks a quarter of the time (A100, H100); no meter that\n" +
 	"  reads it can see that. The square loads above vary their period by ±10 %.\n" +
-	"- The sensor's own gain: 5 % as a limit, common to all runs on one card. It is in `u_absolute_j` and not in `u_repeatability_j`.\n" +
+	"- The gain of the card's sensor: a limit of 6 or 11 %, by its kind ([methodology.md](methodology.md#the-gain-of-the-sensor)), common to all runs on one card. It is in `u_absolute_j` and not in `u_repeatability_j`.\n" +
 	"- Which part of each refresh a real sensor looks at is not published; the simulation takes the last one, and so does the estimator.\n" +
 	"- Ticks are taken to keep to an even grid but for a jitter that is normal and that preflight has measured on ten ticks; a counter that\n" +
 	"  wanders from its grid otherwise is not simulated.\n" +

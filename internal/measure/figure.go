@@ -54,11 +54,6 @@ func (f *Figure) compare(other *Figure, covariance float64) (ok bool) {
 
 const disagreementLimit = 3
 
-// GainU is the standard uncertainty that the board's sensor leaves in e by its
-// gain, which is common to all runs on one card: 5 % as a limit, NVIDIA's own
-// word for nvmlDeviceGetPowerUsage.
-func GainU(e Joules) Joules { return Joules(0.05 / math.Sqrt(3) * math.Abs(float64(e))) }
-
 // TotalU is the uncertainty of several GPUs' sum, all of it and by component; nil
 // when any is unknown. GPUs that share a job rise, fall and end together, and what
 // is not known of one has the same sign on the others: components add linearly.

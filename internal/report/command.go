@@ -20,7 +20,7 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	fmt.Fprintln(&p.b)
 	own := widthsOf(last.URepeatabilityJ, last.UAbsoluteJ, last.CoverageK, 1)
 	gain := gainWidth(last.EnergyTotalJ, own)
-	one := both(last.EnergyTotalJ, own, "J") + void(c.Runs[len(c.Runs)-1:])
+	one := both(last.EnergyTotalJ, own, "J") + void(c.Runs[len(c.Runs)-1:]) + ofScope(last.Scope)
 	switch {
 	case c.EnergyMeanJ != nil:
 		mean := withGain(c.EnergyMeanJ, c.EnergyInterval95J, 1, gain)
@@ -33,6 +33,7 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	}
 	if last.EnergyTotalJ != nil {
 		p.uncertainty(own, last.CoverageK)
+		p.gain(own, last.Gain)
 	}
 	p.measured(c)
 	p.perGPU(last.PerGPU, last.CoverageK)

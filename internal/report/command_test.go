@@ -9,7 +9,7 @@ import (
 
 func TestCommands(t *testing.T) {
 	run := result.CommandRun{
-		Seconds: 12.345, Valid: true, EnergyTotalJ: p(3456.7), URepeatabilityJ: p(4.2), UAbsoluteJ: p(99.9), CoverageK: 2, Method: "counter_edge_aligned",
+		Seconds: 12.345, Valid: true, EnergyTotalJ: p(3456.7), URepeatabilityJ: p(4.2), UAbsoluteJ: p(99.9), CoverageK: 2, Scope: "gpu", Gain: &result.Gain{HalfWidth: 0.05, Source: "a source", Standing: "measured by others"}, Method: "counter_edge_aligned",
 		MeanPowerW: p(280.0), PeakPowerW: p(311.5), IdlePowerW: p(61.2), MaxTemperatureC: p(54.0),
 		PerGPU:      []result.GPUEnergy{{Index: 0, EnergyJ: p(1700.1), UJ: p(3.0), MeanPowerW: p(137.7)}, {Index: 1, EnergyJ: p(1756.6), UJ: p(3.0), MeanPowerW: p(142.3)}},
 		CrossChecks: []result.CrossCheck{{Method: "power_integral", EnergyJ: 3440, UJ: p(8.1), DifferenceJ: p(-16.7)}},

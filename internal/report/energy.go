@@ -42,8 +42,11 @@ func figure(r *result.Record) string {
 
 // ofScope says what a figure is of, where that is not GPUs alone.
 func ofScope(scope string) string {
-	if scope == "host" {
+	switch scope {
+	case "host":
 		return " (of the host, not of a GPU)"
+	case "module":
+		return " (of the module: GPU, CPU and their memory)"
 	}
 	return ""
 }
@@ -94,6 +97,7 @@ func (p *printer) energy() {
 	p.row("total", "%s%s", both(r.EnergyTotalJ, totalWidths(r), "J"), mark)
 	p.row("adjusted", "%s", both(r.EnergyAdjustedJ, adjustedWidths(r), "J"))
 	p.uncertainty(totalWidths(r), e.CoverageK)
+	p.gain(totalWidths(r), e.Gain)
 	if e.Scope == "host" {
 		p.row("power", "%s mean", unit(e.MeanPowerW, "W"))
 	} else {
@@ -121,6 +125,17 @@ func (p *printer) uncertainty(w widths, k float64) {
 		share = ", about 95" + hard + "%"
 	}
 	p.row("uncertainty", "each ± is k%s=%s%s%s. Repeatability is the meter's own, for runs on one card, without the spread of repeated runs. Absolute has the gain of the card's sensor too. A ± without a name is repeatability.", hard, hard, short(k), share)
+}
+
+// gain says how far the sensors' gain is taken to be off, and on whose word.
+func (p *printer) gain(w widths, g *result.Gain) {
+	switch {
+	case w.absolute == 0:
+	case g == nil:
+		p.row("sensor gain", "± 5"+hard+"%% taken for every card by the llem that wrote this, uncharacterised")
+	default:
+		p.row("sensor gain", "±"+hard+"%s"+hard+"%% at most, %s: %s", short(100*g.HalfWidth), dash(g.Standing), dash(g.Source))
+	}
 }
 
 func (p *printer) baseline() {

@@ -170,7 +170,7 @@ func (p *printer) unlike(list []Entry) {
 		note string
 	}{
 		{sent, "the requests differ: other prompts or lengths (requests.prompt_checksum)"},
-		{func(r *result.Record) string { return r.Energy.Scope }, "the energies are of different scope, GPU and host: they are not to be compared"},
+		{func(r *result.Record) string { return r.Energy.Scope }, "the energies are of different scope (GPUs, modules with their CPUs, or the host): do not compare them"},
 		{func(r *result.Record) string { return r.Model.ID }, "the models differ"},
 		{gpuNames, "the GPUs differ"},
 		{func(r *result.Record) string {

@@ -21,7 +21,8 @@ type Command struct {
 	NoGPUEnergy   *string      `json:"no_gpu_energy"`   // why no GPU was read, so that every energy of GPUs is null; null: they were read
 	Runs          []CommandRun `json:"runs"`
 	// EnergyMeanJ and EnergyInterval95J are the mean over the runs and half of
-	// its 95 % t-interval; null with one run, and where a run has no figure.
+	// its 95 % t-interval, by the spread of the runs alone, without the sensor's gain;
+	// null with one run, and where a run has no figure.
 	EnergyMeanJ       *float64 `json:"energy_mean_j"`
 	EnergyInterval95J *float64 `json:"energy_interval95_j"`
 }
@@ -31,13 +32,15 @@ type CommandRun struct {
 	StartedAt           time.Time          `json:"started_at"`
 	Seconds             float64            `json:"seconds"`
 	ExitCode            int                `json:"exit_code"`
-	Valid               bool               `json:"valid"`   // there is an energy figure, and nothing voids it
-	Reasons             []string           `json:"reasons"` // why it is not valid: codes of warnings
-	EnergyTotalJ        *float64           `json:"energy_total_j"`
-	URepeatabilityJ     *float64           `json:"u_repeatability_j"`
-	UAbsoluteJ          *float64           `json:"u_absolute_j"`
-	CoverageK           float64            `json:"coverage_k"`
-	Components          map[string]float64 `json:"components"`
+	Valid               bool               `json:"valid"`             // there is an energy figure, and nothing voids it
+	Reasons             []string           `json:"reasons"`           // why it is not valid: codes of warnings
+	EnergyTotalJ        *float64           `json:"energy_total_j"`    // of the time in which the command ran, of all gpus
+	URepeatabilityJ     *float64           `json:"u_repeatability_j"` // of energy_total_j, k = 1: the meter's own, to compare runs on one card; without the sensor's gain and the spread of repeated runs
+	UAbsoluteJ          *float64           `json:"u_absolute_j"`      // of energy_total_j, k = 1: with the gain, to compare with other cards and meters; without the spread of repeated runs
+	CoverageK           float64            `json:"coverage_k"`        // what is printed after ± is so many u: 2, about 95 %
+	Scope               string             `json:"scope"`             // gpu | module; empty where no GPU was read
+	Gain                *Gain              `json:"gain"`              // of the sensors, in u_absolute_j; null where no GPU was read
+	Components          map[string]float64 `json:"components"`        // of u_repeatability_j, independent, in J
 	Method              string             `json:"method"`
 	MeanPowerW          *float64           `json:"mean_power_w"`
 	PeakPowerW          *float64           `json:"peak_power_w"`

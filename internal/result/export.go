@@ -44,24 +44,27 @@ type ExportRow struct {
 	Driver         *string  `parquet:"driver,optional"`
 	GPUPowerLimitW *float64 `parquet:"gpu_power_limit_w,optional"` // of each GPU; null where they differ
 
-	EnergyValid           bool     `parquet:"energy_valid"` // false: not to be ranked
-	EnergyScope           string   `parquet:"energy_scope"` // gpu | host
-	EnergyBackend         string   `parquet:"energy_backend"`
-	EnergyMethod          string   `parquet:"energy_method"`
-	EnergyTotalJ          *float64 `parquet:"energy_total_j,optional"`
-	URepeatabilityJ       *float64 `parquet:"u_repeatability_j,optional"` // k = 1, of energy_total_j
-	UAbsoluteJ            *float64 `parquet:"u_absolute_j,optional"`      // with the gain of the board's sensor
-	EnergyAdjustedJ       *float64 `parquet:"energy_adjusted_j,optional"` // less the bare-idle baseline
-	UAdjustedJ            *float64 `parquet:"u_adjusted_j,optional"`
-	EnergyPerOutputTokenJ *float64 `parquet:"energy_per_output_token_j,optional"`
-	UPerOutputTokenJ      *float64 `parquet:"u_per_output_token_j,optional"`
-	EnergyPerTotalTokenJ  *float64 `parquet:"energy_per_total_token_j,optional"`
-	EnergyPerRequestJ     *float64 `parquet:"energy_per_request_j,optional"`
-	BaselinePowerW        *float64 `parquet:"baseline_power_w,optional"`
-	EngineIdlePowerW      *float64 `parquet:"engine_idle_power_w,optional"`
-	MeanPowerW            *float64 `parquet:"mean_power_w,optional"`
-	PeakPowerW            *float64 `parquet:"peak_power_w,optional"`
-	StartupEnergyJ        *float64 `parquet:"startup_energy_j,optional"` // in no total
+	EnergyValid              bool     `parquet:"energy_valid"` // false: not to be ranked
+	EnergyScope              string   `parquet:"energy_scope"` // gpu | module | host
+	EnergyBackend            string   `parquet:"energy_backend"`
+	EnergyMethod             string   `parquet:"energy_method"`
+	EnergyTotalJ             *float64 `parquet:"energy_total_j,optional"`
+	URepeatabilityJ          *float64 `parquet:"u_repeatability_j,optional"` // of energy_total_j, k = 1: the meter's own; without the sensor's gain and the spread of repeated runs
+	UAbsoluteJ               *float64 `parquet:"u_absolute_j,optional"`      // of energy_total_j, k = 1: with the gain of the sensor; without the spread of repeated runs
+	EnergyAdjustedJ          *float64 `parquet:"energy_adjusted_j,optional"` // less the bare-idle baseline
+	UAdjustedJ               *float64 `parquet:"u_adjusted_j,optional"`      // k = 1, without the gain
+	EnergyPerOutputTokenJ    *float64 `parquet:"energy_per_output_token_j,optional"`
+	UPerOutputTokenJ         *float64 `parquet:"u_per_output_token_j,optional"`          // k = 1: the meter's own; without the gain and the spread of repeated runs
+	UPerOutputTokenAbsoluteJ *float64 `parquet:"u_per_output_token_absolute_j,optional"` // k = 1: with the gain; without the spread of repeated runs
+	SensorGain               *float64 `parquet:"sensor_gain,optional"`                   // half-width of its limit, as a share of the energy; null: not said
+	SensorGainStanding       *string  `parquet:"sensor_gain_standing,optional"`          // measured by others | extrapolated | uncharacterised
+	EnergyPerTotalTokenJ     *float64 `parquet:"energy_per_total_token_j,optional"`
+	EnergyPerRequestJ        *float64 `parquet:"energy_per_request_j,optional"`
+	BaselinePowerW           *float64 `parquet:"baseline_power_w,optional"`
+	EngineIdlePowerW         *float64 `parquet:"engine_idle_power_w,optional"`
+	MeanPowerW               *float64 `parquet:"mean_power_w,optional"`
+	PeakPowerW               *float64 `parquet:"peak_power_w,optional"`
+	StartupEnergyJ           *float64 `parquet:"startup_energy_j,optional"` // in no total
 
 	WindowS           *float64 `parquet:"window_s,optional"`
 	StartupS          *float64 `parquet:"startup_s,optional"`
@@ -74,7 +77,7 @@ type ExportRow struct {
 	RequestsGood         *int64   `parquet:"requests_good,optional"`
 	OutputTokensGood     *int64   `parquet:"output_tokens_good,optional"`
 	EnergyPerGoodTokenJ  *float64 `parquet:"energy_per_good_token_j,optional"`
-	UEnergyPerGoodTokenJ *float64 `parquet:"u_energy_per_good_token_j,optional"`
+	UEnergyPerGoodTokenJ *float64 `parquet:"u_energy_per_good_token_j,optional"` // k = 1, without the gain
 	TTFTP50MS            *float64 `parquet:"ttft_p50_ms,optional"`
 	TTFTP99MS            *float64 `parquet:"ttft_p99_ms,optional"`
 	TPOTP50MS            *float64 `parquet:"tpot_p50_ms,optional"`
@@ -98,12 +101,15 @@ func exportRow(r *Record, dir string) ExportRow {
 		Model: r.Model.ID, ModelRevision: r.Model.Revision, DType: r.Model.DType, Hostname: r.Environment.Host.Hostname,
 		EnergyValid: e.Valid, EnergyScope: e.Scope, EnergyBackend: e.Backend, EnergyMethod: e.Method,
 		EnergyTotalJ: r.EnergyTotalJ, URepeatabilityJ: e.URepeatabilityJ, UAbsoluteJ: e.UAbsoluteJ,
-		EnergyAdjustedJ: r.EnergyAdjustedJ, UAdjustedJ: e.UAdjustedJ, EnergyPerOutputTokenJ: r.EnergyPerOutputToken, UPerOutputTokenJ: e.UPerOutputTokenJ,
+		EnergyAdjustedJ: r.EnergyAdjustedJ, UAdjustedJ: e.UAdjustedJ, EnergyPerOutputTokenJ: r.EnergyPerOutputToken, UPerOutputTokenJ: e.UPerOutputTokenJ, UPerOutputTokenAbsoluteJ: e.UPerOutputTokenAbsoluteJ,
 		EnergyPerTotalTokenJ: e.PerTotalTokenJ, EnergyPerRequestJ: e.PerRequestJ, BaselinePowerW: r.BaselinePowerW, EngineIdlePowerW: e.EngineIdlePowerW,
 		MeanPowerW: e.MeanPowerW, PeakPowerW: e.PeakPowerW, StartupEnergyJ: r.Engine.StartupEnergyJ,
 		WindowS: r.WindowSeconds, StartupS: r.Engine.StartupSeconds,
 		RequestsCompleted: int64(r.Requests.Completed), RequestsFailed: int64(r.Requests.Failed),
 		InputTokens: r.Tokens.Input, OutputTokens: r.Tokens.Output, TokensPerSecond: r.TokensPerSecond, Warnings: codes(r),
+	}
+	if e.Gain != nil {
+		row.SensorGain, row.SensorGainStanding = &e.Gain.HalfWidth, &e.Gain.Standing
 	}
 	row.TTFTP50MS, row.TTFTP99MS = ends(l.TTFT)
 	row.TPOTP50MS, row.TPOTP99MS = ends(l.TPOT)

@@ -35,10 +35,10 @@ type Record struct {
 	Config      any         `json:"config"` // the effective configuration, whole, secrets redacted
 	Environment Environment `json:"environment"`
 
-	EnergyTotalJ         *float64 `json:"energy_total_j"`          // of the window and the GPUs that the container was given
-	EnergyAdjustedJ      *float64 `json:"energy_adjusted_j"`       // energy_total_j − baseline_power_w × window_seconds; may be negative
-	BaselinePowerW       *float64 `json:"baseline_power_w"`        // of the same GPUs, idle, before the container existed
-	EnergyPerOutputToken *float64 `json:"energy_per_output_token"` // J/token, the primary figure
+	EnergyTotalJ         *float64 `json:"energy_total_j"`          // of the window and the GPUs that the container was given; u: energy.u_repeatability_j on one card, energy.u_absolute_j with the sensor's gain, both k = 1 and without the spread of repeated runs
+	EnergyAdjustedJ      *float64 `json:"energy_adjusted_j"`       // energy_total_j − baseline_power_w × window_seconds; may be negative; u: energy.u_adjusted_j, energy.u_adjusted_absolute_j with the gain, both k = 1
+	BaselinePowerW       *float64 `json:"baseline_power_w"`        // of the same GPUs, idle, before the container existed; u: energy.baseline.u_w, k = 1, without the gain
+	EnergyPerOutputToken *float64 `json:"energy_per_output_token"` // J/token, the primary figure; u: energy.u_per_output_token_j on one card, energy.u_per_output_token_absolute_j with the sensor's gain, both k = 1 and without the spread of repeated runs
 	Energy               Energy   `json:"energy"`
 
 	Tokens                Tokens   `json:"tokens"`
@@ -103,25 +103,26 @@ type Model struct {
 type Energy struct {
 	Valid   bool        `json:"valid"`   // false: the number is kept and printed, and is not to be ranked
 	Reasons []string    `json:"reasons"` // why it is not valid
-	Scope   string      `json:"scope"`   // gpu | host
+	Scope   string      `json:"scope"`   // gpu | module, of GH200 and GB200: GPU, CPU and their memory | host
 	Backend string      `json:"backend"` // nvml | zeus | codecarbon | none
 	Method  string      `json:"method"`  // counter_edge_aligned | counter | power_integral | zeusd | zeus | codecarbon | ""
 	PerGPU  []GPUEnergy `json:"per_gpu"`
-	// Uncertainty (k = 1) and what is printed after ±; null until it is known.
-	URepeatabilityJ          *float64           `json:"u_repeatability_j"`             // of energy_total_j: the meter's own, without the spread of repeated runs
-	UAbsoluteJ               *float64           `json:"u_absolute_j"`                  // with the gain of the board's sensor
-	UAdjustedJ               *float64           `json:"u_adjusted_j"`                  // of energy_adjusted_j, without the gain
-	UAdjustedAbsoluteJ       *float64           `json:"u_adjusted_absolute_j"`         // with the gain, which scales energy and baseline alike
-	UPerOutputTokenJ         *float64           `json:"u_per_output_token_j"`          // of energy_per_output_token: the meter's own
-	UPerOutputTokenAbsoluteJ *float64           `json:"u_per_output_token_absolute_j"` // with the gain
-	CoverageK                float64            `json:"coverage_k"`                    // what is printed after ± is so many u
+
+	URepeatabilityJ          *float64           `json:"u_repeatability_j"`             // of energy_total_j, k = 1: the meter's own, to compare runs on one card; without the sensor's gain and the spread of repeated runs. null: not known, as all u
+	UAbsoluteJ               *float64           `json:"u_absolute_j"`                  // of energy_total_j, k = 1: with the sensor's gain, to compare with other cards and meters; without the spread of repeated runs
+	UAdjustedJ               *float64           `json:"u_adjusted_j"`                  // of energy_adjusted_j, k = 1: the meter's own with the baseline's; without the gain and the spread of repeated runs
+	UAdjustedAbsoluteJ       *float64           `json:"u_adjusted_absolute_j"`         // of energy_adjusted_j, k = 1: with the gain, which scales energy and baseline alike; without the spread of repeated runs
+	UPerOutputTokenJ         *float64           `json:"u_per_output_token_j"`          // of energy_per_output_token, k = 1: the meter's own; without the gain and the spread of repeated runs
+	UPerOutputTokenAbsoluteJ *float64           `json:"u_per_output_token_absolute_j"` // of energy_per_output_token, k = 1: with the gain; without the spread of repeated runs
+	CoverageK                float64            `json:"coverage_k"`                    // what is printed after ± is so many u: 2, about 95 %
+	Gain                     *Gain              `json:"gain"`                          // of the sensors, in every absolute u; null without a GPU, and in records from before it was said: they have 5 % of every card
 	Components               map[string]float64 `json:"components"`                    // of u_repeatability_j, independent, in J
 	CrossChecks              []CrossCheck       `json:"cross_checks"`                  // other readings of the same window
-	MeanPowerW               *float64           `json:"mean_power_w"`
-	PeakPowerW               *float64           `json:"peak_power_w"`
-	PerRequestJ              *float64           `json:"per_request_j"`       // energy_total_j / completed requests
-	PerTotalTokenJ           *float64           `json:"per_total_token_j"`   // energy_total_j / (input + output tokens)
-	EngineIdlePowerW         *float64           `json:"engine_idle_power_w"` // the model resident and idle, over the last half of the thermal floor
+	MeanPowerW               *float64           `json:"mean_power_w"`                  // energy_total_j / window_seconds; its u are those of the total, in proportion
+	PeakPowerW               *float64           `json:"peak_power_w"`                  // highest reading of all GPUs together; no u is stated
+	PerRequestJ              *float64           `json:"per_request_j"`                 // energy_total_j / completed requests; its u are those of the total, in proportion
+	PerTotalTokenJ           *float64           `json:"per_total_token_j"`             // energy_total_j / (input + output tokens); its u are those of the total, in proportion
+	EngineIdlePowerW         *float64           `json:"engine_idle_power_w"`           // the model resident and idle, over the last half of the thermal floor; no u is stated
 	Baseline                 *Baseline          `json:"baseline"`
 	BaselineAfter            *Baseline          `json:"baseline_after"`        // the bare idle again, where it was asked for
 	Steady                   *Steady            `json:"steady"`                // the slice in which the concurrency was full; null where it never was
@@ -132,12 +133,24 @@ type Energy struct {
 	EngineIdleConfirmed      *bool              `json:"engine_idle_confirmed"` // the server's own word, after the window, that nothing runs or waits
 }
 
+// Older says that an llem of an older schema_version wrote r: it may lack what that
+// did not write.
+func (r *Record) Older() bool { return older(r.SchemaVersion) }
+
+// Gain is how far the readings of the GPUs' power sensors may be off in proportion: a
+// limit, of the least known of them. No repeat on the same card shows it.
+type Gain struct {
+	HalfWidth float64 `json:"half_width"` // as a share of the energy: 0.06 is ± 6 %; its standard uncertainty is that / √3
+	Source    string  `json:"source"`
+	Standing  string  `json:"standing"` // measured by others | extrapolated | uncharacterised
+}
+
 // GPUEnergy is one GPU's part.
 type GPUEnergy struct {
 	Index          int      `json:"index"`
 	UUID           string   `json:"uuid"`
 	EnergyJ        *float64 `json:"energy_j"`
-	UJ             *float64 `json:"u_j"` // of energy_j; null where it is not known
+	UJ             *float64 `json:"u_j"` // of energy_j, k = 1: the meter's own; without the gain and the spread of repeated runs
 	Method         string   `json:"method"`
 	CounterJ       *float64 `json:"counter_j"`        // by the driver's energy counter
 	PowerIntegralJ *float64 `json:"power_integral_j"` // by integrated power
@@ -153,7 +166,7 @@ type GPUEnergy struct {
 type CrossCheck struct {
 	Method      string   `json:"method"`
 	EnergyJ     float64  `json:"energy_j"`
-	UJ          *float64 `json:"u_j"`          // k = 1; null where it is not known
+	UJ          *float64 `json:"u_j"`          // of energy_j, k = 1: the meter's own; without the gain, which the same sensor shares
 	DifferenceJ *float64 `json:"difference_j"` // this minus the figure; null where there is none
 }
 
@@ -184,7 +197,7 @@ type CodeCarbon struct {
 // Baseline is where baseline_power_w came from.
 type Baseline struct {
 	PowerW          float64            `json:"power_w"`
-	UW              *float64           `json:"u_w"`        // of power_w
+	UW              *float64           `json:"u_w"`        // of power_w, k = 1; without the sensor's gain
 	Components      map[string]float64 `json:"components"` // of u_w, independent, in W: edges, spread, and age of a cached one
 	PerGPUW         []float64          `json:"per_gpu_w"`
 	Method          string             `json:"method"`
@@ -203,17 +216,17 @@ type Steady struct {
 	OutputTokens   *int     `json:"output_tokens"` // by arrival in the slice; null where tokens.output is
 	EnergyJ        *float64 `json:"energy_j"`
 	Method         string   `json:"method"` // counter | power_integral | ""
-	UJ             *float64 `json:"u_j"`    // k = 1
+	UJ             *float64 `json:"u_j"`    // of energy_j, k = 1: the meter's own; without the gain and the spread of repeated runs
 	JoulesPerToken *float64 `json:"energy_per_output_token"`
-	UPerTokenJ     *float64 `json:"u_per_output_token_j"` // with the tokens at the edges
+	UPerTokenJ     *float64 `json:"u_per_output_token_j"` // of energy_per_output_token, k = 1: u_j with the tokens at the edges; without the gain and the spread of repeated runs
 }
 
 // HostEnergy is that of the host's CPUs and memory over the window, never part
 // of a total whose scope is gpu.
 type HostEnergy struct {
 	Method   string   `json:"method"`    // rapl
-	PackageJ *float64 `json:"package_j"` // CPU packages
-	DRAMJ    *float64 `json:"dram_j"`    // memory
+	PackageJ *float64 `json:"package_j"` // CPU packages; no u is stated
+	DRAMJ    *float64 `json:"dram_j"`    // memory; no u is stated
 }
 
 // Tokens of the window.
@@ -277,7 +290,7 @@ type SLO struct {
 	RequestsPerSecond     *float64 `json:"requests_good_per_second"`
 	OutputTokensPerSecond *float64 `json:"output_tokens_good_per_second"`
 	EnergyPerGoodTokenJ   *float64 `json:"energy_per_good_token_j"`   // energy_total_j / output_tokens_good: what the others took is in it
-	UEnergyPerGoodTokenJ  *float64 `json:"u_energy_per_good_token_j"` // the meter's own, k = 1
+	UEnergyPerGoodTokenJ  *float64 `json:"u_energy_per_good_token_j"` // k = 1: the meter's own; without the gain and the spread of repeated runs
 }
 
 // Client is the cost of measuring.
@@ -305,9 +318,9 @@ type FLOPs struct {
 	Notes                  []string `json:"notes"`
 	Parameters             *Sizes   `json:"parameters,omitempty"` // that these figures are computed from; missing in old records
 	FLOPsPerSecond         *float64 `json:"flops_per_second"`
-	FLOPsPerJoule          *float64 `json:"flops_per_joule"`
-	UFLOPsPerJoule         *float64 `json:"u_flops_per_joule"`          // the meter's own, k = 1
-	UFLOPsPerJouleAbsolute *float64 `json:"u_flops_per_joule_absolute"` // with the gain
+	FLOPsPerJoule          *float64 `json:"flops_per_joule"`            // value / energy_total_j; the u are the energy's, and leave out what is not known of the FLOPs
+	UFLOPsPerJoule         *float64 `json:"u_flops_per_joule"`          // k = 1: the meter's own; without the gain and the spread of repeated runs
+	UFLOPsPerJouleAbsolute *float64 `json:"u_flops_per_joule_absolute"` // k = 1: with the gain; without the spread of repeated runs
 }
 
 // Sizes are the model's sizes as its files, or its server, gave them; 0 is unknown.
