@@ -50,6 +50,16 @@ var plans = []plan{
 	{"powers and counter apart", "", "constant llm", []int{1}},
 	{"no counter", "", "constant llm", []int{1}},
 	{"counter at fault", "", "constant", []int{1}},
+	{"looks all the time, shows at once", "GA10x", "run run_--quick", []int{1, 4}},
+	{"looks all the time, shows at once", "500 ms", "run run_--quick", []int{1}},
+	{"looks in part, counter adds up the looks", "H100, last quarter", "run", []int{1}},
+	{"looks in part, counter adds up the looks", "H100, first quarter", "run", []int{1}},
+	{"looks in part, counter adds up the looks", "V100, half", "run", []int{1}},
+	{"powers look in part, counter misses nothing", "H100", "run", []int{1}},
+	{"shows late", "by 30 ms", "run", []int{1}},
+	{"slow calls", "5 to 30 ms", "run", []int{1}},
+	{"steps and ticks", "15 J", "run", []int{1}},
+	{"no counter", "powers at", "run", []int{1}},
 }
 
 // conditions are those of the plans whose name the expression matches.

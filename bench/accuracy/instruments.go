@@ -83,6 +83,7 @@ var instruments = []instrument{
 
 	{family: "counter at fault", name: "silent until the middle", words: "capability=8.6 look=1", fault: standin.Silent},
 	{family: "counter at fault", name: "0 until the middle", words: "capability=8.6 look=1", fault: standin.Zero},
+	{family: "counter at fault", name: "0 until the middle, then 8 kJ", words: "capability=8.6 look=1 counter=8000000", fault: standin.Zero},
 	{family: "counter at fault", name: "resets", words: "capability=8.6 look=1", fault: standin.Resets},
 	{family: "counter at fault", name: "stands", words: "capability=8.6 look=1", fault: standin.Stands},
 	{family: "counter at fault", name: "jumps", words: "capability=8.6 look=1", fault: standin.Jumps, joules: 2000},
@@ -104,7 +105,9 @@ func (in instrument) draw(r *rand.Rand) (g standin.GPU, err error) {
 	if g.Sensor.PowerRefresh > 0 {
 		g.Sensor.PowerPhase = time.Duration(r.Int64N(int64(g.Sensor.PowerRefresh)))
 	}
-	g.Counter = 1e6 + r.Uint64N(1e9)
+	if g.Counter == 0 {
+		g.Counter = 1e6 + r.Uint64N(1e9)
+	}
 	g.Sensor.Seed = r.Int64N(1 << 40)
 	return g, nil
 }

@@ -36,6 +36,8 @@ type options struct {
 	bench
 	role, spec  string
 	n, parallel int
+	runs        int
+	containers  int
 	hogs        int
 	host        string
 	only        string
@@ -59,6 +61,8 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&o.llem, "llem", "bin/llem", "the binary to try")
 	flag.IntVar(&o.n, "n", 60, "windows of each condition and host")
 	flag.IntVar(&o.parallel, "parallel", 8, "windows at once; a host is quiet with about 8 for each core")
+	flag.IntVar(&o.runs, "runs", 20, "whole experiments of each condition and host, of a minute and a half each")
+	flag.IntVar(&o.containers, "containers", 16, "whole experiments at once, which need a Docker daemon")
 	flag.IntVar(&o.hogs, "hogs", runtime.NumCPU(), "processes that keep cores busy on the busy host")
 	flag.StringVar(&o.host, "host", "both", "quiet, busy or both")
 	flag.StringVar(&o.only, "only", "", "regular expression: conditions whose name it matches, such as 'shows late.*constant'")
@@ -97,6 +101,11 @@ func run(ctx context.Context) (err error) {
 	}
 	if err := o.prepare(); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(all, func(c condition) bool { return c.shape.run }) {
+		if err := buildImage(ctx); err != nil {
+			return err
+		}
 	}
 	if err := o.measureAll(ctx, all); err != nil {
 		return err
@@ -146,28 +155,35 @@ func (o *options) measureAll(ctx context.Context, all []condition) error {
 		if o.host != "both" && o.host != host {
 			continue
 		}
-		var jobs []job
-		for _, c := range all {
-			for k := range o.n {
-				if !done[fmt.Sprint(c.name(), host, k)] {
-					jobs = append(jobs, job{c, k, host})
+		for _, whole := range []bool{false, true} {
+			n, atOnce := o.n, o.parallel
+			if whole {
+				n, atOnce = o.runs, o.containers
+			}
+			var jobs []job
+			for _, c := range all {
+				for k := range n {
+					if c.shape.run == whole && !done[fmt.Sprint(c.name(), host, k)] {
+						jobs = append(jobs, job{c, k, host})
+					}
 				}
 			}
-		}
-		r := rand.New(rand.NewPCG(o.seed, 0))
-		r.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
-		if err := o.measureJobs(ctx, jobs, host, f); err != nil {
-			return err
+			r := rand.New(rand.NewPCG(o.seed, 0))
+			r.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+			if err := o.measureJobs(ctx, jobs, atOnce, f); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// measureJobs measures windows, so many at once, on one host.
-func (o *options) measureJobs(ctx context.Context, jobs []job, host string, to io.Writer) error {
+// measureJobs measures windows of one host, so many at once.
+func (o *options) measureJobs(ctx context.Context, jobs []job, atOnce int, to io.Writer) error {
 	if len(jobs) == 0 {
 		return ctx.Err()
 	}
+	host := jobs[0].host
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if host == "busy" {
@@ -187,20 +203,22 @@ func (o *options) measureJobs(ctx context.Context, jobs []job, host string, to i
 	var failed error
 	ended := 0
 	enc := json.NewEncoder(to)
-	for i := range o.parallel {
+	for i := range atOnce {
 		wg.Go(func() {
 			if !pause(ctx, time.Duration(i)*400*ms) { // not all at the same moment
 				return
 			}
 			for j := range queue {
 				got := o.window(ctx, j.c, j.k)
-				got.Host = j.host
 				mu.Lock()
-				if ended++; ctx.Err() == nil { // else it was cut off
-					failed = errors.Join(failed, enc.Encode(got))
+				ended++
+				for i := range got {
+					if got[i].Host = j.host; ctx.Err() == nil { // else it was cut off
+						failed = errors.Join(failed, enc.Encode(got[i]))
+					}
 				}
-				if ended%20 == 0 || ended == len(jobs) || got.Error != "" {
-					fmt.Fprintf(os.Stderr, "%s %s: %d of %d windows %s\n", time.Now().Format(time.TimeOnly), host, ended, len(jobs), strings.TrimSpace(got.Error))
+				if wrong := strings.TrimSpace(got[0].Error); ended%20 == 0 || ended == len(jobs) || wrong != "" {
+					fmt.Fprintf(os.Stderr, "%s %s: %d of %d windows %s\n", time.Now().Format(time.TimeOnly), host, ended, len(jobs), wrong)
 				}
 				mu.Unlock()
 			}

@@ -16,6 +16,8 @@ type shape struct {
 	late   [2]time.Duration // the load begins so long after its process
 	flat   bool             // busy before, while and after
 	before bool             // busy until 0.3 to 0.9 s before the window
+	run    bool             // no command but a whole experiment, with the engine's own load
+	quick  bool             // it is run with --quick
 	tail   [2]time.Duration // time constant of how power falls when the load has ended; 0: at once
 }
 
@@ -40,6 +42,8 @@ var shapes = []shape{
 	{name: "late start", levels: steady, late: [2]time.Duration{10 * ms, 75 * ms}},
 	{name: "tail", levels: steady, tail: [2]time.Duration{50 * ms, 450 * ms}},
 	{name: "busy before", levels: steady, before: true},
+	{name: "run", run: true},
+	{name: "run --quick", run: true, quick: true},
 }
 
 func between(r *rand.Rand, from, to time.Duration) time.Duration {

@@ -26,12 +26,17 @@ type row struct {
 // least is the part of intervals that must hold the truth.
 const least = 0.93
 
+// useless is a half-width, as a part of the truth, that says next to nothing.
+const useless = 0.2
+
 func (r *row) verdict() string {
 	switch {
 	case r.bare > 0, r.stated > 0 && float64(r.covered) < least*float64(r.stated):
 		return "**fails**"
 	case r.stated == 0:
 		return "refused"
+	case r.half > useless:
+		return "holds, uselessly wide"
 	case r.refused > 0:
 		return "holds, or refused"
 	}
@@ -173,7 +178,7 @@ func most(codes map[string]int, n int) string {
 
 // summary counts each family's verdicts.
 func summary(list []*row) string {
-	type count struct{ holds, mixed, refused, fails, n, stated, covered, wide int }
+	type count struct{ holds, mixed, useless, refused, fails, n, stated, covered, wide int }
 	var families []string
 	counts := map[string]*count{}
 	for _, r := range list {
@@ -189,6 +194,8 @@ func summary(list []*row) string {
 			c.holds++
 		case "refused":
 			c.refused++
+		case "holds, uselessly wide":
+			c.useless++
 		case "**fails**":
 			c.fails++
 		default:
@@ -200,12 +207,12 @@ func summary(list []*row) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("| family | host | windows | intervals that hold the truth | conditions that hold | hold or are refused | refused | fail | hold, but wider than 1.5 × 95 % of errors |\n|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| family | host | windows | intervals that hold the truth | conditions that hold | hold or are refused | refused | hold, uselessly wide | fail | identifiable and wider than 1.5 × 95 % of errors |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, key := range families {
 		c := counts[key]
 		family, host, _ := strings.Cut(key, "|")
 		part := percent(number(c.stated)*float64(c.covered)/float64(max(c.stated, 1)), "")
-		fmt.Fprintf(&b, "| %s | %s | %d | %s of %d | %d | %d | %d | %d | %d |\n", family, host, c.n, part, c.stated, c.holds, c.mixed, c.refused, c.fails, c.wide)
+		fmt.Fprintf(&b, "| %s | %s | %d | %s of %d | %d | %d | %d | %d | %d | %d |\n", family, host, c.n, part, c.stated, c.holds, c.mixed, c.refused, c.useless, c.fails, c.wide)
 	}
 	return b.String()
 }
@@ -221,7 +228,7 @@ those of `+"`bench/accuracy/instruments.go`"+`; they share nothing with the esti
 
 An interval is the figure ± 2 u. A condition **holds** where at least 93 %% of its intervals contain the truth, is **refused**
 where llem says that the figure is not valid and why, and **fails** otherwise; a figure that is called valid and has no u
-fails too. A busy host has its cores kept busy by other processes. Errors and widths are relative to the truth.
+fails too. One whose interval reaches further than 20 %% of the truth holds, uselessly wide. A busy host has its cores kept busy by other processes. Errors and widths are relative to the truth.
 
 %s`, o.short.Seconds(), o.long.Seconds(), tables(all))
 }

@@ -67,22 +67,31 @@ type command struct {
 	} `json:"runs"`
 }
 
-// window measures one window with llem measure. Its numbers follow from the seed,
-// the condition and k alone, whatever runs beside it.
-func (b *bench) window(ctx context.Context, c condition, k int) (o outcome) {
-	o = outcome{Condition: c.name(), Quantity: "energy_total_j", K: k, Load: loadAverage()}
+// window measures one window, with llem measure or in a whole experiment. Its
+// numbers follow from the seed, the condition and k alone, whatever runs beside it.
+func (b *bench) window(ctx context.Context, c condition, k int) []outcome {
+	o := outcome{Condition: c.name(), Quantity: "energy_total_j", K: k, Load: loadAverage()}
 	dir, err := os.MkdirTemp(b.keep, "llem-accuracy-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // an engine's container runs as another user
+	}
 	if err != nil {
 		o.Error = err.Error()
-		return o
+		return []outcome{o}
 	}
 	if b.keep == "" {
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	if err := b.measure(ctx, c, k, dir, &o); err != nil {
+	if c.shape.run {
+		all, err := b.experiment(ctx, c, k, dir, o)
+		if err == nil {
+			return all
+		}
+		o.Error = err.Error()
+	} else if err := b.measure(ctx, c, k, dir, &o); err != nil {
 		o.Error = err.Error()
 	}
-	return o
+	return []outcome{o}
 }
 
 func (b *bench) measure(ctx context.Context, c condition, k int, dir string, o *outcome) error {

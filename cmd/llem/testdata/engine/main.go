@@ -32,10 +32,13 @@ type options struct {
 	fault string  // how to break; empty: do not
 	after int     // completions before it breaks
 	file  string  // the stand-in's file
-	gpu   int     // whose power is switched
-	idle  float64 // watts
+	which []int   // GPUs whose power is switched; default: the first
+	idle  float64 // watts of each
 	busy  float64
-	pace  time.Duration // from event to event of a stream; 0: as fast as the engine is
+	// loading is what each draws until the engine is ready; 0: what it drew before.
+	loading float64
+	batch   int           // requests in flight with which it is busy: fewer draw less; 0: one is enough
+	pace    time.Duration // from event to event of a stream; 0: as fast as the engine is
 }
 
 func main() {
@@ -71,6 +74,10 @@ func main() {
 		if p.gpus, err = standin.Open(o.file); err != nil {
 			log.Fatal(err)
 		}
+	}
+	if o.loading > 0 {
+		p.set(o.loading)
+		go p.loaded(backend.String() + "/health")
 	}
 	web := &http.Server{Addr: ":8000", Handler: p}
 	go func() {
@@ -110,7 +117,17 @@ func parse(args []string) (o options, rest []string) {
 		case "file":
 			o.file = v
 		case "gpu":
-			o.gpu = int(n)
+			for id := range strings.SplitSeq(v, ",") {
+				g, err := strconv.Atoi(id)
+				if err != nil {
+					log.Fatal(err)
+				}
+				o.which = append(o.which, g)
+			}
+		case "loading":
+			o.loading = n
+		case "batch":
+			o.batch = int(n)
 		case "idle":
 			o.idle = n
 		case "busy":
@@ -118,6 +135,9 @@ func parse(args []string) (o options, rest []string) {
 		case "pace":
 			o.pace = time.Duration(n * float64(time.Millisecond))
 		}
+	}
+	if o.which == nil {
+		o.which = []int{0}
 	}
 	return o, rest
 }
@@ -195,8 +215,8 @@ func (p *paced) Write(b []byte) (int, error) {
 func (p *proxy) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.flying++; p.flying == 1 && p.gpus != nil {
-		p.gpus.SetPower(p.gpu, p.busy)
+	if p.flying++; p.flying == 1 || p.batch > 0 {
+		p.set(p.power())
 	}
 	p.seen++
 	return p.fault != "" && p.seen > p.after
@@ -205,9 +225,46 @@ func (p *proxy) enter() bool {
 func (p *proxy) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.flying--; p.flying == 0 && p.gpus != nil {
-		p.gpus.SetPower(p.gpu, p.idle)
+	if p.flying--; p.flying == 0 || p.batch > 0 {
+		p.set(p.power())
 	}
+}
+
+// power is what each GPU draws with the requests in flight.
+func (p *proxy) power() float64 {
+	switch {
+	case p.flying == 0:
+		return p.idle
+	case p.flying >= p.batch:
+		return p.busy
+	}
+	return p.idle + (p.busy-p.idle)*(0.4+0.6*float64(p.flying)/float64(p.batch))
+}
+
+// set has each GPU draw so much from now on.
+func (p *proxy) set(watts float64) {
+	if p.gpus == nil {
+		return
+	}
+	for _, g := range p.which {
+		p.gpus.SetPower(g, watts)
+	}
+}
+
+// loaded waits until the engine has its model, which leaves the GPUs idle.
+func (p *proxy) loaded(health string) {
+	for {
+		if r, err := http.Get(health); err == nil {
+			_ = r.Body.Close() // the status is all
+			if r.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.set(p.power())
 }
 
 const token = `data: {"choices":[{"text":"x","finish_reason":null}]}` + "\n\n"
