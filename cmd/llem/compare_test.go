@@ -15,29 +15,27 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// Two repeats of two points, measured: twice the concurrency halves the time, and at
-// constant power the energy.
+// Three repeats of two points, measured in turns: twice the concurrency halves the
+// time, and at constant power the energy.
 func TestCompareMeasuredPoints(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 100})
-	for _, concurrency := range []int{1, 2} {
+	for turn := range 6 {
 		file := h.config(fmt.Sprintf("name: c%d\nmodel: reference/tiny\nengine: {image: %s, args: {x-pace: 10}}\n"+
-			"workload: {prompts: 4, max_output_tokens: 100, load: {concurrency: %d}}\n", concurrency, image, concurrency))
-		for range 2 {
-			if o := h.llem("run", "--quick", "-o", h.path("out"), file); o.code != 0 {
-				t.Fatalf("exit %d\n%s", o.code, o.stderr)
-			}
+			"workload: {prompts: 4, max_output_tokens: 100, load: {concurrency: %[1]d}}\n", 1+turn%2, image))
+		if o := h.llem("run", "--quick", "-o", h.path("out"), file); o.code != 0 {
+			t.Fatalf("exit %d\n%s", o.code, o.stderr)
 		}
 	}
 	dirs, _ := filepath.Glob(h.path("out/*")) // the pattern is good
 	var c report.Comparison
 	o := h.llem(append([]string{"compare", "--json", "--versus", "c1"}, dirs...)...)
 	decodeJSON(t, o.stdout, &c)
-	if o.code != 0 || len(c.Points) != 2 || len(c.Points[0].Results) != 2 || len(c.Points[1].Results) != 2 || len(c.Differences) != 1 {
+	if o.code != 0 || len(c.Points) != 2 || len(c.Points[0].Results) != 3 || len(c.Points[1].Results) != 3 || len(c.Differences) != 1 {
 		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 	d := c.Differences[0]
-	if d.Percent > -30 || d.Percent < -60 || d.Method != "welch" || d.Verdict == nil || d.OtherGPUs || c.Points[1].Doubts["quick_mode"] != 2 || c.Points[1].UMeterJ == nil {
+	if d.Percent > 0 || d.Percent < -70 || d.Method != "trend" || d.Verdict == nil || *d.Order != "A B A B A B" || d.OtherGPUs || c.Points[1].Doubts["quick_mode"] != 3 || c.Points[1].UMeterJ == nil {
 		t.Errorf("%+v", d)
 	}
 	if len(c.Differs) != 1 || c.Differs[0].Key != "workload.load.concurrency" || c.Differs[0].Values["B"] != "2" {
@@ -48,7 +46,8 @@ func TestCompareMeasuredPoints(t *testing.T) {
 	}
 }
 
-// kept writes records of two points, one run of which a study has in a cycle each.
+// kept writes records of two points, one run of which a study has in a cycle each, in
+// turns.
 func kept(t *testing.T, h *host) (dirs []string) {
 	t.Helper()
 	for i, e := range []float64{1.0, 1.1, 0.9, 0.89, 1.0, 0.8} {
@@ -58,8 +57,9 @@ func kept(t *testing.T, h *host) (dirs []string) {
 			t.Fatal(err)
 		}
 		total, u := e*1000, 1.0
+		start := time.Unix(int64(100*(2*(i%3)+i/3)), 0)
 		r := &result.Record{
-			SchemaVersion: result.SchemaVersion, ExperimentID: fmt.Sprint(i), Name: name, ConfigHash: name, Status: result.Completed,
+			SchemaVersion: result.SchemaVersion, ExperimentID: fmt.Sprint(i), Name: name, ConfigHash: name, Status: result.Completed, StartedAt: start, EndedAt: start.Add(time.Minute),
 			Config: map[string]any{"seed": i / 3}, Study: &result.StudyRun{ID: "s", Run: i + 1, Cycle: i%3 + 1},
 			EnergyTotalJ: &total, EnergyPerOutputToken: &e, Energy: result.Energy{Valid: true, URepeatabilityJ: &u},
 			Tokens: result.Tokens{Output: new(int64(1000))},

@@ -118,7 +118,8 @@ func TestAStudyRunsToItsAnswer(t *testing.T) {
 }
 
 // reproduced makes the summary's table again from summary.parquet, by a reader that
-// did not write it: means and their intervals, and the difference paired by cycle.
+// did not write it: means and their intervals, and the difference, which two cycles
+// give no verdict on.
 func (h *host) reproduced() {
 	h.t.Helper()
 	data, err := os.ReadFile(filepath.Join(h.studyDir(), result.SummaryFile))
@@ -170,16 +171,26 @@ func (h *host) reproduced() {
 			near(p.Name+" ± "+name, half, *m.Interval95)
 		}
 	}
-	ratios := make([]float64, len(energies[0]))
-	for i := range ratios {
-		ratios[i] = math.Log(energies[1][i] / energies[0][i])
+	var logs, u [2]float64 // of the mean of the logarithms: itself, and the square of its uncertainty
+	n := float64(len(energies[0]))
+	for i, v := range energies {
+		l := make([]float64, len(v))
+		for k := range v {
+			l[k] = math.Log(v[k])
+		}
+		mean, sd := stat.MeanStdDev(l, nil)
+		logs[i], u[i] = mean, sd*sd/n
 	}
-	mean, half := student(ratios)
+	df := (u[0] + u[1]) * (u[0] + u[1]) * (n - 1) / (u[0]*u[0] + u[1]*u[1])
+	half := distuv.StudentsT{Sigma: 1, Nu: df}.Quantile(0.975) * math.Sqrt(u[0]+u[1])
 	percent := func(log float64) float64 { return 100 * math.Expm1(log) }
 	d := c.Differences[0]
-	near("difference", percent(mean), d.Percent)
-	near("its low end", percent(mean-half), *d.Low)
-	near("its high end", percent(mean+half), *d.High)
+	near("difference", percent(logs[1]-logs[0]), d.Percent)
+	near("its low end", percent(logs[1]-logs[0]-half), *d.Low)
+	near("its high end", percent(logs[1]-logs[0]+half), *d.High)
+	if d.Verdict != nil || *d.NoVerdict != "too_few_runs" || *d.Order != "A B A B" {
+		h.t.Errorf("two cycles have a verdict, or another order: %+v", d)
+	}
 }
 
 // A container that is kept serves all runs whose container would be the same, with

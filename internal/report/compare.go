@@ -17,8 +17,9 @@ const (
 // Comparison is what `llem compare --json` prints.
 type Comparison struct {
 	Versus      string       `json:"versus"`      // label of the point that the others are compared with; empty where none has a figure
-	Alpha       float64      `json:"alpha"`       // chance that any verdict is false, over all of them
+	Alpha       float64      `json:"alpha"`       // chance that any verdict is false, over all of them, under what is assumed
 	Comparisons int          `json:"comparisons"` // with a verdict: the family that Holm's correction is over
+	Assumes     []string     `json:"assumes"`     // what the verdicts assume, as it is printed
 	Differs     []Differs    `json:"differs"`     // what the points differ in
 	Points      []Point      `json:"points"`
 	Differences []Difference `json:"differences"` // in energy per output token, of each other point that may be compared
@@ -70,17 +71,24 @@ type Mean struct {
 
 // Difference is that of a point from the one that is compared with.
 type Difference struct {
-	Label      string         `json:"label"`
-	Percent    float64        `json:"difference_pct"` // −7.1 is 7.1 % less energy
-	Low        *float64       `json:"low_pct"`        // interval at confidence; null where it is not known
-	High       *float64       `json:"high_pct"`
-	Confidence float64        `json:"confidence"` // 1 − the level that Holm's correction gives
-	Method     string         `json:"method"`     // paired | welch | meter
-	P          *float64       `json:"p"`
-	Verdict    *stats.Verdict `json:"verdict"`        // less | more | no_difference_shown; null where there can be none
-	Repeats    *int           `json:"repeats_needed"` // of each point, to show a difference as large; null where none, or no number, is needed
-	OtherGPUs  bool           `json:"other_gpus"`     // other devices of the same model: the gain of their sensors is in the interval
-	Sentence   string         `json:"sentence"`
+	Label       string         `json:"label"`
+	Percent     float64        `json:"difference_pct"` // −7.1 is 7.1 % less energy
+	Low         *float64       `json:"low_pct"`        // interval at confidence; null where it is not known
+	High        *float64       `json:"high_pct"`
+	Confidence  float64        `json:"confidence"`     // 1 − the level that Holm's correction gives; 0.95 without a verdict
+	Method      string         `json:"method"`         // paired | trend | welch | meter
+	P           *float64       `json:"p"`              // null without a verdict
+	Verdict     *stats.Verdict `json:"verdict"`        // less | more | no_difference_shown; null where there can be none
+	NoVerdict   *string        `json:"no_verdict"`     // why there is none: single_run | no_spread | order_unknown | runs_overlap | other_gpus | other_hosts | too_few_runs | blocked_order | alternating
+	Repeats     *int           `json:"repeats_needed"` // of each point, to show a difference as large; null where none, or no number, is needed
+	OtherGPUs   bool           `json:"other_gpus"`     // other devices of the same model: the gain of their sensors is in the interval
+	Order       *string        `json:"order"`          // labels of the points in the order in which their runs began; null where it is not known, or says nothing
+	Widening    *float64       `json:"widening"`       // what the variance is multiplied by for what drift may do in this order; null: it may do anything, or order is null
+	TrendPct    *float64       `json:"trend_pct"`      // change from the first run to the last, of both points; null with fewer than five runs, and where order is
+	TrendP      *float64       `json:"trend_p"`        // p-value of no trend, if runs are independent
+	Dependence  *float64       `json:"dependence"`     // correlation of each run with the one before, beside points and trend, less what independent runs would have
+	DependenceP *float64       `json:"dependence_p"`   // p-value of none
+	Sentence    string         `json:"sentence"`
 
 	d stats.Difference
 }
@@ -89,7 +97,7 @@ type Difference struct {
 // that versus names by its label or its name; empty takes the first that has an
 // energy figure. It errs where versus names none, several, or one without a figure.
 func Compare(list []Entry, versus string) (*Comparison, error) {
-	c := &Comparison{Alpha: familyAlpha, Points: points(list), Differs: []Differs{}, Differences: []Difference{}}
+	c := &Comparison{Alpha: familyAlpha, Points: points(list), Assumes: []string{}, Differs: []Differs{}, Differences: []Difference{}}
 	base, err := c.base(versus)
 	if err != nil {
 		return nil, err

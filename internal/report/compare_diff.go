@@ -3,10 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
@@ -14,7 +12,7 @@ import (
 const coverage = 2
 
 // compare says of each point that may stand beside base how its energy per output
-// token differs. Holm's correction is over those that have repeats on both sides.
+// token differs. Holm's correction is over those that have a verdict.
 func (c *Comparison) compare(base *Point) {
 	var ps []float64
 	var tested []int
@@ -27,12 +25,17 @@ func (c *Comparison) compare(base *Point) {
 		if d.OtherGPUs {
 			gain = math.Hypot(base.gain(), p.gain())
 		}
-		var ok bool
-		if d.d, d.Method, ok = repeated(base, p); ok {
+		switch why := d.repeated(base, p); why {
+		case "":
 			d.d = d.d.With(gain)
 			tested, ps = append(tested, len(c.Differences)), append(ps, d.d.P())
-		} else {
+		case singleRun, noSpread:
 			d.once(base, p, gain)
+			d.NoVerdict = &why
+		default:
+			d.d = d.d.With(gain)
+			d.set(1 - 0.95)
+			d.NoVerdict = &why
 		}
 		c.Differences = append(c.Differences, d)
 	}
@@ -42,43 +45,9 @@ func (c *Comparison) compare(base *Point) {
 	}
 	for i := range c.Differences {
 		d := &c.Differences[i]
-		d.Sentence = settled(d.say(c.Versus, c.single(d.Label)))
+		d.Sentence = settled(d.say(c.Versus))
 	}
-}
-
-// single says that the point of that label, or the one compared with, is one run.
-func (c *Comparison) single(label string) bool {
-	return slices.ContainsFunc(c.Points, func(p Point) bool { return (p.Label == label || p.Label == c.Versus) && len(p.runs) == 1 })
-}
-
-// repeated compares two points on their repeats: by cycle where both ran in the same
-// cycles. ok is false where one has a single run.
-func repeated(a, b *Point) (d stats.Difference, method string, ok bool) {
-	x, y := a.byCycle(), b.byCycle()
-	var va, vb []float64
-	for cycle, v := range x {
-		if w, there := y[cycle]; there {
-			va, vb = append(va, v), append(vb, w)
-		}
-	}
-	if len(va) == len(a.runs) && len(vb) == len(b.runs) {
-		d, ok = stats.Paired(va, vb)
-		return d, "paired", ok
-	}
-	of := func(r *result.Record) *float64 { return r.EnergyPerOutputToken }
-	d, ok = stats.Welch(values(a.runs, of), values(b.runs, of))
-	return d, "welch", ok
-}
-
-// byCycle is the energy per output token of the runs whose cycle is known.
-func (p *Point) byCycle() map[string]float64 {
-	out := map[string]float64{}
-	for _, e := range p.runs {
-		if e.Cycle != "" {
-			out[e.Cycle] = *e.Record.EnergyPerOutputToken
-		}
-	}
-	return out
+	c.Assumes = c.assumes()
 }
 
 // uuidsOf are the devices that a point's repeats ran on.
@@ -96,10 +65,9 @@ func (p *Point) gain() float64 {
 
 // judge fills in what repeats show at a level.
 func (d *Difference) judge(level float64) {
-	low, high := d.d.Interval(level)
 	p, verdict := d.d.P(), d.d.Verdict(level)
-	d.set(d.d.Relative(), low, high)
-	d.Confidence, d.P, d.Verdict = 1-level, &p, &verdict
+	d.set(level)
+	d.P, d.Verdict = &p, &verdict
 	if n, ok := d.d.Repeats(level, power); ok && verdict == stats.NoneShown {
 		d.Repeats = &n
 	}
@@ -120,16 +88,22 @@ func (d *Difference) once(a, b *Point, gain float64) {
 		return *p.UMeterJ / m.Mean / math.Sqrt(float64(m.N))
 	}
 	half := coverage * math.Hypot(math.Hypot(of(a), of(b)), gain)
-	d.set(math.Expm1(relative), math.Expm1(relative-half), math.Expm1(relative+half))
+	d.interval(math.Expm1(relative-half), math.Expm1(relative+half))
 }
 
-func (d *Difference) set(relative, low, high float64) {
+// set fills in the difference and its interval at a level.
+func (d *Difference) set(level float64) {
+	d.Percent, d.Confidence = 100*d.d.Relative(), 1-level
+	d.interval(d.d.Interval(level))
+}
+
+func (d *Difference) interval(low, high float64) {
 	low, high = 100*low, 100*high
-	d.Percent, d.Low, d.High = 100*relative, &low, &high
+	d.Low, d.High = &low, &high
 }
 
 // say is the difference as a sentence.
-func (d *Difference) say(versus string, single bool) string {
+func (d *Difference) say(versus string) string {
 	on := ""
 	if d.OtherGPUs {
 		on = ", on other GPUs,"
@@ -138,14 +112,7 @@ func (d *Difference) say(versus string, single bool) string {
 	amount, interval := d.amount()
 	switch {
 	case d.Verdict == nil:
-		by, why := "", "the repeats have no spread at all"
-		if d.Low != nil {
-			by = " by the meter's own uncertainty"
-		}
-		if single {
-			why = "one run has no spread"
-		}
-		return fmt.Sprintf("%s%s: %s%s%s%s%s; no verdict, since %s", d.Label, strings.TrimSuffix(on, ","), amount, of, versus, interval, by, why)
+		return d.Label + strings.TrimSuffix(on, ",") + ": " + amount + of + versus + interval + d.unless() + "; no verdict, since " + d.why()
 	case *d.Verdict == stats.NoneShown:
 		return fmt.Sprintf("%s and %s%s: no difference shown (%s); %s uses %s%s", d.Label, versus, strings.TrimSuffix(on, ","), d.needed(), d.Label, amount, interval)
 	}
@@ -183,7 +150,7 @@ func signed(v float64) string {
 // needed says how many repeats would show the difference.
 func (d *Difference) needed() string {
 	what := "repeats"
-	if d.Method == "paired" {
+	if d.Method == string(stats.ByCycle) {
 		what = "cycles"
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
@@ -42,7 +43,25 @@ func sglang(r *result.Record) {
 	r.Config.(map[string]any)["engine"] = map[string]any{"image": "lmsysorg/sglang:v0.5.16"}
 }
 
+// compared compares runs that were made in turns, one of each list.
 func compared(t *testing.T, versus string, lists ...[]Entry) *Comparison {
+	t.Helper()
+	for i, list := range lists {
+		for j, e := range list {
+			at(e.Record, j*len(lists)+i)
+		}
+	}
+	return inOrder(t, versus, lists...)
+}
+
+// at makes a record that of run n of runs that are made one after another.
+func at(r *result.Record, n int) {
+	r.StartedAt = time.Unix(0, 0).Add(time.Duration(n) * time.Minute)
+	r.EndedAt = r.StartedAt.Add(50 * time.Second)
+}
+
+// inOrder compares runs that have their times.
+func inOrder(t *testing.T, versus string, lists ...[]Entry) *Comparison {
 	t.Helper()
 	c, err := Compare(slices.Concat(lists...), versus)
 	if err != nil {
@@ -93,7 +112,7 @@ func TestOtherGPUsOfAModelWidenTheInterval(t *testing.T) {
 	elsewhere[2].Record.Environment.GPUs[0].UUID = "GPU-11111111-0c35-4b7e-b1b5-000000000001"
 	c := compared(t, "", repeats("a", nil, 1, 1.001, 0.999), elsewhere)
 	d := c.Differences[0]
-	if !d.OtherGPUs || *d.Verdict != stats.NoneShown || *d.High-*d.Low < 10 || d.Repeats != nil {
+	if !d.OtherGPUs || d.Verdict != nil || *d.NoVerdict != "other_gpus" || *d.High-*d.Low < 10 || d.Repeats != nil {
 		t.Errorf("%+v", d)
 	}
 	golden(t, "compare_gpus", text(t, c, Options{Grouped: true}))
@@ -165,18 +184,21 @@ func TestAnotherDigestIsAnotherPoint(t *testing.T) {
 }
 
 func TestRunsOfOneCycleArePaired(t *testing.T) {
-	a, b := repeats("a", nil, 1.00, 1.20, 0.90, 1.10), repeats("b", nil, 0.981, 1.174, 0.882, 1.079)
-	unpaired := compared(t, "", a, b).Differences[0]
-	for i := range a {
-		a[i].Cycle, b[len(b)-1-i].Cycle = fmt.Sprint(i), fmt.Sprint(len(b)-1-i)
+	a, b := repeats("a", nil, 1.00, 1.20, 0.90, 1.10, 1.15), repeats("b", nil, 0.981, 1.174, 0.882, 1.079, 1.128)
+	for i := range a { // A B B A A B B A A B
+		at(a[i].Record, 2*i+i%2)
+		at(b[i].Record, 2*i+1-i%2)
 	}
-	slices.Reverse(b)
-	d := compared(t, "", a, b).Differences[0]
-	if d.Method != "paired" || *d.Verdict != stats.Less || unpaired.Method != "welch" || *unpaired.Verdict != stats.NoneShown {
+	unpaired := inOrder(t, "", a, b).Differences[0]
+	for i := range a {
+		a[i].Cycle, b[i].Cycle = fmt.Sprint(i), fmt.Sprint(i)
+	}
+	d := inOrder(t, "", a, b).Differences[0]
+	if d.Method != "paired" || *d.Verdict != stats.Less || unpaired.Method != "trend" || *unpaired.Verdict != stats.NoneShown {
 		t.Errorf("paired %+v\nunpaired %+v", d, unpaired)
 	}
 	b[0].Cycle = "9"
-	if d := compared(t, "", a, b).Differences[0]; d.Method != "welch" {
+	if d := inOrder(t, "", a, b).Differences[0]; d.Method != "trend" {
 		t.Errorf("other cycles are compared by %s", d.Method)
 	}
 }

@@ -30,6 +30,7 @@ func (p *printer) comparison(c *Comparison) {
 	p.differing(c.Differs)
 	p.pointTables(c)
 	p.differences(c)
+	p.drift(c)
 	p.doubts(c)
 	p.apart(c)
 }
@@ -203,18 +204,44 @@ func (p *printer) differences(c *Comparison) {
 	var notes []string
 	switch {
 	case c.Comparisons == 1:
-		notes = append(notes, fmt.Sprintf("Where there is no difference, the chance that this says one is at most %s"+hard+"%%.", short(100*c.Alpha)))
+		notes = append(notes, fmt.Sprintf("Where there is no difference, the chance that a verdict says one is at most %s"+hard+"%%, by what is assumed below.", short(100*c.Alpha)))
 	case c.Comparisons > 1:
-		notes = append(notes, fmt.Sprintf("%d comparisons, with Holm's correction: the chance that any of them says a difference that is not there is at most %s"+hard+"%%; ± is at the level of each.", c.Comparisons, short(100*c.Alpha)))
+		notes = append(notes, fmt.Sprintf("%d verdicts, with Holm's correction: the chance that any of them says a difference that is not there is at most %s"+hard+"%%, by what is assumed below; ± is at the level of each.", c.Comparisons, short(100*c.Alpha)))
+	}
+	notes = append(notes, c.Assumes...)
+	if slices.ContainsFunc(c.Differences, func(d Difference) bool { return d.NoVerdict != nil && *d.NoVerdict != noSpread }) {
+		notes = append(notes, "For a verdict run the points in turns on the same GPUs, three times each at least: as a study (execution.order shuffle or interleave), or by hand as A B B A A B.")
 	}
 	if other {
-		notes = append(notes, "Other GPUs: other devices of the same model. Their sensors' gains differ by what no repeat shows; the interval has it in it.")
+		notes = append(notes, "Other GPUs: other devices of the same model. Their sensors' gains differ by what no repeat shows; the interval includes it.")
 	}
 	if len(notes) > 0 {
 		fmt.Fprintln(&p.b)
 	}
 	for _, n := range notes {
 		p.wrap("  ", "  ", n)
+	}
+}
+
+// drift is what the runs show of it, where they do.
+func (p *printer) drift(c *Comparison) {
+	first := true
+	for _, d := range c.Differences {
+		var parts []string
+		if d.TrendP != nil && *d.TrendP < driftShown {
+			parts = append(parts, fmt.Sprintf("%s"+hard+"%% from the first run to the last (p"+hard+"%s)", signed(*d.TrendPct), short(*d.TrendP)))
+		}
+		if d.DependenceP != nil && *d.DependenceP < driftShown {
+			parts = append(parts, fmt.Sprintf("each run resembles the one before, or is its opposite: correlation %s (p"+hard+"%s)", signed(*d.Dependence), short(*d.DependenceP)))
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		if first {
+			p.section("Drift")
+			first = false
+		}
+		p.row(c.Versus+", "+d.Label, "%s", strings.Join(parts, "; "))
 	}
 }
 

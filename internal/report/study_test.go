@@ -23,6 +23,7 @@ func studied(change func(*result.Record)) (*result.StudyPlan, []Entry) {
 		name := plan.Points[r[1]-1].Name
 		e := repeats(name, nil, energies[r[1]][r[0]-1])[0]
 		e.Record.ExperimentID = fmt.Sprint(i)
+		at(e.Record, i)
 		e.Record.Study = &result.StudyRun{ID: "s1", Run: i + 1, Cycle: r[0], Point: name}
 		e.Cycle = fmt.Sprint(r[0])
 		if change != nil && r[1] == 2 {

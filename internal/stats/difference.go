@@ -30,25 +30,6 @@ type Difference struct {
 	fixed    float64 // part of U that repeats do not lessen
 }
 
-// Paired is the difference of b from a where a[i] and b[i] belong together, as
-// the runs of one cycle do. It is unknown for fewer than two pairs, for lists of
-// different length, for values that are not positive and finite, and for ratios
-// without any spread.
-func Paired(a, b []float64) (d Difference, ok bool) {
-	la, okA := logs(a)
-	lb, okB := logs(b)
-	if !okA || !okB || len(a) != len(b) {
-		return Difference{}, false
-	}
-	for i := range lb {
-		lb[i] -= la[i]
-	}
-	mean, v := stat.MeanVariance(lb, nil)
-	n := float64(len(lb))
-	d = Difference{Log: mean, U: math.Sqrt(v / n), DF: n - 1, variance: v, perN: 1}
-	return d, d.U > 0
-}
-
 // Welch is the difference of b from a where nothing pairs them, by Welch's
 // t-test: the spreads may differ. It is unknown for fewer than two values on
 // either side, for values that are not positive and finite, and where neither

@@ -21,12 +21,6 @@ func TestADifferenceIsUnknown(t *testing.T) {
 		if _, ok := Welch(v[0], v[1]); ok {
 			t.Errorf("Welch of samples %s", name)
 		}
-		if _, ok := Paired(v[0], v[1]); ok {
-			t.Errorf("Paired of samples %s", name)
-		}
-	}
-	if _, ok := Paired([]float64{1, 2, 3}, []float64{1, 2}); ok {
-		t.Error("Paired of lists of different length")
 	}
 }
 
@@ -40,16 +34,6 @@ func TestVerdictsHaveADirection(t *testing.T) {
 	}
 	if r := less.Relative(); math.Abs(r+0.098) > 0.002 {
 		t.Errorf("%g, want about −9.8 %%", r)
-	}
-}
-
-// What all runs of a cycle have in common falls out of pairs.
-func TestPairsShowWhatTheDayHides(t *testing.T) {
-	a, b := []float64{100, 120, 90, 110}, []float64{98.1, 117.4, 88.2, 107.9}
-	paired, _ := Paired(a, b)
-	apart, _ := Welch(a, b)
-	if paired.Verdict(0.05) != Less || apart.Verdict(0.05) != NoneShown {
-		t.Errorf("paired %s, apart %s", paired.Verdict(0.05), apart.Verdict(0.05))
 	}
 }
 

@@ -8,10 +8,12 @@
 // of a sample, with n − 1. A sample that holds NaN or an infinity has no
 // summary, because one bad value must not turn into a plausible figure.
 //
-// Samples are compared on their logarithms, by Student's t: [Paired] where the
-// runs of one cycle belong together, [Welch] where nothing pairs them. Where many
-// are compared, [Holm] gives the level of each. A comparison that shows nothing
-// says how many repeats would ([Difference.Repeats]).
+// Samples are compared on their logarithms. [Arrange] takes the order in which the
+// runs of two points were made, and says whether it can tell a difference from drift
+// and by which test; [Order.Difference] is that test's answer, and [Order.Drift] what
+// the runs show of drift. [Welch] does not look at the order, and holds only if
+// nothing drifted. Where many are compared, [Holm] gives the level of each. A
+// comparison that shows nothing says how many repeats would ([Difference.Repeats]).
 //
 // Arithmetic is gonum's.
 package stats

@@ -37,7 +37,7 @@ const EngineChange = "engine_change"
 // executionKeys are the keys below execution.
 var executionKeys = []key{
 	{path: "execution.cycles", kind: integer, def: 3, min: 1, max: 10000, doc: "How often each point is run. latin_square rounds up to whole squares."},
-	{path: "execution.order", kind: text, def: Shuffle, enum: []string{Sequential, Interleave, Shuffle, LatinSquare}, doc: "sequential: all cycles of a point, then the next point; interleave: every point once, then again; shuffle: each cycle in an order of its own; latin_square: Williams's, in which every point follows every other equally often."},
+	{path: "execution.order", kind: text, def: Shuffle, enum: []string{Sequential, Interleave, Shuffle, LatinSquare}, doc: "sequential: all cycles of a point, then the next point, without verdicts; interleave: every point once, then again; shuffle: each cycle in an order of its own; latin_square: Williams's, in which every point follows every other equally often."},
 	{path: "execution.seed", kind: integer, note: "from the study's hash", min: 0, max: 1 << 53, doc: "Of shuffle and latin_square."},
 	{path: "execution.restart", kind: text, def: "experiment", enum: []string{"experiment", EngineChange}, doc: "experiment: a fresh container for each; engine_change: kept while the engine's spec is the same."},
 	{path: "execution.gap_seconds", kind: number, def: 60.0, min: 0, max: week, note: "60; 0 with --quick", doc: "Pause between experiments; skipped where a container is started between them."},

@@ -1,0 +1,97 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// ordersTried are of a layout that is drawn at random.
+const ordersTried = 200
+
+// tally counts what comparisons say.
+type tally struct{ blind, shown, refused, all int }
+
+// arranged are orders of a layout for n runs of two points.
+func arranged(l layout, n int) (out []*Order, runs [][]Run) {
+	rng := rand.New(rand.NewPCG(uint64(n), 1))
+	for range ordersTried {
+		r, _ := l.runs(l.of(rng, 2, n), 1)
+		if len(out) > 0 && slices.Equal(r, runs[len(runs)-1]) {
+			out, runs = append(out, out[len(out)-1]), append(runs, r)
+			continue
+		}
+		out, runs = append(out, Arrange(r)), append(runs, r)
+	}
+	return out, runs
+}
+
+// trial simulates comparisons of two points, n runs each, of which the second is by
+// the logarithm shift another.
+func trial(l layout, k noise, n int, shift float64) (c tally) {
+	rng := rand.New(rand.NewPCG(uint64(n), math.Float64bits(shift)))
+	orders, made := arranged(l, n)
+	for i, order := range orders {
+		runs := made[i]
+		values := make([]float64, len(runs))
+		for range simulated / ordersTried {
+			for i, e := range k.draw(rng, len(runs)) {
+				values[i] = math.Exp(e + shift*float64(toInt(runs[i].Second)))
+			}
+			c.all++
+			c.blind += toInt(blind(l, runs, values) != NoneShown)
+			if order.Refused {
+				c.refused++
+				continue
+			}
+			d, _ := order.Difference(values)
+			c.shown += toInt(d.Verdict(alpha) != NoneShown)
+		}
+	}
+	return c
+}
+
+// Whatever drifts, and in whatever order the runs are made, at most 6 % of the
+// verdicts on equal points are false. With -update the table goes to docs/compare.md.
+func TestVerdictsUnderDriftAreSeldomFalse(t *testing.T) {
+	layouts := []layout{sequential, interleaved, shuffled, turned, byTurns, byHand}
+	rows := make([]string, len(noises)*len(layouts))
+	var done sync.WaitGroup
+	for i, k := range noises {
+		for j, l := range layouts {
+			done.Go(func() {
+				row := fmt.Sprintf("| %s | %s |", k.name, l.name)
+				for _, n := range []int{3, 5, 10} {
+					c := trial(l, k, n, 0)
+					if given := c.all - c.refused; float64(c.shown) > mostWrong*float64(given) {
+						t.Errorf("%s, %s, %d runs: %d of %d verdicts are false", k.name, l.name, n, c.shown, given)
+					}
+					row += fmt.Sprintf(" %s | %s | %s |", percent(c.blind, c.all), percent(c.shown, c.all-c.refused), percent(c.refused, c.all))
+				}
+				rows[i*len(layouts)+j] = row + "\n"
+			})
+		}
+	}
+	done.Wait()
+	written(t, "| runs | order | 3: blind | false | refused | 5: blind | false | refused | 10: blind | false | refused |\n|---|---|---|---|---|---|---|---|---|---|---|\n", rows)
+}
+
+// Runs that take turns show a true difference about as often as tests that hold only
+// without drift.
+func TestDriftCostsLittlePower(t *testing.T) {
+	var rows []string
+	for _, l := range []layout{interleaved, shuffled, turned, byTurns, byHand} {
+		for _, sds := range []float64{1, 2, 3} {
+			row := fmt.Sprintf("| %s | %g |", l.name, sds)
+			for _, n := range []int{3, 5, 10} {
+				c := trial(l, noises[0], n, sds*noises[0].spread)
+				row += fmt.Sprintf(" %s | %s |", percent(c.blind, c.all), percent(c.shown, c.all))
+			}
+			rows = append(rows, row+"\n")
+		}
+	}
+	written(t, "| order | difference in sd | 3: blind | shown | 5: blind | shown | 10: blind | shown |\n|---|---|---|---|---|---|---|---|\n", rows)
+}
