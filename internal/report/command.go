@@ -20,11 +20,11 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	fmt.Fprintln(&p.b)
 	own := widthsOf(last.URepeatabilityJ, last.UAbsoluteJ, last.CoverageK, 1)
 	gain := gainWidth(last.EnergyTotalJ, own)
-	one := both(last.EnergyTotalJ, own, "J") + void(c.Runs[len(c.Runs)-1:]) + ofScope(last.Scope)
+	one := both(last.EnergyTotalJ, own, "J"+void(c.Runs[len(c.Runs)-1:])) + ofScope(last.Scope)
 	switch {
 	case c.EnergyMeanJ != nil:
 		mean := withGain(c.EnergyMeanJ, c.EnergyInterval95J, 1, gain)
-		p.row("energy", "%s%s (mean of %d runs and its 95"+hard+"%% interval)", bothAs(c.EnergyMeanJ, mean, "J", "by their spread"), void(c.Runs), len(c.Runs))
+		p.row("energy", "%s (mean of %d runs and its 95"+hard+"%% interval)", bothAs(c.EnergyMeanJ, mean, "J"+void(c.Runs), "by their spread"), len(c.Runs))
 		p.row("last run", "%s", one)
 	case c.NoGPUEnergy != nil:
 		p.row("energy", "– (%s)", *c.NoGPUEnergy)

@@ -85,16 +85,16 @@ func (p *printer) energy() {
 	if !e.Valid {
 		mark = " INVALID"
 	}
-	mark += ofScope(e.Scope)
+	scope := ofScope(e.Scope)
 	p.section("Energy")
-	p.row("per output token", "%s%s", both(r.EnergyPerOutputToken, perTokenWidths(r), "J/token"), mark)
+	p.row("per output token", "%s%s", both(r.EnergyPerOutputToken, perTokenWidths(r), "J/token"+mark), scope)
 	if e.PerTotalTokenJ != nil {
 		p.row("per token, in + out", "%s", both(e.PerTotalTokenJ, shareOf(r, e.PerTotalTokenJ), "J/token"))
 	}
 	if e.PerRequestJ != nil {
 		p.row("per request", "%s", both(e.PerRequestJ, shareOf(r, e.PerRequestJ), "J"))
 	}
-	p.row("total", "%s%s", both(r.EnergyTotalJ, totalWidths(r), "J"), mark)
+	p.row("total", "%s%s", both(r.EnergyTotalJ, totalWidths(r), "J"+mark), scope)
 	p.row("adjusted", "%s", both(r.EnergyAdjustedJ, adjustedWidths(r), "J"))
 	p.uncertainty(totalWidths(r), e.CoverageK)
 	p.gain(totalWidths(r), e.Gain)
