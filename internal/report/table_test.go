@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -221,6 +222,25 @@ func TestTheWarmupsLine(t *testing.T) {
 		if want := "  warmup               " + c.want; !strings.Contains(b.String(), want) {
 			t.Errorf("%s: no %q in\n%s", name, want, b.String())
 		}
+	}
+}
+
+// The line that the README gives as an example is what is printed of an H100.
+func TestTheReadmesFirstLineIsWhatIsPrinted(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := full()
+	e, u := 5.99442, 0.00031
+	r.EnergyPerOutputToken, r.Energy.UPerOutputTokenJ = &e, &u
+	r.Energy.UPerOutputTokenAbsoluteJ = p(math.Hypot(u, 0.06/math.Sqrt(3)*e)) // ± 6 %
+	var b bytes.Buffer
+	if err := Table(&b, r, "d", Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if first, _, _ := strings.Cut(b.String(), "\n"); !strings.Contains(string(readme), "\n    "+first+"\n") {
+		t.Errorf("the README does not have %q", first)
 	}
 }
 
