@@ -22,7 +22,8 @@ type Baseline struct {
 	Unlisted     error     // why processes could not be listed at times; nil: they were
 }
 
-// processPoll is how often processes are listed while a baseline is taken.
+// processPoll is how often processes are listed while a baseline is taken. Assumed: a
+// process that ends within a second goes unseen.
 const processPoll = time.Second
 
 // MeasureBaseline reads idle GPUs, one for each sensor, for d and lists processes

@@ -102,7 +102,8 @@ func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEne
 }
 
 // slowestRefresh is the longest that a driver lets a counter stand: its
-// RMRusdPollingInterval is at most 1 s.
+// RMRusdPollingInterval is at most 1 s (nvrm_registry.h of NVIDIA's open GPU kernel
+// modules). Assumed: 0.2 s besides for a busy driver.
 const slowestRefresh = 1200 * time.Millisecond
 
 // counterDifference is nil when an edge has no counter or the counter went

@@ -37,11 +37,14 @@ func AtIdle(samples []Sample, gpu int32, s Sensor) (c Conditions, ok bool) {
 }
 
 const (
-	// fewestRefreshes is the shortest window for which a test holds the estimator
-	// to the truth; a refresh is only known to a fraction of a per cent.
+	// fewestRefreshes is the shortest window for which a test holds the estimator to
+	// the truth (TestIntervalsHoldTheTruth).
 	fewestRefreshes = 20
-	nearly          = 0.99
-	// places in a tick where a window's end is tried.
+	// nearly allows for a refresh that is only known to a fraction of a per cent.
+	// Assumed: 1 %.
+	nearly = 0.99
+	// places in a tick where a window's end is tried. Assumed enough: a term that is
+	// smooth in the place is summed.
 	places = 16
 )
 
@@ -76,7 +79,8 @@ func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 	return v.figure(opening, closing).U, true
 }
 
-// longestWindow is as far as WindowFor looks.
+// longestWindow is as far as WindowFor looks. Assumed: nobody measures for longer than
+// a day.
 const longestWindow = 24 * time.Hour
 
 // WindowFor is how long a window must be for its energy to be known to ± share

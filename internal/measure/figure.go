@@ -52,6 +52,8 @@ func (f *Figure) compare(other *Figure, covariance float64) (ok bool) {
 	return false
 }
 
+// disagreementLimit is from how many joint standard uncertainties on two instruments
+// disagree: protocol section 4. Two that agree are so far apart in 0.3 % of all windows.
 const disagreementLimit = 3
 
 // TotalU is the uncertainty of several GPUs' sum, all of it and by component; nil

@@ -26,7 +26,8 @@ type HostEnergy struct {
 }
 
 // hostEvery is how often counters are read, so that none wraps twice unseen: the
-// smallest ranges, 2³² units of 15 µJ, last 3 minutes at 350 W.
+// smallest ranges, 32 bits of units of 15.3 µJ (Intel's Software Developer's Manual,
+// volume 3, MSR_RAPL_POWER_UNIT), last 3 minutes at 350 W.
 const hostEvery = 20 * time.Second
 
 // HostSpan adds up the host's energy from its start on.

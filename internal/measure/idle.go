@@ -54,9 +54,9 @@ func (b *Baseline) known(components map[string]Watts) {
 	b.U, b.Components = &u, components
 }
 
-// Aged makes b one that was kept for so long. Idle power wanders, by 2 % within an
-// hour as a limit, and so in proportion: all GPUs of a host in the same sense, since
-// they share its air.
+// Aged makes b one that was kept for so long. Idle power is assumed to wander by 2 %
+// (driftShare) within an hour as a limit, and so in proportion: all GPUs of a host in
+// the same sense, since they share its air.
 func (b *Baseline) Aged(age time.Duration) {
 	b.Age, b.Cached = age, true
 	if b.U == nil || len(b.Components) == 0 {
@@ -94,7 +94,7 @@ func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u
 		prev = x
 	}
 	took := last.at - first.at
-	if took < (s.to-s.from).Seconds()/2 { // not one at either edge
+	if took < (s.to-s.from).Seconds()/2 { // not one at either edge; half of the span is assumed to tell
 		return 0, 0, false
 	}
 	mean := (last.mj - first.mj) / 1000 / took
@@ -102,7 +102,8 @@ func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u
 	return Watts(mean), mean * at / took, mean > 0
 }
 
-// idleReadings are those of power within a span that are a refresh apart.
+// idleReadings are those of power within a span that are a refresh apart; 5 % less is
+// assumed to be the jitter of the readings.
 func idleReadings(samples []Sample, gpu int32, s span, sensor Sensor) (rs []reading) {
 	prev := -time.Hour
 	for i := range samples {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// latePoll is how late a poll may come on a host that is busy.
+// latePoll is how late a poll may come on a host that is busy. Assumed: the simulated
+// hosts of TestIntervalsHoldTheTruth are late by as much.
 const latePoll = 200 * time.Millisecond
 
 // bears says of the readings of one GPU that pass has whether they reach both ends

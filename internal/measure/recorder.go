@@ -104,7 +104,8 @@ func (r *Recorder) Edge() ([]Sample, error) {
 	return out, nil
 }
 
-// Pace of the polls at the edges of a span, protocol section 3.
+// Pace of the polls at the edges of a span, protocol section 3: a tick lies between two
+// polls, and one comes within a refresh and a jitter of 0.2 of it, which is assumed.
 const (
 	settleEvery = 5 * time.Millisecond
 	settleLimit = 1.2 // refreshes

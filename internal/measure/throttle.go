@@ -76,7 +76,8 @@ func ThrottledTimes(samples []Sample, gpu int32, from, to time.Duration) (out [T
 }
 
 // throttledShare is the least share of a window that a reason must have held for
-// to be warned of: as much as an energy is known to at best. The record has less.
+// to be warned of. Assumed: about as much as an energy is known to at best. The record
+// has less.
 const throttledShare = 1e-3
 
 // throttling says what held the clocks of GPU g down in the window: the reasons

@@ -95,15 +95,19 @@ func Codes() map[string]Warning {
 	return out
 }
 
-// Thresholds of the locked warnings, research document section "Measurement
-// quality signals".
+// Thresholds of warnings. The first two are locked by the research document, section
+// "Measurement quality signals".
 const (
-	shortWindow      = 10 * time.Second
-	minSamples       = 10
-	staleBaseline    = time.Hour // the default life of a cached baseline
-	countTolerance   = 0.01      // relative difference to the server's own counts
-	sensorTolerance  = 0.05      // the board sensor's own gain error, arXiv 2312.02741
-	sensorAllowanceS = 0.2       // seconds of mean power: two refreshes of 100 ms
+	shortWindow    = 10 * time.Second
+	minSamples     = 10
+	staleBaseline  = time.Hour // baseline.cache_ttl_seconds of the protocol, section 1
+	countTolerance = 0.01      // relative difference to the server's own counts. Assumed: tokens that a text begins or ends with
+
+	// What counter and integral may differ by where the figure carries no
+	// uncertainty. Assumed: a twentieth, and seconds of mean power, two refreshes of
+	// 100 ms.
+	sensorTolerance  = 0.05
+	sensorAllowanceS = 0.2
 )
 
 // GPUFacts are what the warnings about GPUs are judged by.
@@ -176,7 +180,7 @@ func (f GPUFacts) drift(g int32) (Celsius, bool) {
 }
 
 // disagreement compares counter and integral. Where the figure carries no
-// uncertainty the allowance is the sensor's gain plus two refreshes' energy.
+// uncertainty the allowance is a twentieth and two refreshes' energy.
 func (f GPUFacts) disagreement(d Device, e DeviceEnergy) (Warning, bool) {
 	if e.Counter == nil || e.Integral == nil || e.Mean == nil {
 		return Warning{}, false
@@ -214,7 +218,8 @@ func BaselineWarnings(b *Baseline, adjusted *Joules) []Warning {
 }
 
 // BaselineDrift warns when idle power after the run is another than before by
-// more than both are known to, and by more than 2 %.
+// more than three times what both are known to, as for instruments that disagree, and
+// by more than driftShare.
 func BaselineDrift(before, after Baseline) (Warning, bool) {
 	u := 0.0
 	for _, b := range []Baseline{before, after} {
@@ -223,13 +228,14 @@ func BaselineDrift(before, after Baseline) (Warning, bool) {
 		}
 	}
 	drift := float64(after.Power - before.Power)
-	if math.Abs(drift) <= max(3*u, driftShare*float64(before.Power)) {
+	if math.Abs(drift) <= max(disagreementLimit*u, driftShare*float64(before.Power)) {
 		return Warning{}, false
 	}
 	return Warn("baseline_drift", "idle power was %s W before and %s W after", stats.Fixed(float64(before.Power), 1), stats.Fixed(float64(after.Power), 1)), true
 }
 
-// driftShare is how far an idle GPU's power may wander.
+// driftShare is how far an idle GPU's power may wander. Assumed: nobody published how
+// far it does.
 const driftShare = 0.02
 
 // Describe names processes for a person.
