@@ -95,3 +95,38 @@ func TestDriftCostsLittlePower(t *testing.T) {
 	}
 	written(t, "| order | difference in sd | 3: blind | shown | 5: blind | shown | 10: blind | shown |\n|---|---|---|---|---|---|---|---|\n", rows)
 }
+
+// So are those on points of unlike counts, with pauses of any length between the
+// runs, in orders by hand.
+func TestVerdictsOnUnlikeCountsAreSeldomFalse(t *testing.T) {
+	const orders, each = 100, 40
+	for _, k := range noises {
+		for _, n := range [][2]int{{3, 2}, {3, 6}, {4, 12}, {10, 5}} {
+			rng := rand.New(rand.NewPCG(uint64(n[0]), uint64(n[1])))
+			shown, given := 0, 0
+			for range orders {
+				runs := make([]Run, n[0]+n[1])
+				moment := 0.0
+				for i, j := range rng.Perm(len(runs)) {
+					runs[i] = Run{Second: j >= n[0], At: moment}
+					moment += 1 + rng.ExpFloat64()
+				}
+				order := Arrange(runs)
+				if order.Refused {
+					continue
+				}
+				values := make([]float64, len(runs))
+				for range each {
+					for i, e := range k.at(rng, runs) {
+						values[i] = math.Exp(e)
+					}
+					d, _ := order.Difference(values)
+					given, shown = given+1, shown+toInt(d.Verdict(alpha) != NoneShown)
+				}
+			}
+			if given < orders*each/4 || float64(shown) > mostWrong*float64(given) {
+				t.Errorf("%s, %d and %d runs: %d of %d verdicts are false", k.name, n[0], n[1], shown, given)
+			}
+		}
+	}
+}

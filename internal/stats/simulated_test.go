@@ -100,12 +100,21 @@ var noises = []noise{
 }
 
 func (k noise) draw(rng *rand.Rand, n int) []float64 {
-	out := make([]float64, n)
+	runs := make([]Run, n)
+	for i := range runs {
+		runs[i].At = float64(i)
+	}
+	return k.at(rng, runs)
+}
+
+// at is draw at the moments of runs, whose order they are in.
+func (k noise) at(rng *rand.Rand, runs []Run) []float64 {
+	out := make([]float64, len(runs))
 	e := rng.NormFloat64()
 	for i := range out {
 		out[i] = k.spread * e
 		if k.drift != nil {
-			out[i] += k.drift(float64(i) / float64(n-1))
+			out[i] += k.drift(runs[i].At / runs[len(runs)-1].At)
 		}
 		e = k.memory*e + math.Sqrt(1-k.memory*k.memory)*rng.NormFloat64()
 	}

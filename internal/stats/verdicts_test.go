@@ -25,6 +25,7 @@ type kind struct {
 	cycle    float64 // spread that the runs of one cycle have in common
 	a, b     float64 // spread of each point's runs
 	skewed   float64 // mean of an exponential on top: runs are late, never early
+	drift    noise   // besides
 	together int     // points that are compared with the first, by Holm
 }
 
@@ -36,6 +37,9 @@ var kinds = []kind{
 	{name: "interleaved: cycles 2 %, runs 1 %", order: interleaved, cycle: 0.02, a: 0.01, b: 0.01, together: 1},
 	{name: "by hand, A B A B: runs 1 % and 3 %", order: byTurns, a: 0.01, b: 0.03, together: 1},
 	{name: "four points against one, shuffled, Holm: runs 1 %", order: shuffled, a: 0.01, b: 0.01, together: 4},
+	{name: "four points against one, shuffled, Holm: AR(1) 0.6", order: shuffled, drift: noise{spread: 0.01, memory: 0.6}, together: 4},
+	{name: "four points against one, shuffled, Holm: linear drift of 3 %, runs 0.3 %", order: shuffled, drift: noise{spread: 0.003, drift: linear}, together: 4},
+	{name: "four points against one, interleaved, Holm: linear drift of 3 %, runs 0.3 %", order: interleaved, drift: noise{spread: 0.003, drift: linear}, together: 4},
 }
 
 // table is an order of runs, and what it allows for each point but the first.
@@ -58,7 +62,7 @@ func (k kind) table(rng *rand.Rand, n int) (t table) {
 // less by the share less.
 func (k kind) draw(rng *rand.Rand, t table, less float64) []float64 {
 	seen, cycles := make([]int, k.together+1), map[int]float64{}
-	out := make([]float64, len(t.made))
+	out := k.drift.draw(rng, len(t.made))
 	for i, p := range t.made {
 		c := seen[p]
 		if _, there := cycles[c]; !there {
@@ -69,7 +73,7 @@ func (k kind) draw(rng *rand.Rand, t table, less float64) []float64 {
 		if p > 0 {
 			truth, spread = 1-less, k.b
 		}
-		out[i] = truth * math.Exp(cycles[c]+spread*rng.NormFloat64()+k.skewed*rng.ExpFloat64())
+		out[i] = truth * math.Exp(out[i]+cycles[c]+spread*rng.NormFloat64()+k.skewed*rng.ExpFloat64())
 	}
 	return out
 }
