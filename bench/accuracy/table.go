@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -74,7 +75,9 @@ func sum(k [3]string, g []outcome) *row {
 	var errs, abs, halves []float64
 	for _, o := range g {
 		for _, w := range o.Warned {
-			r.warned[w]++
+			if w != "short_measurement_duration" && w != "quick_mode" { // all are short
+				r.warned[w]++
+			}
 		}
 		switch {
 		case !o.Valid && len(o.Reasons) > 0:
@@ -228,7 +231,21 @@ those of `+"`bench/accuracy/instruments.go`"+`; they share nothing with the esti
 
 An interval is the figure ± 2 u. A condition **holds** where at least 93 %% of its intervals contain the truth, is **refused**
 where llem says that the figure is not valid and why, and **fails** otherwise; a figure that is called valid and has no u
-fails too. One whose interval reaches further than 20 %% of the truth holds, uselessly wide. A busy host has its cores kept busy by other processes. Errors and widths are relative to the truth.
+fails too. One whose interval reaches further than 20 %% of the truth holds, uselessly wide. Errors and widths are relative
+to the truth. A busy host has its cores kept busy by other processes; %s.
 
-%s`, o.short.Seconds(), o.long.Seconds(), tables(all))
+%s`, o.short.Seconds(), o.long.Seconds(), loads(all), tables(all))
+}
+
+// loads says how busy the hosts were.
+func loads(all []outcome) string {
+	by := map[string][]float64{}
+	for _, o := range all {
+		by[o.Host] = append(by[o.Host], o.Load)
+	}
+	var out []string
+	for _, host := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, fmt.Sprintf("the median load average of the %s one was %.1f", host, quantile(by[host], 0.5)))
+	}
+	return fmt.Sprintf("it has %d cores, and ", runtime.NumCPU()) + strings.Join(out, ", ")
 }
