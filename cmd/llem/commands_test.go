@@ -92,6 +92,7 @@ func TestDoctorSaysWhatToExpect(t *testing.T) {
 		`ok +gpu 0 +its sensor looks 25 % of the time; of a load that swings by 20 %: 10 s ± 2\.[45] %.*; 1 % takes (59|6\d) s` + "\n",
 		`ok +gpu 1 .*at a steady 700 W, its limit: ` + percents + `; its idle power is not idle: it is in use` + "\n",
 		`ok +gpu 2 +energy counter moves every 100 ms`,
+		`ok +gpu 0 +gain of its sensor: ± 6 % at most in every absolute figure, measured by others: arXiv`,
 	} {
 		if !regexp.MustCompile(want).MatchString(o.stdout) {
 			t.Errorf("it does not say %q:\n%s", want, o.stdout)

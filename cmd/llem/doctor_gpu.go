@@ -98,6 +98,7 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 	samples, took := readIdle(ctx, w)
 	for i, g := range gpus {
 		g.fields(samples, int32(i))
+		g.gain()
 		if refresh[i] == 0 {
 			g.add("lacking", "no energy counter: energy comes from integrated power", noCounter(g.device))
 			continue
@@ -110,6 +111,17 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 			g.expect(s, c)
 		}
 	}
+}
+
+// gain says how far the absolute energy of this GPU may be off, whatever is measured.
+func (g *gpuCheck) gain() {
+	cards := []measure.Device{g.device}
+	limit := measure.GainOf(cards)
+	said := fmt.Sprintf("gain of its sensor: ± %g %% at most in every absolute figure, %s: %s", 100*limit.HalfWidth, limit.Standing, limit.Source)
+	if measure.ScopeOf(cards) == measure.ScopeModule {
+		said += "; its energy is the module's: GPU, CPU and their memory"
+	}
+	g.add("ok", said, "")
 }
 
 // noCounter is what to do about a GPU without an energy counter.
