@@ -135,6 +135,7 @@ func TestWhatStandsApart(t *testing.T) {
 		"other output token counts: 25000, not 25600": func(r *result.Record) { r.Tokens.Output = p(int64(25000)) },
 		"other input token counts: 0, not 25600":      func(r *result.Record) { r.Tokens.Input = p(int64(0)) },
 		"energy of other scope: host, not gpu":        func(r *result.Record) { r.Energy.Scope = "host" },
+		"energy of other scope: module, not gpu":      func(r *result.Record) { r.Energy.Scope = "module" },
 		"client_bound":                                func(r *result.Record) { r.WarningSeverities["client_bound"] = "doubt" },
 		"energy is not valid: throttled":              func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} },
 		"no energy figure: no driver":                 func(r *result.Record) { withoutEnergy(r, "no driver") },

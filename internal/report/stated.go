@@ -86,11 +86,12 @@ func bothAs(v *float64, w widths, unit, repeatability string) string {
 	}
 	interval := func(half, name string) string {
 		if half == "–" {
-			return ", " + name + hard + "not" + hard + "known"
+			return strings.ReplaceAll(name+" not known", " ", hard)
 		}
-		return ", ±" + hard + half + hard + name
+		return strings.ReplaceAll("± "+half+" "+name, " ", hard)
 	}
-	return out + interval(s.repeatability, repeatability) + interval(s.absolute, "absolute")
+	// No line ends between the two: the first alone would look too sure.
+	return out + ", " + interval(s.repeatability, repeatability) + "," + hard + interval(s.absolute, "absolute")
 }
 
 // gainWidth is the part of the absolute interval that the sensor's gain has, as a

@@ -244,6 +244,39 @@ func TestTheReadmesFirstLineIsWhatIsPrinted(t *testing.T) {
 	}
 }
 
+// However narrow the terminal, no line names one interval without the other.
+func TestNoLineNamesOneIntervalAlone(t *testing.T) {
+	for _, width := range []int{60, 66, 72, 80} {
+		for _, change := range []func(*result.Record){
+			func(*result.Record) {},
+			func(r *result.Record) { r.Energy.Scope = "module" },
+			func(r *result.Record) { r.Energy.Valid, r.Energy.Reasons = false, []string{"throttled"} },
+			func(r *result.Record) {
+				r.EnergyPerOutputToken, r.Energy.UPerOutputTokenJ, r.Energy.UPerOutputTokenAbsoluteJ = p(0.00412345), p(0.0000021), p(0.00014)
+			},
+		} {
+			r := full()
+			r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.UAdjustedJ, r.Energy.UAdjustedAbsoluteJ = p(64.0), p(737.0), p(71.3), p(594.0)
+			r.FLOPs.UFLOPsPerJouleAbsolute = p(8.1e8)
+			change(r)
+			var b bytes.Buffer
+			if err := Table(&b, r, "d", Options{Width: width, Grouped: true}); err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for line := range strings.Lines(b.String()) {
+				both := strings.Count(line, " repeatability,")
+				if n += both; both != strings.Count(line, " absolute") {
+					t.Errorf("at %d columns: %s", width, line)
+				}
+			}
+			if n < 6 {
+				t.Errorf("%d figures name both:\n%s", n, b.String())
+			}
+		}
+	}
+}
+
 // The first line is the energy figure, or says that there is none.
 func TestTheFirstLine(t *testing.T) {
 	for name, c := range map[string]struct {
