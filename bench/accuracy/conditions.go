@@ -48,6 +48,8 @@ var plans = []plan{
 	{"steps and ticks", "of 15 J", "llm", []int{1}},
 	{"steps and ticks", "jitter", "llm", []int{1}},
 	{"powers and counter apart", "", "constant llm", []int{1}},
+	{"several at once", "", "constant llm ramp", []int{1}},
+	{"several at once", "", "constant", []int{4}},
 	{"no counter", "", "constant llm", []int{1}},
 	{"counter at fault", "", "constant", []int{1}},
 	{"looks all the time, shows at once", "GA10x", "run run_--quick", []int{1, 4}},

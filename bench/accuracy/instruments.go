@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -74,6 +75,11 @@ var instruments = []instrument{
 	{family: "powers and counter apart", name: "powers lag by 1 s, counter", words: "capability=8.6 lag=1s"},
 	{family: "powers and counter apart", name: "powers stuck, counter", words: "capability=8.6 stuck=71.5"},
 
+	{family: "several at once", name: "H100 with all of it", words: "capability=9.0 refresh=101ms look=0.25 look-at=0.1 shared counter-delay=20ms power-delay=25ms jitter=3ms latency=500us latency-more=2ms step=0.1"},
+	{family: "several at once", name: "A100 at 103 ms, late", words: "capability=8.0 refresh=103ms look=0.2 look-at=0.6 counter-delay=15ms power-delay=5ms jitter=2ms latency-more=1ms"},
+	{family: "several at once", name: "consumer card with slow calls", words: "capability=8.9 look=1 refresh=500ms power-refresh=100ms counter-delay=40ms latency=2ms latency-more=6ms step=1"},
+	{family: "several at once", name: "unknown card at 50 ms", words: "capability=12.0 look=0.1 look-at=0.5 shared refresh=50ms jitter=4ms power-delay=10ms stamp=tick"},
+
 	{family: "no counter", name: "powers at 100 ms", words: "capability=8.6 look=1 no-counter"},
 	{family: "no counter", name: "powers at 1 s", words: "capability=8.6 look=1 no-counter power-refresh=1s"},
 	{family: "no counter", name: "powers lag by 1 s", words: "capability=8.6 no-counter lag=1s"},
@@ -81,9 +87,10 @@ var instruments = []instrument{
 	{family: "no counter", name: "a mean of 1 s alone", words: "capability=8.6 no-counter no-instant no-average"},
 	{family: "no counter", name: "a mean of 1 s alone, on an A100", words: "capability=8.0 no-counter no-instant no-average"},
 
-	{family: "counter at fault", name: "silent until the middle", words: "capability=8.6 look=1", fault: standin.Silent},
+	{family: "counter at fault", name: "does not answer until the middle", words: "capability=8.6 look=1", fault: standin.Silent},
 	{family: "counter at fault", name: "0 until the middle", words: "capability=8.6 look=1", fault: standin.Zero},
 	{family: "counter at fault", name: "0 until the middle, then 8 kJ", words: "capability=8.6 look=1 counter=8000000", fault: standin.Zero},
+	{family: "counter at fault", name: "frozen until the middle", words: "capability=8.6 look=1", fault: standin.Frozen},
 	{family: "counter at fault", name: "resets", words: "capability=8.6 look=1", fault: standin.Resets},
 	{family: "counter at fault", name: "stands", words: "capability=8.6 look=1", fault: standin.Stands},
 	{family: "counter at fault", name: "jumps", words: "capability=8.6 look=1", fault: standin.Jumps, joules: 2000},
@@ -109,5 +116,9 @@ func (in instrument) draw(r *rand.Rand) (g standin.GPU, err error) {
 		g.Counter = 1e6 + r.Uint64N(1e9)
 	}
 	g.Sensor.Seed = r.Int64N(1 << 40)
+	switch in.fault {
+	case standin.Silent, standin.Zero, standin.Frozen: // from the beginning; the load says until when
+		g.Sensor.Fault, g.Sensor.FaultAt = in.fault, math.MaxInt64/2
+	}
 	return g, nil
 }

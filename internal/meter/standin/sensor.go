@@ -63,6 +63,7 @@ const (
 	Resets       // begins at 0
 	Stands       // does not move
 	Jumps
+	Frozen // does not move until then
 )
 
 // parts is v in so many parts of 1, to the nearest.

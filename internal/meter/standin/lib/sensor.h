@@ -242,6 +242,9 @@ static uint64_t counter_mj(const struct standin_gpu *g, int64_t k)
         if (at >= s->fault_at_ns && (!s->fault_until_ns || at < s->fault_until_ns))
             mj = g->base_mj + counted_mj(g, fault_k);
         break;
+    case STANDIN_FAULT_FROZEN:
+        mj = at < s->fault_at_ns ? g->base_mj : mj;
+        break;
     case STANDIN_FAULT_JUMPS:
         mj += at < s->fault_at_ns ? 0 : s->fault_mj;
         break;

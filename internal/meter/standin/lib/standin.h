@@ -90,6 +90,7 @@ enum {
     STANDIN_FAULT_RESETS, /* begins at 0 at fault_at_ns */
     STANDIN_FAULT_STANDS, /* does not move from fault_at_ns on */
     STANDIN_FAULT_JUMPS,  /* by fault_mj at fault_at_ns */
+    STANDIN_FAULT_FROZEN, /* does not move until fault_at_ns, and then shows all that it has counted */
 };
 enum { STANDIN_NO_COUNTER = 1, STANDIN_NO_INSTANT = 2, STANDIN_NO_AVERAGE = 4, STANDIN_NO_USAGE = 8 };
 
