@@ -108,6 +108,9 @@ func planSummary(p *study.Plan, said func(what, seen string)) {
 		order += fmt.Sprintf(", seed %d", *x.Seed)
 	}
 	said("order", order)
+	if why := verdictless(p); why != "" {
+		said("verdicts", "none: "+why)
+	}
 	said("restart", x.Restart)
 	said("runs", fmt.Sprint(p.Len()))
 	said("containers", fmt.Sprintf("%d starts, at least", p.Starts()))
@@ -298,6 +301,21 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// verdictless says why a study's table will have no verdicts; empty: it may have some,
+// or it has nothing to compare.
+func verdictless(p *study.Plan) string {
+	const cycles = 3 // that can tell a difference from drift
+	switch {
+	case len(p.Runnable()) < 2:
+		return ""
+	case p.Execution.Order == study.Sequential:
+		return "where points run one after the other, drift looks like a difference; use execution.order shuffle or interleave"
+	case p.Execution.Cycles < cycles:
+		return fmt.Sprintf("drift cannot be told from a difference in so few cycles (%d); use execution.cycles %d or more", p.Execution.Cycles, cycles)
+	}
+	return ""
 }
 
 // planOrder lists the runs as numbers of points, a line for each cycle, or for each

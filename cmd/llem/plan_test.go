@@ -226,3 +226,21 @@ func TestAPlanReadsItsPrompts(t *testing.T) {
 	o.planned(t, "not valid, and not run: ", "few.jsonl holds 2 prompts, workload.prompts asks for 3", ", 1 not valid: 1 are run\n", "# runs:        2\n", "# model:       reference/tiny: is the engine's own to find\n", "\n    1  2\n    2  2\n")
 	h.llem("run", "--dry-run", h.study(strings.Replace(text, ", synthetic", "", 1))).refused(t, exitUsage, "none of the study's points can be run", "few.jsonl holds 2 prompts, workload.prompts asks for 3")
 }
+
+// A plan says beforehand that its table will have no verdicts.
+func TestAPlanSaysThatItHasNoVerdicts(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for more, want := range map[string]string{
+		"sweep: {seed: [1, 2]}\nexecution: {order: sequential}\n":               "# verdicts:    none: where points run one after the other, drift looks like a difference; use execution.order shuffle or interleave\n",
+		"sweep: {seed: [1, 2]}\nexecution: {cycles: 2}\n":                       "# verdicts:    none: drift cannot be told from a difference in so few cycles (2); use execution.cycles 3 or more\n",
+		"sweep: {seed: [1, 2]}\n":                                               "",
+		"sweep: {seed: [1]}\nexecution: {order: sequential}\n":                  "",
+		"sweep: {seed: [1, 2, 3]}\nexecution: {order: latin_square, cycles: 2}": "",
+	} {
+		o := h.llem("run", "--dry-run", h.sweep(more))
+		if said := strings.Contains(o.stdout, "# verdicts:"); o.code != 0 || !strings.Contains(o.stdout, want) || said != (want != "") {
+			t.Errorf("%s: exit %d\n%s%s", more, o.code, o.stdout, o.stderr)
+		}
+	}
+}

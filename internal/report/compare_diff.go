@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/llenergymeasure/llem/internal/stats"
 )
@@ -104,19 +103,15 @@ func (d *Difference) interval(low, high float64) {
 
 // say is the difference as a sentence.
 func (d *Difference) say(versus string) string {
-	on := ""
-	if d.OtherGPUs {
-		on = ", on other GPUs,"
-	}
 	const of = " energy per output token than "
 	amount, interval := d.amount()
 	switch {
 	case d.Verdict == nil:
-		return d.Label + strings.TrimSuffix(on, ",") + ": " + amount + of + versus + interval + d.unless() + "; no verdict, since " + d.why()
+		return d.Label + ": " + amount + of + versus + interval + d.unless() + "; no verdict, since " + d.why()
 	case *d.Verdict == stats.NoneShown:
-		return fmt.Sprintf("%s and %s%s: no difference shown (%s); %s uses %s%s", d.Label, versus, strings.TrimSuffix(on, ","), d.needed(), d.Label, amount, interval)
+		return fmt.Sprintf("%s and %s: no difference shown (%s); %s uses %s%s", d.Label, versus, d.needed(), d.Label, amount, interval)
 	}
-	return d.Label + on + " uses " + amount + of + versus + interval
+	return d.Label + " uses " + amount + of + versus + interval
 }
 
 // widestHalf is the half-width, in %, from which an interval is printed by its ends:
@@ -153,11 +148,8 @@ func (d *Difference) needed() string {
 	if d.Method == string(stats.ByCycle) {
 		what = "cycles"
 	}
-	switch {
-	case d.Repeats != nil:
+	if d.Repeats != nil {
 		return fmt.Sprintf("about %d %s would", *d.Repeats, what)
-	case d.OtherGPUs:
-		return "more " + what + " would not: their sensors differ"
 	}
 	return "a thousand " + what + " would not"
 }

@@ -192,3 +192,25 @@ func (c *Comparison) assumes() []string {
 		"Assumed: runs spread by chance, depend on the run before, or drift slowly; nothing changes in step with the turns of the points but the points.",
 	}
 }
+
+// drift is what the runs show of it, where they do.
+func (p *printer) drift(c *Comparison) {
+	first := true
+	for _, d := range c.Differences {
+		var parts []string
+		if d.TrendP != nil && *d.TrendP < driftShown {
+			parts = append(parts, fmt.Sprintf("%s"+hard+"%% from the first run to the last (p"+hard+"%s)", signed(*d.TrendPct), short(*d.TrendP)))
+		}
+		if d.DependenceP != nil && *d.DependenceP < driftShown {
+			parts = append(parts, fmt.Sprintf("each run resembles the one before, or is its opposite: correlation %s (p"+hard+"%s)", signed(*d.Dependence), short(*d.DependenceP)))
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		if first {
+			p.section("Drift")
+			first = false
+		}
+		p.row(c.Versus+", "+d.Label, "%s", strings.Join(parts, "; "))
+	}
+}

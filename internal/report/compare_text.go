@@ -223,28 +223,6 @@ func (p *printer) differences(c *Comparison) {
 	}
 }
 
-// drift is what the runs show of it, where they do.
-func (p *printer) drift(c *Comparison) {
-	first := true
-	for _, d := range c.Differences {
-		var parts []string
-		if d.TrendP != nil && *d.TrendP < driftShown {
-			parts = append(parts, fmt.Sprintf("%s"+hard+"%% from the first run to the last (p"+hard+"%s)", signed(*d.TrendPct), short(*d.TrendP)))
-		}
-		if d.DependenceP != nil && *d.DependenceP < driftShown {
-			parts = append(parts, fmt.Sprintf("each run resembles the one before, or is its opposite: correlation %s (p"+hard+"%s)", signed(*d.Dependence), short(*d.DependenceP)))
-		}
-		if len(parts) == 0 {
-			continue
-		}
-		if first {
-			p.section("Drift")
-			first = false
-		}
-		p.row(c.Versus+", "+d.Label, "%s", strings.Join(parts, "; "))
-	}
-}
-
 // bind keeps numbers together with their units and signs.
 func bind(sentence string) string {
 	return strings.NewReplacer(" ± ", hard+"±"+hard, " %", hard+"%").Replace(sentence)

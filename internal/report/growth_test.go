@@ -13,7 +13,7 @@ import (
 
 // Eight times as many points take some eight times as long to compare with one.
 func TestCompareGrowsLinearly(t *testing.T) {
-	const few, times = 240, 8
+	const few, times = 120, 8
 	const tick = 10 * time.Millisecond // of the kernel's account, which may be that coarse
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
