@@ -154,7 +154,7 @@ func (d *Difference) why() string {
 	case otherGPUs:
 		return "the runs were on different GPUs, and each drifts in a way that the other does not show"
 	case tooFewRuns:
-		return "so few runs (" + blocks(*d.Order) + ") cannot tell drift from a difference"
+		return "so few runs (" + blocks(*d.Order) + ") cannot tell a difference from drift"
 	case blockedOrder:
 		return "the runs came in blocks (" + blocks(*d.Order) + "): drift cannot be told from a difference"
 	}
@@ -188,8 +188,8 @@ func (c *Comparison) assumes() []string {
 		return []string{}
 	}
 	return []string{
-		"The order of the runs is used: a straight line of drift is taken out, and the interval is widened for what other drift may do in this order.",
-		"Assumed: runs spread by chance, depend on the run before, or drift slowly; nothing changes in step with the turns of the points but the points.",
+		"The order of the runs is used: a straight line of drift is taken out, and ± is widened for other drift where this order needs it.",
+		"Assumed: from run to run, figures vary by chance, follow the run before, or drift slowly. Nothing else changes when the point changes.",
 	}
 }
 

@@ -41,7 +41,7 @@ func TestNoVerdictWhereDriftCannotBeToldFromADifference(t *testing.T) {
 		"the other point first":     {order: "BBBBBAAAAA", why: blockedOrder, says: "(5 B, 5 A)"},
 		"around the other":          {order: "AABBBBAA", why: blockedOrder, says: "(2 A, 4 B, 2 A)"},
 		"in large blocks":           {order: "AAAAABBBBBAAAAABBBBB", why: blockedOrder, says: "(5 A, 5 B, 5 A, 5 B)"},
-		"two of each":               {order: "ABAB", why: tooFewRuns, says: "so few runs (1 A, 1 B, 1 A, 1 B) cannot tell drift from a difference"},
+		"two of each":               {order: "ABAB", why: tooFewRuns, says: "so few runs (1 A, 1 B, 1 A, 1 B) cannot tell a difference from drift"},
 		"two of each, turned":       {order: "ABBA", why: tooFewRuns},
 		"one of each":               {order: "AB", why: singleRun, says: "one run has no spread"},
 		"without the moment of one": {"ABABAB", func(a, b []Entry) { b[1].Record.StartedAt = time.Time{} }, orderUnknown, "does not say when its run began"},
@@ -74,7 +74,7 @@ func TestNoVerdictWhereDriftCannotBeToldFromADifference(t *testing.T) {
 		if sentence := strings.ReplaceAll(d.Sentence, hard, " "); !strings.Contains(sentence, c.says) || c.why != "" && !strings.Contains(sentence, "no verdict, since ") {
 			t.Errorf("%s: %s", name, sentence)
 		}
-		if said := strings.Contains(text(t, got, Options{}), "5 %, by what is assumed"); said != (c.why == "") {
+		if said := strings.Contains(text(t, got, Options{}), "5 %, under the assumptions"); said != (c.why == "") {
 			t.Errorf("%s: that 5 %% of verdicts are false is said: %v", name, said)
 		}
 	}
@@ -104,6 +104,28 @@ func inTurns(a, b []Entry) {
 		at(b[i].Record, 2*i+1)
 		for _, r := range []*result.Record{a[i].Record, b[i].Record} {
 			r.WindowStart = p(r.StartedAt.Add(20 * time.Second))
+		}
+	}
+}
+
+// Two studies on the same GPUs are one order of runs.
+func TestTwoStudiesAreOneOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		order   string
+		cycles  [2][]string // of the runs of each point
+		verdict bool
+		method  string
+	}{
+		"both of both points": {"ABBAABBAABBA", [2][]string{{"s/1", "s/2", "s/3", "t/1", "t/2", "t/3"}, {"s/1", "s/2", "s/3", "t/1", "t/2", "t/3"}}, true, "paired"},
+		"of a point each":     {"AAABBB", [2][]string{{"s/1", "s/2", "s/3"}, {"t/1", "t/2", "t/3"}}, false, "welch"},
+		"in turns":            {"ABABAB", [2][]string{{"s/1", "s/2", "s/3"}, {"t/1", "t/2", "t/3"}}, true, "trend"},
+	} {
+		a, b := placed(c.order)
+		for i := range a {
+			a[i].Cycle, b[i].Cycle = c.cycles[0][i], c.cycles[1][i]
+		}
+		if d := inOrder(t, "", a, b).Differences[0]; (d.Verdict != nil) != c.verdict || d.Method != c.method {
+			t.Errorf("%s: %+v", name, d)
 		}
 	}
 }

@@ -204,9 +204,9 @@ func (p *printer) differences(c *Comparison) {
 	var notes []string
 	switch {
 	case c.Comparisons == 1:
-		notes = append(notes, fmt.Sprintf("Where there is no difference, the chance that a verdict says one is at most %s"+hard+"%%, by what is assumed below.", short(100*c.Alpha)))
+		notes = append(notes, fmt.Sprintf("Where there is no difference, the chance that a verdict says one is at most %s"+hard+"%%, under the assumptions below.", short(100*c.Alpha)))
 	case c.Comparisons > 1:
-		notes = append(notes, fmt.Sprintf("%d verdicts, with Holm's correction: the chance that any of them says a difference that is not there is at most %s"+hard+"%%, by what is assumed below; ± is at the level of each.", c.Comparisons, short(100*c.Alpha)))
+		notes = append(notes, fmt.Sprintf("%d verdicts, with Holm's correction: the chance that any of them says a difference that is not there is at most %s"+hard+"%%, under the assumptions below; ± is at the level of each.", c.Comparisons, short(100*c.Alpha)))
 	}
 	notes = append(notes, c.Assumes...)
 	if slices.ContainsFunc(c.Differences, func(d Difference) bool { return d.NoVerdict != nil && *d.NoVerdict != noSpread }) {
