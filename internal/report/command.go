@@ -24,7 +24,7 @@ func Command(w io.Writer, c *result.Command, opt Options) error {
 	switch {
 	case c.EnergyMeanJ != nil:
 		mean := withGain(c.EnergyMeanJ, c.EnergyInterval95J, 1, gain)
-		p.row("energy", "%s (mean of %d runs and its 95"+hard+"%% interval)", bothAs(c.EnergyMeanJ, mean, "J"+void(c.Runs), "by their spread"), len(c.Runs))
+		p.row("energy", "%s (mean"+hard+"of"+hard+"%d"+hard+"runs and its 95"+hard+"%% interval)", bothAs(c.EnergyMeanJ, mean, "J"+void(c.Runs), "by their spread"), len(c.Runs))
 		p.row("last run", "%s", one)
 	case c.NoGPUEnergy != nil:
 		p.row("energy", "– (%s)", *c.NoGPUEnergy)
