@@ -149,11 +149,11 @@ type Gain struct {
 type GPUEnergy struct {
 	Index          int      `json:"index"`
 	UUID           string   `json:"uuid"`
-	EnergyJ        *float64 `json:"energy_j"`
-	UJ             *float64 `json:"u_j"` // of energy_j, k = 1: the meter's own; without the gain and the spread of repeated runs
+	EnergyJ        *float64 `json:"energy_j"` // of this GPU over the window; u: u_j, k = 1
+	UJ             *float64 `json:"u_j"`      // of energy_j, k = 1: the meter's own; without the gain and the spread of repeated runs
 	Method         string   `json:"method"`
-	CounterJ       *float64 `json:"counter_j"`        // by the driver's energy counter
-	PowerIntegralJ *float64 `json:"power_integral_j"` // by integrated power
+	CounterJ       *float64 `json:"counter_j"`        // by the driver's energy counter; u: u_j where it is the method
+	PowerIntegralJ *float64 `json:"power_integral_j"` // by integrated power; u: u_j where it is the method
 	Samples        int      `json:"samples"`          // readings of power in the window
 	MeanPowerW     *float64 `json:"mean_power_w"`
 	PeakPowerW     *float64 `json:"peak_power_w"`
@@ -165,7 +165,7 @@ type GPUEnergy struct {
 // CrossCheck is a second instrument's figure for the same window.
 type CrossCheck struct {
 	Method      string   `json:"method"`
-	EnergyJ     float64  `json:"energy_j"`
+	EnergyJ     float64  `json:"energy_j"`     // of the same window and GPUs; u: u_j, k = 1
 	UJ          *float64 `json:"u_j"`          // of energy_j, k = 1: the meter's own; without the gain, which the same sensor shares
 	DifferenceJ *float64 `json:"difference_j"` // this minus the figure; null where there is none
 }
@@ -214,9 +214,9 @@ type Steady struct {
 	StartSeconds   float64  `json:"start_seconds"` // since t0
 	Seconds        float64  `json:"seconds"`
 	OutputTokens   *int     `json:"output_tokens"` // by arrival in the slice; null where tokens.output is
-	EnergyJ        *float64 `json:"energy_j"`
-	Method         string   `json:"method"` // counter | power_integral | ""
-	UJ             *float64 `json:"u_j"`    // of energy_j, k = 1: the meter's own; without the gain and the spread of repeated runs
+	EnergyJ        *float64 `json:"energy_j"`      // of the slice; u: u_j, k = 1
+	Method         string   `json:"method"`        // counter | power_integral | ""
+	UJ             *float64 `json:"u_j"`           // of energy_j, k = 1: the meter's own; without the gain and the spread of repeated runs
 	JoulesPerToken *float64 `json:"energy_per_output_token"`
 	UPerTokenJ     *float64 `json:"u_per_output_token_j"` // of energy_per_output_token, k = 1: u_j with the tokens at the edges; without the gain and the spread of repeated runs
 }
@@ -289,7 +289,7 @@ type SLO struct {
 	OutputTokensGood      *int64   `json:"output_tokens_good"` // of those; null: one of them is unknown
 	RequestsPerSecond     *float64 `json:"requests_good_per_second"`
 	OutputTokensPerSecond *float64 `json:"output_tokens_good_per_second"`
-	EnergyPerGoodTokenJ   *float64 `json:"energy_per_good_token_j"`   // energy_total_j / output_tokens_good: what the others took is in it
+	EnergyPerGoodTokenJ   *float64 `json:"energy_per_good_token_j"`   // energy_total_j / output_tokens_good: what the others took is in it; u: u_energy_per_good_token_j, k = 1
 	UEnergyPerGoodTokenJ  *float64 `json:"u_energy_per_good_token_j"` // k = 1: the meter's own; without the gain and the spread of repeated runs
 }
 
