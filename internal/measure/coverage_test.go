@@ -52,8 +52,10 @@ func (p played) views() (out []*view) {
 		if !ok {
 			return nil
 		}
+		v.begin(0)
 		out = append(out, v)
 	}
+	shareDelays(out)
 	return out
 }
 
@@ -93,6 +95,11 @@ func called(v *view) (*Figure, bool) {
 	return f, true
 }
 
+func counterOf(v *view) (*Figure, bool) {
+	f, _, ok := v.counted()
+	return f, ok
+}
+
 // gpus are how many a run has.
 func gpus(rng *rand.Rand) int {
 	switch r := rng.Float64(); {
@@ -112,7 +119,7 @@ var methods = []struct {
 	do    func(*view) (*Figure, bool)
 	plain bool
 }{
-	{"`" + MethodAligned + "`", (*view).aligned, false}, {"`" + MethodCounter + "`", (*view).counted, false},
+	{"`" + MethodAligned + "`", counterOf, false},
 	{"`another's call`", called, false},
 	{"`" + MethodIntegral + "`", (*view).integrated, true}, {"`" + MethodIntegral + "`, beside a counter", (*view).integrated, false},
 }

@@ -23,6 +23,7 @@ type DeviceEnergy struct {
 	Peak       *Watts            // highest reading of power inside the span
 	Reset      bool              // the counter went backwards: Counter is nil
 	Still      bool              // the counter did not move: Counter is nil
+	Refused    string            // why there is no U; empty: there is
 	Lost       bool              // the GPU was read, but not at both ends: all energies are nil
 }
 

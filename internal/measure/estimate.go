@@ -2,80 +2,61 @@ package measure
 
 import (
 	"math"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
-// Sensor is what is known of a GPU's power sensor. The zero value knows nothing.
-type Sensor struct {
-	Refresh time.Duration // from tick to tick of the energy counter, measured; 0: there is none
-	Jitter  time.Duration // standard deviation of the ticks about their grid, measured
-	// Duty is the share of each refresh in which the sensor looks: 1/4 on GA100
-	// and GH100 (arXiv 2312.02741), else 1. 0 is taken for 1.
-	Duty float64
-	// MeanUsage says that nvmlDeviceGetPowerUsage is a running mean of one second,
-	// as on GPUs since Ampere but GA100.
-	MeanUsage bool
+// Window is a span whose edges were settled (see [Recorder.Settle]), since the
+// recorder's epoch.
+type Window struct {
+	From, To time.Duration
+	// Begun is how long after From the load had begun at the latest, such as when the
+	// first token came; 0: not known.
+	Begun time.Duration
 }
 
-// quarterDuty are the compute capabilities whose power sensor looks a quarter of
-// the time: A100 and H100, 25 ms of each 100 (arXiv 2312.02741). Others are taken
-// to look all the time.
-var quarterDuty = map[string]bool{"8.0": true, "9.0": true}
-
-// SensorOf is the sensor of a GPU by its compute capability ("8.0"; "" is one
-// that is not known) and the refresh of its counter, 0 where it has none.
-func SensorOf(refresh time.Duration, computeCapability string) Sensor {
-	s := Sensor{Refresh: refresh, Duty: 1}
-	if quarterDuty[computeCapability] {
-		s.Duty = 0.25
-	}
-	// nvml.h: a mean of one second on Ampere, except GA100, and newer.
-	major, _, _ := strings.Cut(computeCapability, ".")
-	n, err := strconv.Atoi(major)
-	s.MeanUsage = err == nil && n >= 8 && computeCapability != "8.0"
-	return s
-}
-
-// averages says whether the power in x is a running mean of a second.
-func (s Sensor) averages(x *Sample) bool {
-	_, ok := x.Power()
-	return ok && s.MeanUsage && x.Has&HasPowerInstant == 0
-}
-
-// WindowEnergy is EnergyBetween for a span whose edges were settled (see
-// [Recorder.Settle]), idle before it, with uncertainties where the readings
-// carry them. sensors are by device.
+// WindowEnergy is the energy of a window whose load began at any time in it.
 func WindowEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []DeviceEnergy {
-	out := EnergyBetween(samples, len(sensors), from, to)
+	return Window{From: from, To: to}.Energy(samples, sensors)
+}
+
+// Energy is EnergyBetween for a window, with uncertainties where the readings
+// carry them. sensors are by device.
+func (w Window) Energy(samples []Sample, sensors []Sensor) []DeviceEnergy {
+	out := EnergyBetween(samples, len(sensors), w.From, w.To)
+	views := make([]*view, len(sensors))
 	for g := range out {
-		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok {
+		if v, ok := see(samples, int32(g), w.From, w.To, sensors[g]); ok {
+			v.begin(w.Begun)
+			views[g] = v
+		}
+	}
+	shareDelays(views)
+	for g := range out {
+		switch v := views[g]; {
+		case v != nil:
 			out[g].refine(v)
-		} else {
-			out[g].coarse(sensors[g], to-from)
+		default:
+			out[g].Refused = orDefault(out[g].Refused, noReadings)
 		}
 	}
 	return out
 }
 
-// coarse is what is known of a counter over a few ticks, which is too short for
-// more: either edge lies anywhere in a tick, at the highest power that was seen,
-// and a sensor that looks now and then may have missed any step.
-func (e *DeviceEnergy) coarse(s Sensor, span time.Duration) {
-	const few = 10
-	if e.Counter == nil || s.Refresh <= 0 || span > few*s.Refresh {
-		return
+// Why a figure carries no uncertainty. They are reasons for which it must not be ranked.
+const (
+	noReadings   = "too few readings of power bear on it"
+	fewRefreshes = "the window is shorter than 20 refreshes of the sensor"
+	stuckPower   = "the power that the driver shows does not move"
+	notAtRest    = "the GPU was not at rest before the window, and it has no energy counter"
+	onlyMean     = "the driver shows power as a mean of one second, and no energy counter"
+	noMethod     = "its readings do not reach from the start of the window to its end"
+)
+
+func orDefault(a, b string) string {
+	if a != "" {
+		return a
 	}
-	power := float64(*e.Counter) / max(span, s.Refresh).Seconds()
-	if e.Peak != nil {
-		power = max(power, float64(*e.Peak))
-	}
-	v := look(s, 0, span)
-	edge := Joules(uniform(power * v.refresh))
-	f := (&Figure{Components: map[string]Joules{openingEdge: edge, closingEdge: edge, dutyCycle: Joules(v.unseen(power))}}).sum()
-	e.U, e.Components = &f.U, f.Components
+	return b
 }
 
 // refine puts the figures that carry an uncertainty in the place of the plain
@@ -87,210 +68,99 @@ func (e *DeviceEnergy) refine(v *view) {
 	}
 	best, method, ok := integral, MethodIntegral, haveIntegral && e.Integral != nil
 	if e.Counter != nil {
-		if best, ok = v.aligned(); ok {
-			method = MethodAligned
-		} else if best, ok = v.counted(); ok {
-			method = MethodCounter
+		if best, method, ok = v.counted(); ok {
+			e.Counter = &best.Energy
 		}
+	}
+	switch {
+	case v.stuck:
+		e.Refused = stuckPower
+	case !ok && v.averaged:
+		e.Refused = onlyMean
+	case !ok:
+		e.Refused = noMethod
+	case e.Counter == nil && (v.idleSpread > leastRise*math.Abs(v.first-v.idle) || v.first-v.idle < leastRise*v.first):
+		e.Refused = notAtRest
+	case v.to-v.from < nearly*fewestRefreshes*v.shows:
+		e.Refused = fewRefreshes
 	}
 	if !ok {
 		return
 	}
-	if e.Counter != nil {
-		e.Counter = &best.Energy
-		if e.UIntegral != nil {
-			best.Compare(integral)
-		}
+	if e.Counter != nil && e.UIntegral != nil {
+		v.compare(best, integral)
 	}
 	e.Method, e.Energy = method, &best.Energy
-	if !v.blind() {
+	if e.Refused == "" {
 		e.U, e.Components = &best.U, best.Components
 	}
 	mean := Watts(float64(best.Energy) / (v.to - v.from))
 	e.Mean = &mean
 }
 
-// reading is one sample of one GPU, in seconds and watts.
-type reading struct {
-	at      float64
-	took    float64
-	mj      float64
-	power   float64
-	counted bool
-	powered bool
-}
-
-// span is what one GPU showed around an interval, ready for all methods.
-type view struct {
-	readings []reading
-	from, to float64
-	refresh  float64
-	shows    float64 // the refresh, or the longest that it may be where it is not measured
-	jitter   float64
-	duty     float64
-	took     float64 // the longest that a reading at an edge took
-
-	idle, idleSpread float64 // before the span
-	first, last      float64 // power at the start and at the end of the span
-	jump             float64 // RMS of successive readings' differences in the span
-	step             float64 // usual time from reading to reading in the span
-	wake             float64 // how late this process got to run, as a limit
-	averaged         bool    // powers are running means of a second
-}
-
-// look is a view by a sensor before anything is read.
-func look(s Sensor, from, to time.Duration) *view {
-	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), jitter: s.Jitter.Seconds(), duty: s.Duty}
-	if v.duty == 0 {
-		v.duty = 1
-	}
-	return v
-}
-
-// see collects the readings of one GPU. ok is false when too few bear on the
-// span.
-func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, bool) {
-	v := look(s, from, to)
-	for i := range samples {
-		x := &samples[i]
-		// What was read after the window's own edges does not matter: the same
-		// figure comes out whenever it is computed.
-		if x.GPU != gpu || x.Phase > WindowPhase {
-			continue
-		}
-		p, ok := x.Power()
-		v.averaged = v.averaged || s.averages(x)
-		v.readings = append(v.readings, reading{
-			at: x.At.Seconds(), took: x.Took.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&HasEnergy != 0, powered: ok,
-		})
-	}
-	return v, v.judge()
-}
-
-// before is how far back the idle power is taken from.
-const before = 2.0
-
-// judge finds the powers around the span and how they vary in it.
-func (v *view) judge() bool {
-	var idle, inside []reading
-	for _, r := range v.readings {
-		if near := 0.01 + v.refresh/10; math.Abs(r.at-v.from) < near || math.Abs(r.at-v.to) < near {
-			v.took = max(v.took, r.took)
-		}
-		switch {
-		case !r.powered:
-		case r.at <= v.from && r.at > v.from-before:
-			idle = append(idle, r)
-		case r.at > v.from+v.refresh && r.at <= v.to:
-			inside = append(inside, r)
-		}
-	}
-	if len(idle) < 2 || len(inside) < 3 {
-		return false
-	}
-	v.idle, v.idleSpread = meanSpread(idle)
-	v.first, v.last = inside[0].power, inside[len(inside)-1].power
-	if v.averaged { // it still shows the time before the span
-		v.first = v.last
-	}
-	v.step = (inside[len(inside)-1].at - inside[0].at) / float64(len(inside)-1)
-	v.wake = v.lateness(inside)
-	v.shows = v.refresh
-	if v.refresh == 0 {
-		v.shows = v.showing()
-	}
-	v.jump = jump(inside, 0.95*max(v.shows, v.step))
-	return true
-}
-
-// jump is the RMS of what successive readings differ by that are so far apart:
-// those that are closer than a refresh repeat each other.
-func jump(rs []reading, far float64) float64 {
-	var sum float64
-	n, prev := 0, rs[0]
-	for _, r := range rs[1:] {
-		if r.at-prev.at < far {
-			continue
-		}
-		d := r.power - prev.power
-		sum, n, prev = sum+d*d, n+1, r
-	}
-	return math.Sqrt(sum / float64(max(n, 1)))
-}
-
-// lateness is how late this process gets to run: what 95 % of the gaps between
-// readings in the span are longer by than usual at the most, or, where that is
-// more, how long after the end of the span the first poll came.
-func (v *view) lateness(inside []reading) float64 {
-	var between []float64
-	for i := range inside[1:] {
-		between = append(between, inside[i+1].at-inside[i].at)
-	}
-	slices.Sort(between)
-	n := len(between)
-	late := between[n*95/100] - between[n/2]
-	for _, r := range v.readings {
-		if r.at >= v.to {
-			return max(late, r.at-v.to)
-		}
-	}
-	return late
-}
-
-func meanSpread(rs []reading) (mean, spread float64) {
-	for _, r := range rs {
-		mean += r.power
-	}
-	mean /= float64(len(rs))
-	for _, r := range rs {
-		spread += (r.power - mean) * (r.power - mean)
-	}
-	return mean, math.Sqrt(spread / float64(len(rs)-1))
-}
-
 // uniform is the standard uncertainty of what may be anywhere in a width.
 func uniform(width float64) float64 { return math.Abs(width) / math.Sqrt(12) }
 
+// half is that of what may be anywhere so far to either side.
+func half(width float64) float64 { return math.Abs(width) / math.Sqrt(3) }
+
 // jumpNoise relates what a sensor that looks a quarter of the time misses in a
-// refresh to how its readings jump: 0.45 for steps, 0.61 for noise.
+// refresh to how its readings jump: 0.45 for steps, 0.61 for noise. Simulated.
 const jumpNoise = 0.61
 
 // dutyNoise is what a sensor that looks only now and then misses of a load that
 // varies.
-func (v *view) dutyNoise() float64 {
+func (v *view) dutyNoise() float64 { return v.dutyNoiseOf(v.refresh) }
+
+func (v *view) dutyNoiseOf(refresh float64) float64 {
 	if v.duty >= 1 {
 		return 0
 	}
-	return jumpNoise * v.jump * math.Sqrt(v.refresh*(v.to-v.from))
+	return jumpNoise * v.jump * math.Sqrt(refresh*(v.to-v.from))
 }
 
-// drift is what a look at the end of each refresh sees too much of a load that
-// rises: it takes each for as high as it is so much later than the middle.
-func (v *view) drift() float64 { return (v.last - v.first) * v.late() }
+// off is how far the middle of a look may lie from the middle of its refresh.
+func (v *view) off() float64 { return (1 - v.duty) * v.refresh / 2 }
 
-// late is how long after the middle of a refresh its look has its own.
-func (v *view) late() float64 { return (1 - v.duty) * v.refresh / 2 }
+// drift is what such a sensor makes of a load that rises: it takes each refresh for as
+// high as its look, which may be early or late in it.
+func (v *view) drift() float64 { return half((v.last - v.first) * v.off()) }
 
 // floor is what stamps and digits leave unknown in any case: either edge lies
-// anywhere in its reading, and readings are whole mJ and mW.
+// anywhere in its reading, and readings are whole mJ and mW, or whole steps of the
+// counter.
 func (v *view) floor() Joules {
 	const milli = 1e-3
-	return Joules(math.Hypot(math.Hypot(uniform(v.first*v.took), uniform(v.last*v.took)), uniform(milli*math.Hypot(1, v.to-v.from))))
+	digits := math.Hypot(uniform(milli*math.Hypot(1, v.to-v.from)), math.Sqrt2*uniform(v.quantum))
+	return Joules(math.Hypot(math.Hypot(uniform(v.first*v.took), uniform(v.last*v.took)), digits))
 }
 
-// blind says that nothing shows how the load varies: the sensor looks only now and
-// then, and its readings are means of a second.
-func (v *view) blind() bool { return v.averaged && v.duty < 1 }
-
-// unseen is what such a sensor makes of a step in a tick: where in the tick it
-// was, it does not say.
-func (v *view) unseen(step float64) float64 {
-	if v.duty >= 1 {
-		return 0
+// compare grows the counter's figure f by what the power that was read says otherwise
+// of the second half of the window, where neither edge matters, if that is more than
+// three times what both allow.
+func (v *view) compare(f, integral *Figure) {
+	var off, sum, n float64
+	var single []level
+	for _, l := range v.list {
+		if l.from >= (v.from+v.to)/2 && l.power > 0 && l.to-l.from < 1.5*v.refresh {
+			off, sum, n = off+l.watts-l.power, sum+l.watts, n+1
+			single = append(single, l)
+		}
 	}
-	return stepMissed * math.Abs(step) * v.refresh
+	if !v.byTicks || n < 5 {
+		f.Compare(integral)
+		return
+	}
+	off, sum = off/n, sum/n
+	squares := 0.0
+	for _, l := range single {
+		d := l.watts*(1-off/sum) - l.power
+		squares += d * d
+	}
+	scatter := math.Sqrt(squares / n / (n - 1))
+	drift := math.Abs(v.last-v.first) / (v.to - v.from) * (v.shows + v.refresh)
+	if math.Abs(off) > disagreementLimit*scatter+drift+2e-3*sum {
+		f.Components[disagreement] = Joules(math.Abs(off) / sum * float64(f.Energy) / math.Sqrt(3))
+		f.sum()
+	}
 }
-
-// stepMissed is the RMS over all places of a step in a refresh of what a look at
-// its last quarter makes of it: √(0.1875).
-const stepMissed = 0.433

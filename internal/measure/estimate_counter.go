@@ -2,57 +2,109 @@ package measure
 
 import "math"
 
-// tick is a move of the counter: when, how finely that is known, and to what.
+// tick is a move of the counter: when, how finely that is known, and to what. Its zero
+// value is none.
 type tick struct {
 	at, within float64
 	mj         float64
 }
 
-// oneTick is how far polls on both sides of a tick may be apart, in refreshes.
-const oneTick = 0.8
+// between is the tick that two readings of the counter show: each read it at some
+// instant of its call, and of several ticks it is the last.
+func (v *view) between(a, b *reading) tick {
+	until := b.at + b.took/2
+	since := max(a.at-a.took/2, until-v.refresh-3*v.jitter)
+	return tick{(since + until) / 2, until - since, b.mj}
+}
 
-// lastTick is the last move that was seen at or before t, with readings on both
-// sides of it so close that it can have been but one.
-func (v *view) lastTick(t float64) (tick, bool) {
-	for i := len(v.readings) - 1; i > 0; i-- {
-		b, a := v.readings[i], v.readings[i-1]
-		if b.at > t || !a.counted || !b.counted || a.mj == b.mj {
+// tickBefore is the last tick that readings up to t show. Where the last of them show
+// none in time, it was up to a refresh before the last reading.
+func (v *view) tickBefore(t float64) (k tick) {
+	var prev *reading
+	for i := range v.readings {
+		r := &v.readings[i]
+		if !r.counted {
 			continue
 		}
-		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, gap < oneTick*v.refresh && t-b.at < 1.5*v.refresh+6*v.jitter
+		if r.at > t {
+			break
+		}
+		if prev != nil && r.mj != prev.mj {
+			k = v.between(prev, r)
+		}
+		prev = r
 	}
-	return tick{}, false
+	if prev == nil || v.refresh == 0 {
+		return tick{}
+	}
+	if k.mj == 0 || prev.at-k.at > 1.5*v.refresh+6*v.jitter {
+		return tick{prev.at - v.refresh/2, v.refresh, prev.mj}
+	}
+	return k
 }
 
 // nextTick is the first move that was seen after t, and the value before it.
 func (v *view) nextTick(t float64) (next tick, held float64, ok bool) {
-	for i := 1; i < len(v.readings); i++ {
-		b, a := v.readings[i], v.readings[i-1]
-		if a.at < t || !a.counted || !b.counted || a.mj == b.mj {
+	var prev *reading
+	for i := range v.readings {
+		r := &v.readings[i]
+		if !r.counted || r.at < t {
 			continue
 		}
-		gap := b.at - a.at
-		return tick{(a.at + b.at) / 2, gap, b.mj}, a.mj, gap < oneTick*v.refresh
+		if prev != nil && r.mj != prev.mj {
+			return v.between(prev, r), prev.mj, r.at-prev.at < v.refresh
+		}
+		prev = r
 	}
 	return tick{}, 0, false
 }
 
-// aligned carries the counter from its ticks to the edges.
-func (v *view) aligned() (*Figure, bool) {
-	open, ok := v.lastTick(v.from)
-	if !ok || v.refresh == 0 {
-		return nil, false
+// edge is what is not known of one: by the load, by where the tick fell between
+// two polls, and, of the closing one, by when the load ended.
+type edge struct{ load, poll, end float64 }
+
+// counted carries the counter from its ticks to the edges. What is shown late, and what
+// the sensor did not see of the load's start, span a range.
+func (v *view) counted() (f *Figure, method string, ok bool) {
+	if v.opened.mj == 0 {
+		return nil, "", false
 	}
-	end, ok := v.ending()
-	if !ok {
-		return nil, false
+	start, opening := v.opening(v.opened)
+	end, closing, aligned, ok := v.closing()
+	if !ok || end < start {
+		return nil, "", false
 	}
-	before, opening := v.opening(v.from-open.at, open.within)
-	after, closing := v.closing(end)
-	f := v.figure(opening, closing)
-	f.Energy = Joules((end.held-open.mj)/1000 - before - v.drift() + after)
-	return f, true
+	method = MethodAligned
+	if !aligned || v.opened.within > oneTick*v.refresh {
+		method = MethodCounter
+	}
+	f = v.figure(opening, closing)
+	f.Energy = Joules(end - start + v.shift().middle())
+	return f, method, true
+}
+
+// figure has the uncertainty of the counter carried to both edges. Its energy is still
+// to be filled in.
+func (v *view) figure(opening, closing edge) *Figure {
+	f := &Figure{Components: map[string]Joules{
+		openingEdge: Joules(opening.load), closingEdge: Joules(closing.load), dutyCycle: Joules(v.dutyNoise()),
+		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(v.drift()), display: Joules(v.shift().u()),
+		loadEnd: Joules(closing.end), resolution: v.floor(),
+	}}
+	return f.sum()
+}
+
+// oneTick is how far polls on both sides of a tick may be apart, in refreshes, for it
+// to count as seen.
+const oneTick = 0.8
+
+// opening is what the counter held as the span opened, in joules: since its last tick
+// the GPU drew the power from before the span.
+func (v *view) opening(last tick) (start float64, u edge) {
+	head := v.from - last.at
+	u.load = math.Hypot(v.idleSpread*head, v.idle*v.jitter)
+	u.poll = uniform(v.idle * last.within)
+	return last.mj/1000 + v.idle*head, u
 }
 
 // ending is the tick that the end of the span falls into, or several in a row of
@@ -63,6 +115,8 @@ type ending struct {
 	part   float64 // from its beginning to the end of the span
 	rest   float64 // from there to its own end
 	within float64 // how finely its edges are known
+	after  [ticksAfter - 1]float64
+	afters int // how many of after are known: the energies of the ticks that follow
 }
 
 // ending finds the tick that the end falls into by the first move after it. Where
@@ -82,7 +136,21 @@ func (v *view) ending() (e ending, ok bool) {
 	}
 	e.part = v.to - begun
 	e.rest = length - e.part
+	v.follow(&e, begun+length)
 	return e, true
+}
+
+// follow finds the energies of the ticks after the ending one, which ends at t.
+func (v *view) follow(e *ending, t float64) {
+	prev := e.held + e.energy*1000
+	for at := t; e.afters < len(e.after); e.afters++ {
+		next, held, ok := v.nextTick(at + v.refresh/2)
+		if !ok || math.Abs(held-prev) > 0.5 || math.Abs(next.at-at-v.refresh) > v.refresh/2 {
+			return
+		}
+		e.after[e.afters] = (next.mj - held) / 1000
+		prev, at = next.mj, next.at
+	}
 }
 
 // lastBefore is the last reading of the counter at or before t.
@@ -98,138 +166,128 @@ func (v *view) lastBefore(t float64) (last reading, ok bool) {
 	return last, ok
 }
 
-// edge is what is not known of one: by the load, by where the tick fell between
-// two polls, by which part of the tick the sensor looked at (with its sign), and,
-// of the closing one, by when the load ended.
-type edge struct{ load, poll, look, end float64 }
-
-// figure has the uncertainty of an aligned counter. Its energy is still to be
-// filled in.
-func (v *view) figure(opening, closing edge) *Figure {
-	f := &Figure{Components: map[string]Joules{
-		openingEdge: Joules(opening.load), closingEdge: Joules(closing.load), dutyCycle: Joules(v.dutyNoise()),
-		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(uniform(opening.look + v.drift())),
-		loadEnd: Joules(closing.end), resolution: v.floor(),
-	}}
-	return f.sum()
+// closing is what the counter held as the span closed, in joules: the power before the
+// end is carried into the tick that the end falls into. After the end the GPU drew its
+// lowest power at least, which bounds what the span had of that tick.
+func (v *view) closing() (end float64, u edge, aligned, ok bool) {
+	e, aligned := v.ending()
+	if !aligned || v.quantum > 0 { // which moves when the step is full
+		return v.roughly()
+	}
+	z, u := v.split(e)
+	return e.held/1000 + z, u, true, true
 }
 
-// opening is what a tick that ended within so many seconds, head before the span,
-// has of the time before the span: idle at the idle power. A sensor that looks at
-// the end of a tick did not see the idle head of the first one, or only its end,
-// and took it for the load.
-func (v *view) opening(head, within float64) (before float64, u edge) {
-	rise := v.first - v.idle
-	unseen := head
-	if end := v.refresh - head; v.duty < 1 && end < v.duty*v.refresh {
-		unseen = end * (1/v.duty - 1)
-	}
+// split is what the span has of the tick that its end falls into: all of it but what
+// the GPU drew after the end, which the ticks after it show, beside what the power
+// before the end makes of its part. A sensor that looks only now and then does not
+// show what it drew after the end.
+func (v *view) split(e ending) (z float64, u edge) {
+	length := e.part + e.rest
+	carried, share := v.last*e.part, e.energy*e.part/length
 	if v.duty >= 1 {
-		unseen = 0
+		after, uAfter := v.after(e)
+		z = e.energy - after
+		u.load = math.Hypot(half(carried-share), math.Hypot(uAfter, min(half(carried-z), half(z-share))/2))
+		u.load = math.Hypot(u.load, (after/e.rest-v.lowest)*math.Sqrt2*v.jitter)
+		u.poll = uniform((after/e.rest + v.lowest) * e.within)
+		return z, u
 	}
-	unseen = max(0, unseen)
-	u.look = rise * unseen
-	u.load = math.Hypot(math.Hypot(v.idleSpread*head, v.jump*unseen), v.idle*v.jitter)
-	u.poll = uniform(v.idle * within)
-	if v.duty < 1 {
-		u.load = math.Hypot(u.load, rise*v.jitter)
-		u.poll = uniform(v.first * within)
-	}
-	return v.idle*head + u.look, u
-}
-
-// closing is what the span has of the tick that its end falls into: by the power
-// before the end, and by what is left of the tick's own energy, each as much as it
-// is known.
-func (v *view) closing(e ending) (after float64, u edge) {
-	// Carried forward, the power before the end may have changed.
-	carried := v.last * e.part
-	uCarried := math.Hypot(closingJump*v.jump*e.part, 0.002*carried)
-	if v.averaged { // it does not tell
-		uCarried = math.Hypot(uCarried, uniform((v.last-v.idle)*e.part))
-	}
-	// What is left of the tick: the power after the end lies between the idle
-	// power and the last one.
-	left := e.energy - (v.last+v.idle)/2*e.rest
-	uLeft := math.Hypot(uniform((v.last-v.idle)*e.rest), math.Hypot(closingJump*v.jump*e.rest/2, v.unseen(v.last-v.idle)))
-	most := v.most(e, carried)
-	after, u.load = weigh(most, uCarried, left, uLeft)
-	u.load = math.Hypot(u.load, math.Sqrt2*v.last*v.jitter) // of the tick's begin and its end
+	u.load = math.Hypot(half(v.fall()*e.part*e.rest/length), closingJump*v.jump*e.part)
+	u.load = math.Hypot(max(u.load, half(carried-share)), math.Sqrt2*v.last*v.jitter) // of the tick's begin and its end
 	u.poll = uniform(v.last * e.within)
-	u.end = v.ended(e, carried-most, after)
-	return after, u
+	u.end = v.wakes()
+	return carried, u
 }
 
-// most is what the span can have of the tick at its end: after the end the GPU
-// drew the idle power at least. Less than carried shows that the load had ended
-// before the end was stamped. A sensor that looks only now and then did not see.
-func (v *view) most(e ending, carried float64) float64 {
-	if v.duty < 1 {
-		return carried
+// after is the energy that the rest of the ending tick holds: power falls from the last
+// one, at once or as an exponential that the ticks after it show.
+func (v *view) after(e ending) (energy, u float64) {
+	idle := v.lowest * e.rest
+	top := v.fall()
+	if part := e.energy - v.lowest*e.rest; e.part > 0 { // a spike before the end was higher
+		top = max(top, min(part/e.part-v.lowest, 2*top))
 	}
-	return min(carried, e.energy-v.idle*e.rest)
+	const few = 0.02 // of the power before: what is less is noise
+	next := e.after[0] - v.lowest*v.refresh
+	switch {
+	case top <= 0:
+		return idle, 0
+	case e.afters < 1:
+		return idle + top*e.rest/2, uniform(top * e.rest)
+	case next <= few*top*v.refresh:
+		return idle, v.gone(e, top)
+	}
+	excess := fallen(top, e.rest, v.tailOf(top, e.rest, next))
+	u = 0.15 * excess
+	if then := e.after[1] - v.lowest*v.refresh; e.afters > 1 && then > 0.05*next && then < 0.95*next {
+		other := v.backwards(top, e.rest, next, then)
+		excess, u = (excess+other)/2, math.Hypot(0.05*excess, half(excess-other))
+	}
+	return idle + excess, math.Hypot(u, v.jump*e.rest)
 }
 
-// ended is what is not known of when the load ended: the client stamps the last
-// byte as late as this process gets to run, and the tick's own energy may show
-// that so much was missing. Power falls from then on, so that the span has no less
-// than its share of the tick by time.
-func (v *view) ended(e ending, missing, after float64) float64 {
-	u := math.Hypot(v.wakes(), missing/math.Sqrt(3))
-	if v.duty < 1 {
-		return u
+// fallen is what a power holds for so long that falls from top by an exponential.
+func fallen(top, seconds, tail float64) float64 { return top * tail * (1 - math.Exp(-seconds/tail)) }
+
+// tailOf is the time constant of a power that falls from top and leaves so much energy
+// for the tick that begins rest later. It grows with that.
+func (v *view) tailOf(top, rest, left float64) float64 {
+	short, long := 1e-4, 100*v.refresh
+	for range 60 {
+		tail := math.Sqrt(short * long)
+		if top*tail*math.Exp(-rest/tail)*(1-math.Exp(-v.refresh/tail)) < left {
+			short = tail
+		} else {
+			long = tail
+		}
 	}
-	share := e.energy * e.part / (e.part + e.rest)
-	return min(u, max(0, after-share)/math.Sqrt(3))
+	return long
 }
+
+// backwards is what the rest of the ending tick holds by the exponential that two ticks
+// after it show: the load may have ended before its last byte was stamped.
+func (v *view) backwards(top, rest, next, then float64) (excess float64) {
+	tail := -v.refresh / math.Log(then/next)
+	height := next / (tail * (1 - then/next)) // as the ending tick ended
+	const parts = 50
+	for i := range parts {
+		t := rest * (float64(i) + 0.5) / parts // before the tick's end
+		excess += min(top, height*math.Exp(t/tail)) * rest / parts
+	}
+	return excess
+}
+
+// gone is what a fall may hold that leaves nothing for the tick after it.
+func (v *view) gone(e ending, top float64) float64 {
+	tail := e.rest / 4
+	return half(min(top*tail, max(0, e.energy-v.lowest*(e.part+e.rest))))
+}
+
+// roughly is closing where no tick was seen after the end: the last one was up to a
+// refresh before the last reading.
+func (v *view) roughly() (end float64, u edge, aligned, ok bool) {
+	r, ok := v.lastBefore(v.to)
+	if !ok {
+		return 0, u, false, false
+	}
+	part := v.to - r.at + v.refresh/2
+	u.poll = uniform(v.last * (v.refresh + r.took))
+	u.load = math.Hypot(closingJump*v.jump*part, half(v.fall()*part/2))
+	if v.quantum > 0 { // ticks that do not fill a step are not seen, of any GPU
+		u.load, u.poll = math.Hypot(u.load, u.poll), 0
+	}
+	u.end = v.wakes()
+	return r.mj/1000 + v.last*part, u, false, true
+}
+
+// fall is by how much power falls when the load ends.
+func (v *view) fall() float64 { return max(0, v.last-v.lowest) }
 
 // wakes is what a last byte that is stamped as late as readings are taken makes of
 // a load that ended before.
-func (v *view) wakes() float64 { return math.Abs(v.last-v.idle) * v.wake / math.Sqrt(3) }
+func (v *view) wakes() float64 { return half(v.fall() * v.wake) }
 
-// weigh is the mean of two estimates by their variances; where they disagree by
-// more than these allow, the uncertainty grows by as much.
-func weigh(a, ua, b, ub float64) (mean, u float64) {
-	switch {
-	case ua == 0:
-		return a, 0
-	case ub == 0:
-		return b, 0
-	}
-	wa, wb := 1/(ua*ua), 1/(ub*ub)
-	apart := math.Abs(a-b) / math.Hypot(ua, ub)
-	return (a*wa + b*wb) / (wa + wb), max(1, apart) / math.Sqrt(wa+wb)
-}
-
-// counted is the counter where its ticks are not known: half a refresh at each
-// edge is taken at the power there.
-func (v *view) counted() (*Figure, bool) {
-	var first, last *reading
-	for i := range v.readings {
-		r := &v.readings[i]
-		if !r.counted {
-			continue
-		}
-		if r.at <= v.from {
-			first = r
-		} else if last == nil && r.at >= v.to {
-			last = r
-		}
-	}
-	if first == nil || last == nil || last.mj < first.mj || v.refresh == 0 {
-		return nil, false
-	}
-	f := &Figure{Components: map[string]Joules{}}
-	f.Energy = Joules((last.mj-first.mj)/1000 + (v.last-v.idle)*(v.refresh/2-v.late()))
-	f.Components[openingEdge] = Joules(math.Hypot(uniform(v.idle*v.refresh), v.unseen(v.first-v.idle)))
-	f.Components[sensorLook] = Joules(uniform((v.last - v.idle) * v.late()))
-	f.Components[resolution] = v.floor()
-	f.Components[closingEdge] = Joules(math.Hypot(uniform(v.last*v.refresh), v.jump*v.refresh/2))
-	f.Components[dutyCycle] = Joules(v.dutyNoise())
-	f.Components[loadEnd] = Joules(v.wakes())
-	return f.sum(), true
-}
-
-// closingJump is how much more than from reading to reading the power may have
-// changed at the end, within a tick: a reading is the mean of one.
+// closingJump is how much more than from level to level the power may have
+// changed at the end, within a tick: a level is the mean of one. Simulated.
 const closingJump = 1.5

@@ -5,39 +5,93 @@ import (
 	"slices"
 )
 
-// integrated is the power over time. A reading shows what the sensor saw on the
-// average half a refresh and half its look ago, so the span is read that much
-// later. A running mean of a second loses (P − P_idle) × 0.5 s at a step, and
-// gives no figure here.
+// integrated is the power over time as it was read, with what it lacks because it is
+// shown late: that much of the power at the end, for which it has the power from before
+// the span. A running mean of a second gives no figure here.
 func (v *view) integrated() (*Figure, bool) {
 	if v.averaged {
 		return nil, false
 	}
-	if v.refresh == 0 {
-		return v.uncounted()
-	}
-	delay := v.refresh/2 + v.duty*v.refresh/2
-	from, to := v.from+delay, v.to+delay
-	f := &Figure{Components: map[string]Joules{}}
-	e, gap2, openGap, closeGap, ok := v.trapezoids(from, to)
+	e, gap, openGap, closeGap, ok := v.trapezoids(v.from, v.to)
 	if !ok {
 		return nil, false
 	}
-	// A step of power shows in the middle of a tick, and one that is weighed by the
-	// delay loses a part of it.
-	loss := (0.115 + 0.052*v.duty) * v.refresh
-	rise, fall := v.first-v.idle, v.last-v.idle
-	f.Energy = Joules(e + rise*loss + fall*loss/2)
-	edge := func(step, u, gap float64) Joules {
-		return Joules(math.Hypot(step*math.Hypot(u, uniform(gap)), v.jump*v.refresh/2))
+	late, known := v.lag()
+	swing := v.last - v.idle
+	shift := limits{late.least * swing, late.most * swing}
+	noise := v.jump * v.shows / 2
+	spike := 0.0 // what was shown after the end and not before it
+	for _, r := range v.readings {
+		if r.powered && r.at > v.to && r.at < v.to+2*v.shows {
+			spike = max(spike, r.power-v.last)
+		}
 	}
-	f.Components[openingEdge] = edge(rise, 0.09*v.refresh, openGap)
-	f.Components[closingEdge] = edge(fall, math.Hypot(0.09*v.refresh, loss/2), closeGap)
-	f.Components[dutyCycle] = Joules(v.dutyNoise())
-	f.Components[sampling] = Joules(v.sampled(v.refresh))
-	f.Components[gaps] = Joules(gap2)
-	f.Components[resolution] = v.floor()
+	f := &Figure{Energy: Joules(e + shift.middle()), Components: map[string]Joules{
+		openingEdge: Joules(math.Hypot(uniform((v.first-v.idle)*openGap), noise)),
+		closingEdge: Joules(math.Hypot(uniform(v.fall()*closeGap), math.Hypot(closingJump*v.jump*late.most, half(2*spike*v.shows)))),
+		display:     Joules(math.Abs(shift.u())), dutyCycle: Joules(v.dutyNoiseOf(v.shows)), sampling: Joules(v.sampled(v.shows)),
+		gaps: Joules(gap), loadEnd: Joules(v.wakes()), resolution: v.floor(),
+	}}
+	if known { // the step at the opening is in what is lacking
+		f.Components[openingEdge] = Joules(noise)
+	}
 	return f.sum(), true
+}
+
+// slowestLag bounds how late power is shown without a counter to hold it to: a mean of a
+// second, or a first-order lag of one. Assumed.
+const slowestLag = 1.2
+
+// plateau is how long after the start of a span without a counter its power is taken to
+// show all of a step: the slowest sensor is a first-order lag of about a second.
+const plateau = 5.0
+
+// lag is how late the power is shown: what it lacks in the beginning of a load that
+// began with the span, less what may not have begun yet.
+func (v *view) lag() (l limits, known bool) {
+	l = limits{0, v.shows + slowestDisplay}
+	until := v.from + 2.2*v.shows
+	if v.refresh == 0 {
+		until = v.from + max(2.2*v.shows, min(plateau, (v.to-v.from)/2))
+		l.most = slowestLag
+	}
+	var near []reading
+	for _, r := range v.readings {
+		if r.powered && r.at >= until && r.at <= min(v.to, until+2*max(v.shows, v.step)) {
+			near = append(near, r)
+		}
+	}
+	if len(near) < 2 {
+		return l, false
+	}
+	high, spread := meanSpread(near)
+	high = max(high, v.last)
+	rise := high - v.idle
+	if rise < leastRise*high {
+		return l, false
+	}
+	e, _, _, _, ok := v.trapezoids(v.from, until)
+	if !ok {
+		return l, false
+	}
+	lacks := (high*(until-v.from) - e) / rise
+	u := math.Hypot(spread*(until-v.from), math.Hypot(v.idleSpread*v.shows, v.jump*math.Sqrt((until-v.from)*v.shows))) / rise
+	most := min(l.most, max(0, lacks)+2*u)
+	if v.refresh == 0 && v.rising(high) {
+		most = l.most
+	}
+	return limits{min(most, max(0, lacks-2*u-v.begun)), most}, true
+}
+
+// rising says that power had not come to so many watts two refreshes after the start: a
+// sensor that lags shows that, as a load that rises does.
+func (v *view) rising(high float64) bool {
+	for _, r := range v.readings {
+		if r.powered && r.at >= v.from+2.2*v.shows {
+			return r.power-v.idle < 0.97*(high-v.idle)
+		}
+	}
+	return true
 }
 
 // sampled is what readings miss of a load that varies: what they skip, where
@@ -50,45 +104,10 @@ func (v *view) sampled(refresh float64) float64 {
 	return math.Hypot(random, uniform((v.last-v.first)*min(refresh, v.step)))
 }
 
-// uncounted is the integral on a GPU without a counter: nobody polled at the edges,
-// and of the refresh only the longest is known that the readings allow. The span is
-// read two of these later, when the sensor shows nothing of the time before it, and
-// the power before its end is held.
-func (v *view) uncounted() (*Figure, bool) {
-	T := v.to - v.from
-	shift := min(2*v.shows, T/2)
-	lag := min((1+v.duty)/4*v.shows, shift) // between nothing and twice that
-	e, gap, _, _, ok := v.trapezoids(v.from+shift, v.to)
-	if !ok {
-		return nil, false
-	}
-	first := v.last
-	for _, r := range v.readings {
-		if r.powered && r.at >= v.from+shift {
-			first = r.power
-			break
-		}
-	}
-	early := shift - lag // of this the power is not in the integral
-	f := &Figure{Components: map[string]Joules{}}
-	f.Energy = Joules(e + first*early + v.last*lag)
-	f.Components[openingEdge] = Joules(v.jump * early * math.Sqrt(max(1, early/max(v.shows, v.step))))
-	f.Components[closingEdge] = Joules(v.jump * lag)
-	f.Components[sensorLook] = Joules((v.last - first) * lag / math.Sqrt2)
-	f.Components[dutyCycle] = Joules(0)
-	if v.duty < 1 {
-		f.Components[dutyCycle] = Joules(jumpNoise * v.jump * math.Sqrt(v.shows*T))
-	}
-	f.Components[loadEnd] = Joules(v.wakes())
-	f.Components[sampling] = Joules(v.sampled(v.shows / 2))
-	f.Components[gaps] = Joules(gap)
-	f.Components[resolution] = v.floor()
-	return f.sum(), true
-}
-
-// slowestShown is the longest refresh that is known of a card (RMRusdPollingInterval
-// of consumer cards).
-const slowestShown = 0.5
+// slowestShown is the longest refresh that a driver is known to have by default
+// (RMRusdPollingInterval of consumer cards), and slowestSet the longest that it can be
+// set to.
+const slowestShown, slowestSet = 0.5, 1.0
 
 // showing is the longest refresh that changes of the power which is read allow.
 func (v *view) showing() float64 {
@@ -115,7 +134,7 @@ func (v *view) showing() float64 {
 	if least < 1.5*v.step {
 		return max(least, v.step)
 	}
-	return min(slowestShown, least+v.step/2)
+	return min(slowestSet, least+v.step/2)
 }
 
 // trapezoids is the power between two instants over its readings, held where they
@@ -124,7 +143,7 @@ func (v *view) showing() float64 {
 func (v *view) trapezoids(from, to float64) (e, gap, openGap, closeGap float64, ok bool) {
 	var gap2 float64
 	var prev *reading
-	usual := max(v.refresh, v.step)
+	usual := max(v.shows, v.step)
 	for i := range v.readings {
 		r := &v.readings[i]
 		if !r.powered {

@@ -60,20 +60,25 @@ const (
 // window opens, and the others' opening edge is known less well.
 func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 	v := look(s, 0, window)
-	v.idle, v.idleSpread, v.averaged = float64(c.Idle), float64(c.Spread), c.Averaged
+	v.idle, v.idleSpread, v.lowest = float64(c.Idle), float64(c.Spread), float64(c.Idle)
 	v.first, v.last, v.jump = float64(c.Busy), float64(c.Busy), c.Swing*float64(c.Busy)
 	poll := (settleEvery + c.Reading).Seconds()
-	if v.blind() || s.Refresh <= 0 || poll >= v.refresh/2 || c.Busy <= 0 || v.to < nearly*fewestRefreshes*v.refresh {
+	if s.Refresh <= 0 || poll >= v.refresh/2 || c.Busy <= 0 || v.to < nearly*fewestRefreshes*v.refresh {
 		return 0, false
 	}
-	// The window opens at the poll that shows a tick, which is put between two polls.
-	_, opening := v.opening(poll/2, poll)
-	// It ends anywhere in a tick. Power is taken to fall to idle at once: a slower
-	// fall makes what is left of the tick agree better with the power before.
+	// The window opens at the poll that shows a tick, which is put between two polls. The
+	// load begins with it and each tick is shown at once, as far as the first ticks say.
+	_, opening := v.opening(tick{-poll / 2, poll, 0})
+	unsure := 0.0
+	if rise := v.first - v.idle; rise > 0 {
+		unsure = math.Hypot(uniform(v.first*poll), v.jump*math.Sqrt(2)*v.refresh) / rise
+	}
+	v.known, v.begun, v.delay = true, min(2*unsure, v.refresh), limits{0, 2 * unsure}
+	// It ends anywhere in a tick. Power is taken to fall to idle at once.
 	var closing edge
 	for i := range places {
 		part := (float64(i) + 0.5) / places * v.refresh
-		_, u := v.closing(ending{energy: v.last*part + v.idle*(v.refresh-part), part: part, rest: v.refresh - part, within: poll})
+		_, u := v.split(ending{energy: v.last*part + v.idle*(v.refresh-part), part: part, rest: v.refresh - part, within: poll})
 		closing.load, closing.poll = math.Hypot(closing.load, u.load/math.Sqrt(places)), u.poll
 	}
 	return v.figure(opening, closing).U, true

@@ -25,6 +25,7 @@ const (
 	polling      = "polling"     // of ticks at the edges
 	sensorLook   = "sensor_look" // which part of a refresh the sensor looks at
 	resolution   = "resolution"  // of stamps and readings
+	display      = "display"     // how late readings are shown, and when the load began
 	loadEnd      = "load_end"    // when the load ended, before its last byte was stamped
 )
 

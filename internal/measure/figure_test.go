@@ -108,7 +108,7 @@ func TestACallAgreesWithTheAlignedCounter(t *testing.T) {
 		apart := 0
 		for seed := range uint64(n) {
 			v := simulate(rand.New(rand.NewPCG(seed, 3)), draw, 1).views()
-			f, ok := v[0].aligned()
+			f, ok := counterOf(v[0])
 			other, called := called(v[0])
 			if ok && called && !f.CompareCounter(other) {
 				apart++

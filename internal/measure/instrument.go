@@ -47,18 +47,18 @@ func Unaligned(samples []Sample, sensors []Sensor, from, to time.Duration) []Edg
 // instrument's; ok is false where nothing is known.
 func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
 	v := e.v
-	if v == nil || v.blind() {
+	if v == nil {
 		return nil, false
 	}
 	// The counter is up to a refresh old when it is read: at the opening that much
 	// idle power is in the figure, at the closing that much load is not.
-	bias := (v.last - v.idle) * (v.refresh/2 - v.late())
+	bias := (v.last - v.idle) * (v.refresh/2 + v.delay.most)
 	f = &Figure{Components: map[string]Joules{
-		openingEdge: Joules(math.Hypot(uniform(v.idle*v.refresh), v.unseen(v.first-v.idle))),
+		openingEdge: Joules(math.Hypot(uniform(v.idle*v.refresh), half((v.first-v.idle)*2*v.off()))),
 		closingEdge: Joules(math.Hypot(math.Hypot(uniform(v.last*v.refresh), bias), closingJump*v.jump*v.refresh/2)),
 		callDelay:   Joules(math.Hypot(v.idle*early.Seconds(), v.last*late.Seconds()) / math.Sqrt(3)),
 		dutyCycle:   Joules(v.dutyNoise()),
-		sensorLook:  Joules(uniform((v.last - v.idle) * v.late())),
+		sensorLook:  Joules(v.drift()),
 		loadEnd:     Joules(v.wakes()),
 		resolution:  v.floor(),
 	}}

@@ -108,7 +108,10 @@ func (r *Recorder) Edge() ([]Sample, error) {
 // polls, and one comes within a refresh and a jitter of 0.2 of it, which is assumed.
 const (
 	settleEvery = 5 * time.Millisecond
-	settleLimit = 1.2 // refreshes
+	settleLimit = 1.2 // refreshes, for one tick
+	// After a window three ticks are read: the one that its end falls into, and two that
+	// show how power falls.
+	ticksAfter = 3
 )
 
 // Settle reads all devices every 5 ms until the energy counter of each has
@@ -116,25 +119,42 @@ const (
 // the longest refresh. refresh is by device; 0 is one without a counter. All
 // readings are edges. It returns the error of the last reading, or ctx's.
 func (r *Recorder) Settle(ctx context.Context, refresh []time.Duration) error {
+	return r.settle(ctx, refresh, 1)
+}
+
+// Unwind is Settle for the end of a window: it reads on until each counter has moved
+// three times, and at most 3.2 times the longest refresh.
+func (r *Recorder) Unwind(ctx context.Context, refresh []time.Duration) error {
+	return r.settle(ctx, refresh, ticksAfter)
+}
+
+// fallOff is how long power is read after a window of GPUs without a counter.
+const fallOff = 250 * time.Millisecond
+
+func (r *Recorder) settle(ctx context.Context, refresh []time.Duration, ticks int) error {
 	got, err := r.Edge()
-	first, waiting := make([]uint64, r.devices), make([]bool, r.devices)
+	last, seen, waiting := make([]uint64, r.devices), make([]int, r.devices), make([]bool, r.devices)
 	for _, s := range got {
-		first[s.GPU] = s.EnergyMJ
+		last[s.GPU] = s.EnergyMJ
 	}
 	longest := time.Duration(0)
 	for g, t := range refresh {
-		waiting[g] = t > 0
-		longest = max(longest, t)
+		waiting[g] = t > 0 || ticks > 1
+		if longest = max(longest, t); t == 0 && ticks > 1 {
+			longest = max(longest, fallOff/ticksAfter)
+		}
 	}
-	deadline := time.Now().Add(time.Duration(settleLimit * float64(longest)))
+	deadline := time.Now().Add(time.Duration((settleLimit + float64(ticks-1)) * float64(longest)))
 	for slices.Contains(waiting, true) && time.Now().Before(deadline) {
 		if serr := Sleep(ctx, settleEvery); serr != nil {
 			return serr
 		}
 		got, err = r.Edge()
 		for _, s := range got {
-			if s.Has&HasEnergy != 0 && s.EnergyMJ != first[s.GPU] {
-				waiting[s.GPU] = false
+			if s.Has&HasEnergy != 0 && s.EnergyMJ != last[s.GPU] {
+				last[s.GPU] = s.EnergyMJ
+				seen[s.GPU]++
+				waiting[s.GPU] = waiting[s.GPU] && seen[s.GPU] < ticks
 			}
 		}
 	}

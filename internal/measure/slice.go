@@ -29,9 +29,7 @@ func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []D
 			continue
 		}
 		e.Method, e.Energy = method, &f.Energy
-		if !v.blind() {
-			e.U, e.Components = &f.U, f.Components
-		}
+		e.U, e.Components = &f.U, f.Components
 	}
 	return out
 }
@@ -48,9 +46,9 @@ func (v *view) sliced() (*Figure, bool) {
 		return Joules(math.Hypot(power*math.Hypot(uniform(v.refresh), uniform(gap)), v.jump*max(v.refresh, gap)/2))
 	}
 	rise := v.last - v.first
-	f := &Figure{Energy: Joules((last-first)/1000 + rise*(v.refresh/2-v.late())), Components: map[string]Joules{
+	f := &Figure{Energy: Joules((last-first)/1000 + rise*(v.refresh/2+v.delay.middle())), Components: map[string]Joules{
 		openingEdge: edge(v.first, gap1), closingEdge: edge(v.last, gap2), dutyCycle: Joules(v.dutyNoise()),
-		sensorLook: Joules(uniform(rise * v.late())), resolution: v.floor(),
+		sensorLook: Joules(v.drift()), display: Joules(math.Abs(rise) * v.delay.u()), resolution: v.floor(),
 	}}
 	return f.sum(), true
 }
