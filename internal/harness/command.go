@@ -192,7 +192,7 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 		unwatch()
 		return nil, err
 	}
-	if err := x.recorder.Settle(kept, x.refresh); err != nil {
+	if err := x.recorder.Unwind(kept, x.refresh); err != nil {
 		x.Log.Warn("read GPUs after the command", "error", err)
 	}
 	unwatch()

@@ -123,6 +123,9 @@ func (x *run) sensors() []measure.Sensor {
 		}
 		out[i] = measure.SensorOf(refresh, d.ComputeCapability)
 		out[i].Jitter = jitter
+		if d.PowerLimitW != nil {
+			out[i].LimitW = *d.PowerLimitW
+		}
 	}
 	return out
 }

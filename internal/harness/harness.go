@@ -121,6 +121,7 @@ type run struct {
 type startup struct {
 	took   time.Duration
 	energy *measure.Joules
+	u      *measure.Joules // nil: unknown
 }
 
 // work is the window in figures, all times since the recorder's epoch or t0.

@@ -251,7 +251,7 @@ func (x *run) begin(ctx context.Context) {
 		i.began = time.Now()
 		i.err = i.Begin(ctx)
 	})
-	x.settle(ctx, "opens")
+	x.settle(ctx)
 }
 
 // end closes the instruments while the GPUs are read at the closing edge. What
@@ -264,6 +264,6 @@ func (x *run) end(ctx context.Context) {
 			i.ended = time.Now()
 		}
 	})
-	x.settle(ctx, "closes")
+	x.unwind(ctx)
 	<-done
 }

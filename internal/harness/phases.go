@@ -86,7 +86,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	x.startup = &startup{took: time.Since(start)}
 	if x.recorder != nil {
 		if _, err := x.recorder.Edge(); err == nil && x.exp.Energy.Backend != "none" {
-			x.startup.energy = measure.LaunchEnergy(x.recorder.Samples(), len(x.devices))
+			x.startup.energy, x.startup.u = measure.LaunchEnergy(x.recorder.Samples(), x.sensors())
 		}
 	}
 	if err := x.identify(ctx, served); err != nil {

@@ -79,7 +79,7 @@ func (x *run) engineRecord() result.Engine {
 	}
 	if x.startup != nil {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
-		out.StartupEnergyJ = joules(x.startup.energy)
+		out.StartupEnergyJ, out.UStartupEnergyJ = joules(x.startup.energy), joules(x.startup.u)
 	}
 	x.servedRecord(&out)
 	out.Endpoint, out.Counters = textOrNil(x.exp.Hide(x.exp.Engine.Endpoint)), x.accountRecord()

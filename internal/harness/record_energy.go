@@ -107,7 +107,7 @@ func (x *run) baselineRecord(b *measure.Baseline) *result.Baseline {
 
 func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures, samples []measure.Sample, from time.Duration) {
 	to := from + x.work.window
-	per := measure.WindowEnergy(samples, x.sensors(), from, to)
+	per := measure.Window{From: from, To: to, Begun: begun(x.work.traces)}.Energy(samples, x.sensors())
 	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{
 		Devices: x.devices, Samples: samples, From: from, To: to, Energies: per,
 		DriftThreshold: measure.Celsius(x.exp.Measurement.ThermalDriftThresholdC),
@@ -133,6 +133,17 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 		return
 	}
 	x.mapFigure(r, en, f, fig)
+}
+
+// begun is how long after the window opened the GPUs had begun to work at the latest: a
+// token had come; 0: none did.
+func begun(traces load.Traces) (first time.Duration) {
+	for _, t := range traces.All() {
+		if t.FirstToken > 0 && (first == 0 || t.FirstToken < first) {
+			first = t.FirstToken
+		}
+	}
+	return first
 }
 
 // unread is why GPUs that can be read gave no energy over a window.

@@ -86,7 +86,8 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 		x.mapRefresh(&out.Environment.GPUs[i], i)
 	}
 	x.mapEnergy(&out, fig, samples, from)
-	out.Engine.StartupEnergyJ = joules(measure.LaunchEnergy(samples, len(x.devices)))
+	energy, u := measure.LaunchEnergy(samples, x.sensors())
+	out.Engine.StartupEnergyJ, out.Engine.UStartupEnergyJ = joules(energy), joules(u)
 	en, was := &out.Energy, &r.Energy
 	en.Valid, en.Reasons, en.Host, en.BaselineAfter = was.Valid, was.Reasons, was.Host, was.BaselineAfter
 	en.Instruments, en.CodeCarbon = was.Instruments, was.CodeCarbon

@@ -126,6 +126,9 @@ func (x *run) window(ctx context.Context) (string, error) {
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
 	x.spare()
+	if err := x.rest(ctx); err != nil {
+		return "", err
+	}
 	before := x.idleServer(ctx)
 	client := x.client()
 	defer closeClient(client)
@@ -164,13 +167,39 @@ func (x *run) window(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d requests in %.1f s", done.Traces.Len(), x.work.window.Seconds()), nil
 }
 
-// settle reads the GPUs at an edge of the window until each counter has moved.
-func (x *run) settle(ctx context.Context, edge string) {
+// restBefore is the least time between warmup and window, in which power falls.
+const restBefore = time.Second
+
+// rest waits, where no thermal floor did, until the last refreshes of the GPUs before
+// the window can be of idle ones.
+func (x *run) rest(ctx context.Context) error {
+	if x.recorder == nil {
+		return nil
+	}
+	least := restBefore
+	for _, refresh := range x.refresh {
+		least = max(least, 4*refresh)
+	}
+	return measure.Sleep(ctx, max(0, least-x.floor))
+}
+
+// settle reads the GPUs as the window opens until each counter has moved.
+func (x *run) settle(ctx context.Context) {
 	if x.recorder == nil {
 		return
 	}
 	if err := x.recorder.Settle(ctx, x.refresh); err != nil && ctx.Err() == nil {
-		x.Log.Warn("read GPUs as the window "+edge, "error", err)
+		x.Log.Warn("read GPUs as the window opens", "error", err)
+	}
+}
+
+// unwind reads the GPUs after the window until the counters show how power falls.
+func (x *run) unwind(ctx context.Context) {
+	if x.recorder == nil {
+		return
+	}
+	if err := x.recorder.Unwind(ctx, x.refresh); err != nil && ctx.Err() == nil {
+		x.Log.Warn("read GPUs as the window closes", "error", err)
 	}
 }
 

@@ -134,14 +134,20 @@ func phaseSpan(samples []Sample, n int, p Phase) (s span, ok bool) {
 	return s, s.from < s.to
 }
 
-// LaunchEnergy is what n GPUs used from the first edge of the launch phase to its
-// last; nil where one of them was not read at both.
-func LaunchEnergy(samples []Sample, n int) *Joules {
-	s, ok := phaseSpan(samples, n, Launch)
+// LaunchEnergy is what the GPUs used from the first edge of the launch phase to its
+// last, with its standard uncertainty; nil where one of them was not read at both, and
+// where nothing shows how certain it is. sensors are by device.
+func LaunchEnergy(samples []Sample, sensors []Sensor) (energy, u *Joules) {
+	s, ok := phaseSpan(samples, len(sensors), Launch)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	return Total(EnergyBetween(samples, n, s.from, s.to))
+	es := SliceEnergy(samples, sensors, s.from, s.to)
+	if energy = Total(es); energy == nil {
+		return Total(EnergyBetween(samples, len(sensors), s.from, s.to)), nil
+	}
+	u, _ = TotalU(es)
+	return energy, u
 }
 
 func meanPower(samples []Sample, n int, s span) ([]Watts, string, error) {

@@ -11,20 +11,22 @@ const (
 
 // DeviceEnergy is what one GPU used over a span. Nil is unknown.
 type DeviceEnergy struct {
-	Method     string            // which one Energy is; empty: none could be read
-	Energy     *Joules           // the figure
-	U          *Joules           // its standard uncertainty (k = 1) without the sensor's gain
-	Components map[string]Joules // of U, independent
-	UIntegral  *Joules           // of Integral
-	Counter    *Joules           // from the driver's counter
-	Integral   *Joules           // from power, by the trapezoid rule
-	Samples    int               // readings of power inside the span, edges not counted
-	Mean       *Watts            // Energy over the span's length
-	Peak       *Watts            // highest reading of power inside the span
-	Reset      bool              // the counter went backwards: Counter is nil
-	Still      bool              // the counter did not move: Counter is nil
-	Refused    string            // why there is no U; empty: there is
-	Lost       bool              // the GPU was read, but not at both ends: all energies are nil
+	Method      string            // which one Energy is; empty: none could be read
+	Energy      *Joules           // the figure
+	U           *Joules           // its standard uncertainty (k = 1) without the sensor's gain
+	Components  map[string]Joules // of U, independent
+	UIntegral   *Joules           // of Integral
+	Counter     *Joules           // from the driver's counter
+	Integral    *Joules           // from power, by the trapezoid rule
+	Samples     int               // readings of power inside the span, edges not counted
+	Mean        *Watts            // Energy over the span's length
+	Peak        *Watts            // highest reading of power inside the span
+	Reset       bool              // the counter went backwards: Counter is nil
+	Still       bool              // the counter did not move: Counter is nil
+	Refused     string            // why there is no U; empty: there is
+	Implausible bool              // readings cannot be what the GPU used, as Refused says
+	Restless    bool              // power was still falling before the span
+	Lost        bool              // the GPU was read, but not at both ends: all energies are nil
 }
 
 // EnergyBetween computes the energy of each of n devices between from and to

@@ -35,6 +35,10 @@ func (w Window) Energy(samples []Sample, sensors []Sensor) []DeviceEnergy {
 		switch v := views[g]; {
 		case v != nil:
 			out[g].refine(v)
+			out[g].Restless = v.restless()
+			if why := v.implausible(&out[g], sensors[g].LimitW); why != "" {
+				out[g].Refused, out[g].Implausible, out[g].U, out[g].Components = why, true, nil, nil
+			}
 		default:
 			out[g].Refused = orDefault(out[g].Refused, noReadings)
 		}
@@ -48,6 +52,7 @@ const (
 	fewRefreshes = "the window is shorter than 20 refreshes of the sensor"
 	stuckPower   = "the power that the driver shows does not move"
 	notAtRest    = "the GPU was not at rest before the window, and it has no energy counter"
+	unseen       = "the sensor looks only now and then, and nothing shows how the load varies"
 	onlyMean     = "the driver shows power as a mean of one second, and no energy counter"
 	noMethod     = "its readings do not reach from the start of the window to its end"
 )
@@ -73,15 +78,17 @@ func (e *DeviceEnergy) refine(v *view) {
 		}
 	}
 	switch {
-	case v.stuck:
+	case v.stuck && e.Counter == nil:
 		e.Refused = stuckPower
 	case !ok && v.averaged:
 		e.Refused = onlyMean
 	case !ok:
 		e.Refused = noMethod
-	case e.Counter == nil && (v.idleSpread > leastRise*math.Abs(v.first-v.idle) || v.first-v.idle < leastRise*v.first):
+	case v.averaged && v.duty < 1 && !v.byTicks:
+		e.Refused = unseen
+	case e.Counter == nil && ok && (v.idleSpread > leastRise*max(math.Abs(v.first-v.idle), v.first/2) || !v.moves && v.first-v.idle < leastRise*v.first):
 		e.Refused = notAtRest
-	case v.to-v.from < nearly*fewestRefreshes*v.shows:
+	case v.to-v.from < nearly*fewestRefreshes*v.every(method):
 		e.Refused = fewRefreshes
 	}
 	if !ok {
@@ -96,6 +103,14 @@ func (e *DeviceEnergy) refine(v *view) {
 	}
 	mean := Watts(float64(best.Energy) / (v.to - v.from))
 	e.Mean = &mean
+}
+
+// every is how often what a method reads is refreshed.
+func (v *view) every(method string) float64 {
+	if method == MethodIntegral {
+		return v.shows
+	}
+	return v.refresh
 }
 
 // uniform is the standard uncertainty of what may be anywhere in a width.

@@ -19,7 +19,7 @@ func (v *view) integrated() (*Figure, bool) {
 	late, known := v.lag()
 	swing := v.last - v.idle
 	shift := limits{late.least * swing, late.most * swing}
-	noise := v.jump * v.shows / 2
+	noise := v.shownJump * max(v.shows, v.step) / 2
 	spike := 0.0 // what was shown after the end and not before it
 	for _, r := range v.readings {
 		if r.powered && r.at > v.to && r.at < v.to+2*v.shows {
@@ -28,7 +28,7 @@ func (v *view) integrated() (*Figure, bool) {
 	}
 	f := &Figure{Energy: Joules(e + shift.middle()), Components: map[string]Joules{
 		openingEdge: Joules(math.Hypot(uniform((v.first-v.idle)*openGap), noise)),
-		closingEdge: Joules(math.Hypot(uniform(v.fall()*closeGap), math.Hypot(closingJump*v.jump*late.most, half(2*spike*v.shows)))),
+		closingEdge: Joules(math.Hypot(uniform(v.fall()*closeGap), math.Hypot(math.Hypot(closingJump*v.shownJump*late.most, noise), half(2*spike*v.shows)))),
 		display:     Joules(math.Abs(shift.u())), dutyCycle: Joules(v.dutyNoiseOf(v.shows)), sampling: Joules(v.sampled(v.shows)),
 		gaps: Joules(gap), loadEnd: Joules(v.wakes()), resolution: v.floor(),
 	}}
@@ -50,7 +50,7 @@ const plateau = 5.0
 // began with the span, less what may not have begun yet.
 func (v *view) lag() (l limits, known bool) {
 	l = limits{0, v.shows + slowestDisplay}
-	until := v.from + 2.2*v.shows
+	until := v.from + max(2.2*v.shows, 2*v.step)
 	if v.refresh == 0 {
 		until = v.from + max(2.2*v.shows, min(plateau, (v.to-v.from)/2))
 		l.most = slowestLag
@@ -75,7 +75,7 @@ func (v *view) lag() (l limits, known bool) {
 		return l, false
 	}
 	lacks := (high*(until-v.from) - e) / rise
-	u := math.Hypot(spread*(until-v.from), math.Hypot(v.idleSpread*v.shows, v.jump*math.Sqrt((until-v.from)*v.shows))) / rise
+	u := math.Hypot(spread*(until-v.from), math.Hypot(v.idleSpread*v.shows, v.shownJump*math.Sqrt((until-v.from)*v.shows))) / rise
 	most := min(l.most, max(0, lacks)+2*u)
 	if v.refresh == 0 && v.rising(high) {
 		most = l.most
@@ -99,8 +99,8 @@ func (v *view) rising(high float64) bool {
 // is, where they keep step with the ticks.
 func (v *view) sampled(refresh float64) float64 {
 	T := v.to - v.from
-	skipped := jumpNoise * math.Sqrt(max(0, v.step-refresh)*T)
-	random := v.jump * math.Hypot(skipped, uniform(v.step)*math.Sqrt(T/max(refresh, v.step)))
+	skipped := math.Sqrt(max(0, v.step-refresh) * T / 2) // of noise that readings do not share
+	random := v.shownJump * math.Hypot(skipped, uniform(v.step)*math.Sqrt(T/max(refresh, v.step)))
 	return math.Hypot(random, uniform((v.last-v.first)*min(refresh, v.step)))
 }
 
@@ -129,6 +129,7 @@ func (v *view) showing() float64 {
 	if len(between) < few {
 		return slowestShown
 	}
+	v.moves = true
 	slices.Sort(between)
 	least := between[len(between)/10]
 	if least < 1.5*v.step {
@@ -155,7 +156,7 @@ func (v *view) trapezoids(from, to float64) (e, gap, openGap, closeGap float64, 
 				slope := (r.power - prev.power) / (r.at - prev.at)
 				e += (prev.power + slope*((lo+hi)/2-prev.at)) * (hi - lo)
 				if g := r.at - prev.at; g > 2*usual {
-					u := uniform((math.Abs(r.power-prev.power) + v.jump) * g)
+					u := uniform((math.Abs(r.power-prev.power) + v.shownJump) * g)
 					gap2 += u * u
 				}
 			}

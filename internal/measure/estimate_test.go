@@ -83,7 +83,7 @@ func stepsBy(gap, duty float64) (samples []Sample, from, to time.Duration) {
 	add(0.1, 3, 0.1)
 	add(3, 3.1, gap)
 	add(3.2, 13.05, 0.1)
-	add(13.11, 13.25, gap)
+	add(13.11, 13.45, gap)
 	var l load
 	l.add(3.105, 80)
 	l.add(10, 600)
@@ -135,10 +135,11 @@ func TestAMeanOfASecondIsNoCrossCheck(t *testing.T) {
 	if _, apart := e.Components[disagreement]; apart {
 		t.Errorf("components %v", e.Components)
 	}
-	// What a sensor that looks a quarter of the time misses, such a mean does not show.
+	// What a sensor that looks a quarter of the time misses, such a mean does not show,
 	e = WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 0.25, MeanUsage: true}}, from, to)[0]
-	if e.Method != MethodAligned || e.U != nil {
-		t.Errorf("%s with u %v, want none", e.Method, e.U)
+	// and its counter does.
+	if e.Method != MethodAligned || e.U == nil {
+		t.Errorf("%s with u %v, want one", e.Method, e.U)
 	}
 	for i := range samples {
 		samples[i].Has = HasPowerUsage
@@ -213,7 +214,7 @@ func TestTheBaselineKnowsHowWellItIsKnown(t *testing.T) {
 
 func TestSensorOf(t *testing.T) {
 	for cc, want := range map[string]string{
-		"7.0": "1 false", "8.0": "0.25 false", "8.6": "1 true", "9.0": "0.25 true", "12.0": "1 true", "": "1 false",
+		"7.0": "0.5 false", "8.0": "0.25 false", "8.6": "1 true", "9.0": "0.25 true", "12.0": "0.25 true", "": "0.25 true",
 	} {
 		s := SensorOf(time.Second, cc)
 		if got := fmt.Sprint(s.Duty, " ", s.MeanUsage); got != want || s.Refresh != time.Second {

@@ -73,16 +73,30 @@ func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 	if rise := v.first - v.idle; rise > 0 {
 		unsure = math.Hypot(uniform(v.first*poll), v.jump*math.Sqrt(2)*v.refresh) / rise
 	}
-	v.known, v.begun, v.delay = true, min(2*unsure, v.refresh), limits{0, 2 * unsure}
-	// It ends anywhere in a tick. Power is taken to fall to idle at once.
+	v.known, v.begun, v.delay = true, 2*v.off()+2*unsure, limits{0, 2 * unsure}
+	// It ends anywhere in a tick. Power is taken to fall to idle as it mostly does.
 	var closing edge
+	top := max(0, v.last-v.idle)
 	for i := range places {
 		part := (float64(i) + 0.5) / places * v.refresh
-		_, u := v.split(ending{energy: v.last*part + v.idle*(v.refresh-part), part: part, rest: v.refresh - part, within: poll})
+		e := ending{energy: v.last*part + v.idle*(v.refresh-part), part: part, rest: v.refresh - part, within: poll}
+		e.energy += fallen(top, e.rest, usualFall)
+		for ; e.afters < len(e.after); e.afters++ {
+			since := e.rest + float64(e.afters)*v.refresh
+			e.after[e.afters] = v.idle*v.refresh + fallen(top, since+v.refresh, usualFall) - fallen(top, since, usualFall)
+		}
+		if v.duty < 1 { // which may have looked when the load had ended
+			e.energy = v.idle * v.refresh
+		}
+		_, u := v.split(e)
 		closing.load, closing.poll = math.Hypot(closing.load, u.load/math.Sqrt(places)), u.poll
 	}
 	return v.figure(opening, closing).U, true
 }
+
+// usualFall is the time constant by which power falls after a load: tenths of a second.
+// Assumed.
+const usualFall = 0.2
 
 // longestWindow is as far as WindowFor looks. Assumed: nobody measures for longer than
 // a day.

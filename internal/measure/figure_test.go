@@ -57,7 +57,10 @@ func TestNoUncertaintyIsZero(t *testing.T) {
 		polls = append(polls, at)
 	}
 	var l load
-	l.add(20, 80)
+	for range 20 { // power that never moves is not believed without a counter
+		l.add(0.5, 80)
+		l.add(0.5, 80.5)
+	}
 	const from, to = 3105 * time.Millisecond, 13105 * time.Millisecond
 	for name, c := range map[string]struct {
 		without Field
@@ -79,7 +82,7 @@ func TestNoUncertaintyIsZero(t *testing.T) {
 			sensor.Refresh = 0
 		}
 		if e := WindowEnergy(samples, []Sensor{sensor}, from, to)[0]; e.U == nil || *e.U < c.least || *e.U > 10 {
-			t.Errorf("%s: %v ± %v J, want at least %g", name, e.Energy, e.U, float64(c.least))
+			t.Errorf("%s: %v ± %v J (%s), want at least %g", name, e.Energy, e.U, e.Refused, float64(c.least))
 		}
 	}
 }

@@ -36,6 +36,7 @@ func Unaligned(samples []Sample, sensors []Sensor, from, to time.Duration) []Edg
 	out := make([]Edges, len(sensors))
 	for g := range out {
 		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok && v.refresh > 0 {
+			v.begin(0)
 			out[g].v = v
 		}
 	}

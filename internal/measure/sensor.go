@@ -17,6 +17,7 @@ type Sensor struct {
 	// MeanUsage says that nvmlDeviceGetPowerUsage is, or may be, a running mean of one
 	// second.
 	MeanUsage bool
+	LimitW    float64 // the GPU's power limit; 0: not known
 }
 
 // duties are the shares of a refresh that sensors were found to see, by compute

@@ -163,15 +163,19 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 	for t := 0.1; t < pre; t += 0.1 {
 		polls = append(polls, t+wake*rng.ExpFloat64())
 	}
-	edge := func(t float64) float64 {
-		for until := ticked(t); ; t += 0.005 + (0.0004+wake/4)*rng.ExpFloat64() {
+	edge := func(t float64, ticks int) float64 {
+		until := ticked(t)
+		for range ticks - 1 {
+			until = ticked(until + 1e-9)
+		}
+		for ; ; t += 0.005 + (0.0004+wake/4)*rng.ExpFloat64() {
 			polls, edges[time.Duration(t*1e9)] = append(polls, t), true
 			if t > until {
 				return t
 			}
 		}
 	}
-	t0 := edge(pre+0.01) + 0.0005 + wake*rng.ExpFloat64()
+	t0 := edge(pre+0.01, 1) + 0.0005 + wake*rng.ExpFloat64()
 	var l load
 	l.add(t0, idle)
 	shape(rng, &l, T, idle, high)
@@ -196,7 +200,7 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 			polls = append(polls, at)
 		}
 	}
-	edge(t1 + 0.0005 + wake*rng.ExpFloat64())
+	edge(t1+0.0005+wake*rng.ExpFloat64(), ticksAfter)
 	p := played{from: time.Duration(t0 * 1e9), to: time.Duration(t1 * 1e9), truth: float64(n) * (l.energy(t1) - l.energy(t0))}
 	for g := range ticks {
 		last := sort.SearchFloat64s(ticks[g], polls[len(polls)-1])

@@ -17,6 +17,7 @@ func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []D
 		if !seen {
 			continue
 		}
+		v.delay = limits{0, max(v.refresh, slowestDisplay)}
 		f, ok := v.sliced()
 		method := MethodCounter
 		if !ok {

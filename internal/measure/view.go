@@ -20,6 +20,7 @@ type reading struct {
 type level struct {
 	from, to, watts float64
 	power           float64 // as the driver showed it at the end; 0: it did not
+	sure            bool    // neither end is read close to another tick
 }
 
 // view is what one GPU showed around a span, ready for all methods.
@@ -38,10 +39,12 @@ type view struct {
 	lowest           float64 // power that was ever seen up to the span's end
 	first, last      float64 // power at the start and at the end of the span
 	jump             float64 // RMS of successive levels' differences in the span
+	shownJump        float64 // the same of the powers that the driver showed
 	step             float64 // usual time from reading to reading in the span
 	wake             float64 // how late this process got to run, as a limit
 	averaged         bool    // powers are running means of a second, or may be
 	own              bool    // the counter integrates by itself
+	moves            bool    // power was seen to change often enough to tell how often it is shown
 	stuck            bool    // power is the same in and before the span
 
 	list    []level // powers in the span
@@ -115,7 +118,6 @@ func (v *view) judge() bool {
 	}
 	v.rest(idle)
 	v.stuck = same(idle) && same(inside) && idle[0].power == inside[0].power
-	v.quantum = v.quantised()
 	v.opened = v.tickBefore(v.from)
 	v.restByTicks()
 	if v.list, v.byTicks = v.ticked(); !v.byTicks {
@@ -206,7 +208,7 @@ func (v *view) owned() {
 	}
 	for i := 1; i+1 < len(v.list); i++ {
 		l := v.list[i]
-		if l.to-l.from > 1.5*v.refresh || l.power == 0 {
+		if l.to-l.from > 1.5*v.refresh || l.power == 0 || !l.sure {
 			continue
 		}
 		near := math.Inf(1)
@@ -253,6 +255,30 @@ func (v *view) quantised() float64 {
 	return float64(step) / 1000
 }
 
+// smooth says that the counter does not move in steps though all its moves are whole
+// numbers of one: the ticks of a steady load are all alike, or are what the power makes.
+func (v *view) smooth(list []level, step float64) bool {
+	var last *level
+	n, even, alike := 0.0, 0.0, 0.0
+	for i := range list {
+		l := &list[i]
+		if l.to-l.from > 1.5*v.refresh {
+			continue
+		}
+		if last != nil {
+			n++
+			if math.Abs(l.watts-last.watts)*v.refresh < 0.1*step {
+				even++
+			}
+			if l.power > 0 && !v.averaged && math.Abs(l.watts-l.power)*v.refresh < 0.1*step {
+				alike++
+			}
+		}
+		last = l
+	}
+	return n < 3 || max(even, alike) > 0.8*n
+}
+
 func gcd(a, b int64) int64 {
 	for b != 0 {
 		a, b = b, a%b
@@ -278,7 +304,7 @@ func (v *view) ticked() (list []level, ok bool) {
 		}
 	}
 	margin := min(0.3, 0.02+(3*v.jitter+v.opened.within/2)/v.refresh)
-	prev, at := v.opened.mj, 0.0
+	prev, at, clear := v.opened.mj, 0.0, true
 	for _, r := range v.readings {
 		if !r.counted || r.at <= v.from || r.at > v.to {
 			continue
@@ -289,11 +315,16 @@ func (v *view) ticked() (list []level, ok bool) {
 		if !sure || n <= at {
 			continue
 		}
-		list = append(list, level{v.opened.at + at*grid, v.opened.at + n*grid, (r.mj - prev) / 1000 / ((n - at) * grid), r.power})
-		prev, at = r.mj, n
+		off := (r.at - v.opened.at) / grid
+		far := math.Floor(off-margin) == math.Floor(off+margin)
+		list = append(list, level{v.opened.at + at*grid, v.opened.at + n*grid, (r.mj - prev) / 1000 / ((n - at) * grid), r.power, far && clear})
+		prev, at, clear = r.mj, n, far
 	}
 	if len(list) < 3 {
 		return nil, false
+	}
+	if step := v.quantised(); step > 0 && !v.smooth(list, step) {
+		v.quantum = step
 	}
 	return list, v.quantum <= fine*list[len(list)-1].watts*v.refresh
 }
@@ -322,7 +353,7 @@ func (v *view) powers() (list []level) {
 	prev := v.from
 	for _, r := range v.readings {
 		if r.powered && r.at > v.from && r.at <= v.to && r.at-prev >= 0.95*max(v.shows, v.step) {
-			list = append(list, level{prev, r.at, r.power, r.power})
+			list = append(list, level{prev, r.at, r.power, r.power, true})
 			prev = r.at
 		}
 	}
@@ -337,12 +368,17 @@ func (v *view) heights(list []level) {
 	}
 	v.first = (list[0].watts + list[1].watts) / 2
 	v.last = list[len(list)-1].watts
+	v.jump, v.shownJump = jump(list), jump(v.powers())
+}
+
+// jump is the RMS of what successive powers differ by; 0 for fewer than two.
+func jump(list []level) float64 {
 	sum := 0.0
-	for i := range list[1:] {
-		d := list[i+1].watts - list[i].watts
+	for i := 1; i < len(list); i++ {
+		d := list[i].watts - list[i-1].watts
 		sum += d * d
 	}
-	v.jump = math.Sqrt(sum / float64(len(list)-1))
+	return math.Sqrt(sum / float64(max(1, len(list)-1)))
 }
 
 func same(rs []reading) bool {

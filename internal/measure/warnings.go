@@ -26,6 +26,10 @@ var kinds = map[string]kind{
 	"nvml_low_sample_count":        {Doubt, "lengthen the window or lower measurement.sample_interval_ms"},
 	"energy_unavailable":           {Invalid, "run `llem doctor` to see what is missing, or set energy.backend: none if that is meant"},
 	"energy_scope_host":            {Doubt, "compare it with figures of the same scope only; a GPU's energy needs an NVIDIA GPU"},
+	"uncertainty_unknown":          {Invalid, "lengthen the window, or see docs/methodology.md for what a sensor must show; the number is kept and must not be ranked"},
+	"energy_implausible":           {Invalid, "see `nvidia-smi -q -d POWER` for what the driver says of this GPU's power, and measure again"},
+	"not_at_rest":                  {Doubt, "leave the GPU idle for some seconds before the window (warmup.thermal_floor_seconds; --quick waits the least)"},
+	"slow_readings":                {Doubt, "look for what slows the driver down, such as other monitors of this GPU; the interval is wider for it"},
 	"sensor_disagreement":          {Doubt, "compare per_gpu.counter_j and power_integral_j; lengthen the window"},
 	"gpu_not_exclusive":            {Invalid, "stop the other processes, or pick another GPU with --gpus"},
 	"exclusivity_unknown":          {Doubt, "see `nvidia-smi` for who is on the GPU; run llem as a user, and outside containers, where it sees the host's processes"},
@@ -153,6 +157,19 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 	}
 	if e.Still {
 		out = append(out, Warn("counter_stuck", "GPU %d: the energy counter stood still; the figure is the power integral", d.Index))
+	}
+	if e.Restless {
+		out = append(out, Warn("not_at_rest", "GPU %d: its power was still falling as the window opened", d.Index))
+	}
+	if took, ok := slow(f.Samples, g, f.From, f.To); ok {
+		out = append(out, Warn("slow_readings", "GPU %d: a reading took %s ms, the median", d.Index, stats.Fixed(1000*took.Seconds(), 0)))
+	}
+	switch {
+	case e.Energy == nil || e.Refused == "":
+	case e.Implausible:
+		out = append(out, Warn("energy_implausible", "GPU %d: %s", d.Index, e.Refused))
+	default:
+		out = append(out, Warn("uncertainty_unknown", "GPU %d: how certain its energy is cannot be said: %s", d.Index, e.Refused))
 	}
 	if w, ok := f.disagreement(d, e); ok {
 		out = append(out, w)
