@@ -57,6 +57,7 @@ func (x *run) mapEnergy(r *result.Record, fig load.Figures, samples []measure.Sa
 			sum += w
 		}
 		en.EngineIdlePowerW = ptr(float64(sum))
+		en.UEngineIdlePowerW = watts(measure.FloorU(samples, x.sensors()))
 	}
 	if x.work == nil || x.work.window <= 0 {
 		en.Valid, en.Reasons = false, []string{"the window was not reached"}

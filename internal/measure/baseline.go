@@ -208,6 +208,20 @@ func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]W
 	return FloorPower(r.Samples(), n), nil
 }
 
+// FloorU is the standard uncertainty of the sum of what FloorPower gives; nil where
+// nothing shows it. sensors are by device.
+func FloorU(samples []Sample, sensors []Sensor) *Watts {
+	s, ok := phaseSpan(samples, len(sensors), ThermalFloorPhase)
+	if !ok {
+		return nil
+	}
+	var b Baseline
+	if b.compute(samples, sensors, s) != nil {
+		return nil
+	}
+	return b.U
+}
+
 // FloorPower is each GPU's mean power between the two edges of the thermal floor;
 // nil where one of n GPUs was not read at both.
 func FloorPower(samples []Sample, n int) []Watts {

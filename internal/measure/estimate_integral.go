@@ -19,7 +19,7 @@ func (v *view) integrated() (*Figure, bool) {
 	late, known := v.lag()
 	swing := v.last - v.idle
 	shift := limits{late.least * swing, late.most * swing}
-	noise := v.shownJump * max(v.shows, v.step) / 2
+	noise := v.shownJump * max(v.shows, v.step) / math.Sqrt2
 	spike := 0.0 // what was shown after the end and not before it
 	for _, r := range v.readings {
 		if r.powered && r.at > v.to && r.at < v.to+2*v.shows {
@@ -99,7 +99,7 @@ func (v *view) rising(high float64) bool {
 // is, where they keep step with the ticks.
 func (v *view) sampled(refresh float64) float64 {
 	T := v.to - v.from
-	skipped := math.Sqrt(max(0, v.step-refresh) * T / 2) // of noise that readings do not share
+	skipped := 0.9 * math.Sqrt(max(0, v.step-refresh)*T) // of noise that readings do not share; simulated
 	random := v.shownJump * math.Hypot(skipped, uniform(v.step)*math.Sqrt(T/max(refresh, v.step)))
 	return math.Hypot(random, uniform((v.last-v.first)*min(refresh, v.step)))
 }

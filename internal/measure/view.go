@@ -371,14 +371,16 @@ func (v *view) heights(list []level) {
 	v.jump, v.shownJump = jump(list), jump(v.powers())
 }
 
-// jump is the RMS of what successive powers differ by; 0 for fewer than two.
+// jump is the RMS of what successive powers differ by, and more where few tell it; 0 for
+// fewer than two.
 func jump(list []level) float64 {
 	sum := 0.0
 	for i := 1; i < len(list); i++ {
 		d := list[i].watts - list[i-1].watts
 		sum += d * d
 	}
-	return math.Sqrt(sum / float64(max(1, len(list)-1)))
+	n := float64(max(1, len(list)-1))
+	return math.Sqrt(sum/n) * (1 + 1/n)
 }
 
 func same(rs []reading) bool {

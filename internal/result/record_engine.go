@@ -17,7 +17,7 @@ type Engine struct {
 	ContextLength  *int64   `json:"context_length"`   // tokens of a prompt and its answer that the server has room for; null: it does not say
 	StartupSeconds *float64 `json:"startup_seconds"`  // from create to ready
 	StartupEnergyJ *float64 `json:"startup_energy_j"` // in no total
-	// UStartupEnergyJ is its standard uncertainty (k = 1), without the sensor's gain.
+	// Standard uncertainty (k = 1), without the sensor's gain.
 	UStartupEnergyJ *float64 `json:"u_startup_energy_j"`
 	CompileCache    *string  `json:"compile_cache"` // cold | warm: whether an earlier container of the image had left what it compiled; null where none is kept
 	// Counters of the server itself over the window; null where it has none.
