@@ -22,7 +22,7 @@ func TestCompareMeasuredPoints(t *testing.T) {
 	h := newHost(t, standin.GPU{Power: 100})
 	for turn := range 6 {
 		file := h.config(fmt.Sprintf("name: c%d\nmodel: reference/tiny\nengine: {image: %s, args: {x-pace: 10}}\n"+
-			"workload: {prompts: 4, max_output_tokens: 100, load: {concurrency: %[1]d}}\n", 1+turn%2, image))
+			"workload: {prompts: 6, max_output_tokens: 100, load: {concurrency: %[1]d}}\n", 1+turn%2, image))
 		if o := h.llem("run", "--quick", "-o", h.path("out"), file); o.code != 0 {
 			t.Fatalf("exit %d\n%s", o.code, o.stderr)
 		}
