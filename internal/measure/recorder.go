@@ -72,7 +72,7 @@ func (r *Recorder) loop() {
 			return
 		case <-tick.C:
 			r.mu.Lock()
-			r.read(false)
+			r.keep(false, r.sampler.Sample)
 			r.mu.Unlock()
 		}
 	}
@@ -93,10 +93,12 @@ func (r *Recorder) SetPhase(p Phase, expect time.Duration) {
 }
 
 // Edge reads all devices now, marks the readings as edges and returns them.
-func (r *Recorder) Edge() ([]Sample, error) {
+func (r *Recorder) Edge() ([]Sample, error) { return r.edge(r.sampler.Sample) }
+
+func (r *Recorder) edge(sample sampleFunc) ([]Sample, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	got := r.read(true)
+	got := r.keep(true, sample)
 	out := append([]Sample(nil), got...)
 	if len(out) < r.devices {
 		return out, r.lastErr
@@ -149,7 +151,7 @@ func (r *Recorder) settle(ctx context.Context, refresh []time.Duration, ticks in
 		if serr := Sleep(ctx, settleEvery); serr != nil {
 			return serr
 		}
-		got, err = r.Edge()
+		got, err = r.edge(r.quick())
 		for _, s := range got {
 			if s.Has&HasEnergy != 0 && s.EnergyMJ != last[s.GPU] {
 				last[s.GPU] = s.EnergyMJ
@@ -161,9 +163,22 @@ func (r *Recorder) settle(ctx context.Context, refresh []time.Duration, ticks in
 	return err
 }
 
-// read takes one reading of every device. The caller holds mu.
-func (r *Recorder) read(edge bool) []Sample {
-	got, err := r.sampler.Sample(r.epoch, r.scratch[:0])
+// sampleFunc takes one reading of every device, as Sampler.Sample.
+type sampleFunc func(epoch time.Time, dst []Sample) ([]Sample, error)
+
+// quick is how energy and power alone are read, where the sampler can, and else all.
+func (r *Recorder) quick() sampleFunc {
+	if q, ok := r.sampler.(interface {
+		SampleEnergy(epoch time.Time, dst []Sample) ([]Sample, error)
+	}); ok {
+		return q.SampleEnergy
+	}
+	return r.sampler.Sample
+}
+
+// keep takes one reading of every device and keeps it. The caller holds mu.
+func (r *Recorder) keep(edge bool, sample sampleFunc) []Sample {
+	got, err := sample(r.epoch, r.scratch[:0])
 	if err != nil {
 		r.failed++
 		r.lastErr = err

@@ -120,6 +120,15 @@ func (g *gpu) chooseFields() {
 // at all. At is the middle of the energy and power reading, Took its length.
 // The error, if any, names the GPUs that gave nothing.
 func (s *Sampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+	return s.sample(epoch, dst, true)
+}
+
+// SampleEnergy is Sample of energy and power alone.
+func (s *Sampler) SampleEnergy(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+	return s.sample(epoch, dst, false)
+}
+
+func (s *Sampler) sample(epoch time.Time, dst []measure.Sample, all bool) ([]measure.Sample, error) {
 	var failed error
 	for i := range s.gpus {
 		g := &s.gpus[i]
@@ -130,7 +139,9 @@ func (s *Sampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sampl
 		g.readUsage(&m)
 		m.Took = time.Since(epoch) - start
 		m.At = start + m.Took/2
-		g.readState(&m)
+		if all {
+			g.readState(&m)
+		}
 		if m.Has == 0 {
 			failed = errors.Join(failed, fmt.Errorf("GPU %d gave no reading: %s", g.index, s.n.lib.ErrorString(g.last)))
 			continue
