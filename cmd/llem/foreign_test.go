@@ -66,7 +66,8 @@ var foreigners = []foreigner{
 	{
 		name: "litellm", start: bound("litellm/bin/litellm", "--config", "WORK/config.yaml", "--host", "127.0.0.1", "--port", "PORT"), env: []string{"LITELLM_LOCAL_MODEL_COST_MAP=True"},
 		files: map[string]string{"config.yaml": "model_list:\n  - model_name: mocked\n    litellm_params: {model: openai/mocked, api_key: none, mock_response: A plain answer of ten words that is always the same.}\ngeneral_settings: {master_key: sk-foreign-5f2c}\n"},
-		key:   "sk-foreign-5f2c", engine: "openai", usage: true,
+		// Its stand-in answer comes in pieces of three letters, more of them than it counts tokens.
+		key: "sk-foreign-5f2c", engine: "openai", warns: "usage_not_taken",
 	},
 	{
 		name: "xllamacpp", start: func(dir, work string, port int) *exec.Cmd {
@@ -143,7 +144,14 @@ func (f foreigner) check(t *testing.T, o outcome) {
 	if _, ok := r.WarningSeverities[f.warns]; f.warns != "" && !ok {
 		t.Errorf("no warning %s: %v", f.warns, r.MeasurementWarnings)
 	}
-	t.Logf("%s %s: %d in, %d out by %s; %s", r.Engine.Called(), *r.Engine.ServedModel, r.Tokens.Input, r.Tokens.Output, r.Tokens.Source, strings.Join(r.MeasurementWarnings, "\n"))
+	t.Logf("%s %s: %s in, %s out by %s; %s", r.Engine.Called(), *r.Engine.ServedModel, counted(r.Tokens.Input), counted(r.Tokens.Output), r.Tokens.Source, strings.Join(r.MeasurementWarnings, "\n"))
+}
+
+func counted(n *int64) string {
+	if n == nil {
+		return "unknown"
+	}
+	return fmt.Sprint(*n)
 }
 
 // serve starts it and waits until it answers.
