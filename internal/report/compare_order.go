@@ -189,7 +189,7 @@ func (c *Comparison) assumes() []string {
 	}
 	return []string{
 		"The order of the runs is used: a straight line of drift is taken out, and ± is widened for other drift where this order needs it.",
-		"Assumed: from run to run, figures vary by chance, follow the run before, or drift slowly. Nothing else changes when the point changes.",
+		"Assumed: figures vary by chance, follow the run before, drift slowly, or jump. Nothing else changes when the point changes, or rises and falls as the points take turns.",
 	}
 }
 

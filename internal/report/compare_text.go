@@ -210,7 +210,7 @@ func (p *printer) differences(c *Comparison) {
 	}
 	notes = append(notes, c.Assumes...)
 	if slices.ContainsFunc(c.Differences, func(d Difference) bool { return d.NoVerdict != nil && *d.NoVerdict != noSpread }) {
-		notes = append(notes, "For a verdict run the points in turns on the same GPUs, three times each at least: as a study (execution.order shuffle or interleave), or by hand as A B B A A B.")
+		notes = append(notes, "For a verdict run the points in turns on the same GPUs, three times each at least: as a study (execution.order shuffle or interleave), or by hand as A B A B A B.")
 	}
 	if other {
 		notes = append(notes, "Other GPUs: other devices of the same model. Their sensors' gains differ by what no repeat shows; the interval includes it.")

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -66,10 +67,13 @@ func TestVerdictsUnderDriftAreSeldomFalse(t *testing.T) {
 				row := fmt.Sprintf("| %s | %s |", k.name, l.name)
 				for _, n := range []int{3, 5, 10} {
 					c := trial(l, k, n, 0)
-					if given := c.all - c.refused; float64(c.shown) > mostWrong*float64(given) {
+					given := c.all - c.refused
+					wrong := float64(c.shown) > mostWrong*float64(given)
+					if wrong && !k.beyond {
 						t.Errorf("%s, %s, %d runs: %d of %d verdicts are false", k.name, l.name, n, c.shown, given)
 					}
-					row += fmt.Sprintf(" %s | %s | %s |", percent(c.blind, c.all), percent(c.shown, c.all-c.refused), percent(c.refused, c.all))
+					bold := strings.Repeat("**", toInt(wrong))
+					row += fmt.Sprintf(" %s | %s%s%s | %s |", percent(c.blind, c.all), bold, percent(c.shown, given), bold, percent(c.refused, c.all))
 				}
 				rows[i*len(layouts)+j] = row + "\n"
 			})
@@ -124,7 +128,7 @@ func TestVerdictsOnUnlikeCountsAreSeldomFalse(t *testing.T) {
 					given, shown = given+1, shown+toInt(d.Verdict(alpha) != NoneShown)
 				}
 			}
-			if given < orders*each/4 || float64(shown) > mostWrong*float64(given) {
+			if given < orders*each/4 || float64(shown) > mostWrong*float64(given) && !k.beyond {
 				t.Errorf("%s, %d and %d runs: %d of %d verdicts are false", k.name, n[0], n[1], shown, given)
 			}
 		}

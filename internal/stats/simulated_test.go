@@ -82,12 +82,28 @@ type noise struct {
 	spread float64 // of one run
 	memory float64 // AR(1): the share of a run's departure that the next one has
 	drift  func(x float64) float64
+	// any is a drift that is another in each comparison.
+	any func(rng *rand.Rand) func(x float64) float64
+	// beyond says that no verdict claims to hold under it.
+	beyond bool
 }
 
 const drifts = 0.03 // of the figure, over the whole comparison
 
 func linear(x float64) float64 { return drifts * x }
 func warmup(x float64) float64 { return drifts * math.Exp(-4*x) }
+
+// jump is one at any moment.
+func jump(rng *rand.Rand) func(x float64) float64 {
+	at := rng.Float64()
+	return func(x float64) float64 { return drifts * float64(toInt(x > at)) }
+}
+
+// wave is one of any phase, which comes half a time to one and a half times.
+func wave(rng *rand.Rand) func(x float64) float64 {
+	times, phase := 0.5+rng.Float64(), rng.Float64()
+	return func(x float64) float64 { return drifts / 2 * math.Sin(2*math.Pi*(times*x+phase)) }
+}
 
 var noises = []noise{
 	{name: "independent runs, 1 %", spread: 0.01},
@@ -97,6 +113,10 @@ var noises = []noise{
 	{name: "linear drift of 3 %, runs 0.3 %", spread: 0.003, drift: linear},
 	{name: "warm-up from 3 %, runs 1 %", spread: 0.01, drift: warmup},
 	{name: "warm-up from 3 %, runs 0.3 %", spread: 0.003, drift: warmup},
+	{name: "one jump of 3 %, runs 1 %", spread: 0.01, any: jump},
+	{name: "one jump of 3 %, runs 0.3 %", spread: 0.003, any: jump},
+	{name: "a wave of 3 %, runs 1 %", spread: 0.01, any: wave, beyond: true},
+	{name: "a wave of 3 %, runs 0.3 %", spread: 0.003, any: wave, beyond: true},
 }
 
 func (k noise) draw(rng *rand.Rand, n int) []float64 {
@@ -110,11 +130,15 @@ func (k noise) draw(rng *rand.Rand, n int) []float64 {
 // at is draw at the moments of runs, whose order they are in.
 func (k noise) at(rng *rand.Rand, runs []Run) []float64 {
 	out := make([]float64, len(runs))
+	drift := k.drift
+	if k.any != nil {
+		drift = k.any(rng)
+	}
 	e := rng.NormFloat64()
 	for i := range out {
 		out[i] = k.spread * e
-		if k.drift != nil {
-			out[i] += k.drift(runs[i].At / runs[len(runs)-1].At)
+		if drift != nil {
+			out[i] += drift(runs[i].At / runs[len(runs)-1].At)
 		}
 		e = k.memory*e + math.Sqrt(1-k.memory*k.memory)*rng.NormFloat64()
 	}

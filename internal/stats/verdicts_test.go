@@ -12,7 +12,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the tables in docs/compare.md")
 
 const (
-	simulated   = 10_000
+	simulated   = 5_000
 	mostWrong   = 0.06 // of the verdicts on simulated pairs
 	alpha       = 0.05
 	comparePage = "../../docs/compare.md"

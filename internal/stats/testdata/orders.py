@@ -72,7 +72,7 @@ def widening(w, parts, x):
             continue
         if y @ q @ y < 1e-12:
             return None
-        worst = max(worst, (w @ y) ** 2 / (y @ q @ y) / stats.t.ppf(0.975, df(parts, y)) ** 2)
+        worst = max(worst, 1.6 * (w @ y) ** 2 / (y @ q @ y) / stats.t.ppf(0.975, df(parts, y)) ** 2)
     return worst
 
 
