@@ -102,7 +102,7 @@ func (p *printer) energy() {
 		p.row("power", "%s mean", unit(e.MeanPowerW, "W"))
 	} else {
 		p.baseline()
-		p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), unit(e.EngineIdlePowerW, "W"))
+		p.row("power", "%s mean, %s peak, %s engine idle", unit(e.MeanPowerW, "W"), unit(e.PeakPowerW, "W"), plusMinus(e.EngineIdlePowerW, e.UEngineIdlePowerW, e.CoverageK, 1, "W"))
 	}
 	p.row("method", "%s by %s", dash(e.Method), dash(e.Backend))
 	p.crossChecks(r.EnergyTotalJ, e.CrossChecks)

@@ -299,7 +299,9 @@ func (p *printer) protocol() {
 		p.row("thermal floor", "%s", seconds(w.ThermalFloorSeconds))
 	}
 	if s := r.Engine.StartupSeconds; s != nil {
-		p.row("startup", "%s", known(seconds(*s), unit(r.Engine.StartupEnergyJ, "J")))
+		e := r.Engine
+		w := withGain(e.StartupEnergyJ, e.UStartupEnergyJ, r.Energy.CoverageK, gainWidth(r.EnergyTotalJ, totalWidths(r)))
+		p.row("startup", "%s", known(seconds(*s), both(e.StartupEnergyJ, w, "J")))
 	}
 	if c := r.Client; c.CPUSeconds != nil {
 		p.row("client", "%s of CPU, lag p99 %s send, %s read, %s", seconds(*c.CPUSeconds), late(c.SendLagMS), late(c.ReadLagMS), dash(strings.ReplaceAll(r.Engine.Route, "_", " ")))

@@ -83,6 +83,7 @@ func TestTables(t *testing.T) {
 			r.Energy.URepeatabilityJ, r.Energy.UAbsoluteJ, r.Energy.UAdjustedJ = p(64.0), p(737.0), p(71.3)
 			r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.UAdjustedAbsoluteJ, r.FLOPs.UFLOPsPerJouleAbsolute = p(0.0288), p(594.0), p(8.1e8)
 			r.Energy.Baseline.UW, r.Energy.Method = p(0.31), "counter_edge_aligned"
+			r.Engine.UStartupEnergyJ, r.Energy.UEngineIdlePowerW = p(61.2), p(0.4)
 			r.Energy.Gain = &result.Gain{HalfWidth: 0.06, Source: "as of A100 (arXiv 2312.02741); no comparison of an H100 with an external meter found", Standing: "extrapolated"}
 			r.Energy.PerGPU[0].UJ, r.Energy.PerGPU[1].UJ = p(45.2), p(45.4)
 		},

@@ -122,7 +122,7 @@ type Energy struct {
 	PeakPowerW               *float64           `json:"peak_power_w"`                  // highest reading of all GPUs together; no u is stated
 	PerRequestJ              *float64           `json:"per_request_j"`                 // energy_total_j / completed requests; its u are those of the total, in proportion
 	PerTotalTokenJ           *float64           `json:"per_total_token_j"`             // energy_total_j / (input + output tokens); its u are those of the total, in proportion
-	EngineIdlePowerW         *float64           `json:"engine_idle_power_w"`           // the model resident and idle, over the last half of the thermal floor
+	EngineIdlePowerW         *float64           `json:"engine_idle_power_w"`           // the model resident and idle, over the last half of the thermal floor; u: u_engine_idle_power_w, k = 1
 	UEngineIdlePowerW        *float64           `json:"u_engine_idle_power_w"`         // its standard uncertainty (k = 1), without the sensor's gain
 	Baseline                 *Baseline          `json:"baseline"`
 	BaselineAfter            *Baseline          `json:"baseline_after"`        // the bare idle again, where it was asked for

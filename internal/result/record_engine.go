@@ -16,7 +16,7 @@ type Engine struct {
 	Route          string   `json:"route"`            // container_address | published_port | endpoint
 	ContextLength  *int64   `json:"context_length"`   // tokens of a prompt and its answer that the server has room for; null: it does not say
 	StartupSeconds *float64 `json:"startup_seconds"`  // from create to ready
-	StartupEnergyJ *float64 `json:"startup_energy_j"` // in no total
+	StartupEnergyJ *float64 `json:"startup_energy_j"` // in no total; u: u_startup_energy_j, k = 1
 	// Standard uncertainty (k = 1), without the sensor's gain.
 	UStartupEnergyJ *float64 `json:"u_startup_energy_j"`
 	CompileCache    *string  `json:"compile_cache"` // cold | warm: whether an earlier container of the image had left what it compiled; null where none is kept
