@@ -43,11 +43,14 @@ func (o *Order) Drift(values []float64) (d Drift) {
 	}
 	t := slope / math.Sqrt(squares/df/l.squares)
 	mean, sd := l.independent()
-	z := (neighbours/squares - mean) / sd
-	return Drift{
+	d = Drift{
 		Known: true, Trend: slope * o.axis[n-1], TrendP: 2 * student(df).CDF(-math.Abs(t)),
-		Dependence: neighbours/squares - mean, DependenceP: 2 * distuv.UnitNormal.CDF(-math.Abs(z)),
+		Dependence: neighbours/squares - mean, DependenceP: 1,
 	}
+	if sd > 0 { // else this order shows the same whatever the runs are
+		d.DependenceP = 2 * distuv.UnitNormal.CDF(-math.Abs(d.Dependence)/sd)
+	}
+	return d
 }
 
 // independent are mean and standard deviation of the correlation of neighbours in

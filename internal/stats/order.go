@@ -88,7 +88,8 @@ func (o *Order) take(m Method, e estimator, widening float64) {
 
 // Difference is that of the second point from the first. values are the runs', as
 // they were given to [Arrange]. Where the order is refused it is Welch's, and
-// true only if nothing drifted. It is unknown where [Welch]'s is.
+// true only if nothing drifted. It is unknown where [Welch]'s is, and where a line
+// of drift leaves no spread.
 func (o *Order) Difference(values []float64) (d Difference, ok bool) {
 	var sides [2][]float64
 	for i, v := range values {
@@ -99,8 +100,9 @@ func (o *Order) Difference(values []float64) (d Difference, ok bool) {
 	if !ok || o.Refused {
 		return d, ok
 	}
+	const rounding = 1e-12 // of a line through all values
 	d = o.by.of(o.logs(values)).difference(o.Widening)
-	return d, d.U > 0
+	return d, d.U > rounding
 }
 
 // logs are the logarithms of values in the order of the runs.

@@ -81,6 +81,12 @@ func TestALineOfDriftIsTakenOut(t *testing.T) {
 		if math.Abs(a.Log-b.Log) > 1e-9 || math.Abs(a.U-b.U) > 1e-9 || a.Verdict(alpha) != Less {
 			t.Errorf("%s: %g ± %g, and with drift %g ± %g", order.Method, a.Log, a.U, b.Log, b.U)
 		}
+		for i, r := range runs {
+			steady[i] = math.Exp(r.At/36000 - 0.05*float64(toInt(r.Second)))
+		}
+		if d, ok := order.Difference(steady); ok {
+			t.Errorf("%s: a line without any spread differs: %+v", order.Method, d)
+		}
 		if d := order.Drift(drifting); !d.Known || math.Abs(d.Trend-9) > 0.1 || d.TrendP > 1e-6 {
 			t.Errorf("drift %+v", d)
 		}
@@ -168,5 +174,26 @@ func TestDriftIsSeen(t *testing.T) {
 	}
 	if d := Arrange(laid("ABABAB", false)).Drift([]float64{1, 2, 1, 2, 1, 2}); d.Known {
 		t.Errorf("runs without any spread show drift: %+v", d)
+	}
+}
+
+// Whatever the order and the values, no figure is one that JSON cannot hold.
+func TestDriftIsFinite(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	for range 3000 {
+		runs := make([]Run, 2+rng.IntN(9))
+		values := make([]float64, len(runs))
+		for i := range runs {
+			runs[i] = Run{Second: rng.IntN(2) == 0, At: math.Floor(5 * rng.Float64()), Cycle: fmt.Sprint(rng.IntN(4))}
+			values[i] = math.Exp(float64(rng.IntN(3)))
+		}
+		o := Arrange(runs)
+		d := o.Drift(values)
+		if !finite([]float64{d.Trend, d.TrendP, d.Dependence, d.DependenceP}) || math.IsNaN(o.Widening) || !o.Refused && math.IsInf(o.Widening, 1) {
+			t.Fatalf("%+v: %+v, widening %g", runs, d, o.Widening)
+		}
+		if got, ok := o.Difference(values); ok && !finite([]float64{got.Log, got.U, got.DF, got.P()}) {
+			t.Fatalf("%+v, %v: %+v", runs, values, got)
+		}
 	}
 }
