@@ -113,7 +113,7 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 	}
 }
 
-// gain says how far the absolute energy of this GPU may be off, whatever is measured.
+// gain says how far the absolute energy of this GPU may be off in any run.
 func (g *gpuCheck) gain() {
 	cards := []measure.Device{g.device}
 	limit := measure.GainOf(cards)

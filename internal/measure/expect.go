@@ -98,7 +98,7 @@ func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 // Assumed.
 const usualFall = 0.2
 
-// longestWindow is as far as WindowFor looks. Assumed: nobody measures for longer than
+// longestWindow is as far as WindowFor looks. Assumed: no window is longer than
 // a day.
 const longestWindow = 24 * time.Hour
 

@@ -11,7 +11,7 @@ import (
 const (
 	MeasuredByOthers = "measured by others"
 	Extrapolated     = "extrapolated"    // from cards of another kind
-	Uncharacterised  = "uncharacterised" // nobody published a comparison
+	Uncharacterised  = "uncharacterised" // no comparison is published
 )
 
 // Gain is a limit on how far the readings of a card's power sensor may be off in

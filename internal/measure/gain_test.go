@@ -6,7 +6,7 @@ import (
 )
 
 // The limit of the sensor's gain is by what others have measured of such a card, and
-// the widest where nobody has.
+// the widest where no one has.
 func TestTheGainIsOfTheCard(t *testing.T) {
 	for _, c := range []struct {
 		name, capability string

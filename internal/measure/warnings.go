@@ -251,8 +251,8 @@ func BaselineDrift(before, after Baseline) (Warning, bool) {
 	return Warn("baseline_drift", "idle power was %s W before and %s W after", stats.Fixed(float64(before.Power), 1), stats.Fixed(float64(after.Power), 1)), true
 }
 
-// driftShare is how far an idle GPU's power may wander. Assumed: nobody published how
-// far it does.
+// driftShare is how far an idle GPU's power may wander. Assumed: no figure is
+// published.
 const driftShare = 0.02
 
 // Describe names processes for a person.
