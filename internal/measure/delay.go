@@ -79,7 +79,7 @@ func (v *view) lacking() (seconds, u float64, ok bool) {
 // into, at the most. A sensor that looks only now and then does not tell.
 func (v *view) lateEnd() (seconds float64, ok bool) {
 	e, ok := v.ending()
-	if !ok || v.duty < 1 || v.quantum > 0 || v.fall() < leastRise*v.last || e.rest <= 0 {
+	if !ok || v.duty < 1 || v.coarse() || v.fall() < leastRise*v.last || e.rest <= 0 {
 		return 0, false
 	}
 	lacks := e.energy - v.lowest*e.rest - v.last*e.part
@@ -128,8 +128,11 @@ func (v *view) shift() limits {
 		unseen := rise * 2 * v.off()
 		return limits{min(s.least, -unseen), max(s.most, unseen)}
 	}
-	whole := rise * v.missing
-	late := whole - rise*min(v.begun, v.rose(), max(0, v.missing)+2*v.off()+2*v.unsure)
+	// Counted too much is at most what came before the span in its first tick: more is of
+	// a load that began higher than it went on.
+	missing := max(v.missing, -min(2*v.off(), v.from-v.opened.at))
+	whole := rise * missing
+	late := whole - rise*min(v.begun, v.rose(), max(0, missing)+2*v.off()+2*v.unsure)
 	return limits{min(s.least, whole, late), max(s.most, whole, late)}
 }
 

@@ -94,7 +94,10 @@ func (e *DeviceEnergy) refine(v *view) {
 	if !ok {
 		return
 	}
-	if e.Counter != nil && e.UIntegral != nil {
+	switch {
+	case e.Counter != nil && v.stuck: // power that never moves checks nothing
+		e.Integral, e.UIntegral = nil, nil
+	case e.Counter != nil && e.UIntegral != nil:
 		v.compare(best, integral)
 	}
 	e.Method, e.Energy = method, &best.Energy

@@ -171,7 +171,7 @@ func (v *view) lastBefore(t float64) (last reading, ok bool) {
 // lowest power at least, which bounds what the span had of that tick.
 func (v *view) closing() (end float64, u edge, aligned, ok bool) {
 	e, aligned := v.ending()
-	if !aligned || v.quantum > 0 { // which moves when the step is full
+	if !aligned || v.coarse() { // which moves when the step is full
 		return v.roughly()
 	}
 	z, u := v.split(e)
@@ -188,7 +188,7 @@ func (v *view) split(e ending) (z float64, u edge) {
 	if v.duty >= 1 {
 		after, uAfter := v.after(e)
 		z = e.energy - after
-		u.load = math.Hypot(half(carried-share), math.Hypot(uAfter, min(half(carried-z), half(z-share))/2))
+		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), uniform(max(0, z-carried)))
 		u.load = math.Hypot(u.load, (after/e.rest-v.lowest)*math.Sqrt2*v.jitter)
 		u.poll = uniform((after/e.rest + v.lowest) * e.within)
 		return z, u
@@ -216,7 +216,8 @@ func (v *view) after(e ending) (energy, u float64) {
 	case e.afters < 1:
 		return idle + top*e.rest/2, uniform(top * e.rest)
 	case next <= few*top*v.refresh:
-		return idle, v.gone(e, top)
+		excess, u := v.gone(e)
+		return idle + excess, u
 	}
 	excess := fallen(top, e.rest, v.tailOf(top, e.rest, next))
 	u = 0.15 * excess
@@ -258,10 +259,13 @@ func (v *view) backwards(top, rest, next, then float64) (excess float64) {
 	return excess
 }
 
-// gone is what a fall may hold that leaves nothing for the tick after it.
-func (v *view) gone(e ending, top float64) float64 {
-	tail := e.rest / 4
-	return half(min(top*tail, max(0, e.energy-v.lowest*(e.part+e.rest))))
+// gone is what the rest of the ending tick may hold of a load that left nothing for the
+// tick after it: all that the tick has more than the power before the end makes of its
+// part, if the load went on for so long, or none of it, if power rose before the end.
+func (v *view) gone(e ending) (excess, u float64) {
+	more := max(0, e.energy-v.lowest*e.rest-v.last*e.part)
+	more = min(more, v.fall()*e.rest)
+	return more / 2, uniform(more)
 }
 
 // roughly is closing where no tick was seen after the end: the last one was up to a
@@ -271,15 +275,22 @@ func (v *view) roughly() (end float64, u edge, aligned, ok bool) {
 	if !ok {
 		return 0, u, false, false
 	}
-	part := v.to - r.at + v.refresh/2
-	u.poll = uniform(v.last * (v.refresh + r.took))
+	refresh := v.refresh
+	if v.coarse() { // which idle ticks made too long: every reading of the load moved
+		refresh = min(refresh, v.step)
+	}
+	part := v.to - r.at + refresh/2
+	u.poll = uniform(v.last * (refresh + r.took))
 	u.load = math.Hypot(closingJump*v.jump*part, half(v.fall()*part/2))
-	if v.quantum > 0 { // ticks that do not fill a step are not seen, of any GPU
+	if v.coarse() { // ticks that do not fill a step are not seen, of any GPU
 		u.load, u.poll = math.Hypot(u.load, u.poll), 0
 	}
 	u.end = v.wakes()
 	return r.mj/1000 + v.last*part, u, false, true
 }
+
+// coarse says that the counter's step is so large that ticks of an idle GPU do not show.
+func (v *view) coarse() bool { return v.quantum > v.lowest*v.refresh/2 }
 
 // fall is by how much power falls when the load ends.
 func (v *view) fall() float64 { return max(0, v.last-v.lowest) }

@@ -129,7 +129,7 @@ func (v *view) judge() bool {
 	v.heights(v.list)
 	v.unrest()
 	v.end = v.last
-	if e, ok := v.ending(); ok && v.duty >= 1 && v.quantum == 0 && e.rest > 0 {
+	if e, ok := v.ending(); ok && v.duty >= 1 && !v.coarse() && e.rest > 0 {
 		for _, tick := range e.after[:e.afters] {
 			v.lowest = min(v.lowest, tick/v.refresh)
 		}
@@ -174,7 +174,7 @@ func (v *view) unrest() {
 // restByTicks takes the power before the span from the last ticks of the counter, where
 // these tell: what is read as power may be older.
 func (v *view) restByTicks() {
-	if v.refresh == 0 || v.opened.mj == 0 || v.opened.within > v.refresh/2 || v.jitter > fine*v.refresh || v.quantum > 0 {
+	if v.refresh == 0 || v.opened.mj == 0 || v.opened.within > v.refresh/2 || v.jitter > fine*v.refresh {
 		return
 	}
 	var held [3]float64 // the counter after each of the last ticks, the latest first
