@@ -52,7 +52,7 @@ func play(rng *rand.Rand, s Sensor, T, idle, busy, swing float64) (samples []Sam
 // What is expected of a window is what the estimator states of windows like it,
 // or somewhat more, since it is for power that falls at once.
 func TestExpectIsWhatTheEstimatorStates(t *testing.T) {
-	const idle, busy, least, most = 60, 400, 0.5, 1.6
+	const idle, busy, least, most = 60, 400, 0.4, 1.6
 	for _, refresh := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
 		for _, duty := range []float64{1, 0.25} {
 			for _, swing := range []float64{0, 0.17} {
