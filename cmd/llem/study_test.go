@@ -92,7 +92,7 @@ func (h *host) complete() map[string]*result.Record {
 func TestAStudyRunsToItsAnswer(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 100})
-	long := strings.Replace(grid, "sweep: {", "sweep: {engine.args.x-pace: [10], workload.max_output_tokens: [50], ", 1)
+	long := strings.Replace(grid, "sweep: {", "sweep: {engine.args.x-pace: [10], workload.max_output_tokens: [130], ", 1)
 	o := h.llem("run", "--quick", h.sweep(long))
 	if o.code != exitDone {
 		t.Fatalf("exit %d\n%s", o.code, o.stderr)
