@@ -38,7 +38,8 @@ type cli struct {
 	Show       showCmd       `cmd:"" help:"Print the table of a result again, from its files."`
 	Compare    compareCmd    `cmd:"" help:"Say which differences between results are real, and which cannot be told."`
 	Export     exportCmd     `cmd:"" help:"Write results as one table: CSV, Parquet or JSON lines."`
-	Verify     verifyCmd     `cmd:"" help:"Compute a result's joules again from its raw samples, and check its files."`
+	Verify     verifyCmd     `cmd:"" help:"Compute a result's figures again from its raw samples and requests, and check its files."`
+	Sign       signCmd       `cmd:"" help:"Sign results with an SSH key, so that any later change is found."`
 	Engines    enginesCmd    `cmd:"" help:"List the engines that this version can drive."`
 	Images     imagesCmd     `cmd:"" help:"List the engines' images on this host, with digest, size, engine, and what pins them."`
 	Clean      cleanCmd      `cmd:"" help:"Remove what a killed run left behind, and nothing else."`

@@ -18,6 +18,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
+	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -188,7 +189,22 @@ func (o outcome) record(t *testing.T) *result.Record {
 	if len(o.records) != 1 {
 		t.Fatalf("%d records left, want 1; exit %d, stderr:\n%s", len(o.records), o.code, o.stderr)
 	}
+	computedAgain(t, o.records[0], o.dirs[0])
 	return o.records[0]
+}
+
+// computedAgain has what a run left computed again: of a record that is as it was written
+// nothing differs, whatever became of the run.
+func computedAgain(t *testing.T, r *result.Record, dir string) {
+	t.Helper()
+	if r.State != result.Whole || r.SamplesFile == "" {
+		return
+	}
+	for _, f := range harness.Verify(r, dir, version) {
+		if !f.OK {
+			t.Errorf("%s: %s: %s", dir, f.What, f.Seen)
+		}
+	}
 }
 
 // command is an llem that is ready to start; its output goes to the outcome of

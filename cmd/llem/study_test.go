@@ -61,6 +61,7 @@ func (h *host) runs() map[string]*result.Record {
 				h.t.Errorf("%s: %s", dir, seen)
 			}
 		}
+		computedAgain(h.t, r, dir)
 		if r.Study == nil || len(r.Files) == 0 || r.Status == result.Interrupted {
 			h.t.Errorf("%s: %s, study %+v, %d files", dir, r.Status, r.Study, len(r.Files))
 		}

@@ -37,7 +37,7 @@ const sampleEvery = 100 * time.Millisecond
 // further repeats: the program itself is only sent the signals. It needs OpenGPUs
 // and Log of the runner.
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
-	x := &run{Runner: r, id: newID(), started: time.Now().UTC()}
+	x := &run{Runner: r, id: newID(), started: time.Now()}
 	defer x.release()
 	out := &result.Command{
 		SchemaVersion: result.SchemaVersion, LlemVersion: r.Version, Command: c.Args,
@@ -58,7 +58,7 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 		if one, err = x.commandRun(ctx, c); one != nil {
 			out.Runs = append(out.Runs, *one)
 			if x.recorder != nil {
-				series = x.timeseries(x.recorder.Samples())
+				series = x.timeseries(x.readings())
 			}
 		}
 	}

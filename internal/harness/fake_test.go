@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -246,5 +247,22 @@ func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outco
 	t.Helper()
 	w := &watching{at: at}
 	out, err := f.runner(t, w).Execute(t.Context(), experiment(t, text))
+	if out.Dir != "" {
+		asWritten(t, out.Dir)
+	}
 	return out, w.phases, err
+}
+
+// asWritten has what a run left computed again, whatever became of it.
+func asWritten(t *testing.T, dir string) {
+	t.Helper()
+	r, _, err := result.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range Verify(r, dir, "") {
+		if !f.OK {
+			t.Errorf("%s: %s", f.What, f.Seen)
+		}
+	}
 }

@@ -64,15 +64,18 @@ func recordOf(t *testing.T, name, capability string, older bool) *result.Record 
 func replayOf(t *testing.T, r *result.Record) *result.Record {
 	t.Helper()
 	dir := t.TempDir()
-	if err := result.Open(dir).PutRequests(func(func(result.RequestRow) bool) {}); err != nil {
+	if err := result.Open(dir).PutRecord(r); err != nil {
 		t.Fatal(err)
 	}
 	samples, t0 := steadyGPU()
-	again, err := replay(r, dir, samples, t0)
+	x, err := replayed(r, dir)
+	if err == nil {
+		samples, err = x.rebuild(r, nil, samples, t0)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return again
+	return x.again(r, samples, t0)
 }
 
 func TestARecordSaysTheGainOfItsCards(t *testing.T) {

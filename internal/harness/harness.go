@@ -111,10 +111,11 @@ type run struct {
 	fetches bool // of a plan: the model would be downloaded
 	// fetchesPrompts says the same of their dataset.
 	fetchesPrompts bool
-	overridden     []string // flags of llem's that engine.args took over
-	leftOut        []string // flags of llem's that engine.args took out
-	older          bool     // of a record from before tokens could be unknown, which is computed again
-	olderGain      bool     // of one from before records said which gain they have
+	overridden     []string  // flags of llem's that engine.args took over
+	leftOut        []string  // flags of llem's that engine.args took out
+	epoch          time.Time // of samples that were read back
+	older          bool      // of a record from before tokens could be unknown, which is computed again
+	olderGain      bool      // of one from before records said which gain they have
 }
 
 // startup is the launch phase in figures.
@@ -150,7 +151,7 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 
 // execute runs one experiment at its place in a study, or by itself.
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
-	x := &run{Runner: r, id: newID(), exp: e, place: at, started: time.Now().UTC()}
+	x := &run{Runner: r, id: newID(), exp: e, place: at, started: time.Now()}
 	defer x.release()
 	if at != nil {
 		x.warnings = append(x.warnings, at.doubts...)
@@ -189,7 +190,7 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	}
 	x.untune()
 	rec.Environment.GPUSettings = x.settingsRecord()
-	rec.EndedAt = time.Now().UTC()
+	rec.EndedAt = x.utc(time.Now())
 	rec.Phases = x.phaseRecords()
 	keep = errors.Join(keep, x.rewrite(rec))
 	out := Outcome{Record: rec, Dir: x.store.Dir()}
@@ -313,7 +314,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 	start := time.Now()
 	note, err := do()
 	took := time.Since(start)
-	x.phases = append(x.phases, result.Phase{Name: p.String(), Start: start.UTC(), Seconds: took.Seconds()})
+	x.phases = append(x.phases, result.Phase{Name: p.String(), Start: start, Seconds: took.Seconds()})
 	if err != nil {
 		note = "failed"
 	}

@@ -49,13 +49,10 @@ func (x *run) keep(r *result.Record) error {
 // write tries every file, whatever happens to the others.
 func (x *run) write(r *result.Record) error {
 	r.Timeseries, r.RequestsFile = result.TimeseriesFile, result.RequestsFile
-	var samples []measure.Sample
-	if x.recorder != nil {
-		samples = x.recorder.Samples()
-	}
+	samples, from := x.readings()
 	err := errors.Join(
 		x.store.PutFile(result.ConfigFile, x.exp.EffectiveYAML()),
-		x.store.PutTimeseries(x.timeseries(samples)),
+		x.store.PutTimeseries(x.timeseries(samples, from)),
 		x.store.PutRequests(x.requestRows()),
 	)
 	if len(x.Input) > 0 {

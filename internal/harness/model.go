@@ -90,22 +90,25 @@ func (x *run) count(ctx context.Context, m hub.Model) {
 
 func (x *run) modelRecord() result.Model {
 	p, commit, _ := x.parameters()
+	var fingerprint *string
+	if x.sized != nil {
+		fingerprint = textOrNil(x.sized.fingerprint)
+	}
+	m := result.Model{ID: x.exp.Model, Revision: textOrNil(commit), Fingerprint: fingerprint, DType: hub.Precision(orText(p.DType, x.exp.DType))}
+	mapSizes(&m, p)
+	return m
+}
+
+// mapSizes maps how many parameters a model has.
+func mapSizes(m *result.Model, p hub.Parameters) {
 	if p.Source == "name" {
 		p.NonEmbedding = 0 // which a name does not tell
 	}
 	if p.Active == p.Total {
 		p.Active = 0 // which is told of a mixture of experts
 	}
-	var fingerprint *string
-	if x.sized != nil {
-		fingerprint = textOrNil(x.sized.fingerprint)
-	}
-	return result.Model{
-		ID: x.exp.Model, Revision: textOrNil(commit), Fingerprint: fingerprint, DType: hub.Precision(orText(p.DType, x.exp.DType)), Source: p.Source,
-		ParametersTotal:        countOrNil(p.Total),
-		ParametersNonEmbedding: countOrNil(p.NonEmbedding),
-		ParametersActive:       countOrNil(p.Active),
-	}
+	m.Source = p.Source
+	m.ParametersTotal, m.ParametersNonEmbedding, m.ParametersActive = countOrNil(p.Total), countOrNil(p.NonEmbedding), countOrNil(p.Active)
 }
 
 // flops estimates the window's operations.

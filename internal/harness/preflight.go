@@ -110,7 +110,7 @@ func (x *run) findGPUs(ctx context.Context) error {
 			return err
 		}
 	} else {
-		x.noEnergy = "gpus: none was asked for"
+		x.noEnergy = noGPUsAsked
 	}
 	if backend == "nvml" && len(x.devices) == 0 {
 		return fault(ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", x.noEnergy)
@@ -120,6 +120,12 @@ func (x *run) findGPUs(ctx context.Context) error {
 	}
 	return x.watch(ctx)
 }
+
+// Why a run has no energy figure that was asked for none.
+const (
+	noGPUsAsked = "gpus: none was asked for"
+	noBackend   = "energy.backend: none was asked for"
+)
 
 func (x *run) openGPUs(ctx context.Context) error {
 	gpus, err := x.OpenGPUs(ctx)
@@ -184,7 +190,7 @@ func (x *run) watch(ctx context.Context) error {
 		return fault(HostFault, "read GPUs: %w", err)
 	}
 	if x.exp.Energy.Backend == "none" {
-		x.noEnergy = "energy.backend: none was asked for"
+		x.noEnergy = noBackend
 	}
 	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)

@@ -24,7 +24,7 @@ func (x *run) record(cause error) *result.Record {
 		SchemaVersion: result.SchemaVersion, ExperimentID: x.id,
 		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.prompts.file()),
 		Name: e.Name, LlemVersion: x.Version, Status: result.Completed,
-		StartedAt: x.started, EndedAt: time.Now().UTC(), Phases: x.phaseRecords(),
+		StartedAt: x.utc(x.started), EndedAt: x.utc(time.Now()), Phases: x.phaseRecords(),
 		Gap:    x.gap,
 		Config: e.Redacted(),
 	}
@@ -53,6 +53,19 @@ func (x *run) record(cause error) *result.Record {
 	return r
 }
 
+// utc places a moment of the run on one clock with all its readings: that of the
+// recorder's epoch, which no adjustment of the host's clock reaches.
+func (x *run) utc(t time.Time) time.Time {
+	epoch := x.started
+	if x.recorder != nil {
+		epoch = x.recorder.Epoch()
+	}
+	if epoch.IsZero() || t.IsZero() {
+		return t.UTC()
+	}
+	return epoch.Add(t.Sub(epoch)).UTC()
+}
+
 // phaseRecords are the phases so far, each placed on the clock of the window too.
 func (x *run) phaseRecords() []result.Phase {
 	out := slices.Clone(x.phases)
@@ -60,6 +73,7 @@ func (x *run) phaseRecords() []result.Phase {
 		if x.work != nil {
 			out[i].WindowSeconds = ptr(out[i].Start.Sub(x.work.t0).Seconds())
 		}
+		out[i].Start = x.utc(out[i].Start)
 	}
 	return out
 }
@@ -164,7 +178,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	fig := load.Summarise(w.traces, open)
 	seconds := w.window.Seconds()
 	r.WindowSeconds = ptr(seconds)
-	r.WindowStart = ptr(w.t0.UTC())
+	r.WindowStart = ptr(x.utc(w.t0))
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,

@@ -98,11 +98,11 @@ func stamp(d time.Duration) *int64 {
 
 // timeseries averages the window's readings per GPU and second; throttle bits
 // are OR-ed. Seconds count from t0.
-func (x *run) timeseries(samples []measure.Sample) []result.TimeseriesRow {
-	if x.work == nil || x.recorder == nil {
+func (x *run) timeseries(samples []measure.Sample, from time.Duration) []result.TimeseriesRow {
+	if x.work == nil || len(x.devices) == 0 {
 		return nil
 	}
-	from := x.work.t0.Sub(x.recorder.Epoch())
+	t0 := x.utc(x.work.t0)
 	seconds := int(math.Ceil(x.work.window.Seconds()))
 	cells := make([]cell, seconds*len(x.devices))
 	for i := range samples {
@@ -119,7 +119,7 @@ func (x *run) timeseries(samples []measure.Sample) []result.TimeseriesRow {
 		if cells[i].n > 0 {
 			d, second := x.devices[i%len(x.devices)], i/len(x.devices)
 			row := cells[i].row(float64(second), int32(d.Index))
-			row.GPUUUID, row.UTCNS = d.UUID, x.work.t0.Add(time.Duration(second)*time.Second).UnixNano()
+			row.GPUUUID, row.UTCNS = d.UUID, t0.Add(time.Duration(second)*time.Second).UnixNano()
 			if x.store != nil { // llem measure has no record
 				row.ExperimentID = &x.id
 			}

@@ -2,11 +2,11 @@ package harness
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -18,8 +18,9 @@ type Finding struct {
 }
 
 // Verify computes a record's figures again from its raw samples and requests, and
-// the checksums of its files and of the record from what lies in dir.
-func Verify(r *result.Record, dir string) []Finding {
+// the checksums of its files and of the record from what lies in dir. version is this
+// llem's.
+func Verify(r *result.Record, dir, version string) []Finding {
 	seen, ok := result.CheckRecord(dir)
 	out := []Finding{{result.RecordFile, ok, seen}}
 	for _, f := range r.Files {
@@ -29,86 +30,184 @@ func Verify(r *result.Record, dir string) []Finding {
 	if len(r.Files) == 0 {
 		out = append(out, Finding{"files", false, "the record has no checksums: its run was cut off before they were taken"})
 	}
-	return append(out, verifyFigures(r, dir)...)
+	return append(out, guarded(r, dir, version)...)
 }
 
-func verifyFigures(r *result.Record, dir string) []Finding {
-	const what = "energy_total_j"
-	if r.WindowSeconds == nil || r.EnergyTotalJ == nil && len(r.Energy.CrossChecks) == 0 {
-		return []Finding{{what, true, "there is no energy figure to compute again"}}
-	}
-	var samples []measure.Sample
-	var from time.Duration
-	if r.Energy.Scope != "host" {
-		if r.SamplesFile == "" {
-			return []Finding{{what, false, "output.raw_samples was false: there is nothing to compute it from"}}
-		}
-		rows, err := r.ReadSamples(dir)
-		if err != nil {
-			return []Finding{{what, false, err.Error()}}
-		}
-		var ok bool
-		if samples, from, ok = readings(rows, r.Environment.GPUs); !ok || len(r.Environment.GPUs) == 0 {
-			return []Finding{{what, false, "the samples are not those of this record's GPUs and window"}}
-		}
-	}
-	again, err := replayed(r, dir, samples, from)
-	if err != nil {
-		return []Finding{{what, false, "it cannot be computed again: " + err.Error()}}
-	}
-	return compare(r, again)
-}
-
-// replayed is replay of a record that may hold anything: figures that no run leaves
-// may end the arithmetic, and that is an error of this record.
-func replayed(r *result.Record, dir string, samples []measure.Sample, from time.Duration) (again *result.Record, err error) {
+// guarded is verifyFigures of a record that may hold anything: figures that no run
+// leaves may end the arithmetic, and that is a finding of this record.
+func guarded(r *result.Record, dir, version string) (out []Finding) {
 	defer func() {
 		if p := recover(); p != nil {
-			again, err = nil, fmt.Errorf("the record or its rows hold what no run leaves (%v)", p)
+			out = []Finding{cannot(fmt.Errorf("the record or its rows hold what no run leaves (%v)", p))}
 		}
 	}()
-	return replay(r, dir, samples, from)
+	return verifyFigures(r, dir, version)
+}
+
+func cannot(err error) Finding {
+	return Finding{"energy_total_j", false, "it cannot be computed again: " + err.Error()}
+}
+
+func verifyFigures(r *result.Record, dir, version string) []Finding {
+	rows, err := r.ReadRequests(dir)
+	if err != nil {
+		return []Finding{cannot(err)}
+	}
+	var raw []result.SampleRow
+	if r.SamplesFile != "" {
+		if raw, err = r.ReadSamples(dir); err != nil {
+			return []Finding{cannot(err)}
+		}
+	}
+	x, samples, from, err := replay(r, dir, rows, raw)
+	if err != nil {
+		return []Finding{cannot(err)}
+	}
+	again := x.again(r, samples, from)
+	c := comparison{r: r, again: again, version: version, unread: r.SamplesFile == "" && len(r.Environment.GPUs) > 0}
+	out := c.findings()
+	if r.Older() {
+		return out
+	}
+	out = append(out, x.verifySeries(r, dir, samples, from, c.unread)...)
+	return append(out, x.bounds(r, dir, version, rows, raw)...)
 }
 
 // headline are the figures that are named also when they agree.
 var headline = []string{
 	"energy_total_j", "energy.u_repeatability_j", "energy_per_output_token", "baseline_power_w",
 	"energy_adjusted_j", "energy.u_adjusted_j", "energy.engine_idle_power_w", "engine.startup_energy_j", "energy.steady.energy_j", "flops.flops_per_joule",
+	"tokens_per_second", "tokens.output", "latency.ttft_ms.p50", "latency.tpot_ms.p50", "energy.valid",
 }
 
-// compare holds all figures against each other, to the last digit.
-func compare(r, again *result.Record) []Finding {
-	paths, of, err := differences(r, again)
+// comparison holds a record's figures against those that are computed again.
+type comparison struct {
+	r, again *result.Record
+	version  string // of this llem
+	unread   bool   // there were samples, and they were not kept
+}
+
+// findings are the figures that differ, and the headline where it does not.
+func (c *comparison) findings() []Finding {
+	r := c.r
+	paths, of, err := differences(r, c.again)
 	if err != nil {
 		return []Finding{{"energy", false, err.Error()}}
 	}
+	paths = slices.DeleteFunc(paths, func(path string) bool { return !c.compared(path) || c.tolerated(path, of) })
 	var out []Finding
+	if c.unread && (r.EnergyTotalJ != nil || len(r.Energy.CrossChecks) > 0) {
+		out = append(out, Finding{"energy_total_j", false, "output.raw_samples was false: there is nothing to compute it from"})
+	}
 	for _, path := range headline {
-		if was, now := of(path); was == now && was != "nothing" && was != "null" {
+		if was, now := of(path); was == now && was != "nothing" && was != "null" && c.compared(path) {
 			out = append(out, Finding{path, true, was + ", " + source(r, path)})
 		}
 	}
-	for _, c := range r.Energy.CrossChecks {
-		if !slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, "energy.cross_checks") }) {
-			out = append(out, Finding{"check " + c.Method, true, fmt.Sprintf("%v, %s", c.EnergyJ, checkSource(r, c.Method))})
+	for _, check := range r.Energy.CrossChecks {
+		if c.compared("energy.cross_checks") && !slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, "energy.cross_checks") }) {
+			out = append(out, Finding{"check " + check.Method, true, fmt.Sprintf("%v, %s", check.EnergyJ, checkSource(r, check.Method))})
 		}
-	}
-	if len(paths) == 0 {
-		return append(out, Finding{"energy", true, "all its other figures too"})
 	}
 	slices.Sort(paths)
 	for _, path := range paths {
 		was, now := of(path)
-		out = append(out, Finding{path, false, fmt.Sprintf("the record says %s, its samples %s", was, now)})
+		out = append(out, Finding{path, false, fmt.Sprintf("the record says %s, its samples and requests %s%s", was, now, c.otherVersion())})
 	}
-	return out
+	warned := c.warnings()
+	if len(paths)+len(warned) == 0 {
+		out = append(out, Finding{"all other figures", true, "computed again; docs/verify.md lists what cannot be"})
+	}
+	return append(out, warned...)
+}
+
+// compared says whether a field is held to what is computed.
+func (c *comparison) compared(path string) bool {
+	path = bare(path)
+	switch {
+	case strings.HasPrefix(path, "measurement_warnings"):
+		return false // see warnings
+	case c.unread && ofSamples(path):
+		return false
+	case c.r.Older():
+		return sinceOlder(path)
+	case path == "window_started_at": // without samples it is what the record says
+		return true
+	case path == "workload_hash" && c.r.WindowSeconds == nil: // the digests of its files are recorded with the window
+		return false
+	case path == "config_hash" || path == "workload_hash":
+		return !hides(c.r.Config)
+	}
+	return !isGiven(path)
+}
+
+// otherVersion says that another llem wrote the record, whose figures may come out
+// otherwise.
+func (c *comparison) otherVersion() string {
+	if c.r.LlemVersion == c.version {
+		return ""
+	}
+	return fmt.Sprintf(" (llem %s wrote it, and this is %s: verify it with the former too)", c.r.LlemVersion, c.version)
+}
+
+// ofSamples says whether a field is computed from samples.
+func ofSamples(path string) bool {
+	for _, under := range []string{"energy", "baseline_power_w", "engine.startup_energy_j", "environment.gpus.counter", "unknown", "warning_severities", "window_started_at"} {
+		if strings.HasPrefix(path, under) {
+			return true
+		}
+	}
+	return strings.Contains(path, "joule") || strings.Contains(path, "good_token_j")
+}
+
+// hides says whether a configuration has a text that hides a secret.
+func hides(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, inner := range v {
+			if hides(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, hides)
+	case string:
+		return strings.Contains(v, "REDACTED")
+	}
+	return false
+}
+
+// olderShare is how far the figures of an older llem's record may be from those of this
+// one, which estimates energy otherwise: the share of the figure, or of the total where
+// it is a difference.
+const olderShare = 0.02
+
+// tolerated says of a field of an older llem's record whether it is as near to what is
+// computed now as that llem's estimator was. Its uncertainties are not compared.
+func (c *comparison) tolerated(path string, of func(string) (string, string)) bool {
+	if !c.r.Older() || !strings.HasPrefix(path, "energy") && path != "baseline_power_w" && path != "engine.startup_energy_j" {
+		return false
+	}
+	was, now := of(path)
+	a, aerr := strconv.ParseFloat(was, 64)
+	b, berr := strconv.ParseFloat(now, 64)
+	switch name := path[strings.LastIndexByte(path, '.')+1:]; {
+	case strings.HasPrefix(name, "u_"), strings.Contains(path, ".components."), strings.HasSuffix(name, "method"), strings.HasSuffix(name, "difference_j"):
+		return true
+	case aerr != nil || berr != nil:
+		return false
+	case path == "energy_adjusted_j" && c.r.EnergyTotalJ != nil:
+		return math.Abs(a-b) <= olderShare**c.r.EnergyTotalJ
+	default:
+		return math.Abs(a-b) <= olderShare*math.Max(math.Abs(a), math.Abs(b))
+	}
 }
 
 // source is what a figure was held against.
 func source(r *result.Record, path string) string {
 	b := r.Energy.Baseline
 	switch {
-	case path == "energy_total_j" && r.Energy.Backend != "nvml":
+	case path == "energy_total_j" && r.Energy.Backend != "nvml" && r.Energy.Backend != "none":
 		return "as " + r.Energy.Method + " gave it"
 	case path == "baseline_power_w" && b != nil && b.Cached:
 		return "as an earlier run gave it"
@@ -123,50 +222,4 @@ func checkSource(r *result.Record, method string) string {
 		}
 	}
 	return "computed again"
-}
-
-// readings turns rows back into samples; from is where the window began on
-// their clock. ok is false for rows of other GPUs, or without a window.
-func readings(rows []result.SampleRow, gpus []result.GPU) (out []measure.Sample, from time.Duration, ok bool) {
-	position := map[string]int32{}
-	for i, g := range gpus {
-		position[g.UUID] = int32(i)
-	}
-	phases := map[string]measure.Phase{}
-	for p := measure.Preflight; p <= measure.After; p++ {
-		phases[p.String()] = p
-	}
-	for i := range rows {
-		row := &rows[i]
-		g, known := position[row.GPUUUID]
-		phase, named := phases[row.Phase]
-		if !known || !named {
-			return nil, 0, false
-		}
-		if row.WindowNS != nil && !ok {
-			from, ok = time.Duration(row.MonotonicNS-*row.WindowNS), true
-		}
-		out = append(out, readingOf(row, g, phase))
-	}
-	return out, from, ok
-}
-
-// readingOf is the inverse of sampleRow, of what energy is computed from.
-func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sample {
-	s := measure.Sample{GPU: gpu, Phase: phase, Edge: row.Edge, At: time.Duration(row.MonotonicNS), Took: time.Duration(row.ReadTookNS)}
-	if row.EnergyMJ != nil {
-		s.Has, s.EnergyMJ = s.Has|measure.HasEnergy, uint64(*row.EnergyMJ)
-	}
-	if row.PowerInstantMW != nil {
-		s.Has, s.PowerInstMW = s.Has|measure.HasPowerInstant, uint32(*row.PowerInstantMW)
-	}
-	if row.PowerUsageMW != nil {
-		s.Has, s.PowerUsageMW = s.Has|measure.HasPowerUsage, uint32(*row.PowerUsageMW)
-	}
-	for k, ns := range throttled(row) {
-		if *ns != nil {
-			s.Has, s.Throttled[k] = s.Has|measure.HasThrottled<<k, time.Duration(**ns)
-		}
-	}
-	return s
 }

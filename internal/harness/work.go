@@ -35,14 +35,7 @@ func (x *run) client() load.Client {
 // warm runs the warmup: full batches like the measured ones, never the same
 // text, counted in nothing.
 func (x *run) warm(ctx context.Context) (string, error) {
-	w := x.exp.Warmup
-	if !w.Enabled {
-		w.NWarmup, w.ConvergenceDetection = 0, false
-	}
-	cfg := measure.WarmupConfig{
-		N: w.NWarmup, Converge: w.ConvergenceDetection, Threshold: w.CVThreshold,
-		Max: w.MaxWarmupPrompts, Window: w.WindowSize, Min: w.MinPrompts,
-	}
+	cfg := x.warmupConfig()
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
 	if err := x.draw(ctx); ctx.Err() != nil {
@@ -65,14 +58,33 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	x.warmupWarnings()
 	if cfg.AtMost() == 0 {
-		x.warn("cold_start", "nothing was sent before the window")
 		return "cold start", nil
 	}
-	if res.Converged != nil && !*res.Converged {
+	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
+}
+
+func (x *run) warmupConfig() measure.WarmupConfig {
+	w := x.exp.Warmup
+	if !w.Enabled {
+		w.NWarmup, w.ConvergenceDetection = 0, false
+	}
+	return measure.WarmupConfig{
+		N: w.NWarmup, Converge: w.ConvergenceDetection, Threshold: w.CVThreshold,
+		Max: w.MaxWarmupPrompts, Window: w.WindowSize, Min: w.MinPrompts,
+	}
+}
+
+// warmupWarnings judge a warmup that came to its end.
+func (x *run) warmupWarnings() {
+	cfg, res := x.warmupConfig(), x.warmup
+	switch {
+	case cfg.AtMost() == 0:
+		x.warn("cold_start", "nothing was sent before the window")
+	case res.Converged != nil && !*res.Converged && res.FinalCV != nil:
 		x.warn("warmup_not_converged", "the CV of the last %d latencies is %.3f after %d iterations, target %.3f", cfg.Window, *res.FinalCV, res.Iterations, cfg.Threshold)
 	}
-	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
 }
 
 // draw makes synthetic prompts, or has those of a file counted, and sees that they
@@ -226,8 +238,20 @@ func (x *run) close(ctx context.Context, done load.Run) {
 // for whatever became of the requests: one that is stopped may end its answers
 // as if they were whole.
 func (x *run) judge(ctx context.Context) error {
-	var ok, failed int
-	first := ""
+	ok, failed, first := x.failures()
+	if died := x.death(ctx, failed > 0 || x.work.silent); died != nil {
+		return died
+	}
+	if ok == 0 {
+		return fault(ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
+	}
+	x.failureWarning()
+	return nil
+}
+
+// failures counts the requests that completed and those that did not, and says what the
+// first of these said.
+func (x *run) failures() (ok, failed int, first string) {
 	for _, t := range x.work.traces.All() {
 		if t.Status == load.StatusOK {
 			ok++
@@ -235,16 +259,13 @@ func (x *run) judge(ctx context.Context) error {
 			first = t.Error + x.hint(t.HTTPStatus)
 		}
 	}
-	if died := x.death(ctx, failed > 0 || x.work.silent); died != nil {
-		return died
-	}
-	switch {
-	case ok == 0:
-		return fault(ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
-	case failed > 0:
+	return ok, failed, first
+}
+
+func (x *run) failureWarning() {
+	if ok, failed, first := x.failures(); failed > 0 {
 		x.warn("requests_failed", "%d of %d requests failed; the first said: %s", failed, ok+failed, first)
 	}
-	return nil
 }
 
 // deathNotice is how long the daemon may take to say that a container died.

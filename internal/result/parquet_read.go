@@ -62,6 +62,39 @@ func (r *Record) own(dir, name, want string) (string, error) {
 	return path, nil
 }
 
+// ReadTimeseries reads the seconds of the run in dir, as [Record.ReadRequests] does.
+func (r *Record) ReadTimeseries(dir string) ([]TimeseriesRow, error) {
+	path, err := r.own(dir, r.Timeseries, TimeseriesFile)
+	if err != nil {
+		return nil, err
+	}
+	return read(path, func([]TimeseriesRow) error { return nil })
+}
+
+// WrittenAs is the schema_version under which a Parquet file of the run in dir was
+// written. A damaged one is an error.
+func WrittenAs(dir, name string) (version string, err error) {
+	f, size, err := openOwn(filepath.Join(dir, name))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	if _, err := frame.Check(f, size, true); err != nil {
+		return "", fmt.Errorf("read %s: the file is damaged: %w", name, err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read %s: the file is damaged: %v", name, p)
+		}
+	}()
+	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return "", fmt.Errorf("read %s: the file is damaged: %w", name, err)
+	}
+	version, _ = file.Lookup("llem.schema_version")
+	return version, nil
+}
+
 // openOwn opens a file of a run's folder for reading. A link, a pipe or a device is
 // refused: it is nothing that a run wrote, and it may lead anywhere or never end.
 func openOwn(path string) (*os.File, int64, error) {

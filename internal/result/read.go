@@ -51,6 +51,20 @@ func Read(path string) (*Record, string, error) {
 	return &r, filepath.Dir(path), nil
 }
 
+// ReadConfig is the text of config in the record of the run in dir, whose numbers are as
+// they were written.
+func ReadConfig(dir string) (json.RawMessage, error) {
+	data, err := ReadFile(filepath.Join(dir, RecordFile), mostRecord)
+	if err != nil {
+		return nil, err
+	}
+	var r struct {
+		Config json.RawMessage `json:"config"`
+	}
+	err = json.Unmarshal(data, &r)
+	return r.Config, err
+}
+
 // mostRecord bounds result.json in bytes. The largest part of it is the
 // configuration.
 const mostRecord = 64 << 20

@@ -26,6 +26,7 @@ const (
 	InputFile      = "config.input.yaml"
 	LogFile        = "engine.log"
 	ResponsesFile  = "responses.jsonl"
+	SignatureFile  = "result.json.sig" // of the record, by llem sign
 )
 
 // Store is the directory of one run.

@@ -1,9 +1,11 @@
 package study
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -88,6 +90,65 @@ func (e Experiment) EffectiveYAML() []byte {
 		data = append([]byte("# written by a --quick run; run it with --quick\n"), data...)
 	}
 	return data
+}
+
+// FromJSON reads the JSON of an experiment that was redacted, as a record has it.
+func FromJSON(data []byte) (e Experiment, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber() // a whole number stays one
+	if err := d.Decode(&e); err != nil {
+		return e, err
+	}
+	e.Engine.Args, _ = numbers(e.Engine.Args).(map[string]any)
+	e.Workload.ExtraBody, _ = numbers(e.Workload.ExtraBody).(map[string]any)
+	return e, nil
+}
+
+// numbers has numbers in place of their texts.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if v == nil {
+			return v
+		}
+		out := make(map[string]any, len(v))
+		for key, inner := range v {
+			out[key] = numbers(inner)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, inner := range v {
+			out[i] = numbers(inner)
+		}
+		return out
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n
+		}
+		if n, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
+			return n
+		}
+		f, _ := v.Float64() // it is a number of JSON
+		return f
+	}
+	return v
+}
+
+// IsFile says whether a file of EffectiveYAML means what e does.
+func (e Experiment) IsFile(file []byte) bool {
+	var texts [2][]byte
+	for i, data := range [][]byte{file, e.EffectiveYAML()} {
+		var v any
+		if err := yaml.Unmarshal(data, &v); err != nil {
+			return false
+		}
+		var err error
+		if texts[i], err = json.Marshal(v); err != nil {
+			return false
+		}
+	}
+	return bytes.Equal(texts[0], texts[1])
 }
 
 // tree is the configuration as nested maps in the table's order, without keys

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -111,6 +112,23 @@ func (g GPUs) value() any {
 
 // MarshalJSON writes auto, none, or a list.
 func (g GPUs) MarshalJSON() ([]byte, error) { return jsonOf(g.value()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (g *GPUs) UnmarshalJSON(data []byte) error {
+	if err := json.Unmarshal(data, &g.Mode); err == nil {
+		g.IDs = nil
+		return nil
+	}
+	var list []any
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	*g = GPUs{Mode: "list"}
+	for _, id := range list {
+		g.IDs = append(g.IDs, fmt.Sprint(id))
+	}
+	return nil
+}
 
 // MarshalYAML writes auto, none, or a list.
 func (g GPUs) MarshalYAML() (any, error) { return g.value(), nil }

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/meter/standin"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// forgery is a copy of a sound result that someone changes, and who makes every
+// checksum right again.
+type forgery struct {
+	t    *testing.T
+	dir  string
+	text string         // of the record
+	r    map[string]any // of it, with its numbers as they are written
+}
+
+// forge copies the result in from.
+func forge(t *testing.T, from string) *forgery {
+	t.Helper()
+	f := &forgery{t: t, dir: filepath.Join(t.TempDir(), "result")}
+	if err := os.CopyFS(f.dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	f.read()
+	return f
+}
+
+func (f *forgery) read() {
+	f.t.Helper()
+	data, err := os.ReadFile(filepath.Join(f.dir, result.RecordFile))
+	if err == nil {
+		f.text = string(data)
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber()
+		err = d.Decode(&f.r)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// at finds the object or the list that holds the value at a path, and its key.
+func (f *forgery) at(path string) (holder any, key string) {
+	f.t.Helper()
+	var at any = f.r
+	for path != "" {
+		step, rest := next(at, path)
+		if rest == "" {
+			return at, step
+		}
+		switch v := at.(type) {
+		case map[string]any:
+			at = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				f.t.Fatalf("the record has no %s", path)
+			}
+			at = v[i]
+		default:
+			f.t.Fatalf("the record has no %s", path)
+		}
+		path = rest
+	}
+	return nil, ""
+}
+
+// next is the first step of a path; a key of a map may hold dots.
+func next(at any, path string) (step, rest string) {
+	if m, ok := at.(map[string]any); ok {
+		for key := range m {
+			if after, ok := strings.CutPrefix(path, key); ok && (after == "" || after[0] == '.' || after[0] == '[') && len(key) > len(step) {
+				step, rest = key, strings.TrimPrefix(after, ".")
+			}
+		}
+		if step != "" {
+			return step, rest
+		}
+	}
+	if after, ok := strings.CutPrefix(path, "["); ok {
+		step, rest, _ = strings.Cut(after, "]")
+		return step, strings.TrimPrefix(rest, ".")
+	}
+	step, rest, _ = strings.Cut(path, ".")
+	return step, rest
+}
+
+func (f *forgery) get(path string) any {
+	f.t.Helper()
+	switch holder, key := f.at(path); v := holder.(type) {
+	case map[string]any:
+		got, ok := v[key]
+		if !ok {
+			f.t.Fatalf("the record has no %s", path)
+		}
+		return got
+	case []any:
+		i, _ := strconv.Atoi(key)
+		return v[i]
+	}
+	f.t.Fatalf("the record has no %s", path)
+	return nil
+}
+
+func (f *forgery) set(path string, value any) {
+	f.t.Helper()
+	switch holder, key := f.at(path); v := holder.(type) {
+	case map[string]any:
+		v[key] = value
+	case []any:
+		i, _ := strconv.Atoi(key)
+		v[i] = value
+	default:
+		f.t.Fatalf("the record has no %s", path)
+	}
+}
+
+func (f *forgery) number(path string) float64 {
+	f.t.Helper()
+	n, ok := f.get(path).(json.Number)
+	if !ok {
+		f.t.Fatalf("%s is %v, and no number", path, f.get(path))
+	}
+	v, err := n.Float64()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
+// times multiplies numbers.
+func (f *forgery) times(by float64, paths ...string) {
+	f.t.Helper()
+	for _, path := range paths {
+		f.set(path, f.number(path)*by)
+	}
+}
+
+// sums makes the checksums of the files right.
+func (f *forgery) sums() {
+	f.t.Helper()
+	for _, e := range f.r["files"].([]any) {
+		file := e.(map[string]any)
+		data, err := os.ReadFile(filepath.Join(f.dir, file["name"].(string)))
+		if err != nil {
+			continue // it was taken away
+		}
+		sum := sha256.Sum256(data)
+		file["bytes"], file["sha256"] = len(data), hex.EncodeToString(sum[:])
+	}
+}
+
+// seal writes the record with the checksum that is right for it.
+func (f *forgery) seal() {
+	f.t.Helper()
+	f.r["record_sha256"] = ""
+	canonical, err := json.Marshal(f.r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	sum := sha256.Sum256(canonical)
+	f.r["record_sha256"] = hex.EncodeToString(sum[:])
+	text, err := json.MarshalIndent(f.r, "", "  ")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.write(string(text))
+}
+
+func (f *forgery) write(text string) {
+	f.t.Helper()
+	f.text = text
+	if err := os.WriteFile(filepath.Join(f.dir, result.RecordFile), []byte(text), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// requests changes the rows of requests.parquet.
+func (f *forgery) requests(do func([]result.RequestRow)) {
+	f.t.Helper()
+	rows, err := result.ReadRequests(filepath.Join(f.dir, result.RequestsFile))
+	if err == nil {
+		do(rows)
+		err = result.Open(f.dir).PutRequests(slices.Values(rows))
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.sums()
+}
+
+// samples changes the rows of samples.parquet.
+func (f *forgery) samples(do func([]result.SampleRow)) {
+	f.t.Helper()
+	rows, err := result.ReadSamples(filepath.Join(f.dir, result.SamplesFile))
+	if err == nil {
+		do(rows)
+		err = result.Open(f.dir).PutSamples(slices.Values(rows))
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.sums()
+}
+
+// leaves are the values of the record that are no object and no list, by their path.
+func leavesOf(v any, path string, out map[string]any) map[string]any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			leavesOf(inner, strings.TrimPrefix(path+"."+key, "."), out)
+		}
+	case []any:
+		for i, inner := range v {
+			leavesOf(inner, fmt.Sprintf("%s[%d]", path, i), out)
+		}
+	default:
+		out[path] = v
+	}
+	return out
+}
+
+// otherwise is a value of the same kind that is not v; nil of what is unknown.
+func otherwise(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return 2*n + 1
+		}
+		f, _ := v.Float64()
+		return 2*f + 1
+	case bool:
+		return !v
+	case string:
+		if regexp.MustCompile(`^\d{4}-\d\d-\d\dT`).MatchString(v) {
+			return strings.Replace(v, v[:4], "2031", 1)
+		}
+		return v + "x"
+	}
+	return nil
+}
+
+// forgedRun is a run of the whole protocol on a GPU that is throttled a little, with
+// limits of latency and a baseline after it.
+func forgedRun(t *testing.T, h *host) (dir string) {
+	t.Helper()
+	text := strings.NewReplacer("%FILE%", h.file, "%GPU%", "0", "%IDLE%", "60", "%BUSY%", "300").Replace(full)
+	text = strings.Replace(text, "baseline: {duration_seconds: 30}", "baseline: {duration_seconds: 30, after: true}\nslo: {ttft_ms: 500, tpot_ms: 100, e2e_ms: 5000}", 1)
+	text = strings.Replace(text, "n_warmup: 2", "n_warmup: 2, convergence_detection: true, min_prompts: 3, window_size: 3, max_warmup_prompts: 5", 1)
+	o := h.llem("run", "-o", h.path("out"), h.config(text))
+	if o.code != exitDone {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	return o.dirs[0]
+}
+
+// Someone changes a result and makes all its checksums right. llem verify finds every
+// change of what is computed from the samples and requests, or held to them; what only
+// the run saw is on the list in docs/verify.md, and the signature finds it.
+func TestAForgedResultIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, standin.GPU{Power: 60})
+	base := forgedRun(t, h)
+	key := sshKey(t, "")
+	if o := h.llem("sign", "--with", key, base); o.code != exitDone {
+		t.Fatalf("exit %d\n%s", o.code, o.stderr)
+	}
+	reader := h.reader(t)
+	if v := reader.run("verify", "--signer", key+".pub", base); v.Code != exitDone || !strings.Contains(v.Stdout, "of key.pub") {
+		t.Fatalf("the result as it was written: exit %d\n%s%s", v.Code, v.Stdout, v.Err)
+	}
+	for name, c := range forgeries() {
+		f := forge(t, base)
+		c.do(f)
+		verified := reader.run("verify", f.dir)
+		found := verified.Code == exitFailed && (strings.Contains(verified.Stdout, "differs  "+c.finds) || strings.Contains(verified.Err, c.finds))
+		if silent := verified.Code == exitDone; c.finds == "" && !silent || c.finds != "" && !found {
+			t.Errorf("%s: exit %d, want %q\n%s%s", name, verified.Code, c.finds, verified.Stdout, verified.Err)
+		}
+		if signed := reader.run("verify", "--signer", key+".pub", f.dir); signed.Code != exitFailed || !strings.Contains(signed.Stdout+signed.Err, "differs  "+result.SignatureFile) {
+			t.Errorf("%s: the signature does not find it: exit %d\n%s%s", name, signed.Code, signed.Stdout, signed.Err)
+		}
+	}
+	checkEveryField(t, reader, base)
+	reader.close()
+}
+
+// A result that is not to be ranked, made to look as if it were: the warning is taken
+// out, its severity and reason too, and the checksum is right.
+func TestAnInvalidResultThatIsMadeValidIsFound(t *testing.T) {
+	t.Parallel()
+	_, o := against(t, func(w http.ResponseWriter, n int64, tokens int) {
+		usage := usageOf(5, tokens)
+		if n%2 == 0 {
+			usage = ""
+		}
+		streamed(w, tokens, usage)
+	})
+	if r := o.record(t); o.code != exitDone || r.Energy.Valid || r.WarningSeverities["token_count_unknown"] != "invalid" {
+		t.Fatalf("exit %d, %+v\n%s", o.code, r.WarningSeverities, o.stderr)
+	}
+	valid := func(f *forgery) { f.set("energy.valid", true); f.set("energy.reasons", []any{}) }
+	for name, c := range map[string]forged{
+		"valid":                         sealedBy(valid, "energy.valid"),
+		"valid, without its warning":    sealedBy(func(f *forgery) { valid(f); f.unwarn("token_count_unknown") }, "energy.valid"),
+		"the warning of another weight": set("warning_severities.token_count_unknown", "note", "warning_severities.token_count_unknown"),
+		"tokens that nobody counted":    set("tokens.output", 2400, "tokens.output"),
+		"a rate that nobody counted":    set("tokens_per_second", 700, "tokens_per_second"),
+		"why it is unknown":             sealedBy(func(f *forgery) { f.set("unknown", map[string]any{}) }, "unknown.tokens.output"),
+		"what the usage lacked": sealedBy(func(f *forgery) {
+			f.requests(func(rows []result.RequestRow) {
+				i := slices.IndexFunc(rows, func(r result.RequestRow) bool { return r.OutputTokens == nil })
+				rows[i].OutputTokens = new(int32(300))
+			})
+		}, "measurement_warnings"),
+	} {
+		f := forge(t, o.dirs[0])
+		c.do(f)
+		r, dir, err := result.Read(f.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(harness.Verify(r, dir, version), func(f harness.Finding) bool { return !f.OK && strings.HasPrefix(f.What, c.finds) }) {
+			t.Errorf("%s: %s does not differ", name, c.finds)
+		}
+	}
+}
+
+// checkEveryField changes one field of the record after the other. Each is found, or
+// given by the run alone.
+func checkEveryField(t *testing.T, reader *reader, base string) {
+	t.Helper()
+	f := forge(t, base)
+	sound := f.text
+	fields := leavesOf(f.r, "", map[string]any{})
+	found, given := 0, map[string]bool{}
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		to := otherwise(fields[path])
+		if to == nil {
+			continue
+		}
+		f.set(path, to)
+		f.seal()
+		v := reader.run("verify", f.dir)
+		switch is := harness.IsGiven(path); {
+		case v.Code != exitDone:
+			found++
+		case is:
+			given[path] = true
+		default:
+			t.Errorf("%s is changed from %v to %v, and nothing differs", path, fields[path], to)
+		}
+		f.write(sound)
+		f.read()
+	}
+	t.Logf("of %d fields, %d are found when they are changed; %d are given by the run alone", len(fields), found, len(given))
+	if found < 100 {
+		t.Errorf("%d fields were found", found)
+	}
+}
