@@ -306,14 +306,14 @@ func oneLine(text string) string {
 // verdictless says why a study's table will have no verdicts; empty: it may have some,
 // or it has nothing to compare.
 func verdictless(p *study.Plan) string {
-	const cycles = 3 // that can tell a difference from drift
+	const cycles = 3 // that can distinguish a difference from drift
 	switch {
 	case len(p.Runnable()) < 2:
 		return ""
 	case p.Execution.Order == study.Sequential:
 		return "where points run one after the other, drift looks like a difference; use execution.order shuffle or interleave"
 	case p.Execution.Cycles < cycles:
-		return fmt.Sprintf("drift cannot be told from a difference in so few cycles (%d); use execution.cycles %d or more", p.Execution.Cycles, cycles)
+		return fmt.Sprintf("drift cannot be distinguished from a difference in so few cycles (%d); use execution.cycles %d or more", p.Execution.Cycles, cycles)
 	}
 	return ""
 }

@@ -233,7 +233,7 @@ func TestAPlanSaysThatItHasNoVerdicts(t *testing.T) {
 	h := newHost(t)
 	for more, want := range map[string]string{
 		"sweep: {seed: [1, 2]}\nexecution: {order: sequential}\n":               "# verdicts:    none: where points run one after the other, drift looks like a difference; use execution.order shuffle or interleave\n",
-		"sweep: {seed: [1, 2]}\nexecution: {cycles: 2}\n":                       "# verdicts:    none: drift cannot be told from a difference in so few cycles (2); use execution.cycles 3 or more\n",
+		"sweep: {seed: [1, 2]}\nexecution: {cycles: 2}\n":                       "# verdicts:    none: drift cannot be distinguished from a difference in so few cycles (2); use execution.cycles 3 or more\n",
 		"sweep: {seed: [1, 2]}\n":                                               "",
 		"sweep: {seed: [1]}\nexecution: {order: sequential}\n":                  "",
 		"sweep: {seed: [1, 2, 3]}\nexecution: {order: latin_square, cycles: 2}": "",

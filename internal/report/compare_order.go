@@ -29,7 +29,7 @@ const (
 	// alternates is the p-value below which neighbours that differ more than chance
 	// explains take a verdict away: what is assumed of drift does not hold.
 	alternates = 0.01
-	// leastRuns is how many runs of two points together can tell drift from a
+	// leastRuns is how many runs of two points together can distinguish drift from a
 	// difference in some order.
 	leastRuns = 5
 )
@@ -154,9 +154,9 @@ func (d *Difference) why() string {
 	case otherGPUs:
 		return "the runs were on different GPUs, and each drifts in a way that the other does not show"
 	case tooFewRuns:
-		return "so few runs (" + blocks(*d.Order) + ") cannot tell a difference from drift"
+		return "so few runs (" + blocks(*d.Order) + ") cannot distinguish a difference from drift"
 	case blockedOrder:
-		return "the runs came in blocks (" + blocks(*d.Order) + "): drift cannot be told from a difference"
+		return "the runs came in blocks (" + blocks(*d.Order) + "): drift cannot be distinguished from a difference"
 	}
 	return fmt.Sprintf("runs differ from their neighbours more than chance explains (correlation %s, p%s%s): something alternates", signed(*d.Dependence), hard, short(*d.DependenceP))
 }

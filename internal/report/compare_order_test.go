@@ -26,8 +26,8 @@ func placed(order string) (a, b []Entry) {
 }
 
 // However large the difference, there is a verdict only where the order of the runs
-// can tell it from drift.
-func TestNoVerdictWhereDriftCannotBeToldFromADifference(t *testing.T) {
+// can distinguish it from drift.
+func TestNoVerdictWhereDriftMayBeTheDifference(t *testing.T) {
 	for name, c := range map[string]struct {
 		order  string
 		change func(a, b []Entry)
@@ -37,11 +37,11 @@ func TestNoVerdictWhereDriftCannotBeToldFromADifference(t *testing.T) {
 		"in turns":                  {order: "ABABAB"},
 		"turned in each pair":       {order: "ABBAAB"},
 		"at random":                 {order: "BABBABAAAB"},
-		"one point, then the other": {order: "AAABBB", why: blockedOrder, says: "the runs came in blocks (3 A, 3 B): drift cannot be told from a difference"},
+		"one point, then the other": {order: "AAABBB", why: blockedOrder, says: "the runs came in blocks (3 A, 3 B): drift cannot be distinguished from a difference"},
 		"the other point first":     {order: "BBBBBAAAAA", why: blockedOrder, says: "(5 B, 5 A)"},
 		"around the other":          {order: "AABBBBAA", why: blockedOrder, says: "(2 A, 4 B, 2 A)"},
 		"in large blocks":           {order: "AAAAABBBBBAAAAABBBBB", why: blockedOrder, says: "(5 A, 5 B, 5 A, 5 B)"},
-		"two of each":               {order: "ABAB", why: tooFewRuns, says: "so few runs (1 A, 1 B, 1 A, 1 B) cannot tell a difference from drift"},
+		"two of each":               {order: "ABAB", why: tooFewRuns, says: "so few runs (1 A, 1 B, 1 A, 1 B) cannot distinguish a difference from drift"},
 		"two of each, turned":       {order: "ABBA", why: tooFewRuns},
 		"one of each":               {order: "AB", why: singleRun, says: "one run has no spread"},
 		"without the moment of one": {"ABABAB", func(a, b []Entry) { b[1].Record.StartedAt = time.Time{} }, orderUnknown, "does not say when its run began"},
@@ -184,7 +184,7 @@ func TestASequentialStudyHasNoVerdict(t *testing.T) {
 	if d := s.Comparison.Differences[0]; d.Verdict != nil || *d.NoVerdict != blockedOrder || d.Method != "welch" || *d.Order != "A A A B B B" {
 		t.Errorf("%+v", d)
 	}
-	if got := strings.Join(strings.Fields(studyText(t, s)), " "); !strings.Contains(got, "drift cannot be told from a difference") || strings.Contains(got, "at most 5 %") {
+	if got := strings.Join(strings.Fields(studyText(t, s)), " "); !strings.Contains(got, "drift cannot be distinguished from a difference") || strings.Contains(got, "at most 5 %") {
 		t.Errorf("\n%s", got)
 	}
 }

@@ -9,7 +9,7 @@
 // summary, because one bad value must not turn into a plausible figure.
 //
 // Samples are compared on their logarithms. [Arrange] takes the order in which the
-// runs of two points were made, and says whether it can tell a difference from drift
+// runs of two points were made, and says whether it can distinguish a difference from drift
 // and by which test; [Order.Difference] is that test's answer, and [Order.Drift] what
 // the runs show of drift. [Welch] does not look at the order, and holds only if
 // nothing drifted. Where many are compared, [Holm] gives the level of each. A

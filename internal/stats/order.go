@@ -34,7 +34,7 @@ type Order struct {
 	// Widening is what the variance is multiplied by, for what drift that is no straight
 	// line may do to the difference; infinite where it may do anything.
 	Widening float64
-	// Refused says that Widening is so large that drift cannot be told from a difference.
+	// Refused says that Widening is so large that drift cannot be distinguished from a difference.
 	Refused bool
 
 	by    estimator

@@ -24,7 +24,7 @@ func laid(order string, cycles bool) (runs []Run) {
 	return runs
 }
 
-func TestOrdersThatCannotTellDriftAreRefused(t *testing.T) {
+func TestOrdersThatCannotShowDriftAreRefused(t *testing.T) {
 	for order, refused := range map[string]bool{
 		"AB": true, "AABB": true, "ABAB": true, "ABBA": true, "AAABBB": true, "BBBAAA": true, "AABBBA": true, "ABBBAA": true,
 		"AAAAABBBBB": true, "AAABBBAAABBB": true, "AAAAABBBBBAAAAABBBBB": true, "AAAAAAAAAABBBBBBBBBB": true,
