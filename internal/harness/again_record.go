@@ -26,7 +26,7 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 	for i := range out.Environment.GPUs {
 		x.mapRefresh(&out.Environment.GPUs[i], i)
 	}
-	x.startupAgain(out, samples)
+	x.mapStartup(out, samples)
 	x.mapWarmup(out)
 	fig := load.Figures{}
 	if x.work != nil {
@@ -48,16 +48,6 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 	x.accept(r)
 	x.mapWarnings(out)
 	return out
-}
-
-// startupAgain is the energy of the launch.
-func (x *run) startupAgain(out *result.Record, samples []measure.Sample) {
-	out.Engine.StartupEnergyJ, out.Engine.UStartupEnergyJ = nil, nil
-	if x.exp.Energy.Backend == "none" || x.noEnergy != "" {
-		return
-	}
-	energy, u := measure.LaunchEnergy(samples, x.sensors())
-	out.Engine.StartupEnergyJ, out.Engine.UStartupEnergyJ = joules(energy), joules(u)
 }
 
 // circumstances are what of the energy only the run saw.

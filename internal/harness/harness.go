@@ -120,9 +120,7 @@ type run struct {
 
 // startup is the launch phase in figures.
 type startup struct {
-	took   time.Duration
-	energy *measure.Joules
-	u      *measure.Joules // nil: unknown
+	took time.Duration
 }
 
 // work is the window in figures, all times since the recorder's epoch or t0.

@@ -85,8 +85,8 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	}
 	x.startup = &startup{took: time.Since(start)}
 	if x.recorder != nil {
-		if _, err := x.recorder.Edge(); err == nil && x.exp.Energy.Backend != "none" {
-			x.startup.energy, x.startup.u = measure.LaunchEnergy(x.recorder.Samples(), x.sensors())
+		if _, err := x.recorder.Edge(); err != nil { // to which its energy counts
+			x.Log.Warn("read GPUs as the engine is ready", "error", err)
 		}
 	}
 	if err := x.identify(ctx, served); err != nil {

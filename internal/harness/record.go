@@ -45,6 +45,9 @@ func (x *run) record(cause error) *result.Record {
 		fig = x.mapWork(r)
 	}
 	samples, from := x.readings()
+	if x.startup != nil {
+		x.mapStartup(r, samples)
+	}
 	x.mapEnergy(r, fig, samples, from)
 	r.FLOPs = x.flops(r, fig)
 	x.runWarnings(fig)
@@ -93,7 +96,6 @@ func (x *run) engineRecord() result.Engine {
 	}
 	if x.startup != nil {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
-		out.StartupEnergyJ, out.UStartupEnergyJ = joules(x.startup.energy), joules(x.startup.u)
 	}
 	x.servedRecord(&out)
 	out.Endpoint, out.Counters = textOrNil(x.exp.Hide(x.exp.Engine.Endpoint)), x.accountRecord()

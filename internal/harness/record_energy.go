@@ -22,6 +22,17 @@ func (x *run) readings() (samples []measure.Sample, from time.Duration) {
 	return x.recorder.Samples(), from
 }
 
+// mapStartup maps the energy of the launch. As [Verify] does it has all readings so far,
+// which tell more of the sensors than those of the launch.
+func (x *run) mapStartup(r *result.Record, samples []measure.Sample) {
+	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = nil, nil
+	if x.exp.Energy.Backend == "none" || x.noEnergy != "" {
+		return
+	}
+	energy, u := measure.LaunchEnergy(samples, x.sensors())
+	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = joules(energy), joules(u)
+}
+
 // mapEnergy maps baseline, window and steady slice. It is also what [Verify]
 // computes them again by.
 func (x *run) mapEnergy(r *result.Record, fig load.Figures, samples []measure.Sample, from time.Duration) {
