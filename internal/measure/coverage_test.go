@@ -191,9 +191,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 	}
 	if *update {
 		slices.Sort(rows)
-		if err := os.WriteFile("../../docs/accuracy.md", []byte(accuracyHead+strings.Join(rows, "")+accuracyTail), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		rewrite(t, "methods", append([]string{"| method | load | intervals that hold the truth | median error | 95 % of errors under | median half-width (2 u) | 95 % of error / u under |\n|---|---|---|---|---|---|---|\n"}, rows...))
 	}
 }
 
@@ -223,37 +221,25 @@ func (s *score) checkCell(t *testing.T, name string) {
 
 var update = flag.Bool("update", false, "rewrite generated files")
 
-const accuracyHead = "# Accuracy of energy\n\n" +
-	"How well the stated uncertainty of `energy_total_j` holds, on simulated GPUs whose truth is known. Made by\n" +
-	"`go test ./internal/measure -run TestIntervalsHoldTheTruth -update`, which fails when intervals that are stated as 95 % hold the\n" +
-	"truth in less than 93 % of 1,900 runs; in less than that by 3 binomial standard deviations in the runs of one refresh and sensor\n" +
-	"(about 340), or of one number of GPUs (about 100 to 1,400); when they are wider than 2.5 times what 95 % of the errors stay under;\n" +
-	"or when 95 % of the errors stay under 0.8 u (2 u is neither narrow nor wide).\n\n" +
-	"Runs differ in the number of GPUs (1, 2, 4, 8, which carry the same load and tick out of phase; the figure is their sum), in refresh\n" +
-	"(20, 100, 500 ms) and phase of the counter, in how far its ticks lie from an even grid (a standard deviation of 0 to 3 ms), length of\n" +
-	"the window (20 refreshes and at least 0.6 s, to 120 s), idle and busy power, sensor (one that looks all the time, one that looks a\n" +
-	"quarter of it), in how the power falls afterwards (at once, or by an exponential of 50 to 450 ms), and in how late the process that\n" +
-	"reads and sends gets to run (0.1, 2 or 10 ms on the average, exponential): so much earlier than the load the window opens, and so\n" +
-	"much later its last byte is stamped. One reading in a hundred is missed, one is late by up to 200 ms. The sensor's gain is 1.\n" +
-	"`power_integral` stands for GPUs without a counter, whose refresh is not known; beside a counter it is the cross-check.\n" +
-	"`another's call` is a counter that Zeus reads wherever its ticks stand.\n\n" +
-	"| method | load | intervals that hold the truth | median error | 95 % of errors under | median half-width (2 u) | 95 % of error / u under |\n|---|---|---|---|---|---|---|\n"
+const accuracyFile = "../../docs/accuracy.md"
 
-const accuracyTail = "\nErrors are relative to the energy of the window; the largest are those of windows of 0.6 s.\n\n" +
-	"## What this does not show\n\n" +
-	"- A load that repeats with the refresh itself can hide from a sensor that looks a quarter of the time (A100, H100); no meter that\n" +
-	"  reads it can see that. The square loads above vary their period by ±10 %.\n" +
-	"- The gain of the card's sensor: a limit of 6 or 11 %, by its kind ([methodology.md](methodology.md#the-gain-of-the-sensor)), common to all runs on one card. It is in `u_absolute_j` and not in `u_repeatability_j`.\n" +
-	"- Which part of each refresh a real sensor looks at is not published; the simulation takes the last one, and so does the estimator.\n" +
-	"- Ticks are taken to keep to an even grid but for a jitter that is normal and that preflight has measured on ten ticks; a counter that\n" +
-	"  wanders from its grid otherwise is not simulated.\n" +
-	"- GPUs that carry different loads: uncertainties of GPUs add linearly (but for polling), which is wide where they have little to do\n" +
-	"  with each other.\n\n" +
-	"## Not measured: a real GPU\n\n" +
-	"No GPU was to be had for this version, so these are **not known**, and no figure here stands for them: the coefficient of variation\n" +
-	"of repeats of a steady load, the refresh that is found on a card, counter against integrated power, what a reading costs the\n" +
-	"driver, and agreement with Zeus over the same span. The real Zeus, its daemon and the real CodeCarbon were held to llem on the\n" +
-	"stand-in library, whose truth is known (`cmd/llem/instruments_test.go`).\n"
+// rewrite puts the rows of a table in the place of those behind its mark in the page.
+func rewrite(t *testing.T, mark string, rows []string) {
+	t.Helper()
+	data, err := os.ReadFile(accuracyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), "<!-- "+mark+" -->\n")
+	_, after, ended := strings.Cut(rest, "<!-- end -->\n")
+	if !ok || !ended {
+		t.Fatalf("%s has no place for the table of %s", accuracyFile, mark)
+	}
+	page := before + "<!-- " + mark + " -->\n\n" + strings.Join(rows, "") + "\n<!-- end -->\n" + after
+	if err := os.WriteFile(accuracyFile, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // A step of 80 to 600 W with the window and back: the ticks of one GPU, or of
 // four out of phase, carry it; the mean of one second cannot.

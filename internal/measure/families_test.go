@@ -2,113 +2,147 @@ package measure
 
 import (
 	"fmt"
+	"maps"
 	"math"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 )
 
 // boards are sensors that behave otherwise than any one model has them.
 var boards = map[string]board{
-	"full":              {tau: 0.1, duty: 1, cc: "8.6"},
-	"full 20ms":         {tau: 0.02, duty: 1, cc: "8.6"},
-	"full 500ms":        {tau: 0.5, duty: 1, cc: "8.6"},
-	"late 10":           {tau: 0.1, duty: 1, late: 0.01, lateP: 0.01, cc: "8.6"},
-	"late 30":           {tau: 0.1, duty: 1, late: 0.03, lateP: 0.03, cc: "8.6"},
-	"late 50":           {tau: 0.1, duty: 1, late: 0.05, lateP: 0.05, cc: "8.6"},
-	"calls 5-30":        {tau: 0.1, duty: 1, call: 0.005, callMax: 0.03, cc: "8.6"},
-	"H100 own counter":  {tau: 0.1, duty: 0.25, look: 0.75, own: true, cc: "9.0"},
-	"H100 first":        {tau: 0.1, duty: 0.25, look: 0, cc: "9.0"},
-	"H100 middle":       {tau: 0.1, duty: 0.25, look: 0.4, cc: "9.0"},
-	"H100 last":         {tau: 0.1, duty: 0.25, look: 0.75, cc: "9.0"},
-	"H100 1s":           {tau: 1, duty: 0.25, look: 0.75, cc: "9.0"},
-	"10.0 quarter":      {tau: 0.1, duty: 0.25, look: 0.3, cc: "10.0"},
-	"no cc, quarter":    {tau: 0.1, duty: 0.25, look: 0, cc: ""},
-	"V100 half":         {tau: 0.02, duty: 0.5, look: 0.5, cc: "7.0"},
-	"step 15 J":         {tau: 0.1, duty: 1, step: 15, cc: "8.6"},
-	"jitter 30":         {tau: 0.1, duty: 1, jitter: 0.03, cc: "8.6"},
-	"no counter 100ms":  {tau: 0.1, duty: 1, noCounter: true, cc: "8.6"},
-	"no counter 1s":     {tau: 1, duty: 1, noCounter: true, cc: "8.6"},
-	"no counter, lag":   {tau: 0.1, duty: 1, lag: 1, noCounter: true, cc: "8.6"},
-	"no counter, stuck": {tau: 0.1, duty: 1, stuck: true, noCounter: true, cc: "8.6"},
-	"only mean":         {tau: 0.1, duty: 1, mean: true, noCounter: true, cc: "8.6"},
-	"only mean, 7.0":    {tau: 0.1, duty: 1, mean: true, noCounter: true, cc: "7.0"},
-	"counter and mean":  {tau: 0.1, duty: 1, mean: true, cc: "8.6"},
-	"3 % low":           {tau: 0.1, duty: 1, low: 0.03, cc: "8.6"},
-	"power 500":         {tau: 0.1, powerTau: 0.5, duty: 1, cc: "8.6"},
-	"power 1s lag":      {tau: 0.1, lag: 1, duty: 1, cc: "8.6"},
+	"looks all the time":                          {tau: 0.1, duty: 1, cc: "8.6"},
+	"looks all the time, 20 ms":                   {tau: 0.02, duty: 1, cc: "8.6"},
+	"looks all the time, 500 ms":                  {tau: 0.5, duty: 1, cc: "8.6"},
+	"shown 10 ms late":                            {tau: 0.1, duty: 1, late: 0.01, lateP: 0.01, cc: "8.6"},
+	"shown 30 ms late":                            {tau: 0.1, duty: 1, late: 0.03, lateP: 0.03, cc: "8.6"},
+	"shown 50 ms late":                            {tau: 0.1, duty: 1, late: 0.05, lateP: 0.05, cc: "8.6"},
+	"calls of 5 to 30 ms":                         {tau: 0.1, duty: 1, call: 0.005, callMax: 0.03, cc: "8.6"},
+	"H100, a counter that misses nothing":         {tau: 0.1, duty: 0.25, look: 0.75, own: true, cc: "9.0"},
+	"H100, first quarter":                         {tau: 0.1, duty: 0.25, look: 0, cc: "9.0"},
+	"H100, middle quarter":                        {tau: 0.1, duty: 0.25, look: 0.4, cc: "9.0"},
+	"H100, last quarter":                          {tau: 0.1, duty: 0.25, look: 0.75, cc: "9.0"},
+	"H100, refresh of 1 s":                        {tau: 1, duty: 0.25, look: 0.75, cc: "9.0"},
+	"unlisted card (10.0), a quarter":             {tau: 0.1, duty: 0.25, look: 0.3, cc: "10.0"},
+	"no capability, first quarter":                {tau: 0.1, duty: 0.25, look: 0, cc: ""},
+	"V100, last half":                             {tau: 0.02, duty: 0.5, look: 0.5, cc: "7.0"},
+	"counter in steps of 15 J":                    {tau: 0.1, duty: 1, step: 15, cc: "8.6"},
+	"ticks off by 30 ms":                          {tau: 0.1, duty: 1, jitter: 0.03, cc: "8.6"},
+	"no counter":                                  {tau: 0.1, duty: 1, noCounter: true, cc: "8.6"},
+	"no counter, power each 1 s":                  {tau: 1, duty: 1, noCounter: true, cc: "8.6"},
+	"no counter, power lags by 1 s":               {tau: 0.1, duty: 1, lag: 1, noCounter: true, cc: "8.6"},
+	"no counter, power never moves":               {tau: 0.1, duty: 1, stuck: true, noCounter: true, cc: "8.6"},
+	"no counter, a mean of 1 s":                   {tau: 0.1, duty: 1, mean: true, noCounter: true, cc: "8.6"},
+	"no counter, a mean of 1 s on a card without": {tau: 0.1, duty: 1, mean: true, noCounter: true, cc: "7.0"},
+	"counter, and a mean of 1 s":                  {tau: 0.1, duty: 1, mean: true, cc: "8.6"},
+	"counter 3 % low":                             {tau: 0.1, duty: 1, low: 0.03, cc: "8.6"},
+	"power each 500 ms beside a counter":          {tau: 0.1, powerTau: 0.5, duty: 1, cc: "8.6"},
+	"power lags by 1 s beside a counter":          {tau: 0.1, lag: 1, duty: 1, cc: "8.6"},
 }
 
-// What each family comes to, for eyes: LLEM_FAMILIES=1.
-func TestFamilies(t *testing.T) {
-	pick := os.Getenv("LLEM_FAMILIES")
-	if pick == "" {
-		t.Skip()
+// blind are the loads that a sensor which sees a quarter of each refresh cannot show: power
+// that rises after its last look. They are played, and stand in the table as what they are.
+func (b board) blind(shape string) bool {
+	return b.duty < 0.5 && !b.own && shape == "spike at the end"
+}
+
+// tally is what became of the windows of one board.
+type tally struct {
+	covered, refused int
+	bias             float64
+	errs, widths     []float64 // relative to the truth, half-widths at k = 2
+}
+
+func (t *tally) add(p played) {
+	es := WindowEnergy(p.samples, p.sensors, p.from, p.to)
+	total := Total(es)
+	u, _ := TotalU(es)
+	if total == nil || u == nil {
+		t.refused++
+		return
 	}
-	type row struct {
-		name                string
-		covered, n, refused int
-		bias                float64
-		errs, widths        []float64
+	e := float64(*total) - p.truth
+	if math.Abs(e) <= 2*float64(*u) {
+		t.covered++
 	}
-	var rows []*row
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	sem := make(chan struct{}, 2)
-	for name, b := range boards {
-		if pick != "1" && !strings.Contains(name, pick) {
-			continue
+	t.bias += e / p.truth
+	t.errs, t.widths = append(t.errs, math.Abs(e)/p.truth), append(t.widths, 2*float64(*u)/p.truth)
+}
+
+func (t *tally) join(o *tally) {
+	t.covered, t.refused, t.bias = t.covered+o.covered, t.refused+o.refused, t.bias+o.bias
+	t.errs, t.widths = append(t.errs, o.errs...), append(t.widths, o.widths...)
+}
+
+// row is the tally in the table.
+func (t *tally) row(name, loads string) string {
+	n := len(t.errs)
+	if n == 0 {
+		return fmt.Sprintf("| %s | %s | none of %d | – | – | – |\n", name, loads, t.refused)
+	}
+	slices.Sort(t.errs)
+	slices.Sort(t.widths)
+	return fmt.Sprintf("| %s | %s | %.1f %% of %d, %d refused | %+.2f %% | %.2f %% | %.2f %% |\n", name, loads, 100*float64(t.covered)/float64(n), n, t.refused, 100*t.bias/float64(n), 100*t.errs[n*95/100], 100*t.widths[n/2])
+}
+
+// windows plays so many of a board under one load.
+func (b board) windows(shape string, gpus, n int) *tally {
+	t := &tally{}
+	for seed := range uint64(n) {
+		T := 3 + 7*float64(seed%8)/7
+		if b.tau >= 0.5 {
+			T += 7
 		}
-		for shape, sh := range shapesOf {
+		t.add(b.window(seed, shapesOf[shape], T, gpus, []hostOf{0.0002, 0.003}[seed%2]))
+	}
+	return t
+}
+
+// Whatever a sensor does, the stated 95 % interval holds the truth in 93 % of the windows,
+// or there is none. Windows are of 3 to 10 s, on 1 and 4 GPUs, under seven loads.
+func TestIntervalsHoldOnAnySensor(t *testing.T) {
+	n := 24
+	if raced {
+		n = 4
+	}
+	var mu sync.Mutex
+	var playing sync.WaitGroup
+	place := make(chan struct{}, 4)
+	seen, unseen := map[string]*tally{}, map[string]*tally{}
+	for name, b := range boards {
+		seen[name], unseen[name] = &tally{}, &tally{}
+		for shape := range shapesOf {
 			for _, gpus := range []int{1, 4} {
-				wg.Go(func() {
-					sem <- struct{}{}
-					defer func() { <-sem }()
-					r := &row{name: fmt.Sprintf("%-18s %-16s %d", name, shape, gpus)}
-					for seed := range uint64(40) {
-						T := 3 + 7*float64(seed%8)/7
-						if b.tau >= 0.5 {
-							T += 7
-						}
-						p := b.window(seed, sh, T, gpus, []hostOf{0.0002, 0.003}[seed%2])
-						es := WindowEnergy(p.samples, p.sensors, p.from, p.to)
-						total := Total(es)
-						u, _ := TotalU(es)
-						if total == nil || u == nil {
-							r.refused++
-							continue
-						}
-						e := float64(*total) - p.truth
-						r.n++
-						if math.Abs(e) <= 2*float64(*u) {
-							r.covered++
-						}
-						r.bias += e / p.truth
-						r.errs = append(r.errs, math.Abs(e)/p.truth)
-						r.widths = append(r.widths, 2*float64(*u)/p.truth)
-					}
+				playing.Go(func() {
+					place <- struct{}{}
+					defer func() { <-place }()
+					got := b.windows(shape, gpus, n)
 					mu.Lock()
-					rows = append(rows, r)
-					mu.Unlock()
+					defer mu.Unlock()
+					if b.blind(shape) {
+						unseen[name].join(got)
+						return
+					}
+					seen[name].join(got)
 				})
 			}
 		}
 	}
-	wg.Wait()
-	slices.SortFunc(rows, func(a, b *row) int { return strings.Compare(a.name, b.name) })
-	for _, r := range rows {
-		if r.n == 0 {
-			fmt.Printf("%s  refused %d\n", r.name, r.refused)
-			continue
+	playing.Wait()
+	var rows []string
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		got := seen[name]
+		rows = append(rows, got.row(name, "all"))
+		if len(unseen[name].errs) > 0 {
+			rows[len(rows)-1] = got.row(name, "all but a spike at the end")
+			rows = append(rows, unseen[name].row(name, "a spike at the end, which it cannot see"))
 		}
-		slices.Sort(r.errs)
-		slices.Sort(r.widths)
-		flag := ""
-		if float64(r.covered) < 0.93*float64(r.n) {
-			flag = "FAIL"
+		windows := float64(len(got.errs))
+		if least := leastCovered - allowance*math.Sqrt(leastCovered*(1-leastCovered)/max(1, windows)); float64(got.covered) < least*windows {
+			t.Errorf("%s: %d of %d intervals hold the truth", name, got.covered, len(got.errs))
 		}
-		fmt.Printf("%s %3d/%-3d ref %-3d bias %+.3f%% p95 %.3f%% width %.3f%% %s\n", r.name, r.covered, r.n, r.refused, 100*r.bias/float64(r.n), 100*r.errs[len(r.errs)*95/100], 100*r.widths[len(r.widths)/2], flag)
+	}
+	if *update && !raced {
+		rewrite(t, "sensors", append([]string{"| sensor | loads | intervals that hold the truth | bias | 95 % of errors under | median half-width (2 u) |\n|---|---|---|---|---|---|\n"}, rows...))
 	}
 }
