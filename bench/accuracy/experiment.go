@@ -175,7 +175,8 @@ func (b *bench) read(path string, control *standin.Control, w watts, clocks time
 		if ofWindow {
 			o.Valid, o.Reasons = r.Energy.Valid, r.Energy.Reasons
 		}
-		if why := r.Unknown[path]; said == nil && why != "" {
+		u0 := map[string]string{"engine.startup_energy_j": "engine.u_startup_energy_j", "energy.steady.energy_j": "energy.steady.u_j"}[path]
+		if said == nil && r.Unknown[path] != "" || said != nil && u == nil && r.Unknown[u0] != "" {
 			o.Valid, o.Reasons = false, append(o.Reasons, "unknown")
 		}
 		out = append(out, o)

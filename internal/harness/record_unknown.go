@@ -42,6 +42,10 @@ func (x *run) mapUnknown(r *result.Record, fig load.Figures) {
 	u.note("energy.per_total_token_j", r.Energy.PerTotalTokenJ == nil, cmp.Or(energy, out, in, none))
 	if s := r.Energy.Steady; s != nil {
 		u.note("energy.steady.output_tokens", s.OutputTokens == nil, out)
+		u.note("energy.steady.u_j", s.EnergyJ != nil && s.UJ == nil, tooShort)
+	}
+	if e := r.Engine; e.StartupEnergyJ != nil {
+		u.note("engine.u_startup_energy_j", e.UStartupEnergyJ == nil, tooShort)
 	}
 	u.latency(r.Latency, fig, out)
 	if s := r.SLO; s != nil {
@@ -56,6 +60,9 @@ func (x *run) mapUnknown(r *result.Record, fig load.Figures) {
 		r.Unknown = u
 	}
 }
+
+// tooShort is why the energy of a part of a run has no uncertainty.
+const tooShort = "it is of fewer than 20 refreshes of the sensor, or too few readings bear on it"
 
 // unknown is why figures are null, by path.
 type unknown map[string]string

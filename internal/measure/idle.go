@@ -26,7 +26,11 @@ func (b *Baseline) compute(samples []Sample, sensors []Sensor, s span) (err erro
 		if ok {
 			b.PerGPU[g] = p
 		} else {
-			u = float64(b.PerGPU[g]) * sensors[g].Refresh.Seconds() / (s.to - s.from).Seconds() / math.Sqrt(6)
+			every := sensors[g].Refresh.Seconds()
+			if every == 0 {
+				every = slowestShown
+			}
+			u = float64(b.PerGPU[g]) * every / (s.to - s.from).Seconds() / math.Sqrt(6)
 		}
 		aligned = aligned && ok
 		b.Power += b.PerGPU[g]
@@ -86,7 +90,7 @@ func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u
 			return 0, 0, false // it began anew
 		}
 		if prev != nil && x.EnergyMJ != prev.EnergyMJ && (x.At-prev.At).Seconds() < oneTick*sensor.Refresh.Seconds() {
-			last = tick{(prev.At + x.At).Seconds() / 2, (x.At - prev.At).Seconds(), float64(x.EnergyMJ)}
+			last = tick{(prev.At + x.At).Seconds() / 2, (x.At - prev.At + (x.Took+prev.Took)/2).Seconds(), float64(x.EnergyMJ)}
 			if first.at == 0 {
 				first = last
 			}

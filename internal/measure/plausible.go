@@ -27,8 +27,8 @@ func (v *view) implausible(e *DeviceEnergy, limitW float64) string {
 	switch {
 	case limitW > 0 && mean*T > overLimit*limitW*(T+2*v.refresh):
 		return fmt.Sprintf("%.0f J in %.1f s is more than its power limit of %.0f W allows", mean*T, T, limitW)
-	case mean < underIdle*v.lowest:
-		return fmt.Sprintf("%.0f J in %.1f s is less than its lowest power, %.0f W, makes", mean*T, T, v.lowest)
+	case mean < underIdle*v.least:
+		return fmt.Sprintf("%.0f J in %.1f s is less than its lowest power, %.0f W, makes", mean*T, T, v.least)
 	case e.Counter == nil:
 		return ""
 	}
@@ -88,5 +88,5 @@ func slow(samples []Sample, gpu int32, from, to time.Duration) (took time.Durati
 
 // restless says that power was still falling before the span.
 func (v *view) restless() bool {
-	return v.idleSpread > leastRise*math.Abs(v.first-v.lowest) && v.idleSpread > leastRise*v.first/2
+	return v.idleSpread > leastRise*math.Abs(v.first-v.least) && v.idleSpread > leastRise*v.first/2
 }

@@ -30,6 +30,10 @@ func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []D
 			continue
 		}
 		e.Method, e.Energy = method, &f.Energy
+		if v.to-v.from < nearly*fewestRefreshes*v.every(method) {
+			e.Refused = fewRefreshes
+			continue
+		}
 		e.U, e.Components = &f.U, f.Components
 	}
 	return out

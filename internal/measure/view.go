@@ -36,7 +36,8 @@ type view struct {
 	begun    float64 // how long after the start of the span the load had begun at the latest
 
 	idle, idleSpread float64 // before the span, and by how much power differed from it there
-	lowest           float64 // power that was ever seen up to the span's end
+	least            float64 // the lowest power that was ever seen up to the span's end
+	lowest           float64 // power to which it falls after the load
 	first, last      float64 // power at the start and at the end of the span
 	jump             float64 // RMS of successive levels' differences in the span
 	shownJump        float64 // the same of the powers that the driver showed
@@ -92,13 +93,13 @@ const before = 2.0
 // judge finds the powers around the span and how they vary in it.
 func (v *view) judge() bool {
 	var idle, inside []reading
-	v.lowest = math.Inf(1)
+	v.least = math.Inf(1)
 	for _, r := range v.readings {
 		if near := 0.01 + v.refresh/10; math.Abs(r.at-v.from) < near || math.Abs(r.at-v.to) < near {
 			v.took = max(v.took, r.took)
 		}
 		if r.powered && r.power > 0 {
-			v.lowest = min(v.lowest, r.power)
+			v.least = min(v.least, r.power)
 		}
 		switch {
 		case !r.powered:
@@ -166,8 +167,10 @@ func (v *view) rest(idle []reading) {
 // unrest is for a GPU whose power was still falling before the span: right before it, it
 // drew something between that and the lowest power that was seen.
 func (v *view) unrest() {
-	if v.idleSpread > leastRise*math.Abs(v.first-v.lowest) && v.idle > v.lowest {
-		v.idle, v.idleSpread = (v.idle+v.lowest)/2, (v.idle-v.lowest)/2
+	v.lowest = v.idle
+	if v.idleSpread > leastRise*math.Abs(v.first-v.least) && v.idle > v.least {
+		v.lowest = v.least
+		v.idle, v.idleSpread = (v.idle+v.least)/2, (v.idle-v.least)/2
 	}
 }
 
@@ -196,7 +199,7 @@ func (v *view) restByTicks() {
 		spread = math.Abs((held[1]-held[2])/1000/v.refresh - idle)
 	}
 	v.idle, v.idleSpread = idle, spread
-	v.lowest = min(v.lowest, idle)
+	v.least = min(v.least, idle)
 }
 
 // owned finds that the counter integrates by itself: the energy of a tick in which power
