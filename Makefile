@@ -46,6 +46,7 @@ test-images: docker ## the tests of the server over transformers, in its image
 test: ## every test, with the race detector, against a real daemon
 	@echo '== a Docker daemon'
 	@scripts/docker-up --stand-in-gpu
+	@scripts/ssh-keygen
 	@echo '== the image llem/reference'
 	@$(MAKE) --no-print-directory reference
 	@echo '== Zeus and CodeCarbon'

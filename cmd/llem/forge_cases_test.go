@@ -164,21 +164,22 @@ func forgeries() map[string]forged {
 		"a longer thermal floor":  set("warmup.thermal_floor_seconds", 600, "warmup.thermal_floor_seconds"),
 		"a run that failed":       set("status", "failed", "error"),
 		// What was run.
-		"the configuration":            set("config.workload.load.concurrency", 16, "config_hash"),
-		"the configuration's hash":     set("config_hash", "sha256:0", "config_hash"),
-		"the name":                     set("name", "other", "name"),
-		"another run's number":         set("experiment_id", "000000000000", "experiment_id"),
-		"the GPU's number":             set("environment.gpus[0].uuid", "GPU-00000000-0000-0000-0000-000000000000", "energy_total_j"),
-		"an older llem":                set("schema_version", "1.0", result.RecordFile),
-		"a newer llem":                 set("schema_version", "1.2", "requests.parquet"),
-		"a unit's name":                ofText(`"energy_total_j"`, `"energy_total_kj"`, result.RecordFile),
-		"a key twice":                  ofText(`"energy_total_j":`, `"energy_total_j": 1, "energy_total_j":`, result.RecordFile),
-		"a key twice, in capitals":     ofText(`"energy_total_j":`, `"Energy_Total_J": 1, "energy_total_j":`, result.RecordFile),
-		"a key that no llem writes":    sealedBy(func(f *forgery) { f.r["rank"] = 1 }, result.RecordFile),
-		"no checksum":                  sealedUnsealed("record_sha256"),
-		"no checksum and no origin":    sealedUnsealed("record_sha256", "tokens.input_source"),
-		"an empty checksum":            {func(f *forgery) { f.seal(); f.write(strings.Replace(f.text, f.r["record_sha256"].(string), "", 1)) }, result.RecordFile},
-		"a checksum of something else": {func(f *forgery) { f.seal(); f.write(strings.Replace(f.text, `"sha256:`, `"sha256:0`, 1)) }, result.RecordFile},
+		"the configuration":              set("config.workload.load.concurrency", 16, "config_hash"),
+		"the configuration's hash":       set("config_hash", "sha256:0", "config_hash"),
+		"the name":                       set("name", "other", "name"),
+		"another run's number":           set("experiment_id", "000000000000", "experiment_id"),
+		"the GPU's number":               set("environment.gpus[0].uuid", "GPU-00000000-0000-0000-0000-000000000000", "energy_total_j"),
+		"an older llem":                  set("schema_version", "1.0", result.RecordFile),
+		"an older llem, in its keys too": unsealed(result.RequestsFile, func(f *forgery) { f.set("schema_version", "1.0") }, "record_sha256", "tokens.input_source", "engine.context_length", "requests.head_tokens", "flops.parameters"),
+		"a newer llem":                   set("schema_version", "1.2", "requests.parquet"),
+		"a unit's name":                  ofText(`"energy_total_j"`, `"energy_total_kj"`, result.RecordFile),
+		"a key twice":                    ofText(`"energy_total_j":`, `"energy_total_j": 1, "energy_total_j":`, result.RecordFile),
+		"a key twice, in capitals":       ofText(`"energy_total_j":`, `"Energy_Total_J": 1, "energy_total_j":`, result.RecordFile),
+		"a key that no llem writes":      sealedBy(func(f *forgery) { f.r["rank"] = 1 }, result.RecordFile),
+		"no checksum":                    sealedUnsealed("record_sha256"),
+		"no checksum and no origin":      sealedUnsealed("record_sha256", "tokens.input_source"),
+		"an empty checksum":              {func(f *forgery) { f.seal(); f.write(strings.Replace(f.text, f.r["record_sha256"].(string), "", 1)) }, result.RecordFile},
+		"a checksum of something else":   {func(f *forgery) { f.seal(); f.write(strings.Replace(f.text, `"sha256:`, `"sha256:0`, 1)) }, result.RecordFile},
 		// Files.
 		"the time series": sealedBy(func(f *forgery) {
 			rows := f.series()
@@ -239,17 +240,19 @@ func half(v *int32) {
 
 // sealedUnsealed takes keys out of the record, and the checksum with them.
 func sealedUnsealed(paths ...string) forged {
+	return unsealed(result.RecordFile, func(*forgery) {}, paths...)
+}
+
+// unsealed does so after something else.
+func unsealed(finds string, do func(f *forgery), paths ...string) forged {
 	return forged{func(f *forgery) {
+		do(f)
 		for _, path := range paths {
 			holder, key := f.at(path)
 			delete(holder.(map[string]any), key)
 		}
-		text, err := json.Marshal(f.r)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		f.write(string(text))
-	}, result.RecordFile}
+		f.encode()
+	}, finds}
 }
 
 func (f *forgery) series() []result.TimeseriesRow {

@@ -176,6 +176,12 @@ func (f *forgery) seal() {
 	}
 	sum := sha256.Sum256(canonical)
 	f.r["record_sha256"] = hex.EncodeToString(sum[:])
+	f.encode()
+}
+
+// encode writes the record as it is.
+func (f *forgery) encode() {
+	f.t.Helper()
 	text, err := json.MarshalIndent(f.r, "", "  ")
 	if err != nil {
 		f.t.Fatal(err)

@@ -147,17 +147,13 @@ func bare(path string) string {
 }
 
 // sinceOlder says whether a field is computed again for a record of an older llem, which
-// had fewer of them and fewer columns to compute them from.
+// had fewer of them, fewer columns to compute them from, and another estimator.
 func sinceOlder(path string) bool {
 	switch path {
-	case "energy_total_j", "energy_adjusted_j", "baseline_power_w", "energy_per_output_token",
+	case "energy_total_j", "energy_adjusted_j", "baseline_power_w", "energy_per_output_token", "energy.per_gpu.energy_j", "energy.per_gpu.uuid",
+		"energy.engine_idle_power_w", "energy.mean_power_w", "energy.peak_power_w", "energy.per_request_j", "energy.per_total_token_j", "energy.coverage_k",
 		"tokens.input", "tokens.output", "tokens.reasoning", "requests.completed", "requests.failed", "engine.startup_energy_j":
 		return true
 	}
-	for _, under := range []string{"energy.", "slo.", "environment.gpus.counter_"} {
-		if strings.HasPrefix(path, under) {
-			return !strings.HasPrefix(path, "energy.valid") && !strings.HasPrefix(path, "energy.reasons")
-		}
-	}
-	return false
+	return strings.HasPrefix(path, "slo.") && !strings.HasPrefix(path, "slo.u_") || strings.HasPrefix(path, "energy.steady.") && !strings.HasPrefix(path, "energy.steady.u_")
 }

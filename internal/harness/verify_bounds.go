@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -21,6 +20,10 @@ const slack = time.Second
 func (x *run) bounds(r *result.Record, dir, version string, rows []result.RequestRow, raw []result.SampleRow) (out []Finding) {
 	wrong := func(what, seen string, args ...any) {
 		out = append(out, Finding{what, false, fmt.Sprintf(seen, args...)})
+	}
+	if r.Older() {
+		boundVersions(r, dir, wrong)
+		return out
 	}
 	x.boundStatus(r, wrong)
 	x.boundTimes(r, wrong)
@@ -133,17 +136,8 @@ func boundFiles(r *result.Record, dir string, rows []result.RequestRow, raw []re
 		if len(r.Files) > 0 && !slices.ContainsFunc(r.Files, func(f result.File) bool { return f.Name == name }) {
 			wrong("files", "there is no %s among them, which every such run has", name)
 		}
-		if !strings.HasSuffix(name, ".parquet") {
-			continue
-		}
-		version, err := result.WrittenAs(dir, name)
-		switch {
-		case err != nil:
-			wrong(name, "%v", err)
-		case version != r.SchemaVersion:
-			wrong(name, "it was written under schema_version %s, and the record says %s", version, r.SchemaVersion)
-		}
 	}
+	boundVersions(r, dir, wrong)
 	for i := range rows {
 		if rows[i].ExperimentID != r.ExperimentID {
 			wrong("experiment_id", "%s has the requests of another run, %s", result.RequestsFile, rows[i].ExperimentID)
@@ -154,6 +148,24 @@ func boundFiles(r *result.Record, dir string, rows []result.RequestRow, raw []re
 		if raw[i].ExperimentID != r.ExperimentID {
 			wrong("experiment_id", "%s has the samples of another run, %s", result.SamplesFile, raw[i].ExperimentID)
 			break
+		}
+	}
+}
+
+// boundVersions holds the Parquet files to the schema_version of the record: one that was
+// made to look older has newer files.
+func boundVersions(r *result.Record, dir string, wrong wronged) {
+	names := []string{result.TimeseriesFile, result.RequestsFile}
+	if r.SamplesFile != "" {
+		names = append(names, result.SamplesFile)
+	}
+	for _, name := range names {
+		version, err := result.WrittenAs(dir, name)
+		switch {
+		case err != nil:
+			wrong(name, "%v", err)
+		case version != r.SchemaVersion:
+			wrong(name, "it was written under schema_version %s, and the record says %s", version, r.SchemaVersion)
 		}
 	}
 }
