@@ -138,9 +138,9 @@ func (v *view) shift() limits {
 
 // rose is how long after the start of the span power was first seen to have risen.
 func (v *view) rose() float64 {
-	half := (v.idle + v.first) / 2
+	middle := (v.idle + v.first) / 2
 	for _, r := range v.readings {
-		if r.at > v.from && r.powered && (r.power-half)*(v.first-v.idle) > 0 {
+		if r.at > v.from && r.powered && (r.power-middle)*(v.first-v.idle) > 0 {
 			since := r.at - v.opened.at
 			if v.refresh > 0 { // it was shown at the tick before
 				since = math.Floor(since/v.refresh+0.05) * v.refresh

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -40,7 +41,7 @@ func (w Window) Energy(samples []Sample, sensors []Sensor) []DeviceEnergy {
 				out[g].Refused, out[g].Implausible, out[g].U, out[g].Components = why, true, nil, nil
 			}
 		default:
-			out[g].Refused = orDefault(out[g].Refused, noReadings)
+			out[g].Refused = cmp.Or(out[g].Refused, noReadings)
 		}
 	}
 	return out
@@ -56,13 +57,6 @@ const (
 	onlyMean     = "the driver shows power as a mean of one second, and no energy counter"
 	noMethod     = "its readings do not reach from the start of the window to its end"
 )
-
-func orDefault(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
 
 // refine puts the figures that carry an uncertainty in the place of the plain
 // ones. A counter that could not be read, or went backwards, stays void.

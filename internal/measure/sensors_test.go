@@ -227,13 +227,13 @@ func (b board) window(seed uint64, sh shaped, T float64, n int, host hostOf) pla
 	// Busy before the window is part of the shape at negative times.
 	t0 := r.now
 	gpu(draw(pre+T+14, func(t float64) float64 { return plan(t - t0) }))
-	refresh, jitter := opened()
+	opened()
 	if r.now != t0 { // the load before changed when ticks were seen
 		t0 = r.now
 	}
 	w := draw(pre+T+14, func(t float64) float64 { return plan(t - t0) })
 	gpu(w)
-	refresh, jitter = opened()
+	refresh, jitter := opened()
 	t0 = r.now
 	t1 := t0 + T + float64(host)*rng.ExpFloat64()
 	// The recorder's interval keeps its own phase.
