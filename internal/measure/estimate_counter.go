@@ -188,7 +188,11 @@ func (v *view) split(e ending) (z float64, u edge) {
 	if v.duty >= 1 {
 		after, uAfter := v.after(e)
 		z = e.energy - after
-		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), uniform(max(0, z-carried)))
+		// More than the power before makes is of a rise before the end, or of a load that
+		// went on after it.
+		more := max(0, z-carried)
+		z, after = z-more/2, after+more/2
+		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), uniform(more))
 		u.load = math.Hypot(u.load, (after/e.rest-v.lowest)*math.Sqrt2*v.jitter)
 		u.poll = uniform((after/e.rest + v.lowest) * e.within)
 		return z, u
@@ -216,8 +220,7 @@ func (v *view) after(e ending) (energy, u float64) {
 	case e.afters < 1:
 		return idle + top*e.rest/2, uniform(top * e.rest)
 	case next <= few*top*v.refresh:
-		excess, u := v.gone(e)
-		return idle + excess, u
+		return idle, 0
 	}
 	excess := fallen(top, e.rest, v.tailOf(top, e.rest, next))
 	u = 0.15 * excess
@@ -257,15 +260,6 @@ func (v *view) backwards(top, rest, next, then float64) (excess float64) {
 		excess += min(top, height*math.Exp(t/tail)) * rest / parts
 	}
 	return excess
-}
-
-// gone is what the rest of the ending tick may hold of a load that left nothing for the
-// tick after it: all that the tick has more than the power before the end makes of its
-// part, if the load went on for so long, or none of it, if power rose before the end.
-func (v *view) gone(e ending) (excess, u float64) {
-	more := max(0, e.energy-v.lowest*e.rest-v.last*e.part)
-	more = min(more, v.fall()*e.rest)
-	return more / 2, uniform(more)
 }
 
 // roughly is closing where no tick was seen after the end: the last one was up to a

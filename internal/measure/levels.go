@@ -18,7 +18,7 @@ func (v *view) owned() {
 		for _, other := range v.list[i-1 : i+2] {
 			near = min(near, math.Abs(l.watts-other.power))
 		}
-		if near > leastRise*v.last {
+		if near > v.unlike() {
 			v.duty, v.own = 1, true
 			return
 		}
@@ -30,10 +30,16 @@ func (v *view) owned() {
 				near = min(near, math.Abs(e.energy/v.refresh-r.power))
 			}
 		}
-		if near > leastRise*v.last && !math.IsInf(near, 1) {
+		if near > v.unlike() && !math.IsInf(near, 1) {
 			v.duty, v.own = 1, true
 		}
 	}
+}
+
+// unlike is by how many watts a tick must differ from every power around it: ticks that
+// are off their grid hold more or less than their refresh.
+func (v *view) unlike() float64 {
+	return (leastRise + 6*v.jitter/v.refresh) * v.last
 }
 
 // quantised is what the counter moves by, where that is more than can be read of it.

@@ -145,8 +145,8 @@ func (v *view) aftermath() {
 	for _, tick := range e.after[:e.afters] {
 		v.lowest = min(v.lowest, tick/v.refresh)
 	}
-	after, _ := v.after(e)
-	v.end = after / e.rest
+	z, _ := v.split(e)
+	v.end = (e.energy - z) / e.rest
 }
 
 // restBefore is how long before a span its idle power is taken from at least.
