@@ -23,6 +23,8 @@ type DeviceEnergy struct {
 	Peak        *Watts            // highest reading of power inside the span
 	Reset       bool              // the counter went backwards: Counter is nil
 	Still       bool              // the counter did not move: Counter is nil
+	every       float64           // seconds from tick to tick; 0: not known
+	phase       float64           // when one of them was
 	Refused     string            // why there is no U; empty: there is
 	Implausible bool              // readings cannot be what the GPU used, as Refused says
 	Restless    bool              // power was still falling before the span

@@ -36,6 +36,9 @@ func (w Window) Energy(samples []Sample, sensors []Sensor) []DeviceEnergy {
 		switch v := views[g]; {
 		case v != nil:
 			out[g].refine(v)
+			if v.opened.within < v.refresh/4 {
+				out[g].every, out[g].phase = v.refresh, v.opened.at
+			}
 			out[g].Restless = v.restless()
 			if why := v.implausible(&out[g], sensors[g].LimitW); why != "" {
 				out[g].Refused, out[g].Implausible, out[g].U, out[g].Components = why, true, nil, nil

@@ -60,7 +60,8 @@ const disagreementLimit = 3
 // TotalU is the uncertainty of several GPUs' sum, all of it and by component; nil
 // when any is unknown. GPUs that share a job rise, fall and end together, and what
 // is not known of one has the same sign on the others: components add linearly.
-// Only where a tick fell between two polls is each GPU's own, and adds in quadrature.
+// Where a tick fell between two polls is each GPU's own, and adds in quadrature; so does
+// what sensors miss that look at different times (see alike).
 func TotalU(es []DeviceEnergy) (u *Joules, components map[string]Joules) {
 	f := Figure{Components: map[string]Joules{}}
 	for _, e := range es {
@@ -68,17 +69,56 @@ func TotalU(es []DeviceEnergy) (u *Joules, components map[string]Joules) {
 			return nil, map[string]Joules{}
 		}
 		for name, c := range e.Components {
-			if name == polling {
+			switch name {
+			case polling:
 				f.Components[name] = Joules(math.Hypot(float64(f.Components[name]), float64(c)))
-			} else {
+			case dutyCycle: // below
+			default:
 				f.Components[name] += c
 			}
 		}
+	}
+	if missed := missedTogether(es); missed >= 0 {
+		f.Components[dutyCycle] = Joules(missed)
 	}
 	if len(es) == 0 {
 		return nil, f.Components
 	}
 	return &f.sum().U, f.Components
+}
+
+// missedTogether is what the sensors of GPUs under one load missed of it in all; below 0
+// where none of them says.
+func missedTogether(es []DeviceEnergy) float64 {
+	sum, known := 0.0, false
+	for i := range es {
+		a, ok := es[i].Components[dutyCycle]
+		known = known || ok
+		for j := range es {
+			sum += float64(a*es[j].Components[dutyCycle]) * alike(&es[i], &es[j])
+		}
+	}
+	if !known {
+		return -1
+	}
+	return math.Sqrt(sum)
+}
+
+// alike is how much two sensors miss the same of a load that both carry, from 0 to 1. Of a
+// step somewhere in a refresh each sees too much or too little in proportion to where
+// it is from its look, so that their errors are a sawtooth, and at a distance d of
+// their ticks, as a share of the refresh, correlate by 1 - 6d(1 - d). What is below 0
+// is not taken to make the sum better known.
+func alike(a, b *DeviceEnergy) float64 {
+	if a == b {
+		return 1
+	}
+	if a.every <= 0 || math.Abs(a.every-b.every) > 0.01*a.every {
+		return 1 // their distance is not known, or changes
+	}
+	d := math.Abs(a.phase-b.phase) / a.every
+	d -= math.Floor(d)
+	return max(0, 1-6*d*(1-d))
 }
 
 // sum settles a figure from its components, which are independent. They are
