@@ -60,7 +60,7 @@ func (a *app) vouch(r *result.Record, dir string) (code int) {
 	switch r.State {
 	case result.Altered:
 		fmt.Fprintf(a.stderr, "llem: %s was altered after it was written: llem verify %s says where; restore it from a copy\n", dir, dir)
-		mark(r, measure.Warn("record_altered", "the record does not have the checksum that it was written with"))
+		mark(r, measure.Warn("record_altered", "the record has another checksum than it was written with or none, a key twice, or keys that no llem writes"))
 		return exitFailed
 	case result.Unfinished:
 		fmt.Fprintf(a.stderr, "llem: %s is unfinished: its run has not ended yet, or llem was killed after the window; llem clean finishes it, and so does llem run --resume of its study\n", dir)

@@ -75,6 +75,7 @@ func replayOf(t *testing.T, r *result.Record) *result.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x.refresh, x.jitter = []time.Duration{100 * time.Millisecond}, []time.Duration{0} // of polls that there are none of
 	return x.again(r, samples, t0)
 }
 

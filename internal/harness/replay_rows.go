@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -82,4 +83,62 @@ func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sa
 		}
 	}
 	return s
+}
+
+// traceOf is the inverse of requestRow, of what figures are computed from.
+func traceOf(row *result.RequestRow, source string) load.Trace {
+	at := func(ns *int64) time.Duration {
+		if ns == nil {
+			return -1
+		}
+		return time.Duration(*ns)
+	}
+	t := load.Trace{
+		ID: int(row.ID), Scheduled: time.Duration(row.ScheduledNS), Sent: at(row.SentNS), FirstByte: at(row.FirstByteNS),
+		FirstToken: at(row.FirstTokenNS), LastToken: at(row.LastTokenNS), End: at(row.EndNS), UsageSource: source,
+		InputTokens: orNone(row.InputTokens), OutputTokens: orNone(row.OutputTokens), Reasoning: load.Unknown, Status: row.Status,
+		HTTPStatus: int(row.HTTPStatus), Error: row.Error, FinishReason: row.FinishReason, PromptHash: row.PromptHash,
+	}
+	if row.OutputTokensBy != nil {
+		t.UsageSource = *row.OutputTokensBy
+	}
+	if row.InputTokensBy != nil && *row.InputTokensBy != "server" {
+		t.InputSource = *row.InputTokensBy
+	}
+	if row.UsageRefused != nil {
+		t.Refused = *row.UsageRefused
+	}
+	if row.Model != nil {
+		t.Model = *row.Model
+	}
+	if row.CachedTokens != nil {
+		t.CachedTokens = ptr(int(*row.CachedTokens))
+	}
+	if row.ReasoningTokens != nil {
+		t.Reasoning = int(*row.ReasoningTokens)
+	}
+	prev := t.Sent
+	for i := range min(len(row.ChunkDeltaNS), len(row.ChunkTokens)) {
+		prev += time.Duration(row.ChunkDeltaNS[i])
+		t.Chunks = append(t.Chunks, load.NewChunk(prev, int(row.ChunkTokens[i])))
+	}
+	return t
+}
+
+func orNone(n *int32) int {
+	if n == nil {
+		return 0
+	}
+	return int(*n)
+}
+
+// olderTotals are what records said before they knew unknown tokens: those of failed
+// requests counted, 0 was a number, and a chunk a token.
+func olderTotals(fig load.Figures, traces load.Traces) load.Figures {
+	var in, out, thought int64
+	for _, t := range traces.All() {
+		in, out, thought = in+int64(t.InputTokens), out+int64(t.OutputTokens), thought+int64(max(0, t.Reasoning))
+	}
+	fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens = &in, &out, &thought
+	return fig
 }
