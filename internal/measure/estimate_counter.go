@@ -104,6 +104,9 @@ func (v *view) opening(last tick) (start float64, u edge) {
 	head := v.from - last.at
 	u.load = math.Hypot(v.idleSpread*head, v.idle*v.jitter)
 	u.poll = uniform(v.idle * last.within)
+	if v.duty < 1 { // of a load that began higher than it went on
+		u.load = math.Hypot(u.load, half(v.early*2*v.off()))
+	}
 	return last.mj/1000 + v.idle*head, u
 }
 
@@ -192,7 +195,7 @@ func (v *view) split(e ending) (z float64, u edge) {
 		// went on after it.
 		more := max(0, z-carried)
 		z, after = z-more/2, after+more/2
-		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), uniform(more))
+		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), more/3) // either end is likelier than the middle
 		u.load = math.Hypot(u.load, (after/e.rest-v.lowest)*math.Sqrt2*v.jitter)
 		u.poll = uniform((after/e.rest + v.lowest) * e.within)
 		return z, u

@@ -176,6 +176,11 @@ func (v *view) heights(list []level) {
 		list = list[1:]
 	}
 	v.first = (list[0].watts + list[1].watts) / 2
+	for _, l := range v.list {
+		if l.to < list[1].to {
+			v.early = max(v.early, l.watts-v.first)
+		}
+	}
 	v.last = list[len(list)-1].watts
 	v.jump, v.shownJump = jump(list), jump(v.powers())
 }

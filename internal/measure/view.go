@@ -39,6 +39,7 @@ type view struct {
 	least            float64 // the lowest power that was ever seen up to the span's end
 	lowest           float64 // power to which it falls after the load
 	first, last      float64 // power at the start and at the end of the span
+	early            float64 // by how much power was higher at first
 	jump             float64 // RMS of successive levels' differences in the span
 	shownJump        float64 // the same of the powers that the driver showed
 	step             float64 // usual time from reading to reading in the span
