@@ -109,8 +109,10 @@ func TestIntervalsHoldOnAnySensor(t *testing.T) {
 	var playing sync.WaitGroup
 	place := make(chan struct{}, 4)
 	seen, unseen := map[string]*tally{}, map[string]*tally{}
-	for name, b := range boards {
+	for name := range boards {
 		seen[name], unseen[name] = &tally{}, &tally{}
+	}
+	for name, b := range boards {
 		for shape := range shapesOf {
 			for _, gpus := range []int{1, 4} {
 				playing.Go(func() {
