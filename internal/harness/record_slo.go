@@ -33,19 +33,3 @@ func goodput(traces load.Traces, s study.SLO, seconds float64, open, older bool)
 	}
 	return out
 }
-
-// sloOf are the limits of a record's.
-func sloOf(r *result.SLO) (s study.SLO) {
-	if r == nil {
-		return s
-	}
-	for _, l := range []struct {
-		to   *float64
-		from *float64
-	}{{&s.TTFTMS, r.TTFTMS}, {&s.TPOTMS, r.TPOTMS}, {&s.E2EMS, r.E2EMS}} {
-		if l.from != nil {
-			*l.to = *l.from
-		}
-	}
-	return s
-}

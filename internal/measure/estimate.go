@@ -92,8 +92,8 @@ func (e *DeviceEnergy) refine(v *view) {
 		return
 	}
 	switch {
-	case e.Counter != nil && v.stuck: // power that never moves checks nothing
-		e.Integral, e.UIntegral = nil, nil
+	case e.Counter != nil && v.stuck && math.Abs(v.last-v.least) > leastRise*v.last:
+		e.Integral, e.UIntegral = nil, nil // the counter moves, and power does not: it checks nothing
 	case e.Counter != nil && e.UIntegral != nil:
 		v.compare(best, integral)
 	}
