@@ -116,6 +116,7 @@ func (x *run) instrumentOf(r *result.Record, was *result.Instrument) *instrument
 	}
 	if c := r.Energy.CodeCarbon; c != nil && was.Name == "codecarbon" {
 		i.reading.CPU, i.reading.RAM = measure.Joules(c.CPUJ), measure.Joules(c.RAMJ)
+		i.reading.CPUMethod, i.reading.CPUMeasured = c.CPUMethod, c.CPUMeasured
 		if c.GPUJ != nil {
 			i.reading.GPU = ptr(measure.Joules(*c.GPUJ))
 		}
