@@ -103,7 +103,7 @@ func TestHostEnergyStandsBesideTheGPUs(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, standin.GPU{Power: 300})
 	cpu := h.cpu(120)
-	o := h.llem(h.quick("--gpus", "0")...)
+	o := h.llem("run", "--quick", "-o", h.path("out"), "--gpus", "0", h.slow(3))
 	r := o.record(t)
 	if o.code != 0 || !strings.Contains(o.stdout, "in no figure above, by rapl") {
 		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
