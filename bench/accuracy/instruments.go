@@ -17,7 +17,7 @@ type instrument struct {
 	words  string        // settings as standin.GPU.Set takes them
 	fault  standin.Fault // of the counter, in the middle of the window
 	joules float64       // by which it jumps
-	// identifiable says that what its sensors do can be told from their readings, so
+	// identifiable says that what its sensors do can be seen in their readings, so
 	// that intervals have no reason to be wide.
 	identifiable bool
 }

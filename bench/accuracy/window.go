@@ -63,7 +63,7 @@ type command struct {
 }
 
 // window measures one window, with llem measure or in a whole experiment. Its
-// numbers follow from the seed, the condition and k alone, whatever runs beside it.
+// numbers follow from the seed, the condition and k alone, and not from what runs beside it.
 func (b *bench) window(ctx context.Context, c condition, k int) []outcome {
 	o := outcome{Condition: c.name(), Quantity: "energy_total_j", K: k, Load: loadAverage()}
 	dir, err := os.MkdirTemp(b.keep, "llem-accuracy-")
@@ -200,7 +200,7 @@ func truth(c *standin.Control, from, to time.Duration) (sum float64, err error) 
 }
 
 // quieten ends what keeps GPUs busy before the window, some time before llem
-// starts its command. That moment is not known yet: it is told from when llem's
+// starts its command. That moment is not known yet: it is taken from when llem's
 // regular readings begin, which ask for temperatures.
 func quieten(ctx context.Context, calls string, control *standin.Control, l loadSpec, refresh, gap time.Duration) {
 	for ctx.Err() == nil {

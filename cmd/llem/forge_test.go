@@ -83,8 +83,8 @@ func TestAnInvalidResultThatIsMadeValidIsFound(t *testing.T) {
 		"valid":                         sealedBy(valid, "energy.valid"),
 		"valid, without its warning":    sealedBy(func(f *forgery) { valid(f); f.unwarn("token_count_unknown") }, "energy.valid"),
 		"the warning of another weight": set("warning_severities.token_count_unknown", "note", "warning_severities.token_count_unknown"),
-		"tokens that nobody counted":    set("tokens.output", 2400, "tokens.output"),
-		"a rate that nobody counted":    set("tokens_per_second", 700, "tokens_per_second"),
+		"tokens that were not counted":  set("tokens.output", 2400, "tokens.output"),
+		"a rate that was not counted":   set("tokens_per_second", 700, "tokens_per_second"),
 		"why it is unknown":             sealedBy(func(f *forgery) { f.set("unknown", map[string]any{}) }, "unknown.tokens.output"),
 		"what the usage lacked": sealedBy(func(f *forgery) {
 			f.requests(func(rows []result.RequestRow) {

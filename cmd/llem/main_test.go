@@ -194,7 +194,7 @@ func (o outcome) record(t *testing.T) *result.Record {
 }
 
 // computedAgain has what a run left computed again: of a record that is as it was written
-// nothing differs, whatever became of the run.
+// nothing differs, for runs that failed too.
 func computedAgain(t *testing.T, r *result.Record, dir string) {
 	t.Helper()
 	if r.State != result.Whole || r.SamplesFile == "" {

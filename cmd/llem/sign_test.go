@@ -44,7 +44,7 @@ func TestASignatureIsOfItsSignerAndRecord(t *testing.T) {
 		t.Fatalf("exit %d\n%s%s", o.code, o.stdout, o.stderr)
 	}
 	if o := h.llem("verify", dir); !strings.Contains(o.stdout, "not checked: --signer") {
-		t.Errorf("nobody's signature was asked for:\n%s", o.stdout)
+		t.Errorf("no signature was asked for, and one was spoken of:\n%s", o.stdout)
 	}
 	expect("its public key", key+".pub", "ok       "+result.SignatureFile+"          of key.pub")
 	expect("a file of allowed signers", allowed, "ok       "+result.SignatureFile+"          of me@here")

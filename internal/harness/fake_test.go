@@ -253,7 +253,7 @@ func (f *fake) executed(t *testing.T, text string, at func(phase string)) (Outco
 	return out, w.phases, err
 }
 
-// asWritten has what a run left computed again, whatever became of it.
+// asWritten has what a run left computed again, also where it failed.
 func asWritten(t *testing.T, dir string) {
 	t.Helper()
 	r, _, err := result.Read(dir)

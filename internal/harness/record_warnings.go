@@ -181,7 +181,7 @@ func orZero(n *int64) int64 {
 	return *n
 }
 
-// headTokens is how many tokens all prompts begin with alike, whatever they say: the
+// headTokens is how many tokens all prompts begin with alike, also where their texts differ: the
 // mark that begins a text. Engines whose cache works by single tokens find it each time.
 func (x *run) headTokens() int { return max(1, len(x.prompts.vocabulary.Head)) }
 

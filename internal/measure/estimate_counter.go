@@ -2,8 +2,8 @@ package measure
 
 import "math"
 
-// tick is a move of the counter: when, how finely that is known, and to what. Its zero
-// value is none.
+// tick is a move of the counter: when, how finely that is known, and to what. The zero
+// value means that no tick was seen.
 type tick struct {
 	at, within float64
 	mj         float64
@@ -169,9 +169,9 @@ func (v *view) lastBefore(t float64) (last reading, ok bool) {
 	return last, ok
 }
 
-// closing is what the counter held as the span closed, in joules: the power before the
-// end is carried into the tick that the end falls into. After the end the GPU drew its
-// lowest power at least, which bounds what the span had of that tick.
+// closing is what the counter held as the span closed, in joules: what it had as the tick
+// began that the end falls into, and the span's part of that tick. aligned says that the
+// tick was seen.
 func (v *view) closing() (end float64, u edge, aligned, ok bool) {
 	e, aligned := v.ending()
 	if !aligned || v.coarse() { // which moves when the step is full

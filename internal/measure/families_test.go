@@ -98,8 +98,8 @@ func (b board) windows(shape string, gpus, n int) *tally {
 	return t
 }
 
-// Whatever a sensor does, the stated 95 % interval holds the truth in 93 % of the windows,
-// or there is none. Windows are of 3 to 10 s, on 1 and 4 GPUs, under seven loads.
+// For each kind of sensor the stated 95 % interval holds the truth in 93 % of the windows,
+// or no interval is stated. Windows are of 3 to 10 s, on 1 and 4 GPUs, under seven loads.
 func TestIntervalsHoldOnAnySensor(t *testing.T) {
 	n := 24
 	if raced {

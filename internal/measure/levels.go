@@ -2,9 +2,9 @@ package measure
 
 import "math"
 
-// owned finds that the counter integrates by itself: the energy of a tick in which power
+// owned finds that the counter does not share the sensor of the power: the energy of a tick in which power
 // rose or fell is not what any power is that the driver showed around it. Such a counter
-// misses nothing, whatever the power's sensor sees.
+// misses nothing of the load.
 func (v *view) owned() {
 	if v.duty >= 1 || !v.byTicks || v.averaged {
 		return
@@ -19,7 +19,7 @@ func (v *view) owned() {
 			near = min(near, math.Abs(l.watts-other.power))
 		}
 		if near > v.unlike() {
-			v.duty, v.own = 1, true
+			v.duty = 1
 			return
 		}
 	}
@@ -31,7 +31,7 @@ func (v *view) owned() {
 			}
 		}
 		if near > v.unlike() && !math.IsInf(near, 1) {
-			v.duty, v.own = 1, true
+			v.duty = 1
 		}
 	}
 }

@@ -32,7 +32,7 @@ type board struct {
 	tau, jitter   float64 // of the counter
 	powerTau      float64 // of the power; 0: tau
 	duty, look    float64 // share of a refresh that is seen; where it begins, 0 to 1-duty
-	own           bool    // the counter integrates all the time, whatever the power's sensor sees
+	own           bool    // the counter integrates all the time, also when the sensor of the power does not look
 	late, lateP   float64 // from a tick to when it is shown
 	lag           float64 // first-order, of power
 	mean          bool    // power is a mean of one second and not instantaneous

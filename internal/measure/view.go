@@ -45,7 +45,6 @@ type view struct {
 	step             float64 // usual time from reading to reading in the span
 	wake             float64 // how late this process got to run, as a limit
 	averaged         bool    // powers are running means of a second, or may be
-	own              bool    // the counter integrates by itself
 	moves            bool    // power was seen to change often enough to tell how often it is shown
 	stuck            bool    // power is the same in and before the span
 

@@ -79,7 +79,7 @@ type Difference struct {
 	Method      string         `json:"method"`         // paired | trend | welch | meter
 	P           *float64       `json:"p"`              // null without a verdict
 	Verdict     *stats.Verdict `json:"verdict"`        // less | more | no_difference_shown; null where there can be none
-	NoVerdict   *string        `json:"no_verdict"`     // why there is none: single_run | no_spread | order_unknown | runs_overlap | other_gpus | other_hosts | too_few_runs | blocked_order | alternating
+	NoVerdict   *string        `json:"no_verdict"`     // why there is no verdict: single_run | no_spread | order_unknown | runs_overlap | other_gpus | other_hosts | too_few_runs | blocked_order | alternating
 	Repeats     *int           `json:"repeats_needed"` // of each point, to show a difference as large; null where none, or no number, is needed
 	OtherGPUs   bool           `json:"other_gpus"`     // other devices of the same model: the gain of their sensors is in the interval
 	Order       *string        `json:"order"`          // labels of the points in the order in which their runs began; null where it is not known, or says nothing

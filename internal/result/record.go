@@ -255,7 +255,7 @@ type Requests struct {
 	ColumnsNotSent   []string       `json:"columns_not_sent,omitempty"` // of that file, which had values; and how many later turns of conversations
 	LengthsSHA256    string         `json:"lengths_sha256,omitempty"`   // of the file of lengths
 	SharedTokens     *int64         `json:"shared_tokens,omitempty"`    // of input: what prompts shared with an earlier one of their group, by workload.shared_prefix; missing without
-	HeadTokens       int            `json:"head_tokens"`                // with which every prompt begins, whatever it says: the mark that begins a text
+	HeadTokens       int            `json:"head_tokens"`                // with which every prompt begins, for any text: the mark that begins a text
 	MultiTokenChunks *int           `json:"multi_token_chunks"`         // chunks that carried more than one token; null: the server did not say how many each carried
 }
 

@@ -47,7 +47,7 @@ func (o *Order) Drift(values []float64) (d Drift) {
 		Known: true, Trend: slope * o.axis[n-1], TrendP: 2 * student(df).CDF(-math.Abs(t)),
 		Dependence: neighbours/squares - mean, DependenceP: 1,
 	}
-	if sd > 0 { // else this order shows the same whatever the runs are
+	if sd > 0 { // else this order shows the same for any runs
 		d.DependenceP = 2 * distuv.UnitNormal.CDF(-math.Abs(d.Dependence)/sd)
 	}
 	return d

@@ -55,7 +55,7 @@ func trial(l layout, k noise, n int, shift float64) (c tally) {
 	return c
 }
 
-// Whatever drifts, and in whatever order the runs are made, at most 6 % of the
+// For each kind of drift and each order of the runs in the table, at most 6 % of the
 // verdicts on equal points are false. With -update the table goes to docs/compare.md.
 func TestVerdictsUnderDriftAreSeldomFalse(t *testing.T) {
 	layouts := []layout{sequential, interleaved, shuffled, turned, byTurns, byHand}

@@ -177,7 +177,7 @@ func TestDriftIsSeen(t *testing.T) {
 	}
 }
 
-// Whatever the order and the values, no figure is one that JSON cannot hold.
+// In any order and for any values, no figure is one that JSON cannot hold.
 func TestDriftIsFinite(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	for range 3000 {

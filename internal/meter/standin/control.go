@@ -179,7 +179,7 @@ type Step struct {
 
 // Schedule has the GPU draw power by steps in the order of time, which count from
 // an instant on the clock of [Now]; one that has passed becomes now, which is
-// returned. Nobody need be awake for them to happen. What was scheduled before,
+// returned. They happen without a process that runs. What was scheduled before,
 // and has not happened, no longer happens.
 func (c *Control) Schedule(i int, from time.Duration, steps ...Step) (now time.Duration) {
 	if len(steps) >= ringSize {

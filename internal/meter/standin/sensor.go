@@ -161,7 +161,7 @@ func (g *GPU) Set(word string) error {
 	case *Stamp:
 		s, ok := stamps[value]
 		if !ok {
-			err = fmt.Errorf("%q is none of call, tick, none", value)
+			err = fmt.Errorf("%q is not call, tick or none", value)
 		}
 		*p = s
 	}
