@@ -59,10 +59,11 @@ func usageOf(in, out int) string {
 	return fmt.Sprintf("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d}}\n\n", in, out)
 }
 
-// against runs eight requests against a foreign server, on a host with one GPU.
+// against runs eight requests against a foreign server, on a host with one GPU whose
+// sensor refreshes often enough for a window of a second.
 func against(t *testing.T, answer func(w http.ResponseWriter, n int64, tokens int)) (*host, outcome) {
 	t.Helper()
-	h := newHost(t, standin.GPU{Power: 60})
+	h := newHost(t, standin.GPU{Power: 60, Refresh: 50 * time.Millisecond})
 	var prompts strings.Builder
 	for i := range 8 {
 		fmt.Fprintf(&prompts, "{\"prompt\":\"number %d of several words\"}\n", i)

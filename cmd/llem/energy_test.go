@@ -231,8 +231,9 @@ func checkSeries(t *testing.T, r *result.Record, dir string) {
 			edges++
 		}
 	}
-	// A refresh of 50 ms at each end, polled every 5 ms for at most 1.2 of it.
-	if edges < 4 || edges > 30 {
+	// Polled every 5 ms, for at most 1.2 refreshes of 50 ms before the window and 3.2
+	// after it; and two readings at its ends.
+	if edges < 4 || edges > 46 {
 		t.Errorf("%d edges in the window", edges)
 	}
 }

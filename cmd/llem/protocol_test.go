@@ -224,7 +224,7 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 
 func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, standin.GPU{Power: 60})
+	h := newHost(t, standin.GPU{Power: 60, Refresh: 50 * time.Millisecond}) // a window of 1.6 s
 	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\ngpus: [0]\nbaseline: {after: true, duration_seconds: 5, cache_ttl_seconds: 0}\n")
 	c := h.start("run", "--quick", "-o", h.path("out"), config)
 	c.reach("window")
