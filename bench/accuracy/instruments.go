@@ -17,8 +17,8 @@ type instrument struct {
 	words  string        // settings as standin.GPU.Set takes them
 	fault  standin.Fault // of the counter, in the middle of the window
 	joules float64       // by which it jumps
-	// identifiable says that what its sensors do can be seen in their readings, so
-	// that intervals have no reason to be wide.
+	// identifiable says that what its sensors do is listed for its card, or can be seen
+	// in their readings, so that intervals have no reason to be wide.
 	identifiable bool
 }
 
@@ -29,8 +29,8 @@ var instruments = []instrument{
 	{family: "looks all the time, shows at once", name: "Turing", words: "capability=7.5 look=1", identifiable: true},
 	{family: "looks all the time, shows at once", name: "consumer card at 500 ms", words: "capability=8.9 look=1 refresh=500ms", identifiable: true},
 	{family: "looks all the time, shows at once", name: "card at 1 s", words: "capability=8.9 look=1 refresh=1s", identifiable: true},
-	{family: "looks all the time, shows at once", name: "Blackwell", words: "capability=10.0 look=1", identifiable: true},
-	{family: "looks all the time, shows at once", name: "no capability", words: "capability=none look=1", identifiable: true},
+	{family: "looks all the time, shows at once", name: "Blackwell", words: "capability=10.0 look=1"},
+	{family: "looks all the time, shows at once", name: "no capability", words: "capability=none look=1"},
 
 	{family: "looks in part, counter adds up the looks", name: "A100, last quarter", words: "capability=8.0 look=0.25 look-at=0.75 shared"},
 	{family: "looks in part, counter adds up the looks", name: "H100, last quarter", words: "capability=9.0 look=0.25 look-at=0.75 shared"},
@@ -98,8 +98,8 @@ var instruments = []instrument{
 	{family: "counter at fault", name: "reads 10 % low", words: "capability=8.6 look=1 gain=0.9"},
 }
 
-// draw makes one GPU of the instrument: its ticks fall anywhere.
-func (in instrument) draw(r *rand.Rand) (g standin.GPU, err error) {
+// gpu is one GPU of the instrument.
+func (in instrument) gpu() (g standin.GPU, err error) {
 	for _, w := range strings.Fields(in.words) {
 		if err := g.Set(w); err != nil {
 			return g, fmt.Errorf("%s: %w", in.name, err)
@@ -107,6 +107,26 @@ func (in instrument) draw(r *rand.Rand) (g standin.GPU, err error) {
 	}
 	if g.Refresh == 0 {
 		g.Refresh = 100 * time.Millisecond
+	}
+	return g, nil
+}
+
+// every is how often what the energy is taken from is shown.
+func (in instrument) every() time.Duration {
+	g, err := in.gpu()
+	switch {
+	case err != nil:
+		return 0 // draw says it
+	case g.Sensor.NoCounter:
+		return max(g.Refresh, g.Sensor.PowerRefresh)
+	}
+	return g.Refresh
+}
+
+// draw makes one GPU of the instrument: its ticks fall anywhere.
+func (in instrument) draw(r *rand.Rand) (g standin.GPU, err error) {
+	if g, err = in.gpu(); err != nil {
+		return g, err
 	}
 	g.Phase = time.Duration(r.Int64N(int64(g.Refresh)))
 	if g.Sensor.PowerRefresh > 0 {

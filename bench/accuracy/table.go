@@ -225,8 +225,8 @@ func page(all []outcome, o *options) string {
 	return fmt.Sprintf(`# Accuracy on sensors that behave otherwise
 
 Which energies you can trust on a GPU whose sensors do not do what llem expects. Made by `+"`make accuracy`"+`: the real
-binary measures stand-in GPUs (`+"`internal/meter/standin`"+`) through the real NVML binding, in windows of %g to %g s. The
-truth is the exact integral of the power that the stand-in drew between the record's own t0 and t1. The instruments are
+binary measures stand-in GPUs (`+"`internal/meter/standin`"+`) through the real NVML binding, in windows of %g to %g s, or
+%d refreshes longer where a refresh is so slow that llem would refuse them. The truth is the exact integral of the power that the stand-in drew between the record's own t0 and t1. The instruments are
 those of `+"`bench/accuracy/instruments.go`"+`; they share nothing with the estimator.
 
 An interval is the figure ± 2 u. A condition **holds** where at least 93 %% of its intervals contain the truth, is **refused**
@@ -234,7 +234,7 @@ where llem says that the figure is not valid and why, and **fails** otherwise; a
 fails too. One whose interval reaches further than 20 %% of the truth holds, uselessly wide. Errors and widths are relative
 to the truth. A busy host has its cores kept busy by other processes; %s.
 
-%s`, o.short.Seconds(), o.long.Seconds(), loads(all), tables(all))
+%s`, o.short.Seconds(), o.long.Seconds(), fewest, loads(all), tables(all))
 }
 
 // loads says how busy the hosts were.

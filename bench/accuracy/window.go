@@ -123,9 +123,15 @@ func (b *bench) measure(ctx context.Context, c condition, k int, dir string, o *
 	return o.judge(said, control, l, clocks)
 }
 
+// fewest is how many refreshes a window has at least.
+const fewest = 21
+
 // draw is a window's load and GPUs.
 func (b *bench) draw(r *rand.Rand, c condition) (l loadSpec, gpus []standin.GPU, err error) {
 	l.Length = between(r, b.short, b.long)
+	if least := fewest * c.instrument.every(); l.Length < least { // shorter ones are refused
+		l.Length += least
+	}
 	l.Late = between(r, c.shape.late[0], c.shape.late[1])
 	l.Early = between(r, 0, 60*ms)
 	l.Fault, l.Joules = c.instrument.fault, c.instrument.joules

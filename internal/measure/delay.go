@@ -10,8 +10,8 @@ type limits struct{ least, most float64 }
 
 func (l limits) middle() float64 { return (l.least + l.most) / 2 }
 
-// u is the standard uncertainty of what may be anywhere between them.
-func (l limits) u() float64 { return uniform(l.most - l.least) }
+// u is the standard uncertainty of what may be anywhere between them, likelier at an end.
+func (l limits) u() float64 { return ends((l.most - l.least) / 2) }
 
 // slowestDisplay bounds how long after a tick a driver shows it, beside one refresh.
 // Assumed: no driver says it.

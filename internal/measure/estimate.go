@@ -119,6 +119,11 @@ func uniform(width float64) float64 { return math.Abs(width) / math.Sqrt(12) }
 // half is that of what may be anywhere so far to either side.
 func half(width float64) float64 { return math.Abs(width) / math.Sqrt(3) }
 
+// ends is that of what may be anywhere so far to either side, and is likelier at an end
+// than in the middle (by an arcsine). A sensor that looks at one end of each refresh does
+// so in every window, and all that depends on it errs the same way.
+func ends(width float64) float64 { return math.Abs(width) / math.Sqrt2 }
+
 // jumpNoise relates what a sensor that looks a quarter of the time misses in a
 // refresh to how its readings jump: 0.45 for steps, 0.61 for noise. Simulated.
 const jumpNoise = 0.61
@@ -139,7 +144,7 @@ func (v *view) off() float64 { return (1 - v.duty) * v.refresh / 2 }
 
 // drift is what such a sensor makes of a load that rises: it takes each refresh for as
 // high as its look, which may be early or late in it.
-func (v *view) drift() float64 { return half((v.last - v.first) * v.off()) }
+func (v *view) drift() float64 { return ends((v.last - v.first) * v.off()) }
 
 // floor is what stamps and digits leave unknown in any case: either edge lies
 // anywhere in its reading, and readings are whole mJ and mW, or whole steps of the

@@ -195,7 +195,7 @@ func (v *view) split(e ending) (z float64, u edge) {
 		// went on after it.
 		more := max(0, z-carried)
 		z, after = z-more/2, after+more/2
-		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), more/3) // either end is likelier than the middle
+		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), ends(more/2))
 		u.load = math.Hypot(u.load, (after/e.rest-v.lowest)*math.Sqrt2*v.jitter)
 		u.poll = uniform((after/e.rest + v.lowest) * e.within)
 		return z, u

@@ -4,23 +4,24 @@ import "math"
 
 // owned finds that the counter does not share the sensor of the power: the energy of a tick in which power
 // rose or fell is not what any power is that the driver showed around it. Such a counter
-// misses nothing of the load.
+// misses nothing of the load. One tick in the span does not tell: a poll may have missed
+// its power. The one that the end falls into does, since all powers after the end are read.
 func (v *view) owned() {
 	if v.duty >= 1 || !v.byTicks || v.averaged {
 		return
 	}
+	like := make([]bool, len(v.list)) // what the powers around make of it
+	for i, l := range v.list {
+		for _, other := range v.list[max(0, i-1):min(len(v.list), i+2)] {
+			like[i] = like[i] || math.Abs(l.watts-other.power) <= v.unlike(l.watts)
+		}
+	}
+	unlike := 0
 	for i := 1; i+1 < len(v.list); i++ {
 		l := v.list[i]
-		if l.to-l.from > 1.5*v.refresh || l.power == 0 || !l.sure {
-			continue
-		}
-		near := math.Inf(1)
-		for _, other := range v.list[i-1 : i+2] {
-			near = min(near, math.Abs(l.watts-other.power))
-		}
-		if near > v.unlike() {
-			v.duty = 1
-			return
+		// Of neighbours that are unlike too, one may have been taken for the other's tick.
+		if !like[i] && like[i-1] && like[i+1] && l.to-l.from < 1.5*v.refresh && l.power != 0 && l.sure {
+			unlike++
 		}
 	}
 	if e, ok := v.ending(); ok && math.Abs(e.part+e.rest-v.refresh) < v.refresh/10 {
@@ -30,16 +31,22 @@ func (v *view) owned() {
 				near = min(near, math.Abs(e.energy/v.refresh-r.power))
 			}
 		}
-		if near > v.unlike() && !math.IsInf(near, 1) {
-			v.duty = 1
+		if near > v.unlike(e.energy/v.refresh) && !math.IsInf(near, 1) {
+			unlike += fewUnlike
 		}
+	}
+	if unlike >= fewUnlike {
+		v.duty = 1
 	}
 }
 
-// unlike is by how many watts a tick must differ from every power around it: ticks that
-// are off their grid hold more or less than their refresh.
-func (v *view) unlike() float64 {
-	return (leastRise + 6*v.jitter/v.refresh) * v.last
+// fewUnlike is how many ticks in the span tell that the counter has a sensor of its own.
+const fewUnlike = 2
+
+// unlike is by how much the power of a tick must differ from every power around it: one
+// that is off its grid holds more or less than its refresh.
+func (v *view) unlike(watts float64) float64 {
+	return (leastRise + 6*v.jitter/v.refresh) * math.Max(watts, v.last)
 }
 
 // quantised is what the counter moves by, where that is more than can be read of it.
