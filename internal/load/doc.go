@@ -7,7 +7,7 @@
 // that schedule down before the window, of as many requests as the workload's
 // numbers and seconds come to. Every request becomes a [Trace]. [OpenAI] is the
 // streaming client of the completions and chat APIs; it stamps bytes with the time
-// at which the kernel received them, of which section 8 of the protocol makes:
+// at which the kernel received them, of which protocol section 8 makes:
 //
 //	TTFT  actual send to the first chunk that carries a non-empty token
 //	TPOT  (last token − first token) / (output tokens − 1), per request

@@ -44,7 +44,7 @@ const ThrottleTimes = len(throttleTimes)
 // Phase of an experiment, in protocol order.
 type Phase uint8
 
-// The phases of the protocol, section 1.
+// The phases of an experiment, protocol section 1.
 const (
 	Preflight Phase = iota
 	Gap             // of a study, where no container is started

@@ -104,7 +104,7 @@ func Codes() map[string]Warning {
 const (
 	shortWindow    = 10 * time.Second
 	minSamples     = 10
-	staleBaseline  = time.Hour // baseline.cache_ttl_seconds of the protocol, section 1
+	staleBaseline  = time.Hour // baseline.cache_ttl_seconds, protocol section 1
 	countTolerance = 0.01      // relative difference to the server's own counts. Assumed: tokens that a text begins or ends with
 
 	// What counter and integral may differ by where the figure carries no

@@ -8,8 +8,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// TimeseriesRow is one GPU's second of the window: the eight columns that section 7
-// of the protocol locks, and then what joins them with other files.
+// TimeseriesRow is one GPU's second of the window: the eight columns that protocol
+// section 7 locks, and then what joins them with other files.
 type TimeseriesRow struct {
 	TimestampS       float64  `parquet:"timestamp_s"` // since t0
 	GPUIndex         int32    `parquet:"gpu_index"`   // NVML's

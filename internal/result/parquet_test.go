@@ -66,7 +66,7 @@ func columns(t *testing.T, path string) (out []string) {
 	return out
 }
 
-// Section 7 of the protocol, to the letter: eight columns. Behind them comes what
+// Protocol section 7, to the letter: eight columns. Behind them comes what
 // joins them with other files.
 var eleven = []string{
 	"timestamp_s DOUBLE required", "gpu_index INT32 required", "power_w FLOAT optional", "temperature_c FLOAT optional",
