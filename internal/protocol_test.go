@@ -27,26 +27,34 @@ func TestCitedSectionsOfTheProtocolExist(t *testing.T) {
 		sections[m[1]] = true
 	}
 	cited := 0
-	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
-			return err
-		}
-		source, err := os.ReadFile(path)
-		text := commentLine.ReplaceAllString(string(source), " ")
+	sources(t, func(path, text string) {
+		text = commentLine.ReplaceAllString(text, " ")
 		for _, m := range citation.FindAllStringSubmatch(text, -1) {
 			if cited++; !sections[m[1]] {
-				t.Errorf("%s cites section %s, which docs/protocol.md does not have", strings.TrimPrefix(path, "../"), m[1])
+				t.Errorf("%s cites section %s, which docs/protocol.md does not have", path, m[1])
 			}
 		}
 		if m := otherForm.FindString(text); m != "" {
-			t.Errorf("%s cites %q: write protocol section N", strings.TrimPrefix(path, "../"), m)
+			t.Errorf("%s cites %q: write protocol section N", path, m)
 		}
+	})
+	if cited == 0 {
+		t.Error("no comment cites the protocol")
+	}
+}
+
+// sources gives each Go file of the module, by its path in it.
+func sources(t *testing.T, look func(path, text string)) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		look(strings.TrimPrefix(path, "../"), string(text))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if cited == 0 {
-		t.Error("no comment cites the protocol")
 	}
 }

@@ -57,14 +57,14 @@ func (c *runCmd) resumeStudy(a *app) error {
 }
 
 // dryRun says what would be gone on with, and changes nothing.
-func (s *sitting) dryRun(a *app, asJSON bool) error {
+func (s *campaign) dryRun(a *app, asJSON bool) error {
 	whole := harness.WholeRuns(s.dir, s.record)
 	fmt.Fprintf(a.stderr, "%d of the study's %d runs have their record and would not be run again\n", whole, len(s.record.Runs))
 	return dryRunStudy(a, s.plan, asJSON)
 }
 
 // stopped reads a study from its folder, and its file again.
-func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
+func (c *runCmd) stopped(a *app, dir string) (*campaign, error) {
 	p, err := result.ReadStudyPlan(dir)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--resume: %w", err)}
@@ -76,7 +76,7 @@ func (c *runCmd) stopped(a *app, dir string) (*sitting, error) {
 	if diff := p.CheckFile(kept); diff != "" && !c.AcceptChanges {
 		return nil, usageError{fmt.Errorf("--resume: %s is not as it was written: %s; restore it from a copy, or say --accept-changes to go on with what the study's file says now", filepath.Join(dir, result.StudyFile), diff)}
 	}
-	s := &sitting{record: p, dir: dir}
+	s := &campaign{record: p, dir: dir}
 	if s.input, err = studySource(a, p, filepath.Join(dir, result.StudyFile), kept); err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func newestStudy(output *string) (string, error) {
 }
 
 // rebase puts the changed study in place of the one that was begun.
-func (s *sitting) rebase(open *harness.Study) error {
+func (s *campaign) rebase(open *harness.Study) error {
 	was := s.record
 	now := planRecord(s.plan)
 	open.Settle(&now)

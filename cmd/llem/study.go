@@ -13,9 +13,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// sitting is one llem that carries a study out, from its beginning or from where
+// campaign is one llem that carries a study out, from its beginning or from where
 // another was stopped.
-type sitting struct {
+type campaign struct {
 	study   *study.Study
 	plan    *study.Plan
 	record  *result.StudyPlan // nil: the study begins
@@ -34,7 +34,7 @@ func (c *runCmd) beginStudy(a *app, in input) error {
 	if err := errors.Join(c.versusOf(p), a.confirm(p, c.Yes)); err != nil {
 		return err
 	}
-	return c.carryOut(a, &sitting{study: s, plan: p, input: in})
+	return c.carryOut(a, &campaign{study: s, plan: p, input: in})
 }
 
 // study decodes and expands a study's file.
@@ -65,7 +65,7 @@ func (c *runCmd) versusOf(p *study.Plan) error {
 
 // carryOut fetches what a study needs, runs what is left of it, and tells the
 // answer, however far it came.
-func (c *runCmd) carryOut(a *app, s *sitting) (err error) {
+func (c *runCmd) carryOut(a *app, s *campaign) (err error) {
 	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr)}
 	r, closed, err := c.studyRunner(a, s.plan, watch)
 	if err != nil {
@@ -100,7 +100,7 @@ func unfinished(j *result.Journal) bool {
 }
 
 // settle makes the study's folder, or notes that another llem goes on in it.
-func (s *sitting) settle(open *harness.Study, r *harness.Runner) (err error) {
+func (s *campaign) settle(open *harness.Study, r *harness.Runner) (err error) {
 	line := result.JournalEntry{Event: result.StudyResumed, PID: os.Getpid(), LlemVersion: r.Version}
 	line.Host, _ = os.Hostname() // it is for people
 	if s.record != nil {
@@ -124,7 +124,7 @@ func (s *sitting) settle(open *harness.Study, r *harness.Runner) (err error) {
 }
 
 // begin writes what the study is, before anything is measured.
-func (s *sitting) begin(open *harness.Study) error {
+func (s *campaign) begin(open *harness.Study) error {
 	plan := planRecord(s.plan)
 	open.Settle(&plan)
 	plan.Sets = setsOf(s.input.opt)
@@ -152,7 +152,7 @@ func (s *sitting) begin(open *harness.Study) error {
 }
 
 // write puts the study and its plan into its folder.
-func (s *sitting) write(store *result.Store) error {
+func (s *campaign) write(store *result.Store) error {
 	return store.PutPlan(s.record, s.study.EffectiveYAML())
 }
 

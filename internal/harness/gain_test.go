@@ -76,7 +76,7 @@ func replayOf(t *testing.T, r *result.Record) *result.Record {
 		t.Fatal(err)
 	}
 	x.refresh, x.jitter = []time.Duration{100 * time.Millisecond}, []time.Duration{0} // of polls that there are none of
-	return x.again(r, samples, t0)
+	return x.recompute(r, samples, t0)
 }
 
 func TestARecordSaysTheGainOfItsCards(t *testing.T) {

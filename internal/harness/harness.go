@@ -172,14 +172,14 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	err = x.hidden(x.measured(ctx))
 	rec := x.record(err)
 	keep := x.phase(measure.Record, "", func() (string, error) {
-		err := x.keep(rec)
+		err := x.save(rec)
 		return x.store.Dir(), err
 	})
 	after := x.after(ctx, rec)
 	x.mapWarnings(rec)
 	if x.exp.Baseline.After && x.baseline != nil && !x.resident() {
 		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
-			x.idleAgain(ctx, rec)
+			x.baselineAfter(ctx, rec)
 			return "", nil
 		}))
 	}
@@ -279,7 +279,7 @@ func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 	}
 	x.untune()
 	rec := x.record(err)
-	keep := x.keep(rec)
+	keep := x.save(rec)
 	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec))
 }
 

@@ -128,7 +128,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 	if err != nil {
 		return "its prefix cache could not be emptied: " + err.Error()
 	}
-	if k.served, err = x.load(ctx, coldTimeout); err != nil {
+	if k.served, err = x.loadModel(ctx, coldTimeout); err != nil {
 		return err.Error()
 	}
 	after, by, err := x.found(ctx, 1)

@@ -138,7 +138,7 @@ func TestAGapThatIsInterrupted(t *testing.T) {
 	}
 	b.w.at = nil
 	b.decode(t, fmt.Sprintf(grid, keeps))
-	if r := b.again(t, plan, 4); r.Status != result.Completed || b.f.ended != "stopped" || b.w.last != "container removed, GPU memory cannot be read" && b.w.last != "container removed" {
+	if r := b.rerun(t, plan, 4); r.Status != result.Completed || b.f.ended != "stopped" || b.w.last != "container removed, GPU memory cannot be read" && b.w.last != "container removed" {
 		t.Errorf("%s; after the last run: %q", r.Status, b.w.last)
 	}
 }

@@ -113,7 +113,7 @@ func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err e
 	if err != nil {
 		return "", err
 	}
-	return x.load(ctx, spec.ReadyTimeout)
+	return x.loadModel(ctx, spec.ReadyTimeout)
 }
 
 // abandon leaves a container to clean that the daemon was asked for, which did not
@@ -126,8 +126,8 @@ func (x *run) abandon(name string) {
 	}
 }
 
-// load has a server take its model that is up before it has it.
-func (x *run) load(ctx context.Context, limit time.Duration) (served string, err error) {
+// loadModel has a server take its model that is up before it has it.
+func (x *run) loadModel(ctx context.Context, limit time.Duration) (served string, err error) {
 	l, ok := x.eng.(engine.Loader)
 	if !ok {
 		return "", nil

@@ -65,7 +65,7 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 // named engine of a running server up.
 func (x *run) pullImage(ctx context.Context) (err error) {
 	if !x.running() {
-		x.glance(ctx)
+		x.lookForGPUs(ctx)
 		return x.findEngine(ctx)
 	}
 	if x.exp.Engine.Name != "" {
@@ -86,9 +86,9 @@ func (x *run) pullImage(ctx context.Context) (err error) {
 	return err
 }
 
-// glance sees whether there are GPUs, on which it depends what image a bare
+// lookForGPUs sees whether there are GPUs, on which it depends what image a bare
 // engine name stands for. None are taken.
-func (x *run) glance(ctx context.Context) {
+func (x *run) lookForGPUs(ctx context.Context) {
 	if x.exp.GPUs.Mode == "none" {
 		return
 	}

@@ -46,17 +46,17 @@ func replayed(r *result.Record, dir string) (x *run, err error) {
 // the polls of preflight.
 func (x *run) rebuild(r *result.Record, rows []result.RequestRow, samples []measure.Sample, from time.Duration) ([]measure.Sample, error) {
 	read := len(samples) > 0
-	samples = x.refreshAgain(r, samples)
-	err := x.serverAgain(r)
+	samples = x.recomputeRefresh(r, samples)
+	err := x.restoreServer(r)
 	if err != nil && !r.Older() {
 		return nil, err
 	}
-	x.promptsAgain(r, rows)
+	x.restorePrompts(r, rows)
 	if r.WindowSeconds != nil {
 		x.work = workOf(r, rows, x.epoch.Add(from), read)
 	}
 	x.noEnergy = x.whyNoEnergy(r)
-	if err := x.warmAgain(r); err != nil {
+	if err := x.recomputeWarmup(r); err != nil {
 		return nil, err
 	}
 	if x.baseline, err = x.baselineOf(r, samples); err != nil {
@@ -90,8 +90,8 @@ func deviceOf(g result.GPU) measure.Device {
 	}
 }
 
-// serverAgain is what the server said, and by what it was asked.
-func (x *run) serverAgain(r *result.Record) (err error) {
+// restoreServer is what the server said, and by what it was asked.
+func (x *run) restoreServer(r *result.Record) (err error) {
 	if r.Engine.Name != "" {
 		x.eng, err = engine.Lookup(r.Engine.Name)
 	}
@@ -110,8 +110,8 @@ func (x *run) serverAgain(r *result.Record) (err error) {
 	return err
 }
 
-// promptsAgain is what is known of the prompts, which are not kept.
-func (x *run) promptsAgain(r *result.Record, rows []result.RequestRow) {
+// restorePrompts is what is known of the prompts, which are not kept.
+func (x *run) restorePrompts(r *result.Record, rows []result.RequestRow) {
 	p, q := &x.prompts, r.Requests
 	p.plan.Trace.Digest, p.plan.Trace.Unit, p.plan.Lengths = q.TraceSHA256, q.TraceTimeUnit, q.LengthsSHA256
 	p.digest, p.left, p.template, p.notSent = q.SourceSHA256, q.LeftOut, q.PromptTemplate, q.ColumnsNotSent
@@ -186,8 +186,8 @@ func (x *run) whyNoEnergy(r *result.Record) string {
 	return "no GPU was measured"
 }
 
-// warmAgain warms up again by the latencies that the warmup had.
-func (x *run) warmAgain(r *result.Record) error {
+// recomputeWarmup warms up again by the latencies that the warmup had.
+func (x *run) recomputeWarmup(r *result.Record) error {
 	x.floor = 0
 	if x.reached(measure.ThermalFloorPhase) {
 		x.floor = study.Seconds(x.exp.Warmup.ThermalFloorSeconds)
@@ -216,12 +216,12 @@ var errCutOff = errors.New("the warmup was cut off")
 func milliseconds(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
 
 // differences are the figures in which two records differ, by path.
-func differences(was, again *result.Record) (paths []string, of func(path string) (was, again string), err error) {
+func differences(was, recomputed *result.Record) (paths []string, of func(path string) (was, again string), err error) {
 	a, err := was.Leaves()
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := again.Leaves()
+	b, err := recomputed.Leaves()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// refreshAgain tells how often the counters move from the polls of preflight, which
+// recomputeRefresh tells how often the counters move from the polls of preflight, which
 // come first among the samples, and returns the others. An older record may be from
 // before they were kept, and is believed.
-func (x *run) refreshAgain(r *result.Record, samples []measure.Sample) []measure.Sample {
+func (x *run) recomputeRefresh(r *result.Record, samples []measure.Sample) []measure.Sample {
 	gpus := r.Environment.GPUs
 	for n := 0; n < len(samples) && samples[n].Phase == measure.Preflight; n++ {
 		x.polls = samples[:n+1]

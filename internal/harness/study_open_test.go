@@ -33,7 +33,7 @@ func TestAStudyWhosePromptsChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("five")
-	r := b.again(t, plan, 3)
+	r := b.rerun(t, plan, 3)
 	if said := told(r, "study_input_changed"); !strings.Contains(said, "point concurrency-1: the file of its prompts or lengths was ") || r.WarningSeverities["study_input_changed"] != "doubt" {
 		t.Errorf("the run after the change says %q", said)
 	}

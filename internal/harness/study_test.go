@@ -343,7 +343,7 @@ func TestAPointThatItsEngineRefusesIsNotRun(t *testing.T) {
 	}
 }
 
-func (b *bench) again(t *testing.T, plan *result.StudyPlan, run int) *result.Record {
+func (b *bench) rerun(t *testing.T, plan *result.StudyPlan, run int) *result.Record {
 	t.Helper()
 	if err := b.run(t, t.Context(), plan); err != nil {
 		t.Fatal(err)
@@ -361,13 +361,13 @@ func TestARecordWithoutItsEndIsFinished(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{}, "")
 	plan := b.plan()
-	r := b.again(t, plan, 2)
+	r := b.rerun(t, plan, 2)
 	dir := filepath.Join(b.dir, plan.Folder(2))
 	r.Files = nil
 	if err := errors.Join(result.Open(dir).PutRecord(r), os.WriteFile(filepath.Join(dir, ".engine.log123"), []byte("half"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	again := b.again(t, plan, 2)
+	again := b.rerun(t, plan, 2)
 	if again.ExperimentID != r.ExperimentID || told(again, "record_unfinished") == "" || len(again.Files) == 0 || b.f.launched != 4 {
 		t.Errorf("%d containers, %d files, %q", b.f.launched, len(again.Files), again.MeasurementWarnings)
 	}
@@ -384,14 +384,14 @@ func TestAStudyThatGoesOnElsewhere(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{}, "")
 	plan := b.plan()
-	if r := b.again(t, plan, 1); told(r, "study_host_changed")+told(r, "clock_changed") != "" {
+	if r := b.rerun(t, plan, 1); told(r, "study_host_changed")+told(r, "clock_changed") != "" {
 		t.Errorf("on one host: %v", r.MeasurementWarnings)
 	}
 	plan.Host.Kernel, plan.Images[0].ID = "5.0", "sha256:2"
 	if err := os.RemoveAll(filepath.Join(b.dir, plan.Folder(3))); err != nil {
 		t.Fatal(err)
 	}
-	r := b.again(t, plan, 3)
+	r := b.rerun(t, plan, 3)
 	if got := told(r, "study_host_changed"); !strings.Contains(got, "kernel: as the study began 5.0") || !strings.Contains(got, "image i: as the study began 2, now 1") {
 		t.Errorf("warnings %q", r.MeasurementWarnings)
 	}
@@ -413,7 +413,7 @@ func TestAStudyEndsWhenItsTimeIsUp(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	b.p.Execution.TimeoutHours = 1
-	if r := b.again(t, plan, 4); r.Status != result.Completed {
+	if r := b.rerun(t, plan, 4); r.Status != result.Completed {
 		t.Errorf("resumed: %s", r.Status)
 	}
 }

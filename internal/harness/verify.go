@@ -63,8 +63,8 @@ func verifyFigures(r *result.Record, dir, version string) []Finding {
 	if err != nil {
 		return []Finding{cannot(err)}
 	}
-	again := x.again(r, samples, from)
-	c := comparison{r: r, again: again, version: version, unread: r.SamplesFile == "" && len(r.Environment.GPUs) > 0}
+	recomputed := x.recompute(r, samples, from)
+	c := comparison{r: r, recomputed: recomputed, version: version, unread: r.SamplesFile == "" && len(r.Environment.GPUs) > 0}
 	out := c.findings()
 	if !r.Older() {
 		out = append(out, x.verifySeries(r, dir, samples, from, c.unread)...)
@@ -81,15 +81,15 @@ var headline = []string{
 
 // comparison holds a record's figures against those that are computed again.
 type comparison struct {
-	r, again *result.Record
-	version  string // of this llem
-	unread   bool   // there were samples, and they were not kept
+	r, recomputed *result.Record
+	version       string // of this llem
+	unread        bool   // there were samples, and they were not kept
 }
 
 // findings are the figures that differ, and the headline where it does not.
 func (c *comparison) findings() []Finding {
 	r := c.r
-	paths, of, err := differences(r, c.again)
+	paths, of, err := differences(r, c.recomputed)
 	if err != nil {
 		return []Finding{{"energy", false, err.Error()}}
 	}

@@ -27,7 +27,7 @@ func (c *comparison) warnings() (out []Finding) {
 	for _, text := range c.r.MeasurementWarnings {
 		left[word(text)]++
 	}
-	for _, text := range c.again.MeasurementWarnings {
+	for _, text := range c.recomputed.MeasurementWarnings {
 		left[word(text)]--
 	}
 	var lacking, added []string

@@ -64,10 +64,10 @@ type stream struct {
 	tr        *Trace
 	wish      wish
 	keepText  bool
-	glance    glance  // of the event at hand
-	like      pattern // of the last one that can be one
-	counted   int     // tokens of the chunks so far
-	reasoning int     // part of counted
+	fast      fastParser // of the event at hand
+	like      likeness   // of the last one that can be one
+	counted   int        // tokens of the chunks so far
+	reasoning int        // part of counted
 	usage     usage
 	cached    cachedTokens
 	jumped    bool   // a chunk with tokens came without a usage
@@ -110,7 +110,7 @@ func (s *stream) event(data []byte, at time.Duration) error {
 	return nil
 }
 
-// look reads one event, by its likeness to the one before or by a glance where
+// look reads one event, by its likeness to the one before or by the fast parser where
 // that is enough: how many tokens it shows, how many of them are reasoning, and
 // whether the server counted as it sent it.
 func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err error) {
@@ -118,9 +118,9 @@ func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err err
 		if s.like.tokens > 0 && s.like.fits(data) {
 			return s.like.tokens, s.like.thought, false, nil
 		}
-		if g := &s.glance; g.read(data) {
+		if g := &s.fast; g.read(data) {
 			s.like.learn(g)
-			return g.tokens, g.reasoning, s.glimpsed(), nil
+			return g.tokens, g.reasoning, s.takeFast(), nil
 		}
 	}
 	var c chunk
@@ -137,9 +137,9 @@ func (s *stream) look(data []byte) (tokens, reasoning int, counted bool, err err
 	return tokens, reasoning, counted, nil
 }
 
-// glimpsed takes finish reason and usage from a glance.
-func (s *stream) glimpsed() (counted bool) {
-	g := &s.glance
+// takeFast takes finish reason and usage from the fast parser.
+func (s *stream) takeFast() (counted bool) {
+	g := &s.fast
 	s.named(g.model)
 	if g.finish != "" {
 		s.finished, s.tr.FinishReason = true, g.finish

@@ -25,7 +25,7 @@ func csvRows(f *os.File, o PromptsOptions, add func(place string, r *entry) erro
 		return fmt.Errorf("%s: %w", o.Name, err)
 	}
 	names := slices.Clone(head)
-	if twice := again(names); twice != "" {
+	if twice := duplicate(names); twice != "" {
 		return fmt.Errorf("%s:1: there are two columns %q", o.Name, twice)
 	}
 	if _, err := o.shape.prompt(textRow(names, nil)); err != nil {
@@ -50,8 +50,8 @@ func csvRows(f *os.File, o PromptsOptions, add func(place string, r *entry) erro
 	}
 }
 
-// again is a name that is there twice; empty: there is none.
-func again(names []string) string {
+// duplicate is a name that is there twice; empty: there is none.
+func duplicate(names []string) string {
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			return name

@@ -219,7 +219,7 @@ func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	if err != nil {
 		tr.Error, tr.Status = err.Error(), failure(ctx, err)
 	}
-	d.book.keep(i, tr)
+	d.book.store(i, tr)
 }
 
 // failure is the status of a request that has none of an answer.

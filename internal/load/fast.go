@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// glance reads what a stream needs of one event without decoding all of it and
+// fastParser reads what a stream needs of one event without decoding all of it and
 // without allocating. It takes only what it is sure of: of anything unusual it is
 // false, and the full decoder has the word. A fuzz test holds both to the same
 // answer.
-type glance struct {
+type fastParser struct {
 	p         []byte
 	i         int
 	tokens    int
@@ -27,8 +27,8 @@ type glance struct {
 }
 
 // read parses a chunk of a completion or of a chat.
-func (g *glance) read(data []byte) bool {
-	*g = glance{p: data}
+func (g *fastParser) read(data []byte) bool {
+	*g = fastParser{p: data}
 	var seen fields
 	ok := g.object(func(key []byte) bool {
 		switch string(key) {
@@ -77,7 +77,7 @@ func alike(key []byte, names ...string) bool {
 	return false
 }
 
-func (g *glance) choice() bool {
+func (g *fastParser) choice() bool {
 	g.answers = true
 	var seen fields
 	var text, content, thought bool
@@ -109,7 +109,7 @@ func (g *glance) choice() bool {
 
 var deltaKeys = []string{"content", "reasoning_content", "reasoning", "tool_calls", "refusal", "thinking", "function_call"}
 
-func (g *glance) delta(content, thought *bool) bool {
+func (g *fastParser) delta(content, thought *bool) bool {
 	var seen fields
 	return g.object(func(key []byte) bool {
 		switch string(key) {
@@ -132,7 +132,7 @@ func (g *glance) delta(content, thought *bool) bool {
 	})
 }
 
-func (g *glance) usage() bool {
+func (g *fastParser) usage() bool {
 	g.hasUsage = true
 	var seen fields
 	return g.object(func(key []byte) bool {
@@ -152,12 +152,12 @@ func (g *glance) usage() bool {
 	})
 }
 
-func (g *glance) prompt() bool {
+func (g *fastParser) prompt() bool {
 	g.hasCached = true
 	return g.detail("cached_tokens", &g.cached)
 }
 
-func (g *glance) detail(name string, into *count) bool {
+func (g *fastParser) detail(name string, into *count) bool {
 	var seen fields
 	return g.object(func(key []byte) bool {
 		if string(key) == name {
@@ -168,7 +168,7 @@ func (g *glance) detail(name string, into *count) bool {
 }
 
 // reason takes the finish reason; those that servers use cost no allocation.
-func (g *glance) reason() bool {
+func (g *fastParser) reason() bool {
 	text, ok := g.text()
 	switch string(text) {
 	case "length":
@@ -184,7 +184,7 @@ func (g *glance) reason() bool {
 }
 
 // says reads a string or null and notes that it is not empty.
-func (g *glance) says(something *bool) bool {
+func (g *fastParser) says(something *bool) bool {
 	if g.null() {
 		return true
 	}
@@ -199,13 +199,13 @@ func (g *glance) says(something *bool) bool {
 }
 
 // named takes the model's name; one with an escape is the full decoder's.
-func (g *glance) named() (ok bool) {
+func (g *fastParser) named() (ok bool) {
 	g.model, ok = g.text()
 	return ok && utf8.Valid(g.model)
 }
 
 // number reads a count, or null, which leaves what was there.
-func (g *glance) number(into *count) bool {
+func (g *fastParser) number(into *count) bool {
 	if g.null() {
 		return true
 	}

@@ -1,8 +1,8 @@
 package load
 
-// This file is the JSON that glance knows: strict, and less than all of it.
+// This file is the JSON that the fast parser knows: strict, and less than all of it.
 
-func (g *glance) space() {
+func (g *fastParser) space() {
 	for g.i < len(g.p) && g.p[g.i] <= ' ' {
 		switch g.p[g.i] {
 		case ' ', '\t', '\n', '\r':
@@ -14,7 +14,7 @@ func (g *glance) space() {
 }
 
 // take passes over white space and one byte, if it is c.
-func (g *glance) take(c byte) bool {
+func (g *fastParser) take(c byte) bool {
 	g.space()
 	if g.i < len(g.p) && g.p[g.i] == c {
 		g.i++
@@ -24,7 +24,7 @@ func (g *glance) take(c byte) bool {
 }
 
 // object calls field with each key, to read its value. The key is good until then.
-func (g *glance) object(field func(key []byte) bool) bool {
+func (g *fastParser) object(field func(key []byte) bool) bool {
 	if !g.take('{') {
 		return false
 	}
@@ -44,7 +44,7 @@ func (g *glance) object(field func(key []byte) bool) bool {
 }
 
 // list calls item to read each of its values; null is an empty list.
-func (g *glance) list(item func() bool) bool {
+func (g *fastParser) list(item func() bool) bool {
 	if g.null() {
 		return true
 	}
@@ -65,7 +65,7 @@ func (g *glance) list(item func() bool) bool {
 	}
 }
 
-func (g *glance) word(w string) bool {
+func (g *fastParser) word(w string) bool {
 	g.space()
 	if len(g.p)-g.i < len(w) || string(g.p[g.i:g.i+len(w)]) != w {
 		return false
@@ -74,10 +74,10 @@ func (g *glance) word(w string) bool {
 	return true
 }
 
-func (g *glance) null() bool { return g.word("null") }
+func (g *fastParser) null() bool { return g.word("null") }
 
 // text is a string without escapes.
-func (g *glance) text() ([]byte, bool) {
+func (g *fastParser) text() ([]byte, bool) {
 	if !g.take('"') {
 		return nil, false
 	}
@@ -94,7 +94,7 @@ func (g *glance) text() ([]byte, bool) {
 }
 
 // quoted passes over a string, with those escapes that cannot be wrong.
-func (g *glance) quoted() bool {
+func (g *fastParser) quoted() bool {
 	if !g.take('"') {
 		return false
 	}
@@ -115,7 +115,7 @@ func (g *glance) quoted() bool {
 }
 
 // escape looks at what follows a backslash, and ends on its last byte.
-func (g *glance) escape() bool {
+func (g *fastParser) escape() bool {
 	switch g.p[g.i] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return true
@@ -135,7 +135,7 @@ func hexadecimal(c byte) bool {
 }
 
 // count is a whole number of at most 15 digits.
-func (g *glance) count() (n int, ok bool) {
+func (g *fastParser) count() (n int, ok bool) {
 	g.space()
 	from := g.i
 	for g.i < len(g.p) && g.p[g.i] >= '0' && g.p[g.i] <= '9' {
@@ -151,12 +151,12 @@ func (g *glance) count() (n int, ok bool) {
 	return n, g.i == len(g.p) || g.p[g.i] != '.' && g.p[g.i] != 'e' && g.p[g.i] != 'E'
 }
 
-// glanceDepth bounds how deep skip looks.
-const glanceDepth = 16
+// fastDepth bounds how deep skip looks.
+const fastDepth = 16
 
 // skip passes over any value that it is sure to be one.
-func (g *glance) skip(depth int) bool {
-	if g.space(); depth > glanceDepth || g.i >= len(g.p) {
+func (g *fastParser) skip(depth int) bool {
+	if g.space(); depth > fastDepth || g.i >= len(g.p) {
 		return false
 	}
 	switch c := g.p[g.i]; c {
@@ -179,7 +179,7 @@ func (g *glance) skip(depth int) bool {
 }
 
 // decimal passes over a number without its sign.
-func (g *glance) decimal() bool {
+func (g *fastParser) decimal() bool {
 	digits := func() bool {
 		from := g.i
 		for g.i < len(g.p) && g.p[g.i] >= '0' && g.p[g.i] <= '9' {

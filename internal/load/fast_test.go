@@ -30,7 +30,7 @@ var chunks = []string{
 	`{"x":[{"a":{"b":[1,-2.5e+3,true,false,null,"\"\\"]}}],"choices":[{"text":"x"}]}`,
 }
 
-// both reads events by glances and likenesses, and by the full decoder.
+// both reads events by the fast parser and likenesses, and by the full decoder.
 func both(events ...[]byte) (fast, full stream, fastErr, fullErr error) {
 	begin := func(keep bool) stream {
 		return stream{tr: &Trace{FirstToken: -1}, keepText: keep, wish: wish{model: "m"}}
@@ -64,12 +64,12 @@ func TestAGlanceSeesWhatTheFullDecoderSees(t *testing.T) {
 	n := 0
 	for _, c := range chunks {
 		same(t, []byte(c))
-		if g := new(glance); g.read([]byte(c)) {
+		if g := new(fastParser); g.read([]byte(c)) {
 			n++
 		}
 	}
 	if n < 12 {
-		t.Errorf("only %d of %d chunks are taken by a glance", n, len(chunks))
+		t.Errorf("only %d of %d chunks are taken by the fast parser", n, len(chunks))
 	}
 }
 
@@ -89,10 +89,10 @@ func TestALikenessSeesWhatTheFullDecoderSees(t *testing.T) {
 			same(t, []byte(a), []byte(b), []byte(a))
 		}
 	}
-	p := new(pattern)
-	g := glance{}
+	p := new(likeness)
+	g := fastParser{}
 	if !g.read([]byte(chunks[0])) {
-		t.Fatal("no glance")
+		t.Fatal("not taken")
 	}
 	p.learn(&g)
 	for text, want := range map[string]bool{

@@ -117,8 +117,8 @@ func (l *ledger) lend(r *Request) *Trace {
 	return t
 }
 
-// keep writes down the trace of request i, which has ended.
-func (l *ledger) keep(i int, t *Trace) {
+// store writes down the trace of request i, which has ended.
+func (l *ledger) store(i int, t *Trace) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.put(i, t)

@@ -78,7 +78,7 @@ func TestALedgerForgetsNothing(t *testing.T) {
 			chunks := append(lent.Chunks, tr.Chunks...)
 			*lent = tr
 			lent.Chunks = chunks
-			l.keep(i, lent)
+			l.store(i, lent)
 		}
 		l.close()
 		if rapid.Bool().Draw(t, "set?") {

@@ -2,18 +2,18 @@ package load
 
 import "bytes"
 
-// pattern is an event that says one thing and no more, neither an end nor a
+// likeness is an event that says one thing and no more, neither an end nor a
 // usage: the next of its stream is mostly the same but for what it says, and
 // then has the same tokens.
-type pattern struct {
+type likeness struct {
 	event    []byte
 	from, to int // where in it the one string stands, with its quotes
 	tokens   int
 	thought  int // part of tokens that is reasoning
 }
 
-// learn keeps what was glanced at as the pattern, if it can be one.
-func (p *pattern) learn(g *glance) {
+// learn stores what the fast parser read as the likeness, if it can be one.
+func (p *likeness) learn(g *fastParser) {
 	if g.said != 1 || g.finish != "" || g.hasUsage {
 		return
 	}
@@ -21,14 +21,14 @@ func (p *pattern) learn(g *glance) {
 	p.from, p.to, p.tokens, p.thought = g.from, g.to, g.tokens, g.reasoning
 }
 
-// fits says that data is the pattern with another string, that is not empty
+// fits says that data is the likeness with another string, that is not empty
 // either, in the one's place.
-func (p *pattern) fits(data []byte) bool {
+func (p *likeness) fits(data []byte) bool {
 	before, after := p.event[:p.from], p.event[p.to:]
 	n := len(data) - len(after)
 	if n < len(before)+len(`"x"`) || !bytes.Equal(data[:len(before)], before) || !bytes.Equal(data[n:], after) {
 		return false
 	}
-	g := glance{p: data[:n], i: len(before)}
+	g := fastParser{p: data[:n], i: len(before)}
 	return data[g.i] == '"' && g.quoted() && g.i == n
 }

@@ -124,7 +124,7 @@ func TestRecorderTakesNoMemoryInTheWindow(t *testing.T) {
 	gpu := &fakeGPU{power: constant(100)}
 	r := NewRecorder(gpu, 1, 100*time.Millisecond)
 	r.SetPhase(WindowPhase, 30*time.Minute)
-	if got := testing.AllocsPerRun(2000, func() { r.mu.Lock(); r.keep(false, gpu.Sample); r.mu.Unlock() }); got != 0 {
+	if got := testing.AllocsPerRun(2000, func() { r.mu.Lock(); r.take(false, gpu.Sample); r.mu.Unlock() }); got != 0 {
 		t.Errorf("%g allocations a reading, want none", got)
 	}
 }

@@ -72,7 +72,7 @@ func (r *Recorder) loop() {
 			return
 		case <-tick.C:
 			r.mu.Lock()
-			r.keep(false, r.sampler.Sample)
+			r.take(false, r.sampler.Sample)
 			r.mu.Unlock()
 		}
 	}
@@ -98,7 +98,7 @@ func (r *Recorder) Edge() ([]Sample, error) { return r.edge(r.sampler.Sample) }
 func (r *Recorder) edge(sample sampleFunc) ([]Sample, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	got := r.keep(true, sample)
+	got := r.take(true, sample)
 	out := append([]Sample(nil), got...)
 	if len(out) < r.devices {
 		return out, r.lastErr
@@ -176,8 +176,8 @@ func (r *Recorder) quick() sampleFunc {
 	return r.sampler.Sample
 }
 
-// keep takes one reading of every device and keeps it. The caller holds mu.
-func (r *Recorder) keep(edge bool, sample sampleFunc) []Sample {
+// take takes one reading of every device and stores it. The caller holds mu.
+func (r *Recorder) take(edge bool, sample sampleFunc) []Sample {
 	got, err := sample(r.epoch, r.scratch[:0])
 	if err != nil {
 		r.failed++

@@ -164,7 +164,7 @@ func (g *gpu) readFields(m *measure.Sample, n int) {
 	if g.answered(allFields, g.dev.GetFieldValues(fields)) {
 		for i := range fields {
 			if g.answered(g.asked[i], nvml.Return(fields[i].NvmlReturn)) {
-				keep(m, g.asked[i], &fields[i])
+				set(m, g.asked[i], &fields[i])
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (g *gpu) readFields(m *measure.Sample, n int) {
 	}
 }
 
-func keep(m *measure.Sample, from source, f *nvml.FieldValue) {
+func set(m *measure.Sample, from source, f *nvml.FieldValue) {
 	v, ok := decode(f)
 	switch {
 	case !ok:

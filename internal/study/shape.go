@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// pattern is what a kind of secret looks like; the secret is the expression's one group.
-type pattern struct {
+// secretShape is what a kind of secret looks like; the secret is the expression's one group.
+type secretShape struct {
 	needs string // a text without it has none
 	is    *regexp.Regexp
 }
 
 // A secret can be known by its own shape, under any name and in any text.
-var shapes = []pattern{
+var shapes = []secretShape{
 	{"://", regexp.MustCompile(`\b[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s:@"'<>` + "`" + `]*:([^\s"'<>` + "`" + `]+)@`)}, // user:password@ of a URL
 	{"://", regexp.MustCompile(`\b[hH][tT][tT][pP][sS]?://([^/\s:@"'<>` + "`" + `]+)@`)},                         // a token in the user's place
 	{"hook", regexp.MustCompile(`\bhttps?://(?:[\w.-]*\bhooks?\.[\w.-]+|[\w.:-]+(?:/[\w.-]+)*/(?:web)?hooks?)/([^\s"'<>` + "`" + `]+)`)},
@@ -57,9 +57,9 @@ func shaped(text string) []span {
 	return out
 }
 
-// in looks only at the lines that the pattern can be in: logs are long. A key has
+// in looks only at the lines that the shape can be in: logs are long. A key has
 // several lines.
-func (p pattern) in(text string) (found []span) {
+func (p secretShape) in(text string) (found []span) {
 	for at := 0; at < len(text); {
 		i := strings.Index(text[at:], p.needs)
 		if i < 0 {

@@ -31,7 +31,7 @@ func (c *runCmd) experiment() (asked, error) {
 		return asked{}, usageError{err}
 	}
 	if c.From != nil {
-		return c.again(*c.From, flags)
+		return c.rerun(*c.From, flags)
 	}
 	in, err := readInput(c.Config, flags, c.Quick)
 	if err != nil {
@@ -49,9 +49,9 @@ func (c *runCmd) experiment() (asked, error) {
 	return asked{e: e, input: in.data}, err
 }
 
-// again reads the effective configuration of a result. The user's own file is not
+// rerun reads the effective configuration of a result. The user's own file is not
 // asked: its values are in there. Flags and the environment stand above it.
-func (c *runCmd) again(path string, flags []study.Set) (asked, error) {
+func (c *runCmd) rerun(path string, flags []study.Set) (asked, error) {
 	switch {
 	case c.Config != "":
 		return asked{}, usageError{fmt.Errorf("%s and --from: a result brings its own configuration; leave one of them out", c.Config)}

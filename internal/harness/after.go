@@ -22,9 +22,9 @@ const (
 	memoryDeadline = 10 * time.Second
 )
 
-// keep writes everything measured, before anything else can fail. What the
+// save writes everything measured, before anything else can fail. What the
 // output folder does not take goes under the temporary one.
-func (x *run) keep(r *result.Record) error {
+func (x *run) save(r *result.Record) error {
 	cause := x.write(r)
 	if cause == nil {
 		return nil
@@ -112,10 +112,10 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 	})
 }
 
-// idleAgain measures the bare idle GPUs once more, where that was asked for and
+// baselineAfter measures the bare idle GPUs once more, where that was asked for and
 // the experiment completed. What it finds goes into the record beside the
 // baseline, and into the uncertainty of what was left of it.
-func (x *run) idleAgain(ctx context.Context, r *result.Record) {
+func (x *run) baselineAfter(ctx context.Context, r *result.Record) {
 	if !x.exp.Baseline.After || x.baseline == nil || r.Status != result.Completed {
 		return
 	}

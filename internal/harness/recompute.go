@@ -9,9 +9,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// again is r with every figure mapped again that can be, by the functions that mapped
+// recompute is r with every figure mapped again that can be, by the functions that mapped
 // it, from the run that [replay] made of it.
-func (x *run) again(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
+func (x *run) recompute(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
 	out := &result.Record{
 		SchemaVersion: r.SchemaVersion, ExperimentID: r.ExperimentID, Name: x.exp.Name, LlemVersion: r.LlemVersion, Status: r.Status, Error: r.Error,
 		ConfigHash: x.exp.ConfigHash(), WorkloadHash: x.exp.WorkloadHash(x.prompts.file()),
@@ -39,10 +39,10 @@ func (x *run) again(r *result.Record, samples []measure.Sample, from time.Durati
 	}
 	x.mapEnergy(out, fig, samples, from)
 	x.circumstances(out, r)
-	x.afterAgain(out, r, samples)
-	x.flopsAgain(out, r, fig)
+	x.recomputeAfter(out, r, samples)
+	x.recomputeFLOPs(out, r, fig)
 	if x.eng != nil {
-		x.warnAgain(r, fig)
+		x.recomputeWarnings(r, fig)
 		x.mapUnknown(out, fig)
 	}
 	x.accept(r)
@@ -65,8 +65,8 @@ func keepCircumstances(b, was *result.Baseline) {
 	b.DurationSeconds, b.MeasuredAt, b.AgeSeconds, b.Cached, b.Contaminated, b.Processes = was.DurationSeconds, was.MeasuredAt, was.AgeSeconds, was.Cached, was.Contaminated, was.Processes
 }
 
-// afterAgain is the idle power after the run, from the readings of its own phase.
-func (x *run) afterAgain(out, r *result.Record, samples []measure.Sample) {
+// recomputeAfter is the idle power after the run, from the readings of its own phase.
+func (x *run) recomputeAfter(out, r *result.Record, samples []measure.Sample) {
 	if r.Energy.BaselineAfter == nil || x.baseline == nil {
 		return
 	}
@@ -104,9 +104,9 @@ func (x *run) lastPhase(samples []measure.Sample, p measure.Phase) (out []measur
 	return out
 }
 
-// flopsAgain maps FLOPs and the model's sizes by those that the record has. An older
+// recomputeFLOPs maps FLOPs and the model's sizes by those that the record has. An older
 // record has none, and only rates are computed.
-func (x *run) flopsAgain(out, r *result.Record, fig load.Figures) {
+func (x *run) recomputeFLOPs(out, r *result.Record, fig load.Figures) {
 	switch f := r.FLOPs; {
 	case f == nil || x.work == nil:
 	case f.Parameters == nil:
@@ -125,8 +125,8 @@ func (x *run) flopsAgain(out, r *result.Record, fig load.Figures) {
 	}
 }
 
-// warnAgain makes the warnings again that are not made with the figures they are of.
-func (x *run) warnAgain(r *result.Record, fig load.Figures) {
+// recomputeWarnings makes the warnings again that are not made with the figures they are of.
+func (x *run) recomputeWarnings(r *result.Record, fig load.Figures) {
 	if x.warmup != nil && x.reached(measure.ThermalFloorPhase) {
 		x.warmupWarnings()
 	}
