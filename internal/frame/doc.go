@@ -2,15 +2,17 @@
 //
 // A library that reads Parquet believes the lengths and counts that a file states,
 // and takes as much memory as they ask for. A few changed bytes then end the
-// process, with an error that no recover catches. [Check] reads the footer and the
-// header of every page, takes little memory of its own, and returns an error where
+// process, with an error that no recover catches.
 //
-//  1. the magic bytes or the footer's length are wrong,
-//  2. a list or a text is longer than the bytes that are left,
-//  3. row groups, columns and pages disagree about how many rows there are,
-//  4. a column or a page lies outside the file,
-//  5. a page is larger than [MostPage], or unpacks to another size than it states.
+// In: a file. Out: an error, or nothing. [Check] takes little memory:
 //
-// It does not look at values: what passes may still hold nonsense, which is the
-// business of who reads it.
+//  1. it reads the magic bytes and the footer's length,
+//  2. decodes the footer, in which no list or text may be longer than the bytes left,
+//  3. holds row groups and columns against each other and against the file's end,
+//  4. reads the header of every page: it lies inside its column, has as many rows as the
+//     column says, and is not larger than [MostPage],
+//  5. and unpacks each page to see that it has the size that it states.
+//
+// It does not look at values: what passes may still hold nonsense, which its reader
+// must judge.
 package frame

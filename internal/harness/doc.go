@@ -1,15 +1,22 @@
-// Package harness runs one experiment from its configuration to its record. It
-// is the only package that sees the whole: the daemon and NVML reach it through
-// the interfaces in seams.go, everything else it calls by name.
+// Package harness runs experiments and studies: from a configuration to a record. It is
+// the only package that sees the whole: the daemon and NVML reach it through the
+// interfaces in seams.go, everything else it calls by name.
 //
-// [Runner.Execute] is the way of one experiment, one method a phase, in the
-// order of the protocol: preflight, baseline, launch, warmup, thermal floor,
-// window, record, after. A phase that fails ends the measuring, never the
-// keeping: what was measured is mapped into the record (record.go is the only
-// file that knows both sides), the record is written, and only then is the
-// container stopped and the record written again with what came after.
+// In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.
 //
-// Failures are told apart by [Fault]: of the configuration, of the host, of
-// the experiment. Locks (lock.go) keep two llem off one GPU and tell `llem
-// clean` which containers have lost their owner.
+// [Runner.Execute] is the way of one experiment, one method a phase, in the order of
+// protocol section 1. A [Fault] says whose a failure is: the configuration's, the host's
+// or the experiment's.
+//
+//  1. Preflight makes sure that what was asked for can be, locks the GPUs (lock.go keeps
+//     two llem off one GPU) and opens what reads them.
+//  2. Baseline, launch, warmup, thermal floor and window measure. A phase that fails ends
+//     the measuring, never the writing of what was measured.
+//  3. Record maps what was measured into the record; only the record*.go files know both
+//     sides. It is written before anything else can fail.
+//  4. After stops the container, and the record is written again with what came after.
+//
+// [Runner.OpenStudy] and [Study.Run] do that for each run of a study, and resume one that was
+// stopped. [Verify] computes a record's figures again from its files, by the functions
+// that made them.
 package harness

@@ -1,22 +1,21 @@
-// Package measure is the protocol of one experiment: what is read when, and
-// what the readings mean.
+// Package measure is the arithmetic of the protocol: what is read when, and what the
+// readings mean. Nothing here knows NVML, Docker or HTTP.
 //
-// A [Recorder] reads every GPU at a fixed interval from preflight to the end,
-// into memory that is there before the window opens, and takes an extra
-// reading (an edge) wherever a span opens or closes. All joules are computed
-// afterwards from those readings by [EnergyBetween], which is pure: the same
-// readings give the same joules, so that a record can be checked from its
-// files alone.
+// In: a [Sampler] that reads GPUs, and the moments at which phases begin and end.
+// Out: joules with their uncertainty, by component, and [Warning]s.
 //
-// Around it stand the phases that need no container: [MeasureBaseline] (bare
-// idle GPUs, cached on disk by [BaselineCache]), [Warmup] (a fixed number of
-// iterations, or until their latency stops moving) and [ThermalFloor] (a plain
-// wait that yields the idle power of the loaded engine). Reasons to doubt a
-// number are [Warning]s; their codes, severities and remedies are one table in
-// warnings.go.
-//
-// Energy is read from the driver's counter where there is one and from the
-// integral of power where there is none; both are computed wherever both
-// exist, and the one not used is the cross-check. Nothing here knows NVML,
-// Docker or HTTP.
+//  1. A [Recorder] reads every GPU at a fixed interval from preflight to the end, into
+//     memory that is there before the window opens, and takes an extra reading (an edge)
+//     wherever a span opens or closes.
+//  2. [Refresh] finds from the polls of preflight how often each energy counter moves,
+//     and [SensorOf] what is known of the card's sensor.
+//  3. [MeasureBaseline] reads the bare idle GPUs; [BaselineCache] has it on disk.
+//  4. [Warmup] runs a fixed number of iterations, or until their latency is steady.
+//  5. [ThermalFloor] is a plain wait that yields the idle power of the loaded engine.
+//  6. [Window.Energy] computes the joules of the window, afterwards and from the readings
+//     alone: from the driver's counter where there is one, and from the integral of
+//     power, which is the cross-check. The same readings give the same joules, so that
+//     `llem verify` can check a record from its files. [SliceEnergy] is for a part of it.
+//  7. [GPUWarnings] and its like say what makes a number doubtful. Codes, severities and
+//     remedies are one table in warnings.go.
 package measure

@@ -1,27 +1,25 @@
-// Package study reads the experiment file: what is measured, on what, how; and
-// the study file, which makes many experiments of one.
+// Package study reads the experiment file (what is measured, on what, how) and the study
+// file, which makes many experiments of one.
 //
-// One table, keys.go, says of every key its path, kind, range, default and
-// meaning. From it come the strict decoder (decode.go, walk.go), the JSON Schema that
-// editors use, the reference page docs/config.md and the names of environment
-// variables, so that none of them can disagree. A key whose feature this
-// version does not have is in the table too, and is refused by name.
+// In: YAML, flags, environment. Out: an [Experiment], or a [Plan] of many.
 //
-// [Decode] and [ReadFile] report every problem at once, each with file, line,
-// column, path, the line itself and the nearest key that exists. Values come
-// in layers, later ones winning: the user's own file, the experiment file,
-// environment, flags; a problem names the layer it came from.
-//
-// [DecodeStudy] reads the same keys, which all points share, and those of a study
-// beside them: a base below the file (study.go), axes and alternatives that
-// multiply (sweep.go), experiments by themselves, and how they are executed
-// (execution.go). Each value is checked where it stands, once (change.go).
-// [Study.Plan] expands it: points that are not valid keep their reason, those
-// of one hash are run once, and [Plan.Runs] is the order (order.go). A plan
-// holds names and hashes; experiments are made when they are asked for, so that
-// 100,000 points are a matter of seconds and megabytes.
-//
-// [Experiment.ConfigHash] is over the canonical form: every default applied,
-// keys sorted, names and folders left out; two files that mean the same have
-// the same hash. [Experiment.Redacted] is what a record may show.
+//  1. One table, keys.go, says of every key its path, kind, range, default and meaning.
+//     The strict decoder, the JSON Schema that editors use, docs/config.md and the names
+//     of environment variables come from it, so that none of them can disagree. A key
+//     whose feature this version does not have is in the table too, and is refused by name.
+//  2. Values come in layers, later ones winning: the user's own file, the experiment file,
+//     environment, flags.
+//  3. [Decode] and [ReadFile] report every problem at once, each with file, line, column,
+//     path, the line itself, the nearest key that exists, and the layer it came from.
+//  4. [DecodeStudy] reads the same keys, which all points share, and those of a study: a
+//     base below the file (study.go), axes and alternatives that multiply (sweep.go),
+//     experiments named one by one, and how they are executed (execution.go). Each value
+//     is checked where it stands, once (change.go).
+//  5. [Study.Plan] expands it: points that are not valid keep their reason, those of one
+//     hash are run once, and [Plan.Runs] is the order (order.go). A plan holds names and
+//     hashes; experiments are made when they are asked for, so that 100,000 points are a
+//     matter of seconds and megabytes.
+//  6. [Experiment.ConfigHash] is over the canonical form: every default applied, keys
+//     sorted, names and folders left out; two files that mean the same have the same hash.
+//     [Experiment.Redacted] is what a record may show.
 package study
