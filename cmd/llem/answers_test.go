@@ -60,10 +60,10 @@ func usageOf(in, out int) string {
 }
 
 // against runs eight requests against a foreign server, on a host with one GPU whose
-// sensor refreshes often enough for a window of a second.
+// sensor refreshes often enough for a window of half a second: half of the answers may fail.
 func against(t *testing.T, answer func(w http.ResponseWriter, n int64, tokens int)) (*host, outcome) {
 	t.Helper()
-	h := newHost(t, standin.GPU{Power: 60, Refresh: 50 * time.Millisecond})
+	h := newHost(t, standin.GPU{Power: 60, Refresh: 20 * time.Millisecond})
 	var prompts strings.Builder
 	for i := range 8 {
 		fmt.Fprintf(&prompts, "{\"prompt\":\"number %d of several words\"}\n", i)
