@@ -1,0 +1,72 @@
+package load_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/load"
+)
+
+// echo is a server that answers at once with one token.
+type echo struct{}
+
+func (echo) Generate(_ context.Context, t0 time.Time, r load.Request, tr *load.Trace) error {
+	tr.Sent = time.Since(t0)
+	tr.FirstToken = time.Since(t0)
+	tr.LastToken, tr.End = tr.FirstToken, tr.FirstToken
+	tr.InputTokens, tr.OutputTokens, tr.UsageSource = len(strings.Fields(r.Prompt)), 1, "server"
+	return nil
+}
+
+func ExampleDrive() {
+	requests := []load.Request{{ID: 0, Prompt: "why is the sky blue"}, {ID: 1, Prompt: "and the sea"}}
+	run, err := load.Drive(context.Background(), load.Config{Client: echo{}, Requests: requests, Pattern: load.Closed(2)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	f := load.Summarise(run.Traces, false)
+	fmt.Println(f.Completed, "completed,", *f.InputTokens, "tokens in,", *f.OutputTokens, "out, counted by", f.TokenSource)
+	// Output:
+	// 2 completed, 8 tokens in, 2 out, counted by server
+}
+
+// An answer of three tokens, the first after 20 ms and one every 5 ms: TTFT, TPOT and E2E.
+func ExampleSummarise() {
+	t := load.Trace{
+		Sent: 0, FirstToken: 20 * time.Millisecond, LastToken: 30 * time.Millisecond, End: 31 * time.Millisecond,
+		InputTokens: 8, OutputTokens: 3, UsageSource: "server", Status: load.StatusOK,
+	}
+	for _, ms := range []time.Duration{20, 25, 30} {
+		t.Chunks = append(t.Chunks, load.NewChunk(ms*time.Millisecond, 1))
+	}
+	f := load.Summarise(load.List{t}, false)
+	fmt.Printf("TTFT %g, TPOT %g, ITL %.1f, E2E %g ms\n", f.TTFT.Mean, f.TPOT.Mean, f.ITL.Mean, f.E2E.Mean)
+	// Output:
+	// TTFT 20, TPOT 5, ITL 5.0, E2E 30 ms
+}
+
+// Prompts of exact length, no two of which begin alike. The warmup's are others.
+func ExampleSynthetic() {
+	o := load.SyntheticOptions{N: 2, InputTokens: 12, OutputTokens: 4, Seed: 1, Vocabulary: load.Bytes('a', 'z'+1, true)}
+	measured, err := load.Synthetic(o)
+	o.Warmup = true
+	warmup, err2 := load.Synthetic(o)
+	fmt.Println(len(measured[0].Tokens), measured[0].Prompt != measured[1].Prompt, measured[0].Prompt != warmup[0].Prompt, err, err2)
+	// Output:
+	// 12 true true <nil> <nil>
+}
+
+func ExampleConstant() {
+	p := load.Constant(4, 0)
+	for n := range 3 {
+		at, open := p.At(n)
+		fmt.Println(at, open)
+	}
+	// Output:
+	// 0s true
+	// 250ms true
+	// 500ms true
+}

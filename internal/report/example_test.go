@@ -1,0 +1,70 @@
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/report"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+func to[T any](v T) *T { return &v }
+
+// run is the n-th run of an experiment, of so many joules per output token.
+func run(name string, n int, perToken float64) report.Entry {
+	began := time.Date(2026, 11, 30, 10, n, 0, 0, time.UTC)
+	return report.Entry{Dir: fmt.Sprintf("results/%s-%d", name, n), Record: &result.Record{
+		SchemaVersion: result.SchemaVersion, ExperimentID: fmt.Sprint(name, n), Name: name, Status: result.Completed,
+		ConfigHash: "sha256:" + name, StartedAt: began, EndedAt: began.Add(40 * time.Second),
+		Model: result.Model{ID: "reference/small"}, Engine: result.Engine{Name: "reference", Image: "llem/reference"},
+		Environment:  result.Environment{GPUs: []result.GPU{{UUID: "GPU-1", Name: "NVIDIA A100"}}},
+		EnergyTotalJ: to(1000 * perToken), EnergyPerOutputToken: to(perToken), WindowSeconds: to(30.0),
+		Energy:   result.Energy{Valid: true, Scope: "gpu", Backend: "nvml", Method: "counter_edge_aligned", CoverageK: 2, URepeatabilityJ: to(0.5), UAbsoluteJ: to(35.0)},
+		Tokens:   result.Tokens{Input: to(int64(500)), Output: to(int64(1000)), Source: "server", InputSource: "server"},
+		Requests: result.Requests{Completed: 10, PromptChecksum: "sha256:prompts"}, TokensPerSecond: to(33.3),
+	}}
+}
+
+// The first line is what the run was for.
+func ExampleTable() {
+	e := run("quickstart", 1, 0.42)
+	var b strings.Builder
+	if err := report.Table(&b, e.Record, e.Dir, report.Options{}); err != nil {
+		fmt.Println(err)
+	}
+	first, _, _ := strings.Cut(b.String(), "\n")
+	fmt.Println(first)
+	// Output:
+	// ENERGY: 0.420 J per output token, ± 0.0010 repeatability, ± 0.070 absolute
+}
+
+func ExampleSide() {
+	var b strings.Builder
+	if err := report.Side(&b, []report.Entry{run("eager", 1, 0.42), run("graphs", 2, 0.40)}, report.Options{}); err != nil {
+		fmt.Println(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "  J/token") || strings.HasPrefix(line, "  tokens/s") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// J/token                                  0.420                          0.400
+	//   tokens/s                                 33.30                          33.30
+}
+
+// Runs of two configurations that took turns.
+func ExampleCompare() {
+	c, err := report.Compare([]report.Entry{
+		run("eager", 1, 1.000), run("graphs", 2, 0.931), run("graphs", 3, 0.928),
+		run("eager", 4, 1.004), run("eager", 5, 0.999), run("graphs", 6, 0.930),
+	}, "eager")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.Differences[0].Sentence)
+	// Output:
+	// B uses 7.13 ± 0.88 % less energy per output token than A
+}

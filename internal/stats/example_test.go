@@ -1,0 +1,68 @@
+package stats_test
+
+import (
+	"fmt"
+
+	"github.com/llenergymeasure/llem/internal/stats"
+)
+
+func ExampleSummarise() {
+	s := stats.Summarise([]float64{21, 19, 24, 20, 180})
+	fmt.Printf("n %d, mean %.1f, p50 %g, p99 %g, max %g\n", s.N, s.Mean, s.P50, s.P99, s.Max)
+	// Output:
+	// n 5, mean 52.8, p50 21, p99 180, max 180
+}
+
+func ExampleCV() {
+	cv, ok := stats.CV([]float64{1.02, 0.99, 1.01, 0.98, 1.00})
+	fmt.Printf("%.3f %v\n", cv, ok)
+	// Output:
+	// 0.016 true
+}
+
+func ExampleInterval() {
+	mean, half, ok := stats.Interval([]float64{0.992, 1.001, 1.007})
+	fmt.Printf("%.3f ± %.3f J/token, %v\n", mean, half, ok)
+	// Output:
+	// 1.000 ± 0.019 J/token, true
+}
+
+// Two points ran in turns while the machine warmed up: the order lets a straight line
+// of drift be taken out. In blocks it does not.
+func ExampleArrange() {
+	turns := stats.Arrange([]stats.Run{{At: 0}, {At: 1, Second: true}, {At: 2, Second: true}, {At: 3}, {At: 4}, {At: 5, Second: true}})
+	d, ok := turns.Difference([]float64{1.000, 0.951, 0.962, 1.031, 1.040, 0.990})
+	low, high := d.Interval(0.05)
+	fmt.Printf("%s: %.1f %% (%.1f to %.1f %%), %s, %v\n", turns.Method, 100*d.Relative(), 100*low, 100*high, d.Verdict(0.05), ok)
+
+	blocks := stats.Arrange([]stats.Run{{At: 0}, {At: 1}, {At: 2}, {At: 3, Second: true}, {At: 4, Second: true}, {At: 5, Second: true}})
+	fmt.Println("blocks refused:", blocks.Refused)
+	// Output:
+	// trend: -5.8 % (-6.1 to -5.5 %), less, true
+	// blocks refused: true
+}
+
+func ExampleHolm() {
+	for i, level := range stats.Holm([]float64{0.001, 0.04, 0.02}, 0.05) {
+		fmt.Printf("comparison %d is judged at %.4f\n", i+1, level)
+	}
+	// Output:
+	// comparison 1 is judged at 0.0167
+	// comparison 2 is judged at 0.0500
+	// comparison 3 is judged at 0.0250
+}
+
+func ExampleDifference_Repeats() {
+	d, _ := stats.Welch([]float64{1.00, 1.02, 0.99}, []float64{0.99, 1.00, 0.97})
+	n, ok := d.Repeats(0.05, 0.8)
+	fmt.Println(d.Verdict(0.05), n, ok)
+	// Output:
+	// no_difference_shown 15 true
+}
+
+func ExamplePareto() {
+	joulesPerToken, tokensPerSecond := []float64{1.0, 0.8, 0.9}, []float64{700, 500, 450}
+	fmt.Println(stats.Pareto(joulesPerToken, tokensPerSecond))
+	// Output:
+	// [true true false]
+}

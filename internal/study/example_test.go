@@ -1,0 +1,69 @@
+package study_test
+
+import (
+	"fmt"
+
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+func ExampleDecode() {
+	e, err := study.Decode("experiment.yaml", []byte(`
+model: reference/small
+engine: {image: llem/reference}
+workload: {load: {concurrency: 4}}
+`), study.Options{})
+	fmt.Println(e.Model, e.Workload.Load.Concurrency, e.Baseline.DurationSeconds, err)
+	// Output:
+	// reference/small 4 30 <nil>
+}
+
+// All problems of a file come at once, each with its line.
+func ExampleDecode_problems() {
+	_, err := study.Decode("experiment.yaml", []byte("model: m\nwarmup: {n_warmpu: 5, thermal_floor_seconds: 10}\n"), study.Options{})
+	for _, p := range study.Problems(err) {
+		fmt.Println(p.Error())
+	}
+	// Output:
+	// experiment.yaml:2:10: warmup.n_warmpu: unknown key; did you mean "n_warmup"?
+	//     warmup: {n_warmpu: 5, thermal_floor_seconds: 10}
+	//              ^
+	// experiment.yaml:2:46: warmup.thermal_floor_seconds: 10 is out of range: 30 to 604800; only with --quick may it be less
+	//     warmup: {n_warmpu: 5, thermal_floor_seconds: 10}
+	//                                                  ^
+}
+
+// Files that mean the same have one hash, whatever they are called.
+func ExampleExperiment_ConfigHash() {
+	a, _ := study.Decode("a.yaml", []byte("name: monday\nmodel: reference/small\n"), study.Options{})
+	b, _ := study.Decode("b.yaml", []byte("model: reference/small\nwarmup: {n_warmup: 5}\n"), study.Options{})
+	fmt.Println(a.ConfigHash() == b.ConfigHash())
+	// Output:
+	// true
+}
+
+func ExampleStudy_Plan() {
+	s, err := study.DecodeStudy("study.yaml", []byte(`
+name: concurrency
+model: reference/small
+engine: {image: llem/reference}
+sweep: {workload.load.concurrency: [1, 8]}
+execution: {cycles: 2, order: interleave}
+`), study.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p, err := s.Plan()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for r := range p.Runs() {
+		fmt.Println("cycle", r.Cycle, p.Points[r.Point].Name)
+	}
+	// Output:
+	// cycle 1 concurrency-1
+	// cycle 1 concurrency-8
+	// cycle 2 concurrency-1
+	// cycle 2 concurrency-8
+}
