@@ -61,6 +61,13 @@ test: ## every test, with the race detector, against a real daemon
 	@# time, so that more of them run at once than there are cores.
 	@LLEM_TEST_INSTRUMENTS=$$(scripts/instruments) go test -race -timeout 40m -parallel 4 $(TESTFLAGS) ./cmd/llem
 
+.PHONY: check
+check: gofmt ## gofmt, vet, staticcheck, and the unit tests that need no daemon
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@# -short plays fewer cases of the simulations, of every kind. No daemon is there for tests to find.
+	CI= DOCKER_HOST=unix:///nonexistent go test -short $$(go list ./... | grep -v '/cmd/llem$$')
+
 # Engines of make e2e: llamacpp, transformers, vllm.
 E2E ?= llamacpp transformers
 .PHONY: e2e

@@ -10,8 +10,23 @@ import (
 	"testing"
 )
 
-// ordersTried are of a layout that is drawn at random.
-const ordersTried = 200
+// ordersTried are of a layout that is drawn at random: a tenth with -short.
+func ordersTried() int {
+	if testing.Short() {
+		return 20
+	}
+	return 200
+}
+
+// mostFalse is how many of n verdicts may be false: where they are fewer, with -short, so
+// many more as three of their standard deviations.
+func mostFalse(n int) float64 {
+	most := mostWrong * float64(n)
+	if testing.Short() {
+		most += 3 * math.Sqrt(most*(1-mostWrong))
+	}
+	return most
+}
 
 // tally counts what comparisons say.
 type tally struct{ blind, shown, refused, all int }
@@ -19,7 +34,7 @@ type tally struct{ blind, shown, refused, all int }
 // arranged are orders of a layout for n runs of two points.
 func arranged(l layout, n int) (out []*Order, runs [][]Run) {
 	rng := rand.New(rand.NewPCG(uint64(n), 1))
-	for range ordersTried {
+	for range ordersTried() {
 		r, _ := l.runs(l.of(rng, 2, n), 1)
 		if len(out) > 0 && slices.Equal(r, runs[len(runs)-1]) {
 			out, runs = append(out, out[len(out)-1]), append(runs, r)
@@ -38,7 +53,7 @@ func trial(l layout, k noise, n int, shift float64) (c tally) {
 	for i, order := range orders {
 		runs := made[i]
 		values := make([]float64, len(runs))
-		for range simulated / ordersTried {
+		for range triesEach {
 			for i, e := range k.draw(rng, len(runs)) {
 				values[i] = math.Exp(e + shift*float64(toInt(runs[i].Second)))
 			}
@@ -68,7 +83,7 @@ func TestVerdictsUnderDriftAreSeldomFalse(t *testing.T) {
 				for _, n := range []int{3, 5, 10} {
 					c := trial(l, k, n, 0)
 					given := c.all - c.refused
-					wrong := float64(c.shown) > mostWrong*float64(given)
+					wrong := float64(c.shown) > mostFalse(given)
 					if wrong && !k.beyond {
 						t.Errorf("%s, %s, %d runs: %d of %d verdicts are false", k.name, l.name, n, c.shown, given)
 					}

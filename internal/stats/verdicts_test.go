@@ -12,7 +12,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the tables in docs/compare.md")
 
 const (
-	simulated   = 5_000
+	triesEach   = 25   // comparisons in each order
 	mostWrong   = 0.06 // of the verdicts on simulated pairs
 	alpha       = 0.05
 	comparePage = "../../docs/compare.md"
@@ -106,22 +106,22 @@ func (k kind) row(t *testing.T, less float64) string {
 	row := fmt.Sprintf("| %s | %g %% |", k.name, less*100)
 	for _, n := range []int{3, 5, 10} {
 		rng := rand.New(rand.NewPCG(uint64(n), math.Float64bits(less)))
-		wrong, right := 0, 0
-		for range ordersTried {
+		wrong, right, all := 0, 0, triesEach*ordersTried()
+		for range ordersTried() {
 			made := k.table(rng, n)
-			for range simulated / ordersTried {
+			for range triesEach {
 				w, r := k.judge(rng, made, less)
 				wrong, right = wrong+toInt(w), right+toInt(r)
 			}
 		}
-		if float64(wrong)/simulated > mostWrong {
-			t.Errorf("%s, %g %%, %d runs: %d of %d verdicts are false", k.name, less*100, n, wrong, simulated)
+		if float64(wrong) > mostFalse(all) {
+			t.Errorf("%s, %g %%, %d runs: %d of %d verdicts are false", k.name, less*100, n, wrong, all)
 		}
 		shown := "–"
 		if less > 0 {
-			shown = percent(right, simulated)
+			shown = percent(right, all)
 		}
-		row += fmt.Sprintf(" %.2f %% | %s |", 100*float64(wrong)/simulated, shown)
+		row += fmt.Sprintf(" %.2f %% | %s |", 100*float64(wrong)/float64(all), shown)
 	}
 	return row + "\n"
 }
