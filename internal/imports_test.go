@@ -17,17 +17,19 @@ const module = "github.com/llenergymeasure/llem/"
 
 // may says which packages of this module each package imports.
 var may = map[string][]string{
-	"stats": {}, "study": {}, "hub": {}, "frame": {},
+	"stats": {}, "hub": {}, "frame": {}, "draw": {},
+	"pattern": {"draw"},
+	"study":   {"pattern"},
 	"measure": {"stats"},
 	"table":   {},
-	"load":    {"study", "stats", "table"},
+	"load":    {"study", "pattern", "draw", "stats", "table"},
 	"result":  {"frame"},
 	"meter":   {"measure"},
 	"flops":   {"hub"},
 	"engine":  {"load", "study"},
 	"docker":  {"engine"},
 	"peer":    {"result"},
-	"report":  {"result", "stats", "load", "peer"},
+	"report":  {"result", "stats", "load", "pattern", "peer"},
 	"harness": {"engine", "load", "measure", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},

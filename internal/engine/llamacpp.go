@@ -133,7 +133,7 @@ func atOnce(w study.Workload) int {
 	case l.MaxInFlight > 0:
 		return min(l.MaxInFlight, w.Most())
 	default:
-		return max(1, min(max(l.BurstSize, int(l.PeakRate()+1)), w.Most()))
+		return max(1, min(max(l.AtOnce(), int(l.PeakRate()+1)), w.Most()))
 	}
 }
 

@@ -62,7 +62,7 @@ func (x *run) fits(whose string, context int) error {
 	if w.Source != "synthetic" || context <= 0 || n <= context {
 		return nil
 	}
-	if w.Load.Pattern == "trace" {
+	if w.Load.Recorded() {
 		return x.fitsTrace(whose, context)
 	}
 	return fmt.Errorf("workload.max_input_tokens %d and workload.max_output_tokens %d are %d tokens and do not fit %s of %d: lower one of them%s", w.MaxInputTokens, w.MaxOutputTokens, n, whose, context, x.raiseContext())

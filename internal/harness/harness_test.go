@@ -11,6 +11,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -198,7 +199,7 @@ func TestAWaitForAPlaceIsNotTheClients(t *testing.T) {
 	t.Parallel()
 	for most, want := range map[int]int{0: 1, 8: 0} {
 		x := &run{work: &work{traces: load.List{}, audit: load.Audit{Took: time.Second}}}
-		x.exp.Workload.Load = study.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}
+		x.exp.Workload.Load = pattern.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}
 		if x.clientWarnings(load.Figures{Lag: &stats.Summary{P99: 5000}}); len(x.warnings) != want {
 			t.Errorf("at most %d in flight: %v", most, x.warnings)
 		}
@@ -209,13 +210,13 @@ func TestConnectionsThatAreOpenedAhead(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		load study.Load
+		load pattern.Load
 		want int
 	}{
-		{"a closed loop: its concurrency", study.Load{Pattern: "closed", Concurrency: 2000}, 2000},
-		{"a closed loop of fewer requests", study.Load{Pattern: "closed", Concurrency: 99999}, 5000},
-		{"a constant rate with a bound", study.Load{Pattern: "constant", MaxInFlight: 2000}, 2000},
-		{"a constant rate without one", study.Load{Pattern: "constant"}, min(openedAhead, load.MostConnections())},
+		{"a closed loop: its concurrency", pattern.Load{Pattern: "closed", Concurrency: 2000}, 2000},
+		{"a closed loop of fewer requests", pattern.Load{Pattern: "closed", Concurrency: 99999}, 5000},
+		{"a constant rate with a bound", pattern.Load{Pattern: "constant", MaxInFlight: 2000}, 2000},
+		{"a constant rate without one", pattern.Load{Pattern: "constant"}, min(openedAhead, load.MostConnections())},
 	} {
 		x := &run{}
 		x.exp.Workload.Prompts, x.exp.Workload.Load = 5000, c.load

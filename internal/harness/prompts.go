@@ -167,7 +167,7 @@ const (
 // held is how many prompts are made before the window: all of most loads.
 func held(e study.Experiment) int {
 	w := e.Workload
-	return max(heldBytes/(bytesPerPrompt+bytesPerIDs*w.MaxInputTokens), mostInFlightFor*max(w.Load.Concurrency, w.Load.MaxInFlight, w.Load.BurstSize), 64)
+	return max(heldBytes/(bytesPerPrompt+bytesPerIDs*w.MaxInputTokens), mostInFlightFor*max(w.Load.Concurrency, w.Load.MaxInFlight, w.Load.AtOnce()), 64)
 }
 
 // spare draws synthetic prompts beyond those that are sent in any case, for a closed

@@ -40,7 +40,7 @@ func (x *run) runWarnings(fig load.Figures) {
 	if words := load.LeftOut(x.prompts.left); words != "" {
 		x.warn("prompts_left_out", "%s prompts of %s were left out", words, x.exp.Workload.Source)
 	}
-	if gap, after := x.prompts.plan.Gap(); x.exp.Workload.Load.Pattern == "trace" && gap > longGap {
+	if gap, after := x.prompts.plan.Gap(); x.exp.Workload.Load.Recorded() && gap > longGap {
 		t := x.prompts.plan.Trace
 		x.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)
 	}

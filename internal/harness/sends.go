@@ -15,8 +15,8 @@ func (x *run) batch() int {
 	if !l.Open() {
 		return l.Concurrency
 	}
-	n := max(1, l.BurstSize, int(math.Ceil(l.PeakRate())))
-	if l.Pattern == "trace" {
+	n := max(1, l.AtOnce(), int(math.Ceil(l.PeakRate())))
+	if l.Recorded() {
 		n = x.prompts.plan.Busiest()
 	}
 	if l.MaxInFlight > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -20,7 +21,7 @@ func traced(t *testing.T, gap time.Duration) *run {
 	x := longRun(t, "vllm")
 	w := &x.exp.Workload
 	w.Prompts, w.MinSeconds = 2, 0
-	w.Load = study.Load{Pattern: "trace", TimeUnit: "ms", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
+	w.Load = pattern.Load{Pattern: "trace", TimeUnit: "ms", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
 	text := fmt.Sprintf(`{"timestamp":0,"input_length":100,"output_length":1}
 {"timestamp":%d,"input_length":99,"output_length":29}
 `, gap.Milliseconds())
@@ -78,7 +79,7 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	t.Parallel()
 	x := longRun(t, "vllm")
 	w := &x.exp.Workload
-	w.Prompts, w.MinSeconds, w.Load = 1, 10, study.Load{Pattern: "closed", Concurrency: 4}
+	w.Prompts, w.MinSeconds, w.Load = 1, 10, pattern.Load{Pattern: "closed", Concurrency: 4}
 	if err := x.openPrompts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,12 +120,12 @@ func TestPromptsOfAFileForSeconds(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n{\"prompt\": \"c\"}\n{\"prompt\": \"d\"}\n{\"prompt\": \"e\"}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	e := study.Experiment{Workload: study.Workload{Source: path, Prompts: 2, MinSeconds: 9, Load: study.Load{Pattern: "closed", Concurrency: 1}}}
+	e := study.Experiment{Workload: study.Workload{Source: path, Prompts: 2, MinSeconds: 9, Load: pattern.Load{Pattern: "closed", Concurrency: 1}}}
 	var p prompts
 	if err := p.open(t.Context(), e, hub.Options{}); err != nil || len(p.measured) != 5 || p.plan.N != 2 || p.more(e) != nil {
 		t.Errorf("%d prompts, %d at least, %v", len(p.measured), p.plan.N, err)
 	}
-	e.Workload.Load = study.Load{Pattern: "constant", RatePerSecond: 1}
+	e.Workload.Load = pattern.Load{Pattern: "constant", RatePerSecond: 1}
 	if err := p.open(t.Context(), e, hub.Options{}); err == nil || !strings.Contains(err.Error(), "p.jsonl holds 5 prompts, and 9 requests are due within workload.min_seconds 9: lower it") {
 		t.Errorf("got %v", err)
 	}

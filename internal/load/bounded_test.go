@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -55,7 +56,7 @@ func TestRowsHaveALimit(t *testing.T) {
 		{"e.csv", "id,prompt\n1,a\n2,\"quoted\nlines", prompts, "e.csv: the row after line 2: it is over 32 MiB"},
 		{"f.csv", "input_tokens\n5\n", lengths, "f.csv: the row after line 2 is over 1 MiB, which is the limit"},
 		{"g.csv", "input_tokens", lengths, "g.csv:1: the row is over 1 MiB, which is the limit"},
-		{"h.jsonl", `{"timestamp":1,"input_length":1,"output_length":1}` + "\n" + `{"timestamp":`, func(path string) error { _, err := study.ReadTrace(study.Load{File: path}); return err }, "h.jsonl:2: the line is over 1 MiB"},
+		{"h.jsonl", `{"timestamp":1,"input_length":1,"output_length":1}` + "\n" + `{"timestamp":`, func(path string) error { _, err := pattern.ReadTrace(pattern.Load{File: path}); return err }, "h.jsonl:2: the line is over 1 MiB"},
 	} {
 		path := longRow(t, c.name, c.begin, map[bool]string{true: ",1", false: "x"}[c.name == "c.json"], long)
 		var before, after runtime.MemStats

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -154,10 +155,10 @@ func TestAConstantRateIsExact(t *testing.T) {
 }
 
 func TestNewRefusesWhatThisVersionLacks(t *testing.T) {
-	if _, err := New(study.Workload{Load: study.Load{Pattern: "waves"}, Prompts: 1}, 0); err == nil {
+	if _, err := New(study.Workload{Load: pattern.Load{Pattern: "waves"}, Prompts: 1}, 0); err == nil {
 		t.Error("waves was taken")
 	}
-	p, err := New(study.Workload{Load: study.Load{Pattern: "constant", RatePerSecond: 2, MaxInFlight: 3}, Prompts: 4}, 0)
+	p, err := New(study.Workload{Load: pattern.Load{Pattern: "constant", RatePerSecond: 2, MaxInFlight: 3}, Prompts: 4}, 0)
 	if at, open := p.Pattern.At(3); err != nil || !open || at != 1500*time.Millisecond || p.Pattern.InFlight() != 3 {
 		t.Errorf("the fourth request is due at %v", at)
 	}

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/draw"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -65,31 +65,30 @@ func drawnFrom(text string, least, most int, seed int64, stream uint64) func(i i
 		return func(int) int { return most }
 	}
 	return func(i int) int {
-		d := &draws{src: rand.NewPCG(uint64(seed), stream+uint64(i))}
-		return d.length(dist, least, most)
+		return length(draw.New(uint64(seed), stream+uint64(i)), dist, least, most)
 	}
 }
 
 // length draws one from least to most tokens: what falls outside is drawn again, so that
 // the distribution is cut there, and nothing heaps up at its ends.
-func (d *draws) length(of study.Distribution, least, most int) int {
+func length(d *draw.Source, of study.Distribution, least, most int) int {
 	switch of.Name {
 	case "uniform":
-		return int(of.A) + min(int(d.uniform()*(of.B-of.A+1)), int(of.B-of.A))
+		return int(of.A) + min(int(d.Uniform()*(of.B-of.A+1)), int(of.B-of.A))
 	case "lognormal":
 		s2 := math.Log1p(of.B * of.B / (of.A * of.A))
 		mu, sigma := math.Log(of.A)-s2/2, math.Sqrt(s2)
-		return d.within(least, most, func() float64 { return math.Exp(mu + sigma*d.normal()) })
+		return within(least, most, func() float64 { return math.Exp(mu + sigma*d.Normal()) })
 	}
-	return d.within(least, most, func() float64 { return of.A + of.B*d.normal() })
+	return within(least, most, func() float64 { return of.A + of.B*d.Normal() })
 }
 
 // tries bounds how often a length is drawn; one in a few is within its bounds.
 const tries = 10_000
 
-func (d *draws) within(least, most int, draw func() float64) int {
+func within(least, most int, next func() float64) int {
 	for range tries {
-		if n := math.Round(draw()); n >= float64(least) && n <= float64(most) {
+		if n := math.Round(next()); n >= float64(least) && n <= float64(most) {
 			return int(n)
 		}
 	}

@@ -11,13 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // lengthsOf are n lengths of a plan, input and output.
 func lengthsOf(t *testing.T, w study.Workload, seed int64, n int) (in, out []float64) {
 	t.Helper()
-	w.Prompts, w.Load = 1, study.Load{Pattern: "closed", Concurrency: 1}
+	w.Prompts, w.Load = 1, pattern.Load{Pattern: "closed", Concurrency: 1}
 	p, err := New(w, seed)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +106,7 @@ func TestAFileOfLengths(t *testing.T) {
 	if in, out = lengthsOf(t, w, 1, 1); in[0] != 3 || out[0] != 5 {
 		t.Errorf("one column, and a distribution: %v, %v", in, out)
 	}
-	w.Load = study.Load{Pattern: "closed"}
+	w.Load = pattern.Load{Pattern: "closed"}
 	for text, says := range map[string]string{
 		"":                                  "l.csv:1: none of the columns input_tokens and output_tokens",
 		"in,out\n1,2\n":                     "l.csv:1: none of the columns",

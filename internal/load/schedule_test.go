@@ -7,11 +7,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // gaps are those between n requests of a pattern, in units of their planned mean.
-func gaps(t *testing.T, l study.Load, n int, seed int64) []float64 {
+func gaps(t *testing.T, l pattern.Load, n int, seed int64) []float64 {
 	t.Helper()
 	p, err := New(study.Workload{Load: l, Prompts: n}, seed)
 	if err != nil {
@@ -68,7 +69,7 @@ func TestGapsAreOfTheirDistribution(t *testing.T) {
 	const n = 20_000
 	shapes := []float64{0.25, 0.5, 1, 3.5}
 	for _, k := range shapes {
-		l := study.Load{Pattern: "gamma", RatePerSecond: 40, Burstiness: k}
+		l := pattern.Load{Pattern: "gamma", RatePerSecond: 40, Burstiness: k}
 		sample := gaps(t, l, n, 7)
 		if d := kolmogorov(sample, gammaCDF(k)); d > 1.63 {
 			t.Errorf("gamma %g: D·√n = %.2f", k, d)
@@ -79,7 +80,7 @@ func TestGapsAreOfTheirDistribution(t *testing.T) {
 			}
 		}
 	}
-	poisson := gaps(t, study.Load{Pattern: "poisson", RatePerSecond: 3}, n, 11)
+	poisson := gaps(t, pattern.Load{Pattern: "poisson", RatePerSecond: 3}, n, 11)
 	if d := kolmogorov(poisson, func(x float64) float64 { return 1 - math.Exp(-x) }); d > 1.63 {
 		t.Errorf("poisson: D·√n = %.2f", d)
 	}
@@ -89,17 +90,17 @@ func TestGapsAreOfTheirDistribution(t *testing.T) {
 func TestSchedulesStay(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		load  study.Load
+		load  pattern.Load
 		want  []time.Duration
 		drawn bool
 	}{
-		"poisson":        {study.Load{Pattern: "poisson", RatePerSecond: 10}, []time.Duration{0, 168997777, 346251453, 358605905, 359337406, 422996932}, true},
-		"bursty gamma":   {study.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 0.5}, []time.Duration{0, 2557694, 30220309, 37119100, 43629765, 157417443}, true},
-		"even gamma":     {study.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 4}, []time.Duration{0, 141002325, 227092262, 292099467, 332797144, 366211416}, true},
-		"burst":          {study.Load{Pattern: "burst", RatePerSecond: 2, BurstSize: 3}, []time.Duration{0, 0, 0, 1500e6, 1500e6}, false},
-		"ramp":           {study.Load{Pattern: "ramp", RatePerSecond: 1, RateEndPerSecond: 3, RampSeconds: 2}, []time.Duration{0, 732050808, 1236067977, 1645751311, 2e9, 2333333333}, false},
-		"a falling ramp": {study.Load{Pattern: "ramp", RatePerSecond: 3, RateEndPerSecond: 1, RampSeconds: 2}, []time.Duration{0, 354248689, 763932023, 1267949192, 2e9, 3e9}, false},
-		"steps":          {study.Load{Pattern: "steps", Steps: []string{"1@2", "4@0.5", "2@1"}}, []time.Duration{0, 1e9, 2e9, 2250e6, 2500e6, 3e9, 3500e6, 4e9, 4500e6}, false},
+		"poisson":        {pattern.Load{Pattern: "poisson", RatePerSecond: 10}, []time.Duration{0, 168997777, 346251453, 358605905, 359337406, 422996932}, true},
+		"bursty gamma":   {pattern.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 0.5}, []time.Duration{0, 2557694, 30220309, 37119100, 43629765, 157417443}, true},
+		"even gamma":     {pattern.Load{Pattern: "gamma", RatePerSecond: 10, Burstiness: 4}, []time.Duration{0, 141002325, 227092262, 292099467, 332797144, 366211416}, true},
+		"burst":          {pattern.Load{Pattern: "burst", RatePerSecond: 2, BurstSize: 3}, []time.Duration{0, 0, 0, 1500e6, 1500e6}, false},
+		"ramp":           {pattern.Load{Pattern: "ramp", RatePerSecond: 1, RateEndPerSecond: 3, RampSeconds: 2}, []time.Duration{0, 732050808, 1236067977, 1645751311, 2e9, 2333333333}, false},
+		"a falling ramp": {pattern.Load{Pattern: "ramp", RatePerSecond: 3, RateEndPerSecond: 1, RampSeconds: 2}, []time.Duration{0, 354248689, 763932023, 1267949192, 2e9, 3e9}, false},
+		"steps":          {pattern.Load{Pattern: "steps", Steps: []string{"1@2", "4@0.5", "2@1"}}, []time.Duration{0, 1e9, 2e9, 2250e6, 2500e6, 3e9, 3500e6, 4e9, 4500e6}, false},
 	} {
 		n := max(6, len(c.want))
 		w := study.Workload{Load: c.load, Prompts: n}
@@ -134,7 +135,7 @@ func TestSchedulesStay(t *testing.T) {
 func TestAnOverloadShowsInTheScheduledLatencies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 40
-		p, err := New(study.Workload{Load: study.Load{Pattern: "poisson", RatePerSecond: 10, MaxInFlight: 1}, Prompts: n}, 5)
+		p, err := New(study.Workload{Load: pattern.Load{Pattern: "poisson", RatePerSecond: 10, MaxInFlight: 1}, Prompts: n}, 5)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -73,13 +74,13 @@ func TestAnOpenLoopStops(t *testing.T) {
 		"by prompts after the least": {study.Workload{Prompts: 30, MinSeconds: 2.5}, 30},
 		"at both":                    {study.Workload{Prompts: 1, MinSeconds: 3, MaxSeconds: 3}, 12},
 	} {
-		c.w.Load = study.Load{Pattern: "constant", RatePerSecond: 4}
+		c.w.Load = pattern.Load{Pattern: "constant", RatePerSecond: 4}
 		p, err := New(c.w, 1)
 		if n, _ := c.w.Planned(c.w.Load.Due); err != nil || p.N != c.want || n != c.want {
 			t.Errorf("%s: %d are sent, %d were planned, %v; want %d", name, p.N, n, err, c.want)
 		}
 	}
-	w := study.Workload{Prompts: 1, MinSeconds: 1000, Load: study.Load{Pattern: "poisson", RatePerSecond: 10}}
+	w := study.Workload{Prompts: 1, MinSeconds: 1000, Load: pattern.Load{Pattern: "poisson", RatePerSecond: 10}}
 	p, err := New(w, 3)
 	if last, _ := p.Pattern.At(p.N - 1); err != nil || p.N < 9700 || p.N > 10300 || last >= 1000*second || last < 990*second {
 		t.Errorf("%d at random, the last after %v, %v", p.N, last, err)
@@ -89,7 +90,7 @@ func TestAnOpenLoopStops(t *testing.T) {
 // A server that is too slow for its load is still sent all that is due before the end.
 func TestAnOverloadIsNotCutAtTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := study.Workload{Prompts: 100, MaxSeconds: 2, Load: study.Load{Pattern: "constant", RatePerSecond: 4, MaxInFlight: 1}}
+		w := study.Workload{Prompts: 100, MaxSeconds: 2, Load: pattern.Load{Pattern: "constant", RatePerSecond: 4, MaxInFlight: 1}}
 		p, err := New(w, 1)
 		if err != nil {
 			t.Fatal(err)

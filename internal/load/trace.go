@@ -4,18 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
-
-// recorded is the schedule of a trace.
-func recorded(t study.Trace) due {
-	return func(n int) (time.Duration, bool) {
-		if n >= len(t.Arrivals) {
-			return 0, false
-		}
-		return t.Arrivals[n].Due, true
-	}
-}
 
 // cut leaves of the trace what is sent, which is all of it where it ended. It refuses
 // a trace that is shorter than what is asked of it.
@@ -38,8 +29,8 @@ func (p *Plan) cut(w study.Workload, ended bool) error {
 
 // fitsTrace refuses requests that are longer than the workload lets them be, and a
 // schedule that is longer than any may be.
-func fitsTrace(w study.Workload, t study.Trace) error {
-	const longest = 7 * 24 * time.Hour
+func fitsTrace(w study.Workload, t pattern.Trace) error {
+	const longest = pattern.Week * time.Second
 	in, out := 0, 0
 	for _, a := range t.Arrivals {
 		in, out = max(in, a.Input), max(out, a.Output)

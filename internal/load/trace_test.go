@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -20,7 +21,7 @@ func replayed(t *testing.T) study.Workload {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return study.Workload{Prompts: 3, MaxInputTokens: 80, MaxOutputTokens: 10, Load: study.Load{Pattern: "trace", File: path, MaxInFlight: 2}}
+	return study.Workload{Prompts: 3, MaxInputTokens: 80, MaxOutputTokens: 10, Load: pattern.Load{Pattern: "trace", File: path, MaxInFlight: 2}}
 }
 
 // A trace says when requests are sent and how long each is, warmups included.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -220,7 +221,8 @@ func sent(r *result.Record) string {
 func bySeconds(config map[string]any) bool {
 	_, least := config["workload.min_seconds"]
 	_, most := config["workload.max_seconds"]
-	return (least || most) && config["workload.load.pattern"] == "closed"
+	name, _ := config["workload.load.pattern"].(string)
+	return (least || most) && !pattern.Load{Pattern: name}.Open()
 }
 
 func gpuNames(r *result.Record) string {

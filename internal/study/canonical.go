@@ -68,7 +68,7 @@ func (e Experiment) WorkloadHash(fileDigest string) string {
 		sent.Until = []any{w.MinSeconds, w.MaxSeconds, l}
 	}
 	switch {
-	case w.Load.Pattern == "trace":
+	case w.Load.Recorded():
 		sent.Trace, sent.InputTokens, sent.OutputTokens = fileDigest, 0, 0
 	case w.Lengths.File != "":
 		sent.Lengths.File = fileDigest

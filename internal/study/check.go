@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
 // dependent applies the defaults that depend on other keys.
@@ -139,50 +141,45 @@ func (d *decoder) checkSource(dir string) {
 	}
 }
 
+// loadKeys are the load's keys in the order of their checks: that which open loops share
+// comes after those of a pattern.
+var loadKeys = func() []pattern.Key {
+	keys := pattern.Keys()
+	shared := slices.IndexFunc(keys, func(k pattern.Key) bool { return loadPath+"."+k.Name == maxInFlight })
+	last := keys[shared]
+	return append(slices.Delete(keys, shared, shared+1), last)
+}()
+
 func (d *decoder) checkLoad() {
 	l := &d.e.Workload.Load
-	for _, b := range belongings {
-		path := "workload.load." + b.key
+	for _, k := range loadKeys {
+		path := loadPath + "." + k.Name
 		_, set := d.set[path]
-		switch needs, may := slices.Contains(b.needs, l.Pattern), slices.Contains(b.may, l.Pattern); {
-		case needs && !set && !d.refused[path]:
-			d.badAt(d.where("workload.load.pattern"), path, "missing: the %s pattern needs it", l.Pattern)
-		case set && !needs && !may && !(path == maxInFlight && l.MaxInFlight == 0):
-			d.wrong(path, "belongs to the pattern %s, and the load's is %s%s", strings.Join(slices.Concat(b.needs, b.may), ", "), l.Pattern, b.instead[l.Open()])
+		switch {
+		case !set && l.Needs(k.Name) && !d.refused[path]:
+			d.badAt(d.where(patternPath), path, "missing: the %s pattern needs it", l.Pattern)
+		case set && !l.Takes(k.Name) && !(path == maxInFlight && l.MaxInFlight == 0):
+			needs, may := pattern.Of(k)
+			d.wrong(path, "belongs to the pattern %s, and the load's is %s%s", strings.Join(slices.Concat(needs, may), ", "), l.Pattern, k.Instead)
 		}
 	}
 	if l.Open() {
 		l.Concurrency = 0
 	}
-	if zero := slices.ContainsFunc(steps(l.Steps), func(s step) bool { return s.rate <= 0 || s.seconds <= 0 }); zero {
-		d.wrong("workload.load.steps", "a step of no rate or no time; write RATE@SECONDS with both above 0")
+	for _, k := range loadKeys {
+		if k.Wrong == nil {
+			continue
+		}
+		if why := k.Wrong(*l); why != "" {
+			d.wrong(loadPath+"."+k.Name, "%s", why)
+		}
 	}
-}
-
-const maxInFlight = "workload.load.max_in_flight"
-
-// belongings say which patterns need a key of the load, and which may have it.
-var belongings = []struct {
-	key        string
-	needs, may []string
-	instead    map[bool]string // by whether the load is an open one
-}{
-	{"concurrency", nil, []string{"closed"}, map[bool]string{true: ": use max_in_flight"}},
-	{"rate_per_second", []string{"constant", "poisson", "gamma", "burst", "ramp"}, nil, nil},
-	{"burstiness", []string{"gamma"}, nil, nil},
-	{"burst_size", []string{"burst"}, nil, nil},
-	{"rate_end_per_second", []string{"ramp"}, nil, nil},
-	{"ramp_seconds", []string{"ramp"}, nil, nil},
-	{"steps", []string{"steps"}, nil, nil},
-	{"file", []string{"trace"}, nil, nil},
-	{"time_unit", nil, []string{"trace"}, nil},
-	{"max_in_flight", []string{"trace"}, []string{"constant", "poisson", "gamma", "burst", "ramp", "steps"}, map[bool]string{false: ": use concurrency"}},
 }
 
 // checkTrace makes a trace's path absolute, and refuses what it takes the place of.
 func (d *decoder) checkTrace(dir string) {
 	w := &d.e.Workload
-	if w.Load.Pattern != "trace" {
+	if !w.Load.Recorded() {
 		return
 	}
 	if w.Load.File != "" {
@@ -203,13 +200,13 @@ func (d *decoder) checkStopping() {
 	if w.MaxSeconds > 0 && w.MaxSeconds < w.MinSeconds {
 		d.wrong("workload.max_seconds", "%g is less than workload.min_seconds %g", w.MaxSeconds, w.MinSeconds)
 	}
-	if !w.Load.Open() || w.Load.Pattern == "trace" || d.problems() > 0 {
+	if !w.Load.Open() || w.Load.Recorded() || d.problems() > 0 {
 		return
 	}
 	switch n, seconds := w.Planned(w.Load.Due); {
-	case n > maxRequests:
-		d.badAt(d.where("workload.load", "workload"), "workload.load", "over %.0f requests are due within workload.min_seconds %g: lower one of them", float64(maxRequests), w.MinSeconds)
-	case seconds > week:
+	case n > pattern.MaxRequests:
+		d.badAt(d.where("workload.load", "workload"), "workload.load", "over %.0f requests are due within workload.min_seconds %g: lower one of them", float64(pattern.MaxRequests), w.MinSeconds)
+	case seconds > pattern.Week:
 		d.badAt(d.where("workload.load", "workload"), "workload.load", "%d requests take %.3g days at this rate, and a schedule may take 7: raise the rate, lower workload.prompts, or set workload.max_seconds", n, seconds/24/3600)
 	}
 }

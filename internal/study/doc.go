@@ -3,7 +3,8 @@
 //
 // In: YAML, flags, environment. Out: an [Experiment], or a [Plan] of many.
 //
-//  1. One table, keys.go, says of every key its path, kind, range, default and meaning.
+//  1. One table, keys.go, says of every key its path, kind, range, default and meaning;
+//     the keys of a load come from the rows of package pattern.
 //     The strict decoder, the JSON Schema that editors use, docs/config.md and the names
 //     of environment variables come from it, so that none of them can disagree. A key
 //     whose feature this version does not have is in the table too, and is refused by name.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
 // waits are what the protocol makes an experiment wait, whatever is measured,
@@ -16,7 +18,7 @@ type waits struct {
 	bytes                 float64 // that its result takes on disk, about
 }
 
-func waitsOf(e Experiment, trace Trace) (w waits) {
+func waitsOf(e Experiment, trace pattern.Trace) (w waits) {
 	w = waits{image: e.Engine.Image, endpoint: e.Engine.Endpoint, pull: e.Engine.Pull, fixed: e.Warmup.ThermalFloorSeconds, server: serverOf(e)}
 	n, sending := e.Workload.atLeast(trace)
 	defer func() { w.bytes = bytesOf(e, n, w) }()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
 // Execution is how a study's points are run.
@@ -40,9 +42,9 @@ var executionKeys = []key{
 	{path: "execution.order", kind: text, def: Shuffle, enum: []string{Sequential, Interleave, Shuffle, LatinSquare}, doc: "sequential: all cycles of a point, then the next point, without verdicts; interleave: every point once, then again; shuffle: each cycle in an order of its own; latin_square: Williams's, in which every point follows every other equally often."},
 	{path: "execution.seed", kind: integer, note: "from the study's hash", min: 0, max: 1 << 53, doc: "Of shuffle and latin_square."},
 	{path: "execution.restart", kind: text, def: "experiment", enum: []string{"experiment", EngineChange}, doc: "experiment: a fresh container for each; engine_change: kept while the engine's spec is the same."},
-	{path: "execution.gap_seconds", kind: number, def: 60.0, min: 0, max: week, note: "60; 0 with --quick", doc: "Pause between experiments; skipped where a container is started between them."},
-	{path: "execution.cycle_gap_seconds", kind: number, def: 300.0, min: 0, max: week, note: "300; 0 with --quick", doc: "Pause between cycles, in place of gap_seconds; skipped where a container is started between them. sequential has no such pause."},
-	{path: "execution.experiment_timeout_seconds", kind: number, note: "no limit", min: 1, max: week, doc: "An experiment is given up this long after its server is ready."},
+	{path: "execution.gap_seconds", kind: number, def: 60.0, min: 0, max: pattern.Week, note: "60; 0 with --quick", doc: "Pause between experiments; skipped where a container is started between them."},
+	{path: "execution.cycle_gap_seconds", kind: number, def: 300.0, min: 0, max: pattern.Week, note: "300; 0 with --quick", doc: "Pause between cycles, in place of gap_seconds; skipped where a container is started between them. sequential has no such pause."},
+	{path: "execution.experiment_timeout_seconds", kind: number, note: "no limit", min: 1, max: pattern.Week, doc: "An experiment is given up this long after its server is ready."},
 	{path: "execution.max_consecutive_failures", kind: integer, def: 3, min: 0, max: 1e6, doc: "As many failures in a row end the study; 0 never does."},
 	{path: "execution.timeout_hours", kind: number, note: "no limit", min: 0.001, max: 8784, doc: "The study ends after so long."},
 }

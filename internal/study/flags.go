@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
 // Flags whose meaning depends on the load that the file describes. A [Set] with
@@ -21,9 +23,6 @@ const (
 	FlagNumPrompts  = "--num-prompts"
 	FlagRepeat      = "--repeat"
 )
-
-// rated are the patterns whose rate is rate_per_second.
-var rated = []string{"constant", "poisson", "gamma", "burst", "ramp"}
 
 // meant is what a value from a flag or the environment sets, given what the file
 // and the flags before it have set. ok is false where it was refused.
@@ -51,23 +50,23 @@ func (d *decoder) meant(s Set) (sets []Set, ok bool) {
 // rate makes a closed load one that comes at random, at that rate. inf is all at
 // once, which --concurrency then bounds: a closed load.
 func (d *decoder) rate(s Set, to func(path, value string) Set) ([]Set, bool) {
-	pattern := d.e.Workload.Load.Pattern
+	l := d.e.Workload.Load
 	switch infinite := IsInfinite(s.Value); {
-	case infinite && slices.Contains(rated, pattern):
-		for _, b := range belongings {
-			d.forget("workload.load." + b.key)
+	case infinite && l.Rated():
+		for _, k := range loadKeys {
+			d.forget(loadPath + "." + k.Name)
 		}
-		return []Set{to("workload.load.pattern", "closed")}, true
-	case infinite && pattern == "closed":
+		return []Set{to(patternPath, pattern.Default)}, true
+	case infinite && !l.Open():
 		return nil, true
 	case infinite:
-		d.bad(nil, s.Path, "inf sends requests as soon as it may, and the file's load sends them by its own schedule (%s): leave the flag out, or change workload.load.pattern", pattern)
+		d.bad(nil, s.Path, "inf sends requests as soon as it may, and the file's load sends them by its own schedule (%s): leave the flag out, or change workload.load.pattern", l.Pattern)
 		return nil, false
-	case pattern != "closed":
+	case l.Open():
 		return []Set{to("workload.load.rate_per_second", s.Value)}, true
 	}
 	d.forget("workload.load.concurrency")
-	return []Set{to("workload.load.pattern", "poisson"), to("workload.load.rate_per_second", s.Value)}, true
+	return []Set{to(patternPath, pattern.AtRandom), to("workload.load.rate_per_second", s.Value)}, true
 }
 
 // IsInfinite says whether a rate is written as no limit.
@@ -103,7 +102,7 @@ func ReadSeconds(text string) (float64, error) {
 			f = t.Seconds()
 		}
 	}
-	if err != nil || !(f > 0 && f <= week) {
+	if err != nil || !(f > 0 && f <= pattern.Week) {
 		return 0, fmt.Errorf("want a time above 0 and up to 7 days, such as 60 (seconds), 90s, 5m or 1h, not %q", text)
 	}
 	return f, nil
@@ -114,7 +113,7 @@ func ReadSeconds(text string) (float64, error) {
 func (d *decoder) lengthIsOurs(s Set, path, drawn string, input bool) bool {
 	w := d.e.Workload
 	switch {
-	case w.Load.Pattern == "trace":
+	case w.Load.Recorded():
 		d.bad(nil, s.Path, "the trace has a length for each request: leave the flag out")
 	case w.Lengths.File != "":
 		d.bad(nil, s.Path, "the lengths are read from workload.lengths.file: leave the flag out")

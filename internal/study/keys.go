@@ -1,6 +1,12 @@
 package study
 
-import "regexp"
+import (
+	"reflect"
+	"regexp"
+	"slices"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
+)
 
 // kind is what a key's value looks like.
 type kind int
@@ -36,8 +42,6 @@ type key struct {
 	doc    string
 }
 
-const week = 7 * 24 * 3600
-
 // sizePattern is what go-units takes, but for what is no byte at all.
 const (
 	sizePattern = `^$|^[0-9.]*[1-9][0-9.]* ?([bB]|[kKmMgGtTpP]([iI]?[bB])?)?$`
@@ -47,7 +51,7 @@ const (
 var re = regexp.MustCompile
 
 // keys is the experiment file, in the order in which it is documented.
-var keys = []key{
+var keys = withLoad([]key{
 	{path: "name", kind: text, note: "from the model and the engine", match: re(`^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`), hint: "is no name: use letters, digits, dot, dash and underscore, at most 100", doc: "Names the result's folder. Letters, digits, dot, dash and underscore."},
 	{path: "model", kind: text, note: "required, but with engine.endpoint", doc: "Hugging Face id, `owner/name/FILE.gguf` of one, local directory, .gguf file, or reference/PRESET for the bundled engine. A path that begins with a dot is relative to this file; in a flag or a variable, to the working directory."},
 	{path: "revision", kind: text, def: "main", digits: true, match: re(`^[^-\s]\S*$`), hint: "is no revision", doc: "Of a model on the hub; a local model has none."},
@@ -60,7 +64,7 @@ var keys = []key{
 	{path: "engine.args", kind: anys, doc: "The engine's own flags, passed through: `key: value` becomes `--key value`, `true` becomes `--key`, `null` takes out a flag, also one that llem sets; a key that begins with a dash stays as it is. Secrets are redacted as in engine.env, but every user of the host can read them on the engine's command line while it runs."},
 	{path: "engine.env", kind: strs, doc: "Environment of the container. Values of names that look like secrets, and what looks like one in other values (the password of a URL), are redacted in the record."},
 	{path: "engine.pull", kind: text, def: "missing", enum: []string{"missing", "always", "never"}, doc: "When the image is pulled."},
-	{path: "engine.startup_timeout_seconds", kind: number, def: 1800.0, min: 1, max: week, doc: "How long the server may take until it is ready."},
+	{path: "engine.startup_timeout_seconds", kind: number, def: 1800.0, min: 1, max: pattern.Week, doc: "How long the server may take until it is ready."},
 	{path: "engine.container.shm_size", kind: size, match: re(sizePattern), hint: sizeHint, doc: "Size of /dev/shm."},
 	{path: "engine.container.ipc", kind: text, def: "private", enum: []string{"private", "host", "shareable", "none"}, doc: "IPC namespace."},
 	{path: "engine.container.ulimits", kind: strs, match: re(`^(-1|[0-9]+)(:(-1|[0-9]+))?$`), hint: "is not soft[:hard]", doc: "`name: soft:hard` or `name: both`; -1 is unlimited."},
@@ -85,9 +89,9 @@ var keys = []key{
 	{path: "workload.template", kind: text, note: "what the columns' names say", match: re(`^$|\{[^{}]+\}`), hint: "names no column: write one as {name}", doc: "How the columns of a file of prompts become a prompt: text with columns in braces, such as `\"{context}\\n\\n{question}\"`. Parts between blank lines are left out where all their columns are empty; {{ and }} are braces."},
 	{path: "workload.api", kind: text, def: "completions", enum: []string{"completions", "chat"}, doc: "Which route is driven."},
 	{path: "workload.http", kind: text, def: "http1", enum: []string{"http1", H2C}, doc: "http1 is HTTP/1.1, each request in flight on a connection of its own. h2c is HTTP/2 without TLS: requests share connections, of a server that serves it."},
-	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick; 1 with min_seconds", min: 1, max: maxRequests, doc: "How many requests are measured; of a trace the first ones."},
-	{path: "workload.min_seconds", kind: number, note: "none", min: 0.001, max: week, doc: "Requests go on being started until so much of the window has passed, when `prompts` of them were too."},
-	{path: "workload.max_seconds", kind: number, note: "none", min: 0.001, max: week, doc: "No request is started that late in the window, though fewer than `prompts` were; an open loop sends all that are due before. What was started is always waited for."},
+	{path: "workload.prompts", kind: integer, note: "max(100, 10 × concurrency); 8 × concurrency with --quick; 1 with min_seconds", min: 1, max: pattern.MaxRequests, doc: "How many requests are measured; of a trace the first ones."},
+	{path: "workload.min_seconds", kind: number, note: "none", min: 0.001, max: pattern.Week, doc: "Requests go on being started until so much of the window has passed, when `prompts` of them were too."},
+	{path: "workload.max_seconds", kind: number, note: "none", min: 0.001, max: pattern.Week, doc: "No request is started that late in the window, though fewer than `prompts` were; an open loop sends all that are due before. What was started is always waited for."},
 	{path: "workload.max_input_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Exact length of synthetic prompts in tokens, and with a trace the most that one may have; with api: chat the engine's chat template comes on top. Prompts from a file are sent whole."},
 	{path: "workload.max_output_tokens", kind: integer, def: 256, min: 1, max: 1e7, doc: "Most tokens of an answer; exactly as many with ignore_eos. With a trace each answer has its own, and this is the most."},
 	{path: "workload.lengths.input", kind: text, note: "max_input_tokens each", match: distribution, hint: distributionHint, doc: "Distribution that the lengths of synthetic prompts are drawn from, in tokens: `uniform(LEAST, MOST)`, `normal(MEAN, SD)` or `lognormal(MEAN, SD)`, the latter two cut at max_input_tokens, and at 4 tokens after what its group shares."},
@@ -96,31 +100,21 @@ var keys = []key{
 	{path: "workload.shared_prefix.length", kind: integer, note: "none", min: 0, max: 1e7, doc: "Tokens that the synthetic prompts of a group begin with alike, as system prompts do; a part of their length. The engine's prefix cache is then expected to find them."},
 	{path: "workload.shared_prefix.groups", kind: integer, note: "none", min: 0, max: 1e6, doc: "How many groups there are; request N is of group N modulo groups."},
 	{path: "workload.order", kind: text, def: "as_is", enum: []string{"as_is", "shuffled"}, doc: "Order of prompts from a file."},
-	{path: "workload.load.pattern", kind: text, def: "closed", enum: []string{"closed", "constant", "poisson", "gamma", "burst", "ramp", "steps", "trace"}, doc: "closed keeps `concurrency` requests in flight. The others send on an absolute schedule, which is drawn from `seed` before the window: constant, evenly; poisson, at random; gamma, more or less evenly than that; burst, several at once; ramp, at a rate that changes; steps, at one rate after another; trace, as a file says, which tells the lengths too."},
-	{path: "workload.load.concurrency", kind: integer, def: 1, min: 1, max: 100000, doc: "Requests in flight (closed)."},
-	{path: "workload.load.rate_per_second", kind: number, note: "required for constant, poisson, gamma, burst and ramp", min: 1e-6, max: 1e6, doc: "Requests a second, in the mean; of ramp at its beginning."},
-	{path: "workload.load.burstiness", kind: number, note: "required for gamma", min: 0.01, max: 1000, doc: "Shape of the gaps' gamma distribution: 1 is poisson, less comes in bursts, more is more even; the gaps' squared coefficient of variation is 1/burstiness."},
-	{path: "workload.load.burst_size", kind: integer, note: "required for burst", min: 1, max: 100000, doc: "Requests that are sent at once; the next as many follow `burst_size / rate_per_second` seconds later."},
-	{path: "workload.load.rate_end_per_second", kind: number, note: "required for ramp", min: 1e-6, max: 1e6, doc: "Requests a second at the ramp's end, which stays."},
-	{path: "workload.load.ramp_seconds", kind: number, note: "required for ramp", min: 0.001, max: week, doc: "How long the rate changes, linearly."},
-	{path: "workload.load.steps", kind: list, note: "required for steps", match: re(`^(\d{1,6}(\.\d{1,6})?)@(\d{1,6}(\.\d{1,6})?)$`), hint: "is no step: write RATE@SECONDS, such as 2.5@30", doc: "One rate after another, each as RATE@SECONDS; the last one goes on until all prompts are sent."},
-	{path: "workload.load.max_in_flight", kind: integer, def: 0, min: 0, max: 100000, doc: "Most requests at once of every pattern but closed; 0 is no limit, which a trace must have. A request that must wait is late: see send_lag_ms."},
-	{path: "workload.load.file", kind: text, note: "required for trace", match: re(`^$|\.(jsonl|csv)$`), hint: "is neither a .jsonl nor a .csv file", doc: "Trace of arrivals and lengths, relative to this file: .jsonl with the keys timestamp, input_length and output_length (Mooncake, Qwen-Bailian, vLLM, GuideLLM), or .csv with these or the columns of Azure or BurstGPT. Prompts share no beginnings, whatever hash_ids says."},
-	{path: "workload.load.time_unit", kind: text, note: "what the file proves", match: re(`^$|^(ms|s)$`), hint: "is no unit: write ms or s", doc: "Unit of a trace's times: ms or s. Dates, BurstGPT's and Qwen-Bailian's files and times since 1970 prove theirs; a file with other numbers needs this key."},
+	{path: "workload.load", doc: "Stands for the pattern and the keys of package pattern."},
 	{path: "workload.sampling.temperature", kind: number, def: 0.0, min: 0, max: 10, doc: "0 is greedy."},
 	{path: "workload.sampling.ignore_eos", kind: boolean, note: "true for synthetic prompts, else false", doc: "Decode on to max_output_tokens whatever the model says, for equal work."},
-	{path: "workload.request_timeout_seconds", kind: number, def: 600.0, min: 0.001, max: week, doc: "A request that has not ended by then has failed."},
+	{path: "workload.request_timeout_seconds", kind: number, def: 600.0, min: 0.001, max: pattern.Week, doc: "A request that has not ended by then has failed."},
 	{path: "workload.extra_body", kind: anys, doc: "Merged into every request's body. Secrets are redacted as in engine.env."},
 	{path: "slo.ttft_ms", kind: number, note: "none", min: 0.001, max: 1e9, doc: "A good answer's first token comes within so much; of an open loop since its scheduled time. With any of these the record says how many requests and tokens were good, and what energy one good token took."},
 	{path: "slo.tpot_ms", kind: number, note: "none", min: 0.001, max: 1e9, doc: "A good answer takes at most so much for each token after the first, in its mean."},
 	{path: "slo.e2e_ms", kind: number, note: "none", min: 0.001, max: 1e9, doc: "A good answer's last token comes within so much; of an open loop since its scheduled time."},
 	{path: "baseline.enabled", kind: boolean, def: true, doc: "Measure the bare idle GPUs before the container exists."},
 	{path: "baseline.duration_seconds", kind: number, def: 30.0, min: 1, max: 3600, note: "30; 5 with --quick", doc: "For how long."},
-	{path: "baseline.cache_ttl_seconds", kind: number, def: 3600.0, min: 0, max: week, doc: "How long a measured baseline is used again, unless it was measured for less than duration_seconds; 0 measures every time."},
+	{path: "baseline.cache_ttl_seconds", kind: number, def: 3600.0, min: 0, max: pattern.Week, doc: "How long a measured baseline is used again, unless it was measured for less than duration_seconds; 0 measures every time."},
 	{path: "baseline.after", kind: boolean, def: false, doc: "Measure the bare idle again when the container is gone, for as long."},
 	{path: "warmup.enabled", kind: boolean, def: true, doc: "false measures a cold start; the thermal floor still stands."},
 	{path: "warmup.n_warmup", kind: integer, def: 5, min: 0, max: 10000, doc: "Full batches sent before the window."},
-	{path: "warmup.thermal_floor_seconds", kind: number, def: 60.0, min: 30, max: week, note: "60; 0 with --quick", doc: "Plain wait between warmup and window."},
+	{path: "warmup.thermal_floor_seconds", kind: number, def: 60.0, min: 30, max: pattern.Week, note: "60; 0 with --quick", doc: "Plain wait between warmup and window."},
 	{path: "warmup.convergence_detection", kind: boolean, def: false, doc: "After at least max(n_warmup, min_prompts, window_size) batches, go on until latency is steady."},
 	{path: "warmup.cv_threshold", kind: number, def: 0.05, min: 0.01, max: 0.5, doc: "Coefficient of variation under which latency is steady."},
 	{path: "warmup.max_warmup_prompts", kind: integer, def: 20, min: 5, max: 10000, doc: "Most batches when latency does not settle."},
@@ -139,7 +133,27 @@ var keys = []key{
 	{path: "sweep", kind: anys, later: true, study: true, doc: "Axes, by dotted path, and alternatives, by a name: all of them multiply."},
 	{path: "experiments", kind: mapList, later: true, study: true, doc: "Experiments by themselves, each merged over the shared keys."},
 	{path: "execution", kind: anys, later: true, study: true, doc: "How often, in which order and with which pauses the points are run."},
+})
+
+// withLoad puts the load's keys in the place of their group.
+func withLoad(keys []key) []key {
+	at := slices.IndexFunc(keys, func(k key) bool { return k.path == loadPath })
+	load := []key{{path: patternPath, kind: text, def: pattern.Default, enum: pattern.Names(), doc: pattern.Meaning()}}
+	kinds := map[reflect.Kind]kind{reflect.Int: integer, reflect.Float64: number, reflect.Slice: list, reflect.String: text}
+	for _, k := range pattern.Keys() {
+		row := key{path: loadPath + "." + k.Name, def: k.Default, note: k.Note, min: k.Min, max: k.Max, match: k.Match, hint: k.Hint, doc: k.Doc}
+		row.kind = kinds[fieldOf(reflect.ValueOf(pattern.Load{}), k.Name).Kind()]
+		load = append(load, row)
+	}
+	return slices.Replace(keys, at, at+1, load...)
 }
+
+// Paths of the load.
+const (
+	loadPath    = "workload.load"
+	patternPath = loadPath + ".pattern"
+	maxInFlight = loadPath + ".max_in_flight"
+)
 
 // row finds a key by its path.
 func row(path string) (key, bool) {

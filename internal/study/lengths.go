@@ -114,7 +114,7 @@ func (d *decoder) checkLengths(dir string) {
 			d.badAt(d.where(x.path), x.path, "is of synthetic prompts; those of %s are as they are: leave it out, or workload.source", w.Source)
 		}
 	}
-	if *l != (Lengths{}) && w.Source == "synthetic" && w.Load.Pattern == "trace" {
+	if *l != (Lengths{}) && w.Source == "synthetic" && w.Load.Recorded() {
 		d.badAt(d.where("workload.lengths"), "workload.lengths", "a trace tells the lengths: leave it out")
 	}
 }

@@ -1,9 +1,11 @@
 package study
 
 import (
-	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What belongs to another pattern, or is missing, is told with what to do.
@@ -63,29 +65,24 @@ func TestSecondsOfALoad(t *testing.T) {
 	}
 }
 
-// Whatever the pattern, the mean rate is what the file says, and later requests are
-// never due earlier.
-func TestDue(t *testing.T) {
+// A plan's time has the schedule of a trace in it, which is read once.
+func TestAPlanKnowsHowLongATraceIs(t *testing.T) {
 	t.Parallel()
-	for _, l := range []Load{
-		{Pattern: "constant", RatePerSecond: 3}, {Pattern: "poisson", RatePerSecond: 3}, {Pattern: "burst", RatePerSecond: 3, BurstSize: 7},
-		{Pattern: "ramp", RatePerSecond: 1, RateEndPerSecond: 3, RampSeconds: 10}, {Pattern: "ramp", RatePerSecond: 9, RateEndPerSecond: 3, RampSeconds: 10},
-		{Pattern: "ramp", RatePerSecond: 3, RateEndPerSecond: 3, RampSeconds: 10}, {Pattern: "steps", Steps: []string{"1@5", "8@2.5", "3@1"}},
-	} {
-		const n = 100_000
-		for i := range n {
-			if a, b := l.Due(i), l.Due(i+1); !(b >= a) {
-				t.Fatalf("%+v: request %d is due at %g s, the next at %g", l, i, a, b)
-			}
-		}
-		if got := n / (l.Due(n) - l.Due(0)); math.Abs(got-3) > 0.01 {
-			t.Errorf("%+v: %g a second in the end, want 3", l, got)
-		}
-		if l.PeakRate() < 3 {
-			t.Errorf("%+v: at most %g a second", l, l.PeakRate())
-		}
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := os.WriteFile(path, []byte("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,8,1\n2023-11-16 18:00:40,8,1\n2023-11-16 18:01:30,8,1\n"), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	if d := (Load{Pattern: "closed"}).Due(9); d != 0 {
-		t.Errorf("a closed loop has no schedule, and Due says %g", d)
+	for text, want := range map[string]time.Duration{"prompts: 2": 40 * time.Second, "prompts: 3": 90 * time.Second, "prompts: 3, max_seconds: 90": 40 * time.Second} {
+		s, err := DecodeStudy("s.yaml", []byte("model: a/b\ngpus: none\nworkload: {"+text+", load: {pattern: trace, max_in_flight: 4, file: "+path+"}}\nsweep: {seed: [1, 2]}\nexecution: {cycles: 1, gap_seconds: 0}\n"), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := s.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.AtLeast() - 2*time.Minute; got != 2*want { // less two thermal floors
+			t.Errorf("%s: %v, want %v", text, got, 2*want)
+		}
 	}
 }

@@ -3,12 +3,14 @@ package study
 import (
 	"math"
 	"sort"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
 // Most is how many requests are sent at most, as far as the file tells.
 func (w Workload) Most() int {
 	if w.MinSeconds > 0 {
-		return maxRequests
+		return pattern.MaxRequests
 	}
 	return w.Prompts
 }
@@ -24,14 +26,14 @@ func (w Workload) Stop(n int, due float64) bool {
 // seconds since the first: both at the mean rate where arrivals are drawn. due says
 // it of request n, and never falls.
 func (w Workload) Planned(due func(n int) float64) (n int, seconds float64) {
-	n = sort.Search(maxRequests+1, func(n int) bool { return w.Stop(n, due(n)) })
+	n = sort.Search(pattern.MaxRequests+1, func(n int) bool { return w.Stop(n, due(n)) })
 	return n, due(max(0, n-1))
 }
 
-// dueBy says when request n of an open loop is due, trace being the trace pattern's; what
-// it does not hold is never due.
-func (l Load) dueBy(trace Trace) func(n int) float64 {
-	if l.Pattern != "trace" {
+// dueBy says when request n of an open loop is due, trace being that of a recorded one;
+// what it does not hold is never due.
+func dueBy(l pattern.Load, trace pattern.Trace) func(n int) float64 {
+	if !l.Recorded() {
 		return l.Due
 	}
 	return func(n int) float64 {
@@ -44,25 +46,25 @@ func (l Load) dueBy(trace Trace) func(n int) float64 {
 
 // atLeast is how many requests a load sends, about, and for how long it goes on
 // sending, at least, in seconds: an open loop's schedule, or min_seconds.
-func (w Workload) atLeast(trace Trace) (n int, seconds float64) {
+func (w Workload) atLeast(trace pattern.Trace) (n int, seconds float64) {
 	if !w.Load.Open() {
 		return w.Prompts, w.MinSeconds
 	}
-	if n, seconds = w.Planned(w.Load.dueBy(trace)); math.IsInf(seconds, 1) {
+	if n, seconds = w.Planned(dueBy(w.Load, trace)); math.IsInf(seconds, 1) {
 		return w.Prompts, 0 // a trace that cannot be read or ends before, which is told when it must be
 	}
 	return n, seconds
 }
 
 // readOnce reads each trace once, however many points name it.
-func readOnce() func(l Load) Trace {
+func readOnce() func(l pattern.Load) pattern.Trace {
 	type of struct{ path, unit string }
-	read := map[of]Trace{}
-	return func(l Load) Trace {
+	read := map[of]pattern.Trace{}
+	return func(l pattern.Load) pattern.Trace {
 		key := of{l.File, l.TimeUnit}
 		t, ok := read[key]
 		if !ok && l.File != "" {
-			t, _ = ReadTrace(l) // what is wrong with it is told by the run
+			t, _ = pattern.ReadTrace(l) // what is wrong with it is told by the run
 			read[key] = t
 		}
 		return t

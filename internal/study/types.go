@@ -1,6 +1,10 @@
 package study
 
-import "time"
+import (
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
+)
 
 // Experiment is one experiment file with every default applied. Field names on
 // disk are the yaml tags; durations are whole or fractional seconds there.
@@ -107,25 +111,10 @@ type Workload struct {
 	Lengths               Lengths        `yaml:"lengths" json:"lengths,omitzero"`
 	Prefix                Prefix         `yaml:"shared_prefix" json:"shared_prefix,omitzero"`
 	Order                 string         `yaml:"order" json:"order"` // as_is | shuffled
-	Load                  Load           `yaml:"load" json:"load"`
+	Load                  pattern.Load   `yaml:"load" json:"load"`
 	Sampling              Sampling       `yaml:"sampling" json:"sampling"`
 	RequestTimeoutSeconds float64        `yaml:"request_timeout_seconds" json:"request_timeout_seconds"`
 	ExtraBody             map[string]any `yaml:"extra_body" json:"extra_body"`
-}
-
-// Load is when requests are sent.
-type Load struct {
-	Pattern          string   `yaml:"pattern" json:"pattern"`
-	Concurrency      int      `yaml:"concurrency" json:"concurrency"`         // closed: requests kept in flight
-	RatePerSecond    float64  `yaml:"rate_per_second" json:"rate_per_second"` // mean; of ramp where it begins
-	Burstiness       float64  `yaml:"burstiness" json:"burstiness,omitempty"` // gamma: shape of the gaps' distribution
-	BurstSize        int      `yaml:"burst_size" json:"burst_size,omitempty"` // burst: requests at once
-	RateEndPerSecond float64  `yaml:"rate_end_per_second" json:"rate_end_per_second,omitempty"`
-	RampSeconds      float64  `yaml:"ramp_seconds" json:"ramp_seconds,omitempty"`
-	Steps            []string `yaml:"steps" json:"steps,omitempty"`         // steps: RATE@SECONDS
-	File             string   `yaml:"file" json:"file,omitempty"`           // trace: made absolute against the file's folder
-	TimeUnit         string   `yaml:"time_unit" json:"time_unit,omitempty"` // of the file's times: ms | s; empty: the file proves it
-	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"`   // of open loops; 0: no limit
 }
 
 // SLO is what an answer must keep to be a good one; 0 is no limit.

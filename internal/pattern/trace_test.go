@@ -1,4 +1,4 @@
-package study
+package pattern
 
 import (
 	"crypto/sha256"
@@ -148,23 +148,4 @@ func FuzzTrace(f *testing.F) {
 			}
 		}
 	})
-}
-
-// A plan's time has the schedule of a trace in it, which is read once.
-func TestAPlanKnowsHowLongATraceIs(t *testing.T) {
-	t.Parallel()
-	path := traceFile(t, "a.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,8,1\n2023-11-16 18:00:40,8,1\n2023-11-16 18:01:30,8,1\n")
-	for text, want := range map[string]time.Duration{"prompts: 2": 40 * time.Second, "prompts: 3": 90 * time.Second, "prompts: 3, max_seconds: 90": 40 * time.Second} {
-		s, err := DecodeStudy("s.yaml", []byte("model: a/b\ngpus: none\nworkload: {"+text+", load: {pattern: trace, max_in_flight: 4, file: "+path+"}}\nsweep: {seed: [1, 2]}\nexecution: {cycles: 1, gap_seconds: 0}\n"), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := s.Plan()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.AtLeast() - 2*time.Minute; got != 2*want { // less two thermal floors
-			t.Errorf("%s: %v, want %v", text, got, 2*want)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package study
+package pattern
 
 import (
 	"encoding/csv"

@@ -1,4 +1,4 @@
-package study
+package pattern
 
 import (
 	"bufio"
@@ -37,9 +37,9 @@ type Arrival struct {
 	Line          int           // of the file, from 1
 }
 
-// maxRequests bounds what an experiment sends, and maxTraceLine one line of a trace.
+// MaxRequests bounds what an experiment sends, and maxTraceLine one line of a trace.
 const (
-	maxRequests  = 1e7
+	MaxRequests  = 1e7
 	maxTraceLine = 1 << 20
 )
 
@@ -163,8 +163,8 @@ func (t *Trace) add(a Arrival, unitKnown bool) error {
 		what string
 		n    int
 	}{{"a prompt", a.Input}, {"an answer", a.Output}} {
-		if length.n < 1 || length.n > maxRequests {
-			return fmt.Errorf("%s of %d tokens: it has 1 to %.0f", length.what, length.n, float64(maxRequests))
+		if length.n < 1 || length.n > MaxRequests {
+			return fmt.Errorf("%s of %d tokens: it has 1 to %.0f", length.what, length.n, float64(MaxRequests))
 		}
 	}
 	if n := len(t.Arrivals); n > 0 && a.Due < t.Arrivals[n-1].Due {
@@ -174,8 +174,8 @@ func (t *Trace) add(a Arrival, unitKnown bool) error {
 		}
 		return fmt.Errorf("it comes %v before the request of line %d: sort the file by time", last.Due-a.Due, last.Line)
 	}
-	if len(t.Arrivals) == maxRequests {
-		return fmt.Errorf("the trace has over %.0f requests: cut it", float64(maxRequests))
+	if len(t.Arrivals) == MaxRequests {
+		return fmt.Errorf("the trace has over %.0f requests: cut it", float64(MaxRequests))
 	}
 	t.Arrivals = append(t.Arrivals, a)
 	return nil

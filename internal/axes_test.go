@@ -1,0 +1,77 @@
+package internal_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/pattern"
+)
+
+// inspect calls see with each node of the program's Go files outside of a package, and
+// with where it is. Tests are left out.
+func inspect(t *testing.T, home string, see func(at string, n ast.Node)) {
+	t.Helper()
+	for _, root := range []string{"../cmd", "../internal", "../images"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && (d.Name() == "testdata" || path == home):
+				return fs.SkipDir
+			case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if n != nil {
+					see(set.Position(n.Pos()).String(), n)
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// literal is the text of a string literal.
+func literal(n ast.Node) (string, bool) {
+	l, ok := n.(*ast.BasicLit)
+	if !ok || l.Kind != token.STRING {
+		return "", false
+	}
+	text, err := strconv.Unquote(l.Value)
+	return text, err == nil
+}
+
+func TestOnlyTheirPackageNamesPatterns(t *testing.T) {
+	names := pattern.Names()
+	found := func(home string) (at []string) {
+		inspect(t, home, func(place string, n ast.Node) {
+			// The stand-in server has a word of these for chunks that it writes together.
+			if text, ok := literal(n); ok && slices.Contains(names, text) && !strings.HasPrefix(place, "../internal/load/standin/") {
+				at = append(at, place+": "+text)
+			}
+		})
+		return at
+	}
+	for _, at := range found("../internal/pattern") {
+		t.Errorf("%s is a load pattern's name: ask the load what differs, or add it to the pattern's row", at)
+	}
+	if all := found(""); len(all) < len(names) {
+		t.Errorf("of the table's names %q only %q were found", names, all)
+	}
+}
