@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
@@ -73,5 +75,30 @@ func TestOnlyTheirPackageNamesPatterns(t *testing.T) {
 	}
 	if all := found(""); len(all) < len(names) {
 		t.Errorf("of the table's names %q only %q were found", names, all)
+	}
+}
+
+func TestWarningsAreRaisedAsTheirTableHasThem(t *testing.T) {
+	raised := map[string]bool{}
+	inspect(t, "", func(at string, n ast.Node) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) == 0 {
+			return
+		}
+		code, ok := literal(call.Args[0])
+		switch types.ExprString(call.Fun) {
+		case "Warn", "measure.Warn", "x.warn":
+		default:
+			return
+		}
+		raised[code] = ok
+		if _, known := measure.KindOf(code); ok && !known {
+			t.Errorf("%s: no warning has the code %s", at, code)
+		}
+	})
+	for _, k := range measure.Kinds() {
+		if !raised[k.Code] {
+			t.Errorf("nothing raises the warning %s", k.Code)
+		}
 	}
 }

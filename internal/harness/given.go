@@ -97,26 +97,6 @@ func isGiven(path string) bool {
 	return false
 }
 
-// observed are the codes of warnings that say what only the run saw. One of them may be
-// taken out of a record, or its text changed. Every other warning is computed again.
-var observed = map[string]bool{
-	"clock_changed":           true,
-	"engine_args_override":    true,
-	"engine_counters_unknown": true,
-	"engine_not_confirmed":    true,
-	"exclusivity_unknown":     true,
-	"gpu_memory_not_released": true,
-	"gpu_not_exclusive":       true,
-	"model_not_confirmed":     true,
-	"prompts_exhausted":       true,
-	"readings_lost":           true,
-	"record_unfinished":       true,
-	"study_host_changed":      true,
-	"study_input_changed":     true,
-	"trace_gap":               true,
-	"window_not_quiesced":     true,
-}
-
 // Given are the fields that [Verify] does not compute again, and why. A path stands for
 // all fields under it but those of [Computed].
 func Given() map[string]string { return maps.Clone(given) }
@@ -127,9 +107,6 @@ func Computed() []string { return slices.Sorted(maps.Keys(computedUnder)) }
 // IsGiven says of a field, such as energy.per_gpu[0].u_j, whether it is not computed
 // again.
 func IsGiven(path string) bool { return isGiven(bare(path)) }
-
-// Observed are the codes of warnings that are not made again.
-func Observed() []string { return slices.Sorted(maps.Keys(observed)) }
 
 // bare is a path without places in lists: energy.per_gpu[0].u_j is energy.per_gpu.u_j.
 func bare(path string) string {

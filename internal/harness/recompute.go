@@ -148,18 +148,17 @@ func (x *run) accept(r *result.Record) {
 	for _, w := range x.warnings {
 		made[x.exp.Hide(w.String())] = true
 	}
-	codes := measure.Codes()
 	for _, text := range r.MeasurementWarnings {
 		code, message := splitWarning(text)
-		known, ok := codes[code]
+		kind, ok := measure.KindOf(code)
 		if !ok || made[text] || !x.mayObserve(r, code) {
 			continue
 		}
-		known.Message = message
+		w := measure.Warning{Code: code, Severity: kind.Severity, Message: message}
 		if code == "model_not_confirmed" && r.WarningSeverities[code] == string(measure.Note) {
-			known.Severity = measure.Note
+			w.Severity = measure.Note
 		}
-		x.warnings = append(x.warnings, known)
+		x.warnings = append(x.warnings, w)
 	}
 }
 
@@ -171,5 +170,6 @@ func (x *run) mayObserve(r *result.Record, code string) bool {
 	case "requests_failed", "cold_start", "warmup_not_converged": // of a run that was cut off
 		return r.Status != result.Completed && x.work == nil
 	}
-	return observed[code]
+	kind, _ := measure.KindOf(code)
+	return kind.Observed
 }
