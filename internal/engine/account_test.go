@@ -160,11 +160,11 @@ func TestServersOwnAccounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			url := (&standin{routes: c.routes}).serve(t)
-			info, err := e.(Prober).Probe(t.Context(), Address{URL: url}, "")
+			info, err := e.Probe(t.Context(), Address{URL: url}, "")
 			if diff := cmp.Diff(c.info, info); diff != "" || err != nil {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}
-			counts, err := e.(Counter).Counters(t.Context(), Address{URL: url})
+			counts, err := e.Counters(t.Context(), Address{URL: url})
 			if diff := cmp.Diff(c.counts, counts); diff != "" || err != nil {
 				t.Errorf("%v, -want +got:\n%s", err, diff)
 			}

@@ -28,7 +28,7 @@ var questions = map[string]func(ctx context.Context, at Address) error{
 		_, err := llamacpp.CountTokens(ctx, at, "m", "a secret prompt")
 		return err
 	},
-	"sync":     reference{}.Sync,
+	"sync":     reference.Sync,
 	"sync too": transformers.Sync,
 	"pull":     func(ctx context.Context, at Address) error { return ollamaPull(ctx, at, "m") },
 	"create": func(ctx context.Context, at Address) error {
@@ -46,7 +46,7 @@ func probing(name string) func(context.Context, Address) error {
 		if err != nil {
 			return err
 		}
-		_, err = e.(Prober).Probe(ctx, at, "")
+		_, err = e.Probe(ctx, at, "")
 		return err
 	}
 }

@@ -6,18 +6,20 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// OpenAI is the engine of servers of which no more is known than that they have
-// OpenAI's API.
-const OpenAI = "openai"
-
-// anyServer is such a one. It is asked for nothing beyond that API, and nothing is
-// believed of it that was not seen: it takes text alone, has no field to ignore the end
+// anyServer is the engine of servers of which no more is known than that they have
+// OpenAI's API. They are asked for nothing beyond that API, and nothing is believed of
+// one that was not seen: it takes text alone, has no field to ignore the end
 // of an answer, no metrics, no cache that could be emptied and no version. What its
 // models are called is its own matter.
-var anyServer = &openai{
-	name:   OpenAI,
+var anyServer = &Engine{
+	name:   "openai",
 	traits: Traits{OwnNames: true, Running: true, Versions: "any"},
 	spec: func(study.Experiment, Host) (Spec, error) {
 		return Spec{}, errors.New("it is of servers that already run: start the container yourself, and give its address with --base-url or engine.endpoint")
+	},
+	docs: docs{
+		run:   "five servers of others, see [below](#any-server-with-openais-api)",
+		image: "none: it is of servers that already run",
+		hits:  "not told",
 	},
 }

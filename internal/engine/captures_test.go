@@ -138,10 +138,10 @@ func account(t *testing.T, name string, routes map[string]string) (i Info, c Cou
 		t.Fatal(err)
 	}
 	url := (&standin{routes: routes}).serve(t)
-	if i, err = e.(Prober).Probe(t.Context(), Address{URL: url}, ""); err != nil {
+	if i, err = e.Probe(t.Context(), Address{URL: url}, ""); err != nil {
 		t.Error(err)
 	}
-	if c, err = e.(Counter).Counters(t.Context(), Address{URL: url}); err != nil {
+	if c, err = e.Counters(t.Context(), Address{URL: url}); err != nil {
 		t.Error(err)
 	}
 	seen, err := Look(t.Context(), Address{URL: url}, false)

@@ -73,11 +73,16 @@ func takenOut(args map[string]any, name string) bool {
 
 func lookup(args map[string]any, name string) (any, bool) {
 	for n, v := range args {
-		if strings.ReplaceAll(strings.TrimLeft(n, "-"), "_", "-") == strings.ReplaceAll(name, "_", "-") {
+		if spelled(n) == spelled(name) {
 			return v, true
 		}
 	}
 	return nil, false
+}
+
+// spelled is a flag's name without its dashes, and with - for _.
+func spelled(name string) string {
+	return strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-")
 }
 
 // flag is how a name is written on a command line: one that begins with a dash

@@ -64,9 +64,9 @@ func Detect(img Image) (name, how string, err error) {
 	}
 	for _, m := range marks {
 		var found []string
-		for _, o := range dialects() {
-			if m.seen(o.signs, img) {
-				found = append(found, o.name)
+		for _, e := range engines {
+			if m.seen(e.signs, img) {
+				found = append(found, e.name)
 			}
 		}
 		switch len(found) {

@@ -1,84 +1,248 @@
 package engine
 
 import (
+	"fmt"
+	"maps"
 	"os"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// The table of docs/engines.md says what the code does.
-func TestTheDocumentedEngines(t *testing.T) {
-	b, err := os.ReadFile("../../docs/engines.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	yes := map[bool]string{true: "yes", false: "no"}
-	for _, e := range engines {
-		_, row, ok := strings.Cut(string(b), "\n| `"+e.Name()+"` |")
-		row, _, _ = strings.Cut(row, "\n")
-		cells := strings.Split(row, " | ")
-		if !ok || len(cells) != 6 {
-			t.Errorf("%s: no row of 7 cells: %q", e.Name(), row)
-			continue
-		}
-		tr := e.Traits()
-		if e.Name() != "reference" && !strings.Contains(cells[0], tr.Versions) {
-			t.Errorf("%s: checked %q, written for %q", e.Name(), cells[0], tr.Versions)
-		}
-		if tr.Upstream != "" && !strings.Contains(cells[1], "`"+tr.Upstream+"`") || !strings.Contains(cells[1], tr.Tag) {
-			t.Errorf("%s: image %q, want %s", e.Name(), cells[1], tr.Upstream)
-		}
-		if tr.UpstreamCPU != "" && !strings.Contains(cells[1], "`"+tr.UpstreamCPU+"`") {
-			t.Errorf("%s: image %q, want %s too", e.Name(), cells[1], tr.UpstreamCPU)
-		}
-		if cells[2] != yes[tr.TokenIDs] || cells[3] != yes[tr.IgnoreEOS] {
-			t.Errorf("%s: token ids %s, ignore EOS %s, want %t and %t", e.Name(), cells[2], cells[3], tr.TokenIDs, tr.IgnoreEOS)
-		}
-	}
+// docTable is a table of a page that is written from the rows: what it begins with, by
+// which it is found, and the lines below that.
+type docTable struct {
+	page, head string
+	lines      func([]*Engine) string
 }
 
-// The folders that docs/engines.md says are kept are those that are, and no others.
-func TestTheDocumentedCaches(t *testing.T) {
-	b, err := os.ReadFile("../../docs/engines.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(b), "| engine | folders |\n|---|---|\n")
-	table, _, _ = strings.Cut(table, "\n\n")
-	documented := map[string][]string{}
-	for line := range strings.Lines(table) {
-		cells := strings.Split(line, " | ")
-		for _, name := range quoted.FindAllString(cells[0], -1) {
-			documented[strings.Trim(name, "`")] = quoted.FindAllString(cells[1], -1)
-		}
-	}
-	for _, e := range engines {
-		if e.Traits().Running {
-			continue
-		}
-		model := "org/m"
-		if e.Name() == "reference" {
-			model = "reference/tiny"
-		}
-		s, err := e.Spec(decoded(t, "model: "+model+"\nengine: {image: i}\n"), Host{})
+var docTables = []docTable{
+	{"README.md", "| engine | checked | equal length | engine | checked | equal length |\n|---|---|---|---|---|---|\n", readmeLines},
+	{"docs/engines.md", "| engine | how it was checked | image | token ids | ignore EOS | counters | prefix cache |\n|---|---|---|---|---|---|---|\n", each(overview)},
+	{"docs/engines.md", "| engine | how |\n|---|---|\n", each(keyCells)},
+	{"docs/engines.md", "| engine | set always | from the experiment |\n|---|---|---|\n" +
+		"| all | host, port; the mounted model's path, else its name and `revision`; the name by which requests ask for it | `dtype`, `parallel`, `engine.container` |\n", each(setCells)},
+	{"docs/engines.md", "| engine | in every request |\n|---|---|\n", each(samplingCells)},
+	{"docs/engines.md", "| engine | prefix cache off |\n|---|---|\n", each(uncachedCells)},
+	{"docs/engines.md", "| engine | emptied by | proven by | checked |\n|---|---|---|---|\n", each(keptCells)},
+	{"docs/engines.md", "| engine | folders |\n|---|---|\n", each(folderCells)},
+}
+
+// With -update the tables are written.
+func TestTheDocumentedEngines(t *testing.T) {
+	for _, table := range docTables {
+		path := "../../" + table.page
+		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var kept []string
-		for _, c := range s.Caches {
-			kept = append(kept, "`"+c.Target+"`")
+		before, rest, ok := strings.Cut(string(b), table.head)
+		if !ok {
+			t.Fatalf("%s has no table that begins with %s", table.page, table.head)
 		}
-		if diff := cmp.Diff(kept, documented[e.Name()]); diff != "" {
-			t.Errorf("%s: -kept +documented:\n%s", e.Name(), diff)
+		documented, after, _ := strings.Cut(rest, "\n\n")
+		want := table.lines(engines)
+		if *update {
+			if err := os.WriteFile(path, []byte(before+table.head+want+"\n"+after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
 		}
-		delete(documented, e.Name())
-	}
-	if len(documented) > 0 {
-		t.Errorf("no such engines: %v", documented)
+		if diff := cmp.Diff(want, documented+"\n"); diff != "" {
+			t.Errorf("%s: -want +documented (go test -update rewrites it):\n%s", table.page, diff)
+		}
 	}
 }
 
-var quoted = regexp.MustCompile("`[^`]+`")
+// each writes a line for all engines with the same cells; one that has none is left out.
+func each(cells func(*Engine) []string) func([]*Engine) string {
+	return func(list []*Engine) string {
+		var order []string
+		names := map[string][]string{}
+		for _, e := range list {
+			text := strings.Join(cells(e), " | ")
+			if text == "" {
+				continue
+			}
+			if names[text] == nil {
+				order = append(order, text)
+			}
+			names[text] = append(names[text], "`"+e.name+"`")
+		}
+		var b strings.Builder
+		for _, text := range order {
+			fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(names[text], ", "), text)
+		}
+		return b.String()
+	}
+}
+
+// readmeLines have two engines each, for the page to stay short.
+func readmeLines(list []*Engine) string {
+	half := (len(list) + 1) / 2
+	var b strings.Builder
+	for i := range half {
+		for j := i; j < len(list); j += half {
+			e := list[j]
+			how, _, _ := strings.Cut(e.docs.run, ",")
+			if how = "run, " + how; e.docs.run == "" {
+				how = "by specification"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s ", e.name, how, yesNo(e.traits.IgnoreEOS))
+		}
+		b.WriteString("|\n")
+	}
+	return b.String()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func overview(e *Engine) []string {
+	checked := "by specification " + e.traits.Versions
+	switch {
+	case e.docs.run != "" && e.traits.Upstream != "":
+		checked = "run: " + e.docs.run + "; " + checked
+	case e.docs.run != "":
+		checked = "run: " + e.docs.run
+	}
+	return []string{checked, imageCell(e), yesNo(e.traits.TokenIDs), yesNo(e.traits.IgnoreEOS), countsCell(e), e.docs.hits}
+}
+
+func imageCell(e *Engine) string {
+	if e.traits.Upstream == "" {
+		return e.docs.image
+	}
+	repository, tag, _ := strings.Cut(e.upstream("", true), ":")
+	other, otherTag, _ := strings.Cut(e.upstream("", false), ":")
+	cell := "`" + repository + "`"
+	switch {
+	case other != repository:
+		cell += " (without a GPU `" + other + "`)"
+	case otherTag != tag:
+		cell += " (`" + tag + "`, or `" + otherTag + "` without a GPU)"
+	case tag != "latest":
+		cell += " (a bare name means tag " + tag + ")"
+	}
+	return cell
+}
+
+// countsCell leaves out what the prefix cache gave: it has a cell of its own.
+func countsCell(e *Engine) string {
+	var out []string
+	for _, group := range []struct {
+		name string
+		of   []Quantity
+	}{
+		{"tokens", []Quantity{PromptTokens, OutputTokens}},
+		{"queue time", []Quantity{QueueSeconds}},
+		{"prefill and decode time", []Quantity{PrefillSeconds, DecodeSeconds}},
+		{"multiply-adds", []Quantity{MultiplyAdds}},
+		{"running and waiting", []Quantity{Running, Waiting}},
+		{"preemptions", []Quantity{Preemptions}},
+		{"speculation", []Quantity{Drafts, AcceptedTokens}},
+	} {
+		counted := func(q Quantity) bool {
+			return slices.ContainsFunc(e.counts, func(m metric) bool { return m.of == q })
+		}
+		if !slices.ContainsFunc(group.of, func(q Quantity) bool { return !counted(q) }) {
+			out = append(out, group.name)
+		}
+	}
+	switch text := strings.Join(out, ", "); {
+	case text == "":
+		return "none"
+	case e.docs.counts != "":
+		return text + ", " + e.docs.counts
+	default:
+		return text
+	}
+}
+
+func keyCells(e *Engine) []string {
+	switch k := e.key; {
+	case e.traits.Running:
+		return nil
+	case k.file != "":
+		return []string{"a file in the container, by `--" + k.file + "`"}
+	case k.variable != "":
+		return []string{"`" + k.variable + "` in the container's environment"}
+	case len(k.flags) > 0:
+		return []string{"refused: it takes it on its command line alone. `engine.args` (`" + strings.Join(k.flags, "`, `") + "`) can say it, where every user of the host can read it"}
+	}
+	return []string{"refused: its server asks for none"}
+}
+
+func setCells(e *Engine) []string {
+	if e.traits.Running {
+		return nil
+	}
+	return []string{e.docs.always, e.docs.asked}
+}
+
+func samplingCells(e *Engine) []string {
+	switch {
+	case e.traits.Running:
+		return nil
+	case len(e.sampling) > 0:
+		return []string{"not in the request but as parameters of the model, which `engine.args` take over: " + pairs(e.sampling, "`%s: %v`", ", ")}
+	case len(e.body) > 0:
+		return []string{pairs(e.body, "`%s: %v`", ", ")}
+	}
+	return []string{"nothing: no cut and no penalty unless a request asks for it"}
+}
+
+func uncachedCells(e *Engine) []string {
+	if len(e.uncached) > 0 {
+		return []string{pairs(e.uncached, "`engine.args: {%s: %v}`", " or ")}
+	}
+	return []string{e.docs.cacheOff}
+}
+
+func keptCells(e *Engine) []string {
+	switch {
+	case !e.CanReset():
+		return nil
+	case e.reset == KeepsNone:
+		return []string{"nothing: " + e.docs.emptied, e.docs.proven, e.docs.tried}
+	case e.docs.emptied != "":
+		return []string{"`POST " + e.reset + "`: " + e.docs.emptied, e.docs.proven, e.docs.tried}
+	}
+	return []string{"`POST " + e.reset + "`", e.docs.proven, e.docs.tried}
+}
+
+// folderCells are the folders that are kept of a model which is not mounted.
+func folderCells(e *Engine) []string {
+	var s Spec
+	for _, model := range []string{"org/m", "reference/tiny"} { // one of them is each engine's
+		var err error
+		if s, err = e.Spec(study.Experiment{Model: model, Revision: "main", DType: "auto"}, Host{}); err == nil {
+			break
+		}
+	}
+	var folders []string
+	for _, c := range s.Caches {
+		folders = append(folders, "`"+c.Target+"`")
+	}
+	if len(folders) > 0 && e.traits.OwnNames {
+		folders = append(folders, "only for names of its library")
+	}
+	return []string{strings.Join(folders, ", ")}
+}
+
+// pairs writes a mapping, sorted by name.
+func pairs(of map[string]any, format, between string) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, fmt.Sprintf(format, name, of[name]))
+	}
+	return strings.Join(out, between)
+}

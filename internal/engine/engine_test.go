@@ -113,7 +113,7 @@ const told = `{"data":[{"id":"reference/tiny","parameters_total":10,"parameters_
 "text_token_low":32,"text_token_high":127,"vocab_size":272,"hidden_size":4,"num_layers":3,"num_heads":2,"head_dim":2}]}`
 
 func TestProbe(t *testing.T) {
-	got, err := reference{}.Probe(t.Context(), Address{URL: server(t, map[string]string{"GET /version": `{"version":"1.2"}`, "GET /v1/models": told})}, "")
+	got, err := reference.Probe(t.Context(), Address{URL: server(t, map[string]string{"GET /version": `{"version":"1.2"}`, "GET /v1/models": told})}, "")
 	want := Info{
 		Version: "1.2", Model: "reference/tiny", ParametersTotal: 10, ParametersNonEmbedding: 8, DType: "float32",
 		ContextLength: 99, TextLow: 32, TextHigh: 127, Vocabulary: 272, ByteLevel: true, HiddenSize: 4, Layers: 3, AttentionHeads: 2, HeadDim: 2, SyncRoute: true,
@@ -126,7 +126,7 @@ func TestProbe(t *testing.T) {
 		"garbage":    {"GET /version": "<html>", "GET /v1/models": told},
 		"no model":   {"GET /version": "{}", "GET /v1/models": `{"data":[]}`},
 	} {
-		if _, err := (reference{}).Probe(t.Context(), Address{URL: server(t, answers)}, ""); err == nil || !strings.Contains(err.Error(), "http://") {
+		if _, err := reference.Probe(t.Context(), Address{URL: server(t, answers)}, ""); err == nil || !strings.Contains(err.Error(), "http://") {
 			t.Errorf("%s: error %v, want one that names the address", name, err)
 		}
 	}
@@ -136,9 +136,9 @@ func TestQuestionsEndWithTheirContext(t *testing.T) {
 	url := server(t, map[string]string{"GET /version": "hang", "POST /sync": "hang", "GET /metrics": "hang"})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, probed := reference{}.Probe(ctx, Address{URL: url}, "")
-	_, counted := reference{}.Counters(ctx, Address{URL: url})
-	for _, err := range []error{probed, counted, reference{}.Sync(ctx, Address{URL: url})} {
+	_, probed := reference.Probe(ctx, Address{URL: url}, "")
+	_, counted := reference.Counters(ctx, Address{URL: url})
+	for _, err := range []error{probed, counted, reference.Sync(ctx, Address{URL: url})} {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want the deadline's", err)
 		}
@@ -147,14 +147,14 @@ func TestQuestionsEndWithTheirContext(t *testing.T) {
 
 func TestSyncAndCounters(t *testing.T) {
 	url := server(t, map[string]string{"POST /sync": "idle", "GET /metrics": "llem_reference_requests_running 1\nllem_reference_prompt_tokens_total 5\nllem_reference_multiply_adds_total{part=\"a\"} 2\nllem_reference_multiply_adds_total{part=\"b\"} 3\n"})
-	if err := (reference{}).Sync(t.Context(), Address{URL: url}); err != nil {
+	if err := reference.Sync(t.Context(), Address{URL: url}); err != nil {
 		t.Error(err)
 	}
-	got, err := reference{}.Counters(t.Context(), Address{URL: url})
+	got, err := reference.Counters(t.Context(), Address{URL: url})
 	if diff := cmp.Diff(Counters{Running: 1, PromptTokens: 5, MultiplyAdds: 5}, got); diff != "" || err != nil {
 		t.Errorf("%v, -want +got:\n%s", err, diff)
 	}
-	if err := (reference{}).Sync(t.Context(), Address{URL: server(t, nil)}); err == nil {
+	if err := reference.Sync(t.Context(), Address{URL: server(t, nil)}); err == nil {
 		t.Error("a 404 is no answer")
 	}
 }
@@ -168,7 +168,7 @@ func TestTheClientTakesItsOptions(t *testing.T) {
 		w.Write([]byte("data: [DONE]\n\n")) //nolint:errcheck // the client may have gone
 	}))
 	defer s.Close()
-	c := reference{}.Client(Address{URL: s.URL}, ClientOptions{API: "completions", Model: "m", Seed: 9, IgnoreEOS: true, ExtraBody: map[string]any{"k": "v"}})
+	c := reference.Client(Address{URL: s.URL}, ClientOptions{API: "completions", Model: "m", Seed: 9, IgnoreEOS: true, ExtraBody: map[string]any{"k": "v"}})
 	if _, err := load.Drive(t.Context(), load.Config{Client: c, Requests: []load.Request{{Prompt: "why", MaxOutputTokens: 3}}, Pattern: load.Closed(1)}); err != nil {
 		t.Fatal(err)
 	}

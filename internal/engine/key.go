@@ -37,22 +37,15 @@ type keyed struct {
 // KeyFile is where a container finds its server's key.
 const KeyFile = "/run/secrets/llem/api_key"
 
-func keyedOf(e Engine) keyed {
-	if d, ok := e.(interface{ dialect() *openai }); ok {
-		return d.dialect().key
-	}
-	return keyed{}
-}
-
 // OwnKey is the key that an experiment gives its container itself, in engine.env or
 // engine.args, and where.
-func OwnKey(e Engine, exp study.Experiment) (key Secret, from string) {
-	k := keyedOf(e)
+func OwnKey(e *Engine, exp study.Experiment) (key Secret, from string) {
+	k := e.key
 	if v := exp.Engine.Env[k.variable]; k.variable != "" && v != "" {
 		return Secret(v), "engine.env." + k.variable
 	}
 	for name, v := range exp.Engine.Args {
-		if slices.Contains(k.flags, strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-")) {
+		if slices.Contains(k.flags, spelled(name)) {
 			if list, ok := v.([]any); ok && len(list) > 0 {
 				v = list[0]
 			}
@@ -65,8 +58,8 @@ func OwnKey(e Engine, exp study.Experiment) (key Secret, from string) {
 }
 
 // GiveKey has the container of s start its server with a key.
-func GiveKey(e Engine, exp study.Experiment, s *Spec, key Secret, from string) error {
-	k := keyedOf(e)
+func GiveKey(e *Engine, exp study.Experiment, s *Spec, key Secret, from string) error {
+	k := e.key
 	if own, where := OwnKey(e, exp); own != "" {
 		if own != key {
 			return fmt.Errorf("%s and %s hold two keys: leave one of them out", from, where)

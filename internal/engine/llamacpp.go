@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,26 +16,29 @@ const (
 )
 
 // llamacpp is llama.cpp's own server.
-var llamacpp = &openai{
-	name: "llamacpp",
+var llamacpp = &Engine{
+	name:    "llamacpp",
+	aliases: []string{"llama.cpp", "llama-cpp", "llama-server"},
 	traits: Traits{
 		TokenIDs: true, IgnoreEOS: true, ReadOnly: true, Upstream: "ghcr.io/ggml-org/llama.cpp", Versions: "b4000 and later",
 	},
+	tag: llamacppTag,
 	signs: signs{
 		command: []string{"llama-server", "/app/tools.sh"},
 		env:     []string{"LLAMA_ARG_HOST"},
 		name:    `llama\.cpp|llamacpp`,
 	},
-	spec: llamacppSpec,
-	key:  keyed{variable: "LLAMA_API_KEY", file: "api-key-file", flags: []string{"api-key"}},
+	spec:    llamacppSpec,
+	context: []string{"ctx-size", "c", "rope-scaling", "rope-scale", "override-kv"},
+	key:     keyed{variable: "LLAMA_API_KEY", file: "api-key-file", flags: []string{"api-key"}},
 	// A slot keeps its last prompt; without this the shared first token of two
 	// prompts would be one less to compute.
 	// Its own cuts are top_k 40, top_p 0.95 and min_p 0.05.
 	body: map[string]any{"cache_prompt": false, "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0},
 	// It says that it keeps a connection and closes it after each stream: what is
 	// sent on it meanwhile is lost.
-	oneShot:        true,    // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
-	reset:          noCache, // see body
+	oneShot:        true,      // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
+	reset:          KeepsNone, // see body
 	tokenizer:      llamacppTokenizer,
 	owners:         []string{"llamacpp"},
 	metrics:        "/metrics",
@@ -53,6 +57,28 @@ var llamacpp = &openai{
 		{of: AcceptedTokens, names: []string{"llamacpp:spec_decode_num_accepted_tokens_total"}},
 	},
 	more: llamacppProps,
+	docs: docs{
+		run:      "b11434 on a CPU, November 2026",
+		hits:     "switched off for each request; counter, and each request's usage",
+		always:   "`--metrics`, `--n-gpu-layers 999` with a GPU",
+		asked:    "`--parallel` and `--ctx-size`: a slot for each request at once, each with room for the planned lengths, or for the longest prompt of a file; `--seed`; tensor: `--split-mode row`; pipeline: `--split-mode layer`",
+		cacheOff: "it is off for each request (`cache_prompt: false`)",
+		emptied:  "each request says `cache_prompt: false`",
+		proven:   "each request's usage, or its counter",
+		tried:    "run; started anew where the concurrency changes, which is on its command line (`--parallel`)",
+	},
+}
+
+// llamacppTag is the server's: its repository has a tag for each of its programs, and no
+// latest.
+func llamacppTag(asked string, gpus bool) string {
+	switch {
+	case asked != "" && asked != "latest":
+		return asked
+	case gpus:
+		return "server-cuda"
+	}
+	return "server"
 }
 
 // llamacppSpec gives the server a slot for each request at once, with room for
@@ -166,4 +192,14 @@ func llamacppProps(ctx context.Context, at Address, i *Info) error {
 	}
 	i.Version, i.ContextLength = version(p.Build), p.Settings.Context
 	return nil
+}
+
+// llamacppTokenizer is that of llama.cpp's server (tools/server/README.md).
+var llamacppTokenizer = &tokenizer{
+	body: func(_, text string) any { return map[string]any{"content": text, "add_special": true} },
+	count: func(answer []byte) (int, error) {
+		var a struct{ Tokens []int }
+		err := json.Unmarshal(answer, &a)
+		return len(a.Tokens), err
+	},
 }

@@ -10,7 +10,7 @@ const lmdeployPort = 23333
 
 // lmdeploy is openmmlab/lmdeploy, with either of its engines. Its completions take
 // a list for several prompts, never for token ids.
-var lmdeploy = &openai{
+var lmdeploy = &Engine{
 	name:   "lmdeploy",
 	traits: Traits{IgnoreEOS: true, Upstream: "openmmlab/lmdeploy", Versions: "0.11 to 0.16"},
 	signs: signs{
@@ -19,9 +19,10 @@ var lmdeploy = &openai{
 		folder:  "/opt/lmdeploy",
 		name:    `lmdeploy`,
 	},
-	spec: lmdeploySpec,
-	key:  keyed{flags: []string{"api-keys"}},
-	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}, // its top_k is 40, and it refuses -1
+	spec:    lmdeploySpec,
+	context: []string{"session-len", "rope-scaling-factor", "hf-overrides"},
+	key:     keyed{flags: []string{"api-keys"}},
+	body:    map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}, // its top_k is 40, and it refuses -1
 	// Its completions have no field for the fewest tokens; ignore_eos is enough.
 	owners: []string{"lmdeploy"},
 	// Served by default from 0.11 on. The gauges of running and waiting requests and
@@ -37,6 +38,12 @@ var lmdeploy = &openai{
 		{of: DecodeSeconds, names: []string{"lmdeploy:request_decode_time_seconds_sum"}},
 		{of: Drafts, names: []string{"lmdeploy:spec_decode_num_drafts_total"}},
 		{of: AcceptedTokens, names: []string{"lmdeploy:spec_decode_num_accepted_tokens_total"}},
+	},
+	docs: docs{
+		hits:     "counter (off unless `enable-prefix-caching`)",
+		always:   "16 GiB of shared memory",
+		asked:    "`--tp`; `--max-batch-size` for more than 128 at once",
+		cacheOff: "it is off unless `enable-prefix-caching` is given",
 	},
 }
 

@@ -13,10 +13,10 @@ import (
 
 const ollamaPort = 11434
 
-// ollama is ollama/ollama. Its server is up before it has a model: see Load. It
+// ollama is ollama/ollama. Its server is up before it has a model: see ollamaLoad. It
 // can neither take token ids nor ignore the end of a sequence, and counts nothing
 // that can be asked for.
-var ollama = ollamaEngine{&openai{
+var ollama = &Engine{
 	name:   "ollama",
 	traits: Traits{OwnNames: true, Upstream: "ollama/ollama", Versions: "0.6.5 to 0.33"},
 	signs: signs{
@@ -24,12 +24,20 @@ var ollama = ollamaEngine{&openai{
 		env:     []string{"OLLAMA_HOST"},
 		name:    `(^|/)ollama$`,
 	},
-	spec:    ollamaSpec,
-	version: []string{"/api/version"},
-	more:    ollamaLoaded,
-}}
-
-type ollamaEngine struct{ *openai }
+	spec:     ollamaSpec,
+	context:  []string{numCtx},
+	sampling: ollamaSampling,
+	version:  []string{"/api/version"},
+	more:     ollamaLoaded,
+	load:     ollamaLoad,
+	docs: docs{
+		run:      "0.6.5 on a CPU, November 2026",
+		hits:     "not told",
+		always:   "`OLLAMA_KEEP_ALIVE=-1`",
+		asked:    "`OLLAMA_NUM_PARALLEL`, `OLLAMA_CONTEXT_LENGTH`, `OLLAMA_MAX_QUEUE` for more than 512 at once; pipeline: `OLLAMA_SCHED_SPREAD`",
+		cacheOff: "it has no switch",
+	},
+}
 
 // ollamaQueue is how many requests may wait by default; the next gets a 503.
 const ollamaQueue = 512
@@ -39,7 +47,7 @@ var ggufPart = regexp.MustCompile(`-\d{5}-of-\d{5}\.gguf$`)
 // ollamaSpec sets by the environment what a request cannot: its API has no field
 // for the context's length, for requests at once, or for how long a model stays
 // loaded. The server has no flags: engine.args are parameters of the model, and
-// are set by Load. A model's file is not mounted but handed over there.
+// are set by ollamaLoad. A model's file is not mounted but handed over there.
 func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 	if err := ownDType(e); err != nil {
 		return Spec{}, err

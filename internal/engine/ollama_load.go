@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,11 +27,11 @@ const (
 	verbatim = "{{ .Prompt }}"
 )
 
-// Load makes a model in the server, of the file that h names or else of one of
+// ollamaLoad makes a model in the server, of the file that h names or else of one of
 // Ollama's library, with the context and the parameters of the experiment, and
 // waits until it is in memory. They belong to the model and not to the request
 // that loads it: a request with other options would load it again.
-func (ollamaEngine) Load(ctx context.Context, at Address, e study.Experiment, h Host) (string, error) {
+func ollamaLoad(ctx context.Context, at Address, e study.Experiment, h Host) (string, error) {
 	create := map[string]any{"model": ollamaModel, "parameters": ollamaParameters(e, h)}
 	if e.Workload.API == "completions" {
 		create["template"] = verbatim
@@ -69,11 +70,15 @@ func (ollamaEngine) Load(ctx context.Context, at Address, e study.Experiment, h 
 	return ollamaModel, nil
 }
 
-// ollamaOwn are the parameters of the model that llem sets: the context that the
-// planned lengths need, and sampling without the server's penalty (1.1 up to
-// August 2026) and cuts, for which its requests have no fields.
+// ollamaSampling is without the server's penalty (1.1 up to August 2026) and cuts.
+var ollamaSampling = map[string]any{"repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}
+
+// ollamaOwn are the parameters of the model that llem sets: sampling, and the context
+// that the planned lengths need.
 func ollamaOwn(e study.Experiment, h Host) map[string]any {
-	return map[string]any{numCtx: room(e.Workload, h), "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}
+	own := maps.Clone(ollamaSampling)
+	own[numCtx] = room(e.Workload, h)
+	return own
 }
 
 // ollamaParameters are those of llem's, and engine.args above them.

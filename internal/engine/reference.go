@@ -3,28 +3,51 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // reference is images/reference: a small Llama-architecture engine with
 // weights drawn from a seed, which counts its own multiply-adds. It runs on
 // the CPU whatever GPUs its container is given.
-type reference struct{}
+var reference = &Engine{
+	name:    "reference",
+	traits:  Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Words: true, ReadOnly: true, Versions: "this one"},
+	spec:    referenceSpec,
+	metrics: "/metrics",
+	counts: []metric{
+		{of: Running, names: []string{"llem_reference_requests_running"}},
+		{of: Waiting, names: []string{"llem_reference_requests_waiting"}},
+		{of: PromptTokens, names: []string{"llem_reference_prompt_tokens_total"}},
+		{of: OutputTokens, names: []string{"llem_reference_generation_tokens_total"}},
+		{of: CachedTokens, names: []string{"llem_reference_cached_tokens_total"}},
+		{of: MultiplyAdds, names: []string{"llem_reference_multiply_adds_total"}},
+	},
+	reset:     KeepsNone,
+	sync:      "/sync",
+	tokenizer: vllmTokenizer, // the same route
+	probe:     referenceInfo,
+	docs: docs{
+		run:     "in every test",
+		image:   "[images/reference](../images/reference/README.md)",
+		hits:    "it has none",
+		always:  "no more",
+		asked:   "`--seed`",
+		emptied: "no prompt is kept",
+		proven:  "its own word, in usage or counters",
+		tried:   "run",
+	},
+}
 
 // presets are the models that images/reference knows, as reference/PRESET.
 var presets = []string{"tiny", "small", "medium", "large"}
 
 const referencePort = 8000
 
-func (reference) Name() string { return "reference" }
-
-func (reference) Spec(e study.Experiment, h Host) (Spec, error) {
+func referenceSpec(e study.Experiment, h Host) (Spec, error) {
 	preset, ok := strings.CutPrefix(e.Model, "reference/")
 	if !ok || !slices.Contains(presets, preset) {
 		return Spec{}, fmt.Errorf("model %q: it has reference/%s", e.Model, strings.Join(presets, ", reference/"))
@@ -43,19 +66,8 @@ func (reference) Spec(e study.Experiment, h Host) (Spec, error) {
 	return s, nil
 }
 
-func (reference) Traits() Traits {
-	return Traits{TokenIDs: true, IgnoreEOS: true, Dummy: true, OwnNames: true, Words: true, ReadOnly: true, Versions: "this one"}
-}
-
-func (reference) Client(at Address, o ClientOptions) load.Client {
-	return load.NewOpenAI(load.OpenAIOptions{
-		BaseURL: at.URL, Header: at.Header, API: o.API, Model: o.Model, Seed: o.Seed, Temperature: o.Temperature,
-		IgnoreEOS: o.IgnoreEOS, ExtraBody: o.ExtraBody, Timeout: o.Timeout, KeepText: o.KeepText, Connections: o.Connections, Bounded: o.Bounded, H2C: o.H2C,
-	})
-}
-
-// Probe reads /version and /v1/models.
-func (reference) Probe(ctx context.Context, at Address, _ string) (Info, error) {
+// referenceInfo reads /version and /v1/models.
+func referenceInfo(ctx context.Context, at Address) (Info, error) {
 	var v struct{ Version string }
 	if err := getJSON(ctx, at, "/version", &v); err != nil {
 		return Info{}, err
@@ -86,32 +98,6 @@ func (reference) Probe(ctx context.Context, at Address, _ string) (Info, error) 
 	return Info{
 		Version: version(v.Version), Model: m.ID, ParametersTotal: m.Total, ParametersNonEmbedding: m.NonEmbedding,
 		DType: m.DType, ContextLength: m.ContextLength, TextLow: m.TextLow, TextHigh: m.TextHigh, Vocabulary: m.Vocabulary,
-		HiddenSize: m.Hidden, Layers: m.Layers, AttentionHeads: m.Heads, HeadDim: m.HeadDim, SyncRoute: true, ByteLevel: true,
+		HiddenSize: m.Hidden, Layers: m.Layers, AttentionHeads: m.Heads, HeadDim: m.HeadDim, ByteLevel: true,
 	}, nil
-}
-
-// Sync returns when nothing is running or waiting in the engine.
-func (reference) Sync(ctx context.Context, at Address) error {
-	_, err := fetch(ctx, http.MethodPost, at, "/sync")
-	return err
-}
-
-// CanReset is true: there is nothing to reset.
-func (reference) CanReset() bool { return true }
-
-// ResetCache has nothing to do.
-func (reference) ResetCache(context.Context, Address) (string, error) { return KeepsNone, nil }
-
-// Counters reads /metrics.
-func (reference) Counters(ctx context.Context, at Address) (Counters, error) {
-	return counters(ctx, at, "/metrics", referenceCounts)
-}
-
-var referenceCounts = []metric{
-	{of: Running, names: []string{"llem_reference_requests_running"}},
-	{of: Waiting, names: []string{"llem_reference_requests_waiting"}},
-	{of: PromptTokens, names: []string{"llem_reference_prompt_tokens_total"}},
-	{of: OutputTokens, names: []string{"llem_reference_generation_tokens_total"}},
-	{of: CachedTokens, names: []string{"llem_reference_cached_tokens_total"}},
-	{of: MultiplyAdds, names: []string{"llem_reference_multiply_adds_total"}},
 }

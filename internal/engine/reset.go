@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/study"
@@ -16,19 +15,20 @@ import (
 // to find.
 const KeepsNone = "none: it keeps no prompt for later requests"
 
-func noCache(context.Context, Address) (string, error) { return KeepsNone, nil }
-
 // CachesPrompts says whether an experiment's server keeps prompts to find them again,
 // as far as its flags tell: one that was told not to has nothing to be emptied.
-func CachesPrompts(e study.Experiment) bool {
-	off := map[string]any{"enable-prefix-caching": false, "no-enable-prefix-caching": true, "disable-radix-cache": true}
-	for name, v := range e.Engine.Args {
-		if no, known := off[strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-")]; known && v == no {
+func (e *Engine) CachesPrompts(exp study.Experiment) bool {
+	for name, v := range exp.Engine.Args {
+		if off, known := e.uncached[spelled(name)]; known && v == off {
 			return false
 		}
 	}
 	return true
 }
+
+// CanReset says whether the server's prefix cache can be emptied, or is never filled:
+// that is known before a server is kept for it.
+func (e *Engine) CanReset() bool { return e.reset != "" }
 
 // A server that has just answered may take a moment until nothing of the request is
 // held any more, and refuses until then.
@@ -37,31 +37,33 @@ const (
 	resetPause = 250 * time.Millisecond
 )
 
-// resetBy empties the prefix cache by a route. Servers that have it answer 200, and
-// some of them false in a 200 while a request still holds a part of the cache.
-func resetBy(route string) func(ctx context.Context, at Address) (string, error) {
-	return func(ctx context.Context, at Address) (string, error) {
-		for try := 1; ; try++ {
-			body, err := fetch(ctx, http.MethodPost, at, route)
-			var said struct{ Success *bool }
-			if err == nil && json.Unmarshal(body, &said) == nil && said.Success != nil && !*said.Success {
-				err = fmt.Errorf("%s%s answered success: false", at, route)
-			}
-			var no *refusal
-			if err == nil {
-				return "POST " + route, nil
-			}
-			if errors.As(err, &no) && no.code == http.StatusNotFound {
-				return "", fmt.Errorf("the server has no %s: %w", route, err)
-			}
-			if try == resetTries {
-				return "", err
-			}
-			select {
-			case <-ctx.Done():
-				return "", ctx.Err()
-			case <-time.After(resetPause):
-			}
+// ResetCache empties the server's prefix cache, and says how: the route that was called,
+// or none and why. Servers that have it answer 200, and some of them false in a 200 while
+// a request still holds a part of the cache.
+func (e *Engine) ResetCache(ctx context.Context, at Address) (how string, err error) {
+	if e.reset == KeepsNone {
+		return KeepsNone, nil
+	}
+	for try := 1; ; try++ {
+		body, err := fetch(ctx, http.MethodPost, at, e.reset)
+		var said struct{ Success *bool }
+		if err == nil && json.Unmarshal(body, &said) == nil && said.Success != nil && !*said.Success {
+			err = fmt.Errorf("%s%s answered success: false", at, e.reset)
+		}
+		var no *refusal
+		if err == nil {
+			return "POST " + e.reset, nil
+		}
+		if errors.As(err, &no) && no.code == http.StatusNotFound {
+			return "", fmt.Errorf("the server has no %s: %w", e.reset, err)
+		}
+		if try == resetTries {
+			return "", err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(resetPause):
 		}
 	}
 }

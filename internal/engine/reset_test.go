@@ -55,8 +55,7 @@ func TestEnginesThatCanBeKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, ok := e.(CacheResetter)
-		if got := ok && r.CanReset(); got != want[name] {
+		if got := e.CanReset(); got != want[name] {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -77,12 +76,20 @@ func TestOnlyAKeptVLLMHasRoutesForDevelopers(t *testing.T) {
 
 func TestAServerThatWasToldToKeepNoPrompts(t *testing.T) {
 	t.Parallel()
-	for name, v := range map[string]any{"enable-prefix-caching": false, "--no-enable-prefix-caching": true, "disable_radix_cache": true} {
-		if CachesPrompts(study.Experiment{Engine: study.Engine{Args: map[string]any{name: v}}}) {
-			t.Errorf("%s: %v", name, v)
+	for _, c := range []struct {
+		engine *Engine
+		name   string
+		value  any
+		caches bool
+	}{
+		{vllm, "enable-prefix-caching", false, false},
+		{vllm, "--no-enable-prefix-caching", true, false},
+		{sglang, "disable_radix_cache", true, false},
+		{vllm, "enable-prefix-caching", true, true},
+		{vllm, "max-model-len", 2048, true},
+	} {
+		if c.engine.CachesPrompts(study.Experiment{Engine: study.Engine{Args: map[string]any{c.name: c.value}}}) != c.caches {
+			t.Errorf("%s with %s: %v keeps prompts, or not: want %v", c.engine.name, c.name, c.value, c.caches)
 		}
-	}
-	if !CachesPrompts(study.Experiment{Engine: study.Engine{Args: map[string]any{"enable-prefix-caching": true, "max-model-len": 2048}}}) {
-		t.Error("a server with its cache on")
 	}
 }

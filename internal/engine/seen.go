@@ -47,15 +47,15 @@ func Look(ctx context.Context, at Address, named bool) (*Seen, error) {
 	if s.Unlisted = err; err == nil && len(s.Models) == 0 {
 		s.Unlisted = fmt.Errorf("%s/v1/models lists no model", at)
 	}
-	for _, o := range dialects() {
-		for _, route := range o.version {
+	for _, e := range engines {
+		for _, route := range e.version {
 			if _, asked := s.versions[route]; !asked {
 				var v struct{ Version string }
 				s.versions[route] = getJSON(ctx, at, route, &v) == nil && version(v.Version) != ""
 			}
 		}
 		var i Info
-		s.own[o.name] = o.more != nil && o.more(ctx, at, &i) == nil
+		s.own[e.name] = e.more != nil && e.more(ctx, at, &i) == nil
 	}
 	s.metrics(ctx)
 	var answer *refusal
@@ -75,15 +75,15 @@ func Refused(err error) bool {
 func (s *Seen) metrics(ctx context.Context) {
 	answers := map[string]map[string]float64{}
 	for _, e := range engines {
-		route, names := metricNames(e)
-		if route == "" {
+		if e.metrics == "" {
 			continue
 		}
-		if _, asked := answers[route]; !asked {
-			body, _ := fetch(ctx, http.MethodGet, s.at, route) // one that has none shows none
-			answers[route] = ParseMetrics(string(body))
+		if _, asked := answers[e.metrics]; !asked {
+			body, _ := fetch(ctx, http.MethodGet, s.at, e.metrics) // one that has none shows none
+			answers[e.metrics] = ParseMetrics(string(body))
 		}
-		s.counted[e.Name()] = slices.ContainsFunc(names, func(n string) bool { _, ok := answers[route][n]; return ok })
+		there := func(name string) bool { _, ok := answers[e.metrics][name]; return ok }
+		s.counted[e.name] = slices.ContainsFunc(e.counts, func(m metric) bool { return slices.ContainsFunc(m.names, there) })
 	}
 }
 
@@ -141,7 +141,7 @@ func list(ctx context.Context, at Address) ([]Served, error) {
 
 // shows is what is seen of an engine, and what is not though its servers have it.
 // strong says that something of it is no other engine's too.
-func (s *Seen) shows(e Engine) (shown, lacking []string, strong bool) {
+func (s *Seen) shows(e *Engine) (shown, lacking []string, strong bool) {
 	add := func(has bool, what string, its bool) {
 		if has {
 			shown, strong = append(shown, what), strong || its
@@ -149,22 +149,16 @@ func (s *Seen) shows(e Engine) (shown, lacking []string, strong bool) {
 			lacking = append(lacking, what)
 		}
 	}
-	d, ok := e.(interface{ dialect() *openai })
-	if !ok {
-		add(s.counted[e.Name()], "its metrics", true)
-		return
+	if len(e.owners) > 0 {
+		add(slices.ContainsFunc(s.Models, func(m Served) bool { return slices.Contains(e.owners, m.OwnedBy) }), "owned_by "+e.owners[0], true)
 	}
-	o := d.dialect()
-	if len(o.owners) > 0 {
-		add(slices.ContainsFunc(s.Models, func(m Served) bool { return slices.Contains(o.owners, m.OwnedBy) }), "owned_by "+o.owners[0], true)
+	if len(e.version) > 0 {
+		add(slices.ContainsFunc(e.version, func(r string) bool { return s.versions[r] }), "a version at "+e.version[0], false)
 	}
-	if len(o.version) > 0 {
-		add(slices.ContainsFunc(o.version, func(r string) bool { return s.versions[r] }), "a version at "+o.version[0], false)
+	if e.more != nil {
+		add(s.own[e.name], "its own route", true)
 	}
-	if o.more != nil {
-		add(s.own[o.name], "its own route", true)
-	}
-	if has := s.counted[o.name]; has || o.metrics != "" && !o.countsWhenTold {
+	if has := s.counted[e.name]; has || e.metrics != "" && !e.countsWhenTold {
 		add(has, "its metrics", true)
 	}
 	return
@@ -172,7 +166,7 @@ func (s *Seen) shows(e Engine) (shown, lacking []string, strong bool) {
 
 // any says that some engine shows.
 func (s *Seen) any() bool {
-	return slices.ContainsFunc(engines, func(e Engine) bool { _, _, strong := s.shows(e); return strong })
+	return slices.ContainsFunc(engines, func(e *Engine) bool { _, _, strong := s.shows(e); return strong })
 }
 
 // Tell says which engine the server is: the one of which all is seen that its servers
@@ -180,7 +174,7 @@ func (s *Seen) any() bool {
 // anybody can write. Any other is an OpenAI server. how says by what; doubt, what
 // speaks against it.
 func (s *Seen) Tell() (name, how, doubt string) {
-	var whole, part, named []Engine
+	var whole, part, named []*Engine
 	for _, e := range engines {
 		shown, lacking, strong := s.shows(e)
 		switch {
@@ -195,26 +189,26 @@ func (s *Seen) Tell() (name, how, doubt string) {
 	}
 	switch {
 	case len(whole) == 1:
-		return whole[0].Name(), s.by(whole[0]), ""
+		return whole[0].name, s.by(whole[0]), ""
 	case len(whole) == 0 && len(part) == 1 && len(named) == 0:
-		return part[0].Name(), s.by(part[0]), s.Doubt(part[0])
+		return part[0].name, s.by(part[0]), s.Doubt(part[0])
 	case len(whole)+len(part)+len(named) == 0:
-		return OpenAI, "its API", ""
+		return anyServer.name, "its API", ""
 	}
 	all := slices.Concat(whole, part, named)
 	texts := make([]string, len(all))
 	for i, e := range all {
 		shown, lacking, _ := s.shows(e)
-		texts[i] = e.Name() + " by " + strings.Join(shown, " and ")
+		texts[i] = e.name + " by " + strings.Join(shown, " and ")
 		if len(lacking) > 0 {
 			texts[i] += " but without " + strings.Join(lacking, " and ")
 		}
 	}
-	return OpenAI, "its API", "the server looks like " + strings.Join(texts, "; like ")
+	return anyServer.name, "its API", "the server looks like " + strings.Join(texts, "; like ")
 }
 
 // by says by what an engine is told, the surest first.
-func (s *Seen) by(e Engine) string {
+func (s *Seen) by(e *Engine) string {
 	shown, _, _ := s.shows(e)
 	if len(shown) == 1 && shown[0] == "its metrics" {
 		return "metrics"
@@ -223,34 +217,34 @@ func (s *Seen) by(e Engine) string {
 }
 
 // Doubt says what a server lacks of an engine; empty: nothing.
-func (s *Seen) Doubt(e Engine) string {
+func (s *Seen) Doubt(e *Engine) string {
 	shown, lacking, _ := s.shows(e)
 	switch {
-	case e.Name() == OpenAI || len(lacking) == 0:
+	case e.name == anyServer.name || len(lacking) == 0:
 		return ""
 	case len(shown) == 0:
-		return "the server shows nothing of " + e.Name() + ": neither " + strings.Join(lacking, " nor ")
+		return "the server shows nothing of " + e.name + ": neither " + strings.Join(lacking, " nor ")
 	}
 	return "the server shows " + strings.Join(shown, " and ") + ", and not " + strings.Join(lacking, " nor ")
 }
 
 // Refuse is why a server is not the engine that was named; nil: it may be.
-func (s *Seen) Refuse(e Engine) error {
-	if e.Name() == OpenAI {
+func (s *Seen) Refuse(e *Engine) error {
+	if e.name == anyServer.name {
 		return nil
 	}
 	told, how, _ := s.Tell()
-	if told != OpenAI && told != e.Name() {
-		return fmt.Errorf("the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", e.Name(), told, how, s.at)
+	if told != anyServer.name && told != e.name {
+		return fmt.Errorf("the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", e.name, told, how, s.at)
 	}
 	if _, _, strong := s.shows(e); !strong {
-		return fmt.Errorf("engine.name is %s, and %s (%s): leave engine.name out, or set it to %s, to have it measured as any server with OpenAI's API", e.Name(), s.Doubt(e), s.at, OpenAI)
+		return fmt.Errorf("engine.name is %s, and %s (%s): leave engine.name out, or set it to %s, to have it measured as any server with OpenAI's API", e.name, s.Doubt(e), s.at, anyServer.name)
 	}
 	return nil
 }
 
 // Strong says that the server shows something that is the engine's alone.
-func (s *Seen) Strong(e Engine) bool {
+func (s *Seen) Strong(e *Engine) bool {
 	_, _, strong := s.shows(e)
 	return strong
 }
@@ -262,22 +256,4 @@ func version(said string) string {
 		return ""
 	}
 	return strings.TrimSpace(said)
-}
-
-// metricNames is where an engine counts, and under which names.
-func metricNames(e Engine) (route string, names []string) {
-	switch e := e.(type) {
-	case interface{ dialect() *openai }:
-		o := e.dialect()
-		for _, m := range o.counts {
-			names = append(names, m.names...)
-		}
-		return o.metrics, names
-	case reference:
-		for _, m := range referenceCounts {
-			names = append(names, m.names...)
-		}
-		return "/metrics", names
-	}
-	return "", nil
 }

@@ -9,7 +9,7 @@ import (
 const sglangPort = 30000
 
 // sglang is lmsysorg/sglang and what is derived from it.
-var sglang = &openai{
+var sglang = &Engine{
 	name: "sglang",
 	traits: Traits{
 		TokenIDs: true, IgnoreEOS: true, Upstream: "lmsysorg/sglang", Versions: "0.5.5 to 0.5.20",
@@ -19,13 +19,16 @@ var sglang = &openai{
 		folder:  "/sgl-workspace",
 		name:    `(^|/)sglang$`,
 	},
-	spec: sglangSpec,
-	key:  keyed{flags: []string{"api-key"}},
-	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
+	spec:     sglangSpec,
+	context:  []string{"context-length", "json-model-override-args", "config"},
+	dummy:    "load-format",
+	uncached: map[string]any{"disable-radix-cache": true},
+	key:      keyed{flags: []string{"api-key"}},
+	body:     map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would add a penalty to the logits of every step.
 	continuous: true,
-	reset:      resetBy("/flush_cache"),
+	reset:      "/flush_cache",
 	owners:     []string{"sglang"},
 	version:    []string{"/server_info", "/get_server_info"}, // the second is the first's name in older servers
 	// Its gauges of running and waiting requests keep what the last batch had for up
@@ -39,6 +42,13 @@ var sglang = &openai{
 		{of: QueueSeconds, names: []string{"sglang:queue_time_seconds_sum"}},
 		// The gauge num_retracted_reqs is of the last batch alone.
 		{of: Preemptions, names: []string{"sglang:num_retracted_requests_total"}},
+	},
+	docs: docs{
+		hits:   "counter, and each request's usage",
+		always: "`--enable-metrics`, `--enable-cache-report`; 32 GiB of shared memory; `--device cpu` without a GPU",
+		asked:  "`--random-seed`, `--tensor-`, `--pipeline-`, `--data-parallel-size`",
+		proven: "each request's usage",
+		tried:  "by specification",
 	},
 }
 

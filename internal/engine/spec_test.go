@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,112 +18,44 @@ var (
 	gguf = Model{Source: "/data/m.gguf", Target: "/models/m.gguf", Path: "/models/m.gguf", GGUF: true}
 )
 
+// The cases are testdata/ENGINE.case and testdata/ENGINE_WHAT.case: a Host as JSON, and
+// below a line of --- the experiment.
 func TestSpecs(t *testing.T) {
-	for name, c := range map[string]struct {
-		text string
-		host Host
-	}{
-		"reference": {"model: reference/tiny\nengine: {image: llem/reference}\n", Host{Image: Image{ID: "sha256:1"}}},
-		"reference_all": {`
-model: reference/small
-seed: 7
-dtype: float32
-engine:
-  image: llem/reference
-  startup_timeout_seconds: 30
-  args: {max-num-seqs: 8, load-delay: 1.5s, verbose: true, quiet: false, stop: [a, b], scale: 0.5, seed: 9}
-  env: {A: "1"}
-  container: {memory: 2GiB, cpuset: "0-1"}
-`, Host{Image: Image{ID: "sha256:2"}, GPUs: []string{"GPU-1", "GPU-2"}, TokenFile: "/run/token"}},
-		"vllm": {"model: org/m\nengine: {image: vllm/vllm-openai}\n", Host{
-			Image: Image{ID: "sha256:1", Entrypoint: []string{"vllm", "serve"}}, GPUs: []string{"GPU-1"}, Model: hf,
-		}},
-		"vllm_all": {`
-model: org/m
-revision: v2
-dtype: bfloat16
-parallel: {tensor: 2, pipeline: 2, data: 2}
-engine: {image: mine, args: {max_model_len: 4096, served_model_name: other, quantization: fp8}, env: {VLLM_NO_USAGE_STATS: "0"}, container: {ipc: host, user: "1000"}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/bash"}}, GPUs: []string{"GPU-1"}, TokenFile: "/run/token"}},
-		"llamacpp": {"model: /data/m.gguf\nengine: {image: i}\nworkload: {max_input_tokens: 100, max_output_tokens: 100, load: {concurrency: 4}}\n", Host{
-			Image: Image{ID: "sha256:1", Entrypoint: []string{"/app/llama-server"}}, GPUs: []string{"GPU-1"}, Model: gguf,
-		}},
-		"llamacpp_all": {`
-model: org/m-gguf
-parallel: {tensor: 2}
-engine: {image: i, args: {ctx_size: 8192, -np: 2, no-mmap: true}}
-workload: {load: {pattern: constant, rate_per_second: 3.5}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/app/tools.sh"}}}},
-		"sglang": {"model: org/m\nengine: {image: i}\n", Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, Model: hf}},
-		"sglang_all": {`
-model: org/m
-revision: v2
-dtype: bfloat16
-parallel: {tensor: 2, pipeline: 2, data: 2}
-engine: {image: i, args: {mem-fraction-static: 0.8, tp: 2, enable_metrics: false}, container: {shm_size: 1GiB}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"python3", "-m", "sglang.launch_server"}}, TokenFile: "/run/token"}},
-		"tensorrt-llm": {"model: org/m\nengine: {image: i}\n", Host{
-			Image: Image{ID: "sha256:1", Entrypoint: []string{"/opt/nvidia/nvidia_entrypoint.sh"}}, GPUs: []string{"GPU-1"}, Model: hf,
-		}},
-		"tensorrt-llm_all": {`
-model: org/m
-revision: v2
-parallel: {tensor: 2, pipeline: 2}
-engine: {image: i, args: {max_batch_size: 64, config: /etc/llm.yaml}, container: {ulimits: {stack: "1"}, mounts: ["/etc/llm.yaml:/etc/llm.yaml:ro"]}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"trtllm-serve"}}, TokenFile: "/run/token"}},
-		"tgi": {"model: org/m\nengine: {image: i}\n", Host{
-			Image: Image{ID: "sha256:1", Entrypoint: []string{"/tgi-entrypoint.sh"}}, GPUs: []string{"GPU-1"}, Model: hf,
-		}},
-		"tgi_all": {`
-model: org/m
-revision: v2
-dtype: float16
-parallel: {tensor: 2}
-engine: {image: i, args: {quantize: eetq, rope_scaling: "a b"}, env: {PREFIX_CACHING: "0"}}
-workload: {prompts: 300, load: {concurrency: 200}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"text-generation-launcher"}}, TokenFile: "/run/token"}},
-		"ollama": {"model: /data/m.gguf\nengine: {image: i}\nworkload: {max_input_tokens: 100, max_output_tokens: 100, load: {concurrency: 4}}\n", Host{
-			Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/ollama"}}, GPUs: []string{"GPU-1"}, Model: gguf,
-		}},
-		"ollama_all": {`
-model: llama3.2:1b
-parallel: {pipeline: 2}
-engine: {image: i, args: {num_ctx: 8192, top-k: 40, num_thread: 2}, env: {OLLAMA_FLASH_ATTENTION: "1", OLLAMA_KEEP_ALIVE: 1h}}
-workload: {source: p.jsonl, prompts: 1000, load: {concurrency: 600}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"/bin/bash"}}, TokenFile: "/run/token"}},
-		"lmdeploy": {"model: org/m\nengine: {image: i}\n", Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, Model: hf}},
-		"lmdeploy_all": {`
-model: org/m
-revision: v2
-dtype: bfloat16
-parallel: {tensor: 2}
-engine: {image: i, args: {backend: pytorch, session-len: 4096}}
-workload: {prompts: 300, load: {concurrency: 200}}
-`, Host{Image: Image{ID: "sha256:1", Entrypoint: []string{"lmdeploy", "serve", "api_server"}}, TokenFile: "/run/token"}},
-		"transformers": {"model: org/m\nengine: {image: i}\n", Host{
-			Image: Image{ID: "sha256:1", User: "65532:65532", Entrypoint: []string{"python3", "/app/server.py"}}, Model: hf,
-		}},
-		"transformers_all": {`
-model: org/m
-revision: v2
-dtype: float16
-engine: {image: i, args: {max-model-len: 512, load_format: dummy}}
-workload: {prompts: 300, load: {concurrency: 200}}
-`, Host{Image: Image{ID: "sha256:1"}, GPUs: []string{"GPU-1"}, TokenFile: "/run/token"}},
-	} {
+	tested := map[string]bool{}
+	cases, err := filepath.Glob("testdata/*.case")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range cases {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), ".case")
+		host, text, _ := strings.Cut(string(b), "\n---\n")
+		var h Host
+		if err := json.Unmarshal([]byte(host), &h); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
 		e, err := Lookup(strings.Split(name, "_")[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := e.Spec(decoded(t, c.text), c.host)
+		s, err := e.Spec(decoded(t, text), h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := e.Spec(decoded(t, c.text), c.host)
+		again, err := e.Spec(decoded(t, text), h)
 		if diff := cmp.Diff(s, again); diff != "" || err != nil {
 			t.Errorf("%s is not pure: %s %v", name, diff, err)
 		}
 		golden(t, name, s)
+		tested[e.name] = true
+	}
+	for _, e := range engines {
+		if !tested[e.name] && !e.traits.Running {
+			t.Errorf("%s has no testdata/%s.case", e.name, e.name)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/llenergymeasure/llem/internal/study"
@@ -10,19 +11,22 @@ const tensorrtPort = 8000
 
 // tensorrt is TensorRT-LLM's own server, trtllm-serve. Its API refuses a field
 // that it does not know, and names a model that is a folder by the folder's name.
-var tensorrt = &openai{
-	name: "tensorrt-llm",
+var tensorrt = &Engine{
+	name:    "tensorrt-llm",
+	aliases: []string{"trtllm", "trt-llm", "tensorrt_llm"},
 	traits: Traits{
-		TokenIDs: true, IgnoreEOS: true, Upstream: "nvcr.io/nvidia/tensorrt-llm/release", Tag: "1.2.1", Versions: "1.2 and 1.3",
+		TokenIDs: true, IgnoreEOS: true, Upstream: "nvcr.io/nvidia/tensorrt-llm/release", Versions: "1.2 and 1.3",
 	},
+	tag: func(asked string, _ bool) string { return cmp.Or(asked, "1.2.1") }, // it has no latest
 	signs: signs{
 		command: []string{"trtllm-serve"},
 		env:     []string{"TRT_LLM_VERSION"},
 		folder:  "/app/tensorrt_llm",
 		name:    `tensorrt[-_]llm|(^|/)trtllm`,
 	},
-	spec: tensorrtSpec,
-	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}, // its defaults in 1.2 and 1.3
+	spec:    tensorrtSpec,
+	context: []string{"max_seq_len", "config", "extra-llm-api-options"},
+	body:    map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0}, // its defaults in 1.2 and 1.3
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would mask logits in every step.
 	continuous: true,
@@ -40,6 +44,13 @@ var tensorrt = &openai{
 		{of: QueueSeconds, names: []string{"trtllm_request_queue_time_seconds_sum"}},
 		{of: PrefillSeconds, names: []string{"trtllm_request_prefill_time_seconds_sum"}},
 		{of: DecodeSeconds, names: []string{"trtllm_request_decode_time_seconds_sum"}},
+	},
+	docs: docs{
+		counts:   "where its configuration says `return_perf_metrics`",
+		hits:     "each request's usage",
+		always:   "memory lock and stack limits, 16 GiB of shared memory",
+		asked:    "`--tp_size`, `--pp_size`",
+		cacheOff: "`kv_cache_config: {enable_block_reuse: false}` in the YAML file that `--config` names",
 	},
 }
 

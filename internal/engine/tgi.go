@@ -15,15 +15,17 @@ const tgiPort = 3000
 
 // tgi is Hugging Face's text-generation-inference, which is only maintained since
 // its version 3.3. It can neither take token ids nor ignore the end of a sequence.
-var tgi = &openai{
-	name:   "tgi",
-	traits: Traits{Upstream: "ghcr.io/huggingface/text-generation-inference", Versions: "3.3"},
+var tgi = &Engine{
+	name:    "tgi",
+	aliases: []string{"text-generation-inference"},
+	traits:  Traits{Upstream: "ghcr.io/huggingface/text-generation-inference", Versions: "3.3"},
 	signs: signs{
 		command: []string{"text-generation-launcher", "tgi-entrypoint.sh"},
 		env:     []string{"HF_HOME=/data", "PORT=80"},
 		name:    `text-generation-inference|(^|/)tgi$`,
 	},
 	spec:    tgiSpec,
+	context: []string{"max-total-tokens", "rope-scaling", "rope-factor"},
 	key:     keyed{variable: "API_KEY", flags: []string{"api-key"}},
 	metrics: "/metrics",
 	// Its prefill and decode times are of batches, not of requests.
@@ -35,6 +37,12 @@ var tgi = &openai{
 		{of: QueueSeconds, names: []string{"tgi_request_queue_duration_sum"}},
 	},
 	more: tgiInfo,
+	docs: docs{
+		hits:     "not told",
+		always:   "`USAGE_STATS=off`; 1 GiB of shared memory",
+		asked:    "`--num-shard`; `--max-concurrent-requests` for more than 128 at once",
+		cacheOff: "`engine.env: {PREFIX_CACHING: \"0\"}`",
+	},
 }
 
 // tgiConcurrent is how many requests at once its router takes by default; it

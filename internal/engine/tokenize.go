@@ -2,18 +2,9 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 )
-
-// TokenCounter is an engine whose server says how many tokens a text is to it, without
-// computing them. By assertion.
-type TokenCounter interface {
-	// CountTokens counts what a plain prompt of that text comes to, with what the
-	// tokenizer adds to it. ErrNoCount says that the server does not.
-	CountTokens(ctx context.Context, at Address, model, text string) (int, error)
-}
 
 // ErrNoCount says that a server does not count tokens.
 var ErrNoCount = errors.New("the server has no route that counts tokens")
@@ -25,15 +16,14 @@ type tokenizer struct {
 	count func(answer []byte) (int, error)
 }
 
-func (o *openai) CountTokens(ctx context.Context, at Address, model, text string) (int, error) {
-	if o.tokenizer == nil {
+// CountTokens asks a server how many tokens a plain prompt of that text comes to, with
+// what the tokenizer adds to it; nothing is computed for it. ErrNoCount says that the
+// server does not count.
+func (e *Engine) CountTokens(ctx context.Context, at Address, model, text string) (int, error) {
+	if e.tokenizer == nil {
 		return 0, ErrNoCount
 	}
-	return o.tokenizer.ask(ctx, at, model, text)
-}
-
-func (reference) CountTokens(ctx context.Context, at Address, model, text string) (int, error) {
-	return vllmTokenizer.ask(ctx, at, model, text)
+	return e.tokenizer.ask(ctx, at, model, text)
 }
 
 const tokenizeRoute = "/tokenize"
@@ -62,27 +52,4 @@ func (t *tokenizer) ask(ctx context.Context, at Address, model, text string) (in
 		return 0, fmt.Errorf("%s%s: %w", at, tokenizeRoute, err)
 	}
 	return n, nil
-}
-
-// vllmTokenizer is vLLM's (vllm/entrypoints/serve/tokenize), and the reference
-// engine's.
-var vllmTokenizer = &tokenizer{
-	body: func(model, text string) any {
-		return map[string]any{"model": model, "prompt": text, "add_special_tokens": true}
-	},
-	count: func(answer []byte) (int, error) {
-		var a struct{ Count int }
-		err := json.Unmarshal(answer, &a)
-		return a.Count, err
-	},
-}
-
-// llamacppTokenizer is that of llama.cpp's server (tools/server/README.md).
-var llamacppTokenizer = &tokenizer{
-	body: func(_, text string) any { return map[string]any{"content": text, "add_special": true} },
-	count: func(answer []byte) (int, error) {
-		var a struct{ Tokens []int }
-		err := json.Unmarshal(answer, &a)
-		return len(a.Tokens), err
-	},
 }

@@ -40,14 +40,13 @@ func TestTokensAreCounted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		count := e.(TokenCounter).CountTokens
 		answer = c.answer
-		if n, err := count(t.Context(), Address{URL: s.URL}, "m", "hello world"); err != nil || n != 3 || got[c.key] != "hello world" {
+		if n, err := e.CountTokens(t.Context(), Address{URL: s.URL}, "m", "hello world"); err != nil || n != 3 || got[c.key] != "hello world" {
 			t.Errorf("%s: %d, %v; it was asked %v", name, n, err, got)
 		}
 		for bad, says := range map[string]string{"": "404", "{}": "it counts none", "nothing": "/tokenize: invalid character"} {
 			answer = bad
-			if _, err := count(t.Context(), Address{URL: s.URL}, "m", "hello"); err == nil || !strings.Contains(err.Error(), says) {
+			if _, err := e.CountTokens(t.Context(), Address{URL: s.URL}, "m", "hello"); err == nil || !strings.Contains(err.Error(), says) {
 				t.Errorf("%s answers %q: %v", name, bad, err)
 			}
 		}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -14,10 +13,13 @@ const transformersPort = 8000
 
 // transformers is images/transformers: a server of this project over Hugging Face
 // transformers, told by its label.
-var transformers = transformersEngine{&openai{
+var transformers = &Engine{
 	name:    "transformers",
+	aliases: []string{"hf"},
 	traits:  Traits{TokenIDs: true, IgnoreEOS: true, Versions: "this one"},
 	spec:    transformersSpec,
+	context: []string{"max-model-len"},
+	dummy:   "load-format",
 	owners:  []string{"llem-transformers"},
 	metrics: "/metrics",
 	counts: []metric{
@@ -27,16 +29,19 @@ var transformers = transformersEngine{&openai{
 		{of: OutputTokens, names: []string{"llem_transformers_generation_tokens_total"}},
 		{of: CachedTokens, names: []string{"llem_transformers_cached_tokens_total"}},
 	},
-	reset: noCache,
+	reset: KeepsNone,
+	sync:  "/sync",
 	more:  transformersVersions,
-}}
-
-type transformersEngine struct{ *openai }
-
-// Sync returns when nothing runs or waits and the GPU has done its work.
-func (transformersEngine) Sync(ctx context.Context, at Address) error {
-	_, err := fetch(ctx, http.MethodPost, at, "/sync")
-	return err
+	docs: docs{
+		run:     "transformers 5.19 on a CPU, November 2026",
+		image:   "[images/transformers](../images/transformers/README.md)",
+		hits:    "it has none",
+		always:  "`--device` cuda or cpu",
+		asked:   "`--max-batch-size` for more than 32 at once",
+		emptied: "no prompt is kept",
+		proven:  "its own word, in usage or counters",
+		tried:   "run",
+	},
 }
 
 // transformersBatch is the server's own default of --max-batch-size; more requests
@@ -95,6 +100,5 @@ func transformersVersions(ctx context.Context, at Address, i *Info) error {
 	if len(on) > 0 {
 		i.Version = strings.TrimSpace(i.Version + " (" + strings.Join(on, ", ") + ")")
 	}
-	i.SyncRoute = true
 	return nil
 }

@@ -107,7 +107,7 @@ func TestProbesOfServersThatSayNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.(Prober).Probe(t.Context(), Address{URL: (&standin{routes: c.routes}).serve(t)}, ""); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := e.Probe(t.Context(), Address{URL: (&standin{routes: c.routes}).serve(t)}, ""); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
 	}

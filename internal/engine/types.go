@@ -7,19 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
 )
-
-// Engine is one kind of LLM server: how to start it and how to talk to it.
-type Engine interface {
-	Name() string
-	// Spec is pure: the same experiment and host give the same spec.
-	Spec(study.Experiment, Host) (Spec, error)
-	// Client speaks the engine's API at at.
-	Client(at Address, opt ClientOptions) load.Client
-	Traits() Traits
-}
 
 // Traits are what an engine's API can do.
 type Traits struct {
@@ -36,43 +25,8 @@ type Traits struct {
 	// UpstreamCPU is the repository of those for hosts without a GPU; empty: it has
 	// none apart.
 	UpstreamCPU string
-	Tag         string // of a bare name where that repository has no latest; empty: it has
 	// Versions that the adapter was written for.
 	Versions string
-}
-
-// Loader is an engine whose server is up before it has its model. By assertion.
-type Loader interface {
-	// Load makes the server, of the Spec of e and h, ready for e's requests, and
-	// says the name by which they ask for the model.
-	Load(ctx context.Context, at Address, e study.Experiment, h Host) (served string, err error)
-}
-
-// Prober is an engine that can say what its server is. By assertion.
-type Prober interface {
-	// Probe asks about a model by its served name; empty: the first that is listed.
-	Probe(ctx context.Context, at Address, model string) (Info, error)
-}
-
-// Syncer is an engine with a route that returns when the device is idle.
-type Syncer interface {
-	Sync(ctx context.Context, at Address) error
-}
-
-// CacheResetter is an engine whose server can forget the prompts that it has seen,
-// or never keeps them. By assertion.
-type CacheResetter interface {
-	// CanReset says whether ResetCache is to be had: that is known before a server is
-	// kept for it.
-	CanReset() bool
-	// ResetCache empties the server's prefix cache, and says how: the route that was
-	// called, or none and why.
-	ResetCache(ctx context.Context, at Address) (how string, err error)
-}
-
-// Counter is an engine that counts its own work. By assertion.
-type Counter interface {
-	Counters(ctx context.Context, at Address) (Counters, error)
 }
 
 // ClientOptions are the same for every request of an experiment.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"github.com/llenergymeasure/llem/internal/study"
@@ -9,7 +10,7 @@ import (
 const vllmPort = 8000
 
 // vllm is vllm/vllm-openai and what is derived from it.
-var vllm = &openai{
+var vllm = &Engine{
 	name: "vllm",
 	traits: Traits{
 		TokenIDs: true, IgnoreEOS: true, Upstream: "vllm/vllm-openai", UpstreamCPU: "vllm/vllm-openai-cpu", Versions: "0.11 to 0.32",
@@ -19,13 +20,16 @@ var vllm = &openai{
 		env:     []string{"VLLM_USAGE_SOURCE"},
 		name:    `vllm-openai|vllm-cpu|(^|/)vllm$`,
 	},
-	spec: vllmSpec,
-	key:  keyed{variable: "VLLM_API_KEY", flags: []string{"api-key"}},
-	body: map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
+	spec:     vllmSpec,
+	context:  []string{"max-model-len", "hf-overrides", "rope-scaling", "config"},
+	dummy:    "load-format",
+	uncached: map[string]any{"enable-prefix-caching": false, "no-enable-prefix-caching": true},
+	key:      keyed{variable: "VLLM_API_KEY", flags: []string{"api-key"}},
+	body:     map[string]any{"repetition_penalty": 1, "top_p": 1, "top_k": -1, "min_p": 0},
 	// No min_tokens: ignore_eos alone holds an answer to its length, and min_tokens
 	// would mask logits in every step.
 	continuous: true,
-	reset:      resetBy("/reset_prefix_cache"),
+	reset:      "/reset_prefix_cache",
 	tokenizer:  vllmTokenizer,
 	owners:     []string{"vllm"},
 	version:    []string{"/version"},
@@ -42,6 +46,15 @@ var vllm = &openai{
 		{of: Preemptions, names: []string{"vllm:num_preemptions_total"}},
 		{of: Drafts, names: []string{"vllm:spec_decode_num_drafts_total"}},
 		{of: AcceptedTokens, names: []string{"vllm:spec_decode_num_accepted_tokens_total"}},
+	},
+	docs: docs{
+		run:     "0.32.0 on a CPU, November 2026",
+		hits:    "its counter; per request with `enable-prompt-tokens-details`",
+		always:  "`VLLM_NO_USAGE_STATS`; 16 GiB of shared memory",
+		asked:   "`--seed`, `--tensor-`, `--pipeline-`, `--data-parallel-size`",
+		emptied: "it is there with `VLLM_SERVER_DEV_MODE=1`, which llem sets in such studies alone",
+		proven:  "its counter",
+		tried:   "run, 0.32.0: of a prompt of 512 tokens 384 were found before, none after",
 	},
 }
 
@@ -76,4 +89,17 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 	s.shared("16GiB")
 	s.caches(h, "vllm", "/root/.cache/vllm", "/root/.cache/flashinfer", "/root/.triton")
 	return s, nil
+}
+
+// vllmTokenizer is vLLM's (vllm/entrypoints/serve/tokenize), and the reference
+// engine's.
+var vllmTokenizer = &tokenizer{
+	body: func(model, text string) any {
+		return map[string]any{"model": model, "prompt": text, "add_special_tokens": true}
+	},
+	count: func(answer []byte) (int, error) {
+		var a struct{ Count int }
+		err := json.Unmarshal(answer, &a)
+		return a.Count, err
+	},
 }

@@ -69,11 +69,10 @@ func (x *run) quiesced(ctx context.Context) {
 
 // counters are the server's totals; nil where it has none.
 func (x *run) counters(ctx context.Context) engine.Counters {
-	c, ok := x.eng.(engine.Counter)
-	if !ok || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil
 	}
-	got, err := c.Counters(ctx, x.at())
+	got, err := x.eng.Counters(ctx, x.at())
 	if err != nil {
 		x.Log.Warn("read the server's counters", "error", x.hidden(err))
 		return nil

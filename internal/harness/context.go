@@ -1,51 +1,12 @@
 package harness
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
-// contextFlags are the engines' own flags for the context that a request may
-// fill, by engine.
-var contextFlags = map[string]string{
-	"vllm": "max-model-len", "transformers": "max-model-len", "sglang": "context-length", "lmdeploy": "session-len",
-	"tgi": "max-total-tokens", "tensorrt-llm": "max_seq_len", "llamacpp": "ctx-size", "ollama": "num_ctx",
-}
-
-// contextElse are other settings by which a model's context may come to be longer
-// than its files say: short forms, scaled positions, fields of config.json that are
-// set anew, and files of settings.
-var contextElse = []string{
-	"c", "max-position-embeddings", "rope-scaling", "rope-scale", "rope-scaling-factor", "rope-factor", "override-kv",
-	"hf-overrides", "json-model-override-args", "config", "extra-llm-api-options",
-}
-
-// ownContext is whether engine.args sets a context.
-func (x *run) ownContext() bool {
-	for name, v := range x.exp.Engine.Args {
-		if v == nil {
-			continue
-		}
-		name = strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-")
-		name, _, _ = strings.Cut(name, ".") // hf-overrides.rope_scaling
-		if slices.Contains(contextElse, name) {
-			return true
-		}
-		for _, flag := range contextFlags {
-			if name == strings.ReplaceAll(flag, "_", "-") {
-				return true
-			}
-		}
-	}
-	return false
-}
+import "fmt"
 
 // fitsModel refuses lengths that the model's files have no context for, before
 // anything is started. 0: they do not tell. What engine.args says of the context
 // is the engine's to judge, and so is what a server that runs was started with.
 func (x *run) fitsModel(context int) error {
-	if x.running() || x.ownContext() {
+	if x.running() || x.eng.SetsContext(x.exp.Engine.Args) {
 		return nil
 	}
 	return x.fits("the model's context", context)
@@ -81,7 +42,7 @@ func (x *run) fitsTrace(whose string, context int) error {
 
 // raiseContext says how the context is raised.
 func (x *run) raiseContext() string {
-	switch flag := contextFlags[x.eng.Name()]; {
+	switch flag := x.eng.ContextFlag(); {
 	case x.running():
 		return ", or start the server with a longer context"
 	case flag != "":

@@ -21,13 +21,12 @@ const (
 // its context cannot hold. A server that does not say is not asked again: its usage
 // counts.
 func (x *run) countPrompts(ctx context.Context) error {
-	c, ok := x.eng.(engine.TokenCounter)
-	if !ok || x.prompts.counted != "" { // by the proof that a kept server is cold
+	if x.prompts.counted != "" { // by the proof that a kept server is cold
 		return nil
 	}
 	reqs := x.prompts.measured[:min(len(x.prompts.measured), x.prompts.plan.N, mostCounted)] // those that are sent in any case
 	counts := make([]int, len(reqs))
-	if !x.countAll(ctx, c, counts) {
+	if !x.countAll(ctx, counts) {
 		return ctx.Err()
 	}
 	x.prompts.counted = "tokenize"
@@ -39,7 +38,7 @@ func (x *run) countPrompts(ctx context.Context) error {
 
 // countAll fills in the tokens of the first prompts; false where the server does not
 // say.
-func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int) bool {
+func (x *run) countAll(ctx context.Context, counts []int) bool {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan int)
@@ -47,7 +46,7 @@ func (x *run) countAll(ctx context.Context, c engine.TokenCounter, counts []int)
 	for range countedAtOnce {
 		asking.Go(func() {
 			for i := range next {
-				n, err := c.CountTokens(ctx, x.at(), x.info.Model, x.prompts.measured[i].Prompt)
+				n, err := x.eng.CountTokens(ctx, x.at(), x.info.Model, x.prompts.measured[i].Prompt)
 				if err != nil {
 					cancel(err)
 				}

@@ -50,7 +50,9 @@ func (x *run) findEndpoint(ctx context.Context) error {
 	if x.sent.key != "" && strings.HasPrefix(at, "http://") && onThisHost(ctx, at) != nil {
 		x.Observer.Say("the key goes to " + at + " unencrypted, and whoever can read the network can read it: give an address with https://")
 	}
-	seen, err := engine.Look(ctx, x.address(at), x.exp.Engine.Name == engine.OpenAI || x.exp.Model != "")
+	eng, err := engine.Lookup(x.exp.Engine.Name)
+	unknown := err == nil && eng.Traits().Running
+	seen, err := engine.Look(ctx, x.address(at), unknown || x.exp.Model != "")
 	switch {
 	case err != nil && x.place != nil && !engine.Refused(err): // it may be back, and the study waits
 		return fault(HostFault, "engine.endpoint: %w", passing{err})
@@ -84,7 +86,7 @@ func (x *run) tell(seen *engine.Seen) (err error) {
 	}
 	switch {
 	case doubt == "":
-	case x.eng.Name() == engine.OpenAI:
+	case x.eng.Traits().Running:
 		x.warn("engine_not_confirmed", "%s: it is measured as any server with OpenAI's API", doubt)
 	default:
 		x.warn("engine_not_confirmed", "%s, which every server of %s has", doubt, x.eng.Name())

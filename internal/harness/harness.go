@@ -81,7 +81,7 @@ type run struct {
 	image      engine.Image
 	daemon     DaemonInfo
 	how        string // how the engine was told from the image
-	eng        engine.Engine
+	eng        *engine.Engine
 	sent       credentials      // with every request
 	served     engine.Match     // the server's model that is measured
 	listed     []engine.Served  // all that it lists

@@ -30,11 +30,7 @@ type kept struct {
 // keeping says that the study keeps containers, and that the engine's can be: its
 // caches can be emptied.
 func (x *run) keeping() bool {
-	if x.place == nil || !x.place.session.keeps || x.running() {
-		return false
-	}
-	r, ok := x.eng.(engine.CacheResetter)
-	return ok && r.CanReset()
+	return x.place != nil && x.place.session.keeps && !x.running() && x.eng != nil && x.eng.CanReset()
 }
 
 // same compares what two containers are started with; their names are each run's
@@ -124,7 +120,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 	if err != nil {
 		return err.Error()
 	}
-	how, err := x.eng.(engine.CacheResetter).ResetCache(ctx, x.at())
+	how, err := x.eng.ResetCache(ctx, x.at())
 	if err != nil {
 		return "its prefix cache could not be emptied: " + err.Error()
 	}
@@ -137,7 +133,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 		return err.Error()
 	case by == "":
 		return "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
-	case before == 0 && how != engine.KeepsNone && engine.CachesPrompts(x.exp):
+	case before == 0 && how != engine.KeepsNone && x.eng.CachesPrompts(x.exp):
 		return "a prompt that was sent twice was not found in its prefix cache, so that emptying it (" + how + ") proves nothing"
 	case after > 0:
 		return fmt.Sprintf("after its prefix cache was emptied (%s) it still found %d tokens of a prompt in it", how, after)

@@ -105,7 +105,7 @@ func noWords(model string, why error) error {
 // fetchModel finds the model, and downloads it where it may and must be. Of one
 // whose weights nobody reads the small files are enough.
 func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
-	_, dummy := x.dummy()
+	_, dummy := x.eng.Draws(x.exp.Engine.Args)
 	o := hub.Options{
 		Model: x.exp.Model, Revision: x.revision(), Small: dummy || x.running(), Pull: x.exp.Engine.Pull, Progress: x.Observer.Progress,
 	}
@@ -151,19 +151,6 @@ func vocabulary(v hub.Vocabulary) *load.Vocabulary {
 		out.IDs, out.Texts = append(out.IDs, w.ID), append(out.Texts, w.Text)
 	}
 	return out
-}
-
-// dummy says that weights are drawn and not loaded, and by what one knows.
-func (x *run) dummy() (why string, ok bool) {
-	if x.eng.Traits().Dummy {
-		return "the " + x.eng.Name() + " engine draws its weights from a seed", true
-	}
-	for name, v := range x.exp.Engine.Args {
-		if strings.ReplaceAll(name, "_", "-") == "load-format" && v == "dummy" {
-			return "engine.args." + name + ": dummy", true
-		}
-	}
-	return "", false
 }
 
 // wordsOf is the vocabulary of synthetic prompts: the model's own, else the bytes

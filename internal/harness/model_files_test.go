@@ -42,7 +42,7 @@ func TestAnEngineIsGivenTheTokenOnlyWhereItMayAskTheHub(t *testing.T) {
 	}
 	mounted := engine.Model{Path: "/models/m"}
 	for name, c := range map[string]struct {
-		eng     engine.Engine
+		eng     *engine.Engine
 		model   engine.Model
 		offline string // engine.env's; empty: not set
 		want    bool

@@ -128,15 +128,11 @@ func (x *run) abandon(name string) {
 
 // loadModel has a server take its model that is up before it has it.
 func (x *run) loadModel(ctx context.Context, limit time.Duration) (served string, err error) {
-	l, ok := x.eng.(engine.Loader)
-	if !ok {
-		return "", nil
-	}
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
-	if served, err = l.Load(ctx, x.at(), x.exp, x.engineHost()); err != nil {
+	if served, err = x.eng.Load(ctx, x.at(), x.exp, x.engineHost()); err != nil {
 		return "", fmt.Errorf("have the server load %s: %w", x.exp.Model, err)
 	}
 	return served, nil
@@ -150,10 +146,8 @@ func (x *run) identify(ctx context.Context, served string) (err error) {
 	} else if served, err = x.confirm(ctx, served); err != nil {
 		return err
 	}
-	if p, ok := x.eng.(engine.Prober); ok {
-		if x.info, err = p.Probe(ctx, x.at(), served); err != nil {
-			return fmt.Errorf("ask the server what it is: %w", err)
-		}
+	if x.info, err = x.eng.Probe(ctx, x.at(), served); err != nil {
+		return fmt.Errorf("ask the server what it is: %w", err)
 	}
 	if x.info.Model == "" {
 		x.info.Model = served

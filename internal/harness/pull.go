@@ -46,7 +46,7 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 		if e.Model == "" || x.eng.Traits().OwnNames && !hub.IsPath(e.Model) {
 			return out, nil
 		}
-		_, dummy := x.dummy()
+		_, dummy := x.eng.Draws(x.exp.Engine.Args)
 		small = small || dummy
 	}
 	o := hub.Options{Model: e.Model, Revision: e.Revision, Small: small, Progress: x.Observer.Progress}

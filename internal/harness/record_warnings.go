@@ -44,7 +44,7 @@ func (x *run) runWarnings(fig load.Figures) {
 		t := x.prompts.plan.Trace
 		x.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)
 	}
-	if why, ok := x.dummy(); ok {
+	if why, ok := x.eng.Draws(x.exp.Engine.Args); ok {
 		x.warn("dummy_weights", "%s", why)
 	}
 	if len(x.overridden) > 0 {

@@ -220,13 +220,12 @@ func (x *run) unwind(ctx context.Context) {
 func (x *run) close(ctx context.Context, done load.Run) {
 	x.work.traces, x.work.t0, x.work.window, x.work.out, x.work.unmade = done.Traces, done.T0, done.End, done.Out, done.Unmade
 	x.work.closedBy = "responses_drained"
-	s, ok := x.eng.(engine.Syncer)
-	if !ok || !x.info.SyncRoute || ctx.Err() != nil {
+	if !x.info.SyncRoute || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	if s.Sync(ctx, x.at()) != nil {
+	if x.eng.Sync(ctx, x.at()) != nil {
 		x.work.silent = true
 		return
 	}
