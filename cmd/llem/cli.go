@@ -17,6 +17,7 @@ import (
 	"github.com/willabides/kongplete"
 	"golang.org/x/term"
 
+	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/peer"
 	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -76,7 +77,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		kong.Name("llem"),
 		kong.Description("Measure the energy of LLM inference engines in containers."),
 		kong.UsageOnError(),
-		kong.Vars{"peers": strings.Join(peer.Names(), ","), "version": versionText()},
+		kong.Vars{"peers": strings.Join(peer.Names(), ","), "version": versionText(), "engine": engine.Names()[0], "upstream": exampleImage()},
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

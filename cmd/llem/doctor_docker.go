@@ -68,7 +68,7 @@ func doctorDocker(a *app) []finding {
 }
 
 // noImages is what mends a host without an engine's image.
-const noImages = "llem pull CONFIG, or docker pull vllm/vllm-openai, before the time on a GPU is taken"
+var noImages = "llem pull CONFIG, or docker pull " + exampleImage() + ", before the time on a GPU is taken"
 
 // imagesCheck finds the engines' images, and is asked afterwards what they need.
 type imagesCheck struct{ list []engine.Image }

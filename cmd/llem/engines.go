@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -43,6 +44,13 @@ func (c *enginesCmd) Run(a *app) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Name, yes(r.TokenIDs), yes(r.IgnoreEOS), r.Versions, orDash(r.Upstream))
 	}
 	return w.Flush()
+}
+
+// exampleImage is what help texts and hints name for an example: the first engine's own
+// image.
+func exampleImage() string {
+	image, _ := engine.Upstream(engine.Names()[0], true)
+	return strings.TrimSuffix(image, ":latest")
 }
 
 func yes(b bool) string {

@@ -43,7 +43,7 @@ func (c *imagesCmd) Run(a *app) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(list)
 	case len(list) == 0:
-		fmt.Fprintln(a.stderr, "no image on this host is an engine's; llem run --image vllm pulls one, and `llem engines` lists them")
+		fmt.Fprintln(a.stderr, "no image on this host is an engine's; llem run --image "+engine.Names()[0]+" pulls one, and `llem engines` lists them")
 		return nil
 	}
 	return printImages(a, list)

@@ -28,9 +28,9 @@ type runCmd struct {
 	Repeat        *string `short:"r" help:"Run the experiment N times and give means with their intervals: a study of one point, in a folder that --resume takes. Example: 5." placeholder:"N"`
 
 	From          *string    `predictor:"result" help:"Run a result's experiment again, with its configuration and the very same image. Other flags change it." placeholder:"RESULT"`
-	Image         *string    `help:"Container image of the engine, or an engine's name for its own image. Example: vllm, or vllm/vllm-openai:v0.27.1." placeholder:"IMAGE"`
+	Image         *string    `help:"Container image of the engine, or an engine's name for its own image. Example: ${engine}, or ${upstream}:v0.27.1." placeholder:"IMAGE"`
 	BaseURL       *string    `name:"base-url" help:"Address of a server that already runs on this host, instead of an image. Example: http://127.0.0.1:8000." placeholder:"URL"`
-	Engine        *string    `predictor:"engine" help:"Name of the engine, where its image does not show it; llem engines lists them. Example: vllm." placeholder:"NAME"`
+	Engine        *string    `predictor:"engine" help:"Name of the engine, where its image does not show it; llem engines lists them. Example: ${engine}." placeholder:"NAME"`
 	ServedModel   *string    `help:"What the server calls the model, where that is another name than --model." placeholder:"NAME"`
 	Model         *string    `help:"Model to run: a Hugging Face id, a folder, a .gguf file, or reference/PRESET. Example: Qwen/Qwen3-0.6B." placeholder:"MODEL"`
 	GPUs          *string    `name:"gpus" help:"GPUs to measure: auto (the first free ones), none, or indices and UUIDs. Default: auto. Example: 0,1." placeholder:"LIST"`

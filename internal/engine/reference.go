@@ -52,6 +52,9 @@ func referenceSpec(e study.Experiment, h Host) (Spec, error) {
 	if !ok || !slices.Contains(presets, preset) {
 		return Spec{}, fmt.Errorf("model %q: it has reference/%s", e.Model, strings.Join(presets, ", reference/"))
 	}
+	if e.Revision != "main" {
+		return Spec{}, fmt.Errorf("revision %q: only models on the hub have revisions", e.Revision)
+	}
 	if e.DType != "auto" && e.DType != "float32" {
 		return Spec{}, fmt.Errorf("dtype %q: it computes in float32 only", e.DType)
 	}

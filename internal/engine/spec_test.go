@@ -67,6 +67,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 		{"reference", "model: reference/huge\n", "reference/tiny, reference/small", Model{}},
 		{"reference", "model: meta-llama/Llama-3.1-8B\n", "reference/tiny", Model{}},
 		{"reference", "model: reference/tiny\ndtype: bfloat16\n", "float32", Model{}},
+		{"reference", "model: reference/tiny\nrevision: v2\n", "only models on the hub have revisions", Model{}},
 		{"vllm", "model: /data/m.gguf\n", "model /data/m.gguf: it reads Hugging Face folders", gguf},
 		{"llamacpp", "model: org/m\n", "reads GGUF", hf},
 		{"llamacpp", "model: /data/m.gguf\ndtype: float16\n", "dtype", gguf},

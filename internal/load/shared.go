@@ -77,7 +77,7 @@ func (s *shared) greet(ctx context.Context, address string, header http.Header) 
 		conn.used = true
 		return conn, nil
 	case !errors.Is(ctx.Err(), context.Canceled):
-		err = fmt.Errorf("%w (workload.http: h2c is for servers that speak HTTP/2 without TLS, which SGLang does with enable-http2; else use http1)", err)
+		err = fmt.Errorf("%w (workload.http: h2c is for servers that speak HTTP/2 without TLS; else use http1)", err)
 	}
 	return nil, errors.Join(err, conn.Close())
 }

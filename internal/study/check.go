@@ -92,7 +92,7 @@ func (d *decoder) check(dir string) {
 		e.Model = absolute(dir, e.Model)
 	}
 	e.Output.Dir, e.Energy.Python = fromHome(e.Output.Dir), fromHome(e.Energy.Python)
-	if e.Revision != "main" && (filepath.IsAbs(e.Model) || strings.HasPrefix(e.Model, "reference/")) {
+	if e.Revision != "main" && filepath.IsAbs(e.Model) {
 		d.wrong("revision", "%q: only models on the hub have revisions", e.Revision)
 	}
 	d.checkSource(dir)
