@@ -26,11 +26,12 @@ var may = map[string][]string{
 	"result":  {"frame"},
 	"meter":   {"measure"},
 	"flops":   {"hub"},
-	"engine":  {"load", "study"},
-	"docker":  {"engine"},
+	"launch":  {"study"},
+	"engine":  {"launch", "load", "study"},
+	"docker":  {"launch"},
 	"peer":    {"result"},
 	"report":  {"result", "stats", "load", "pattern", "peer"},
-	"harness": {"engine", "load", "measure", "flops", "hub", "result", "stats", "study"},
+	"harness": {"engine", "launch", "load", "measure", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
 	// A hub and a GPU for tests; they and the GPU's command are nobody's.

@@ -7,58 +7,10 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/llenergymeasure/llem/internal/docker"
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter"
 )
-
-// launcher lets the harness use a Docker daemon.
-type launcher struct{ *docker.Daemon }
-
-// Resolve says that there is no image in the harness's words too.
-func (l launcher) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
-	img, err := l.Daemon.Resolve(ctx, ref, pull, progress)
-	if errors.Is(err, docker.ErrImageNotFound) {
-		err = noImage{err}
-	}
-	return img, away(err)
-}
-
-// Launch says in the harness's words that the daemon does not answer.
-func (l launcher) Launch(ctx context.Context, spec engine.Spec) (engine.Server, error) {
-	s, err := l.Daemon.Launch(ctx, spec)
-	return s, away(err)
-}
-
-// away marks what may pass by itself.
-func away(err error) error {
-	if errors.Is(err, docker.ErrUnavailable) || errors.Is(err, docker.ErrRegistry) {
-		return gone{err}
-	}
-	return err
-}
-
-// gone is harness.ErrAway in the daemon's words.
-type gone struct{ error }
-
-func (gone) Is(target error) bool { return target == harness.ErrAway }
-func (g gone) Unwrap() error      { return g.error }
-
-// noImage is harness.ErrNoImage in the daemon's words.
-type noImage struct{ error }
-
-func (noImage) Is(target error) bool { return target == harness.ErrNoImage }
-func (n noImage) Unwrap() error      { return n.error }
-
-func (l launcher) Describe(ctx context.Context) harness.DaemonInfo {
-	i, err := l.Info(ctx)
-	if err != nil {
-		return harness.DaemonInfo{}
-	}
-	return harness.DaemonInfo{Version: i.Version, APIVersion: i.APIVersion, Runtimes: i.Runtimes, Elsewhere: i.Elsewhere}
-}
 
 // openGPUs starts the process's NVML session.
 func openGPUs(context.Context) (harness.GPUs, error) {

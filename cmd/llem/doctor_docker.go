@@ -13,6 +13,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter"
 )
@@ -47,7 +48,7 @@ func doctorDocker(a *app) []finding {
 		return append(out, finding{"docker", "broken", seen, remedy})
 	}
 	defer d.Close()
-	i, err := d.Info(ctx)
+	i, err := d.Describe(ctx)
 	if err != nil {
 		return append(out, finding{"docker", "broken", err.Error(), "restart the daemon: sudo systemctl restart docker"})
 	}
@@ -71,7 +72,7 @@ func doctorDocker(a *app) []finding {
 var noImages = "llem pull CONFIG, or docker pull " + exampleImage() + ", before the time on a GPU is taken"
 
 // imagesCheck finds the engines' images, and is asked afterwards what they need.
-type imagesCheck struct{ list []engine.Image }
+type imagesCheck struct{ list []launch.Image }
 
 func (c *imagesCheck) look(a *app) []finding {
 	ctx, cancel := context.WithTimeout(a.ctx, dockerTimeout)
@@ -113,13 +114,13 @@ func (c *imagesCheck) fit(a *app, try bool) []finding {
 }
 
 // engineImages are the images on this host that are an engine's, each once.
-func engineImages(ctx context.Context, d *docker.Daemon) ([]engine.Image, error) {
+func engineImages(ctx context.Context, d *docker.Daemon) ([]launch.Image, error) {
 	all, err := d.Images(ctx)
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}
-	return slices.DeleteFunc(all, func(img engine.Image) bool {
+	return slices.DeleteFunc(all, func(img launch.Image) bool {
 		_, _, err := engine.Detect(img)
 		again := seen[img.ID]
 		seen[img.ID] = seen[img.ID] || err == nil
@@ -143,7 +144,7 @@ func devicesOf(a *app) []measure.Device {
 }
 
 // tryContainer starts a container with this host's GPUs, from the first image.
-func tryContainer(a *app, list []engine.Image, devices []measure.Device) finding {
+func tryContainer(a *app, list []launch.Image, devices []measure.Device) finding {
 	switch {
 	case len(devices) == 0:
 		return finding{tried, "lacking", "not tried: NVML shows no GPU", "install the NVIDIA driver; `nvidia-smi` must work"}

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -97,7 +97,7 @@ func sentSaid(s harness.Sent, hide func(string) string, said func(what, seen str
 }
 
 // containerSaid tells what a container is started with, what llem sets included.
-func containerSaid(s engine.Spec, hide func(string) string, said func(what, seen string)) {
+func containerSaid(s launch.Spec, hide func(string) string, said func(what, seen string)) {
 	args := make([]string, len(s.Cmd))
 	for i, arg := range s.Cmd {
 		args[i] = hide(arg)

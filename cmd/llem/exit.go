@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // Exit codes of llem.
@@ -57,9 +57,9 @@ func codeOf(err error) int {
 	switch {
 	case harness.KindOf(err) == harness.InterruptFault: // whatever it made fail
 		return exitInterrupted
-	case errors.As(err, &usage), errors.Is(err, docker.ErrImageNotFound), errors.Is(err, docker.ErrImagePlatform), errors.Is(err, docker.ErrImageName):
+	case errors.As(err, &usage), errors.Is(err, launch.ErrImage):
 		return exitUsage
-	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrElsewhere), errors.Is(err, docker.ErrPermission), errors.Is(err, docker.ErrNoGPURuntime), errors.Is(err, docker.ErrRegistry):
+	case errors.Is(err, launch.ErrHost), errors.Is(err, launch.ErrAway):
 		return exitHost
 	}
 	switch harness.KindOf(err) {
@@ -72,10 +72,10 @@ func codeOf(err error) int {
 }
 
 func logTail(err error) string {
-	var died *engine.Died
-	var late *engine.NotReady
+	var died *launch.Exited
+	var late *launch.NotReady
 	switch {
-	case errors.Is(err, harness.ErrAway): // the engine was stopped, and says nothing of why
+	case errors.Is(err, launch.ErrAway): // the engine was stopped, and says nothing of why
 		return ""
 	case errors.As(err, &died):
 		return died.LogTail
@@ -103,10 +103,10 @@ func told(log string) string {
 
 // hintOf is what to do next, where the error itself does not say.
 func hintOf(err error) string {
-	var died *engine.Died
-	var late *engine.NotReady
+	var died *launch.Exited
+	var late *launch.NotReady
 	switch {
-	case errors.Is(err, harness.ErrAway):
+	case errors.Is(err, launch.ErrAway):
 		return ""
 	case errors.As(err, &died) && died.OOMKilled:
 		return "the container reached its memory limit: raise engine.container.memory, or use a smaller model or context"

@@ -12,9 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/docker"
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -24,15 +23,15 @@ func TestExitCodes(t *testing.T) {
 		code int
 	}{
 		{usageError{errors.New("no such key")}, exitUsage},
-		{fmt.Errorf("%w: a/b:1", docker.ErrImageNotFound), exitUsage},
-		{fmt.Errorf("%w at unix:///s", docker.ErrUnavailable), exitHost},
-		{fmt.Errorf("%w: no driver", docker.ErrNoGPURuntime), exitHost},
+		{fmt.Errorf("%w: a/b:1", launch.ErrNoImage), exitUsage},
+		{fmt.Errorf("%w at unix:///s", launch.ErrAway), exitHost},
+		{fmt.Errorf("%w: no driver", launch.ErrHost), exitHost},
 		{&harness.Fault{Kind: harness.ExperimentFault, Err: errors.New("died")}, exitFailed},
 		{&harness.Fault{Kind: harness.HostFault, Err: errors.New("full")}, exitHost},
 		{&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, exitInterrupted},
 		{fmt.Errorf("pull a/b:1: %w", context.Canceled), exitInterrupted},
-		{errors.Join(&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, &harness.Fault{Kind: harness.HostFault, Err: docker.ErrUnavailable}), exitInterrupted},
-		{fmt.Errorf("%w: %w", docker.ErrUnavailable, context.Canceled), exitInterrupted},
+		{errors.Join(&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, &harness.Fault{Kind: harness.HostFault, Err: launch.ErrAway}), exitInterrupted},
+		{fmt.Errorf("%w: %w", launch.ErrAway, context.Canceled), exitInterrupted},
 		{errors.New("anything else"), exitFailed},
 	} {
 		if got := codeOf(c.err); got != c.code {
@@ -47,8 +46,8 @@ func TestADaemonThatEndedIsNotToldByTheEnginesLog(t *testing.T) {
 	for _, code := range []int{0, 137, 143} {
 		var said strings.Builder
 		a := &app{stderr: &said}
-		died := &engine.Died{ExitCode: code, LogTail: "RuntimeError: the engine's own"}
-		err := &harness.Fault{Kind: harness.HostFault, Err: fmt.Errorf("%w any more (%w); start it", harness.ErrAway, died)}
+		died := &launch.Exited{ExitCode: code, LogTail: "RuntimeError: the engine's own"}
+		err := &harness.Fault{Kind: harness.HostFault, Err: fmt.Errorf("%w any more (%w); start it", launch.ErrAway, died)}
 		if got := a.exit(err); got != exitHost || strings.Contains(said.String(), "log") || strings.Contains(said.String(), "the engine's own") {
 			t.Errorf("exit code %d\n%s", got, said.String())
 		}
@@ -67,7 +66,7 @@ func TestADeathIsToldByItsCauseAndTheEndOfItsLog(t *testing.T) {
 		"far above":  {"INFO start\n" + after(100), append([]string{"it said first: " + cause, "the end of its log:"}, append(slices.Repeat([]string{"      File x.py"}, 24), "    RuntimeError: see above")...)},
 		"at the end": {after(2), []string{"the end of its log:", "    " + cause, "      File x.py", "    RuntimeError: see above"}},
 	} {
-		for _, err := range []error{&engine.Died{ExitCode: 1, LogTail: c.log}, &engine.NotReady{LogTail: c.log}} {
+		for _, err := range []error{&launch.Exited{ExitCode: 1, LogTail: c.log}, &launch.NotReady{LogTail: c.log}} {
 			var said strings.Builder
 			a := &app{stderr: &said}
 			if code := a.exit(fmt.Errorf("start: %w", err)); code != exitFailed {

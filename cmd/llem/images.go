@@ -8,6 +8,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 type imagesCmd struct {
@@ -50,7 +51,7 @@ func (c *imagesCmd) Run(a *app) error {
 }
 
 // ofEngines are those of them that an engine can be told from.
-func ofEngines(all []engine.Image) []engineImage {
+func ofEngines(all []launch.Image) []engineImage {
 	list := []engineImage{}
 	for _, img := range all {
 		name, how, err := engine.Detect(img)

@@ -10,6 +10,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -185,7 +186,7 @@ func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 	if err == nil {
 		defer d.Close()
 		d.Say = func(string) {}
-		r.Docker = launcher{d}
+		r.Docker = d
 	}
 	for _, i := range p.Images() {
 		switch {
@@ -234,7 +235,7 @@ func modelState(a *app, r *harness.Runner, e study.Experiment) string {
 	never.Engine.Pull, never.Workload.Source = "never", "synthetic"
 	got, err := r.Pull(a.ctx, never)
 	switch {
-	case errors.Is(err, harness.ErrNoImage):
+	case errors.Is(err, launch.ErrNoImage):
 		return later
 	case errors.Is(err, hub.ErrNotFound) && !hub.IsPath(e.Model) && e.Engine.Pull != "never":
 		return "would be downloaded"
@@ -261,7 +262,7 @@ func diskSaid(p *study.Plan, said func(what, seen string)) {
 
 func imageState(a *app, d *docker.Daemon, i study.Image) string {
 	_, err := d.Resolve(a.ctx, i.Ref, "never", nil)
-	missing := errors.Is(err, docker.ErrImageNotFound)
+	missing := errors.Is(err, launch.ErrNoImage)
 	switch {
 	case err != nil && !missing:
 		return err.Error()

@@ -71,7 +71,7 @@ func (c *pullCmd) Run(a *app) error {
 		}
 		defer d.Close()
 		d.Say = watch.Say
-		r.Docker = launcher{d}
+		r.Docker = d
 	}
 	for _, e := range list {
 		p, err := r.Pull(a.ctx, e)

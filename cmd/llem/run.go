@@ -127,11 +127,11 @@ func (c *runCmd) Run(a *app) error {
 		return err
 	}
 	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr)}
-	r, closed, err := c.runner(a, q, watch)
+	r, err := c.runner(a, q, watch)
 	if err != nil {
 		return err
 	}
-	defer closed()
+	defer r.close()
 	for _, n := range q.notes {
 		watch.Say(n)
 	}
@@ -139,7 +139,7 @@ func (c *runCmd) Run(a *app) error {
 		return usageError{errors.New("--json and --dry-run: the plan of one experiment is a file that llem run takes, and not JSON; leave --json out")}
 	}
 	if c.DryRun {
-		return c.dryRun(a, r, q.e)
+		return c.dryRun(a, r.Runner, q.e)
 	}
 	out, err := r.Execute(a.ctx, q.e)
 	if out.Record != nil {
@@ -158,12 +158,24 @@ func (c *runCmd) onlyStudies() error {
 	return nil
 }
 
-// runner is what runs q; closed ends its session with the daemon. A server that
-// already runs needs no Docker.
-func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, closed func(), err error) {
+// runner runs experiments, in containers of a daemon; nil: of servers that already
+// run. Close it.
+type runner struct {
+	*harness.Runner
+	daemon *docker.Daemon
+}
+
+func (r runner) close() {
+	if r.daemon != nil {
+		r.daemon.Close()
+	}
+}
+
+// runner is what runs q.
+func (c *runCmd) runner(a *app, q asked, watch *observer) (runner, error) {
 	token := hfToken()
 	key, headers := credentials()
-	r = &harness.Runner{
+	r := &harness.Runner{
 		APIKey: key, Headers: headers,
 		OpenGPUs: openGPUs, OpenHost: openHost, OpenInstrument: a.openInstrument, Log: a.log, Version: version, CacheDir: cacheDir(),
 		Observer: watch, HFToken: token != "", From: q.from, SameImage: q.sameImage,
@@ -174,19 +186,19 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (r *harness.Runner, cl
 	}
 	a.last.Store(r.PutBack)
 	if q.e.Engine.Endpoint != "" {
-		return r, func() {}, nil
+		return runner{Runner: r}, nil
 	}
 	d, err := docker.Open(a.ctx, a.log)
 	if err != nil {
-		return nil, nil, err
+		return runner{}, err
 	}
 	d.Token, d.Say, d.Hurry = token, watch.Say, a.hurry
-	r.Docker = launcher{d}
+	r.Docker = d
 	left, _, err := d.Orphans(a.ctx, ownerOf)
 	if err == nil && len(left) > 0 && !c.Resume { // what the study itself left is removed
 		watch.Say(fmt.Sprintf("%d left over of runs that were killed, %s among them, may disturb this one: `llem clean` removes what was left", len(left), left[0].Name))
 	}
-	return r, func() { d.Close() }, nil
+	return runner{r, d}, nil
 }
 
 // printed is the error of a result in dir that could not be printed. That nobody

@@ -67,11 +67,11 @@ func (c *runCmd) versusOf(p *study.Plan) error {
 // answer, however far it came.
 func (c *runCmd) carryOut(a *app, s *campaign) (err error) {
 	watch := &observer{w: a.stderr, bars: a.out.stderr, quiet: a.quiet, terminal: isTerminal(a.out.stderr)}
-	r, closed, err := c.studyRunner(a, s.plan, watch)
+	r, err := c.studyRunner(a, s.plan, watch)
 	if err != nil {
 		return err
 	}
-	defer closed()
+	defer r.close()
 	if s.record != nil {
 		if err := tidy(a, r, s.record, watch); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (c *runCmd) carryOut(a *app, s *campaign) (err error) {
 		return err
 	}
 	defer open.End()
-	if err := s.settle(open, r); err != nil {
+	if err := s.settle(open, r.Runner); err != nil {
 		return errors.Join(err, open.Close(a.ctx))
 	}
 	defer func() { err = errors.Join(err, s.journal.Close()) }()
@@ -157,19 +157,16 @@ func (s *campaign) write(store *result.Store) error {
 }
 
 // studyRunner is what runs the experiments of p.
-func (c *runCmd) studyRunner(a *app, p *study.Plan, watch *observer) (*harness.Runner, func(), error) {
+func (c *runCmd) studyRunner(a *app, p *study.Plan, watch *observer) (runner, error) {
 	q := asked{}
 	if len(p.Images()) == 0 {
 		q.e.Engine.Endpoint = "all servers already run"
 	}
-	r, closed, err := c.runner(a, q, watch)
-	if err != nil {
-		return nil, nil, err
-	}
-	if r.Timeout == 0 {
+	r, err := c.runner(a, q, watch)
+	if err == nil && r.Timeout == 0 {
 		r.Timeout = study.Seconds(p.Execution.ExperimentTimeoutSeconds)
 	}
-	return r, closed, nil
+	return r, err
 }
 
 // restored is an experiment with the secrets that a study's folder does not keep.
@@ -212,13 +209,12 @@ func (c *runCmd) printStudy(a *app, s *report.StudySummary, dir string) error {
 
 // tidy removes what a llem that was killed in this study left on the host: its
 // container, and the settings of GPUs, these first: they need no daemon.
-func tidy(a *app, r *harness.Runner, p *result.StudyPlan, watch *observer) error {
+func tidy(a *app, r runner, p *result.StudyPlan, watch *observer) error {
 	failed := tidyGPUs(a, watch)
-	l, ok := r.Docker.(launcher)
-	if !ok {
+	if r.daemon == nil {
 		return failed
 	}
-	left, _, err := leftContainers(a.ctx, l.Daemon, watch.Say)
+	left, _, err := leftContainers(a.ctx, r.daemon, watch.Say)
 	if err != nil {
 		return errors.Join(failed, err)
 	}
@@ -227,7 +223,7 @@ func tidy(a *app, r *harness.Runner, p *result.StudyPlan, watch *observer) error
 			continue
 		}
 		watch.Say("removing container " + o.Name + " of a run that was killed")
-		failed = errors.Join(failed, l.Remove(a.ctx, o))
+		failed = errors.Join(failed, r.daemon.Remove(a.ctx, o))
 	}
 	return failed
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // lookAtCaches says before the container is created, which makes the volumes
@@ -34,9 +34,9 @@ func (s *server) lookAtCaches(ctx context.Context) {
 			return // unknown
 		}
 	}
-	s.info.CompileCache = engine.CacheWarm
+	s.info.CompileCache = launch.CacheWarm
 	if len(s.fresh) > 0 {
-		s.info.CompileCache = engine.CacheCold
+		s.info.CompileCache = launch.CacheCold
 	}
 }
 

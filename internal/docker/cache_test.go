@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // cached is a spec with a cache of its own, which the test's end removes.
-func cached(t *testing.T, word, user string) engine.Spec {
+func cached(t *testing.T, word, user string) launch.Spec {
 	t.Helper()
 	s := spec(t, word)
 	s.Container.User, s.Engine = user, "faulty"
-	s.Caches = []engine.Cache{{Name: strings.ToLower(s.Name), Target: "/root/.cache/engine"}}
+	s.Caches = []launch.Cache{{Name: strings.ToLower(s.Name), Target: "/root/.cache/engine"}}
 	t.Cleanup(func() {
 		_ = exec.Command("docker", "volume", "rm", "--force", s.Caches[0].Name).Run() // gone where the test went well
 	})
@@ -42,10 +42,10 @@ func TestACacheOutlivesItsContainer(t *testing.T) {
 			d := open(t)
 			sp := cached(t, "", user)
 			for _, c := range []struct{ state, says string }{
-				{engine.CacheCold, "marked before: false, marked: <nil>"},
-				{engine.CacheWarm, "marked before: true, marked: <nil>"},
+				{launch.CacheCold, "marked before: false, marked: <nil>"},
+				{launch.CacheWarm, "marked before: true, marked: <nil>"},
 			} {
-				s, err := launch(t, d, sp)
+				s, err := started(t, d, sp)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -64,7 +64,7 @@ func TestACacheOutlivesItsContainer(t *testing.T) {
 }
 
 func TestWithoutACacheThereIsNoState(t *testing.T) {
-	s, err := launch(t, open(t), spec(t, ""))
+	s, err := started(t, open(t), spec(t, ""))
 	if err != nil || s.Info().CompileCache != "" {
 		t.Errorf("%v, cache %q", err, s.Info().CompileCache)
 	}
@@ -74,8 +74,8 @@ func TestWithoutACacheThereIsNoState(t *testing.T) {
 func TestAServerThatWasNeverReadyLeavesNoCache(t *testing.T) {
 	d := open(t)
 	sp := cached(t, "exit", "")
-	s, err := launch(t, d, sp)
-	if err == nil || s.Info().CompileCache != engine.CacheCold {
+	s, err := started(t, d, sp)
+	if err == nil || s.Info().CompileCache != launch.CacheCold {
 		t.Fatalf("%v, cache %q", err, s.Info().CompileCache)
 	}
 	if err := s.Stop(t.Context()); err != nil {
@@ -89,7 +89,7 @@ func TestAServerThatWasNeverReadyLeavesNoCache(t *testing.T) {
 func TestACacheInUseStays(t *testing.T) {
 	d := open(t)
 	sp := cached(t, "", "")
-	s, err := launch(t, d, sp)
+	s, err := started(t, d, sp)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/docker/go-connections/nat"
 	"github.com/docker/go-units"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // Limits of an engine's log on disk.
@@ -21,7 +21,7 @@ var logLimits = map[string]string{"max-size": "64m", "max-file": "2"}
 
 // configure turns a spec into what the daemon is asked for. It is pure.
 // token says that there is one to give; pidMax is the host's kernel.pid_max.
-func configure(s engine.Spec, token bool, pidMax string) (*container.Config, *container.HostConfig, error) {
+func configure(s launch.Spec, token bool, pidMax string) (*container.Config, *container.HostConfig, error) {
 	port := nat.Port(strconv.Itoa(s.Port) + "/tcp")
 	cfg := &container.Config{
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}, // the image's own would run in the window
@@ -77,7 +77,7 @@ const scratch = "rw,exec,nosuid,nodev,mode=1777"
 // seal makes the root filesystem read-only where the engine runs on it, or the user
 // says so, and nothing has to be written into the container: secrets and the owner
 // of new caches are.
-func seal(s engine.Spec, token bool, host *container.HostConfig) error {
+func seal(s launch.Spec, token bool, host *container.HostConfig) error {
 	writes := token && s.HFTokenFile != "" || s.KeyFile != "" || len(s.Caches) > 0
 	switch s.Container.ReadOnly {
 	case "never":
@@ -116,7 +116,7 @@ func pidsLimit(asked int, pidMax string) int64 {
 }
 
 // resources applies the engine.container keys and the GPU request.
-func resources(s engine.Spec, host *container.HostConfig) error {
+func resources(s launch.Spec, host *container.HostConfig) error {
 	c := s.Container
 	host.CpusetCpus = c.Cpuset
 	for _, m := range c.Mounts {

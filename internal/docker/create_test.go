@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -21,14 +21,14 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 	for name, c := range map[string]struct {
-		spec  engine.Spec
+		spec  launch.Spec
 		token bool
 	}{
-		"plain": {engine.Spec{ImageID: "sha256:1", Cmd: []string{"--port", "8000"}, Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r"}, false},
-		"everything": {engine.Spec{
+		"plain": {launch.Spec{ImageID: "sha256:1", Cmd: []string{"--port", "8000"}, Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r"}, false},
+		"everything": {launch.Spec{
 			ImageID: "sha256:1", Port: 8000, Run: "r", Lock: "/l/run-r.lock", Experiment: "e", PID: 7, Name: "llem-r", GPUs: []string{"GPU-1", "GPU-2"},
-			Env: map[string]string{"B": "2", "A": "1"}, Mounts: []engine.Mount{{Source: "/models", Target: "/m", ReadOnly: true}}, HFTokenFile: "/run/secrets/llem/hf_token",
-			Engine: "vllm", Caches: []engine.Cache{{Name: "llem-cache-vllm-1-0", Target: "/root/.cache/vllm"}},
+			Env: map[string]string{"B": "2", "A": "1"}, Mounts: []launch.Mount{{Source: "/models", Target: "/m", ReadOnly: true}}, HFTokenFile: "/run/secrets/llem/hf_token",
+			Engine: "vllm", Caches: []launch.Cache{{Name: "llem-cache-vllm-1-0", Target: "/root/.cache/vllm"}},
 			Container: study.Container{
 				ShmSize: "16GiB", IPC: "private", Ulimits: map[string]string{"nofile": "65536", "memlock": "-1"}, Mounts: []string{"/a:/b:ro", "/c:/d"},
 				Devices: []string{"/dev/x", "/dev/y:/dev/z:r"}, User: "1000:100", Entrypoint: []string{"/run"}, Cpuset: "0-3", Memory: "1g",
@@ -53,7 +53,7 @@ func TestWhatTheDaemonIsAskedFor(t *testing.T) {
 
 func TestAKeyIsAVariableAndNothingElse(t *testing.T) {
 	const key = "sk-planted-77"
-	cfg, host, err := configure(engine.Spec{ImageID: "sha256:1", Port: 8000, Env: map[string]string{"A": "1"}, Key: key, KeyVariable: "VLLM_API_KEY"}, false, "")
+	cfg, host, err := configure(launch.Spec{ImageID: "sha256:1", Port: 8000, Env: map[string]string{"A": "1"}, Key: key, KeyVariable: "VLLM_API_KEY"}, false, "")
 	if err != nil || !slices.Equal(cfg.Env, []string{"A=1", "VLLM_API_KEY=" + key}) {
 		t.Errorf("%v, %v", cfg.Env, err)
 	}
@@ -104,24 +104,24 @@ func TestHowManyPidsAContainerMayHave(t *testing.T) {
 // The root is read-only where the engine runs so, unless something has to be written
 // into the container.
 func TestWhenTheRootIsReadOnly(t *testing.T) {
-	caches := []engine.Cache{{Name: "c", Target: "/c"}}
+	caches := []launch.Cache{{Name: "c", Target: "/c"}}
 	for name, c := range map[string]struct {
-		spec  engine.Spec
+		spec  launch.Spec
 		token bool
 		want  bool
 		fails bool
 	}{
-		"an engine that was tested":   {engine.Spec{ReadOnly: true}, false, true, false},
-		"one that was not":            {engine.Spec{}, false, false, false},
-		"a token":                     {engine.Spec{ReadOnly: true, HFTokenFile: "/t"}, true, false, false},
-		"no token to give":            {engine.Spec{ReadOnly: true, HFTokenFile: "/t"}, false, true, false},
-		"a key's file":                {engine.Spec{ReadOnly: true, KeyFile: "/k"}, false, false, false},
-		"a key in a variable":         {engine.Spec{ReadOnly: true, KeyVariable: "K"}, false, true, false},
-		"a compile cache":             {engine.Spec{ReadOnly: true, Caches: caches}, false, false, false},
-		"never":                       {engine.Spec{ReadOnly: true, Container: study.Container{ReadOnly: "never"}}, false, false, false},
-		"always":                      {engine.Spec{Container: study.Container{ReadOnly: "always"}}, false, true, false},
-		"always, and a token":         {engine.Spec{HFTokenFile: "/t", Container: study.Container{ReadOnly: "always"}}, true, false, true},
-		"always, and a compile cache": {engine.Spec{Caches: caches, Container: study.Container{ReadOnly: "always"}}, false, false, true},
+		"an engine that was tested":   {launch.Spec{ReadOnly: true}, false, true, false},
+		"one that was not":            {launch.Spec{}, false, false, false},
+		"a token":                     {launch.Spec{ReadOnly: true, HFTokenFile: "/t"}, true, false, false},
+		"no token to give":            {launch.Spec{ReadOnly: true, HFTokenFile: "/t"}, false, true, false},
+		"a key's file":                {launch.Spec{ReadOnly: true, KeyFile: "/k"}, false, false, false},
+		"a key in a variable":         {launch.Spec{ReadOnly: true, KeyVariable: "K"}, false, true, false},
+		"a compile cache":             {launch.Spec{ReadOnly: true, Caches: caches}, false, false, false},
+		"never":                       {launch.Spec{ReadOnly: true, Container: study.Container{ReadOnly: "never"}}, false, false, false},
+		"always":                      {launch.Spec{Container: study.Container{ReadOnly: "always"}}, false, true, false},
+		"always, and a token":         {launch.Spec{HFTokenFile: "/t", Container: study.Container{ReadOnly: "always"}}, true, false, true},
+		"always, and a compile cache": {launch.Spec{Caches: caches, Container: study.Container{ReadOnly: "always"}}, false, false, true},
 	} {
 		_, host, err := configure(c.spec, c.token, "")
 		if (err != nil) != c.fails || err != nil && !strings.Contains(err.Error(), "engine.container.read_only") {
@@ -131,7 +131,7 @@ func TestWhenTheRootIsReadOnly(t *testing.T) {
 			t.Errorf("%s: read-only %v, %v", name, host.ReadonlyRootfs, host.Tmpfs)
 		}
 	}
-	_, host, err := configure(engine.Spec{ReadOnly: true, Container: study.Container{Mounts: []string{"/x:/tmp/"}}}, false, "")
+	_, host, err := configure(launch.Spec{ReadOnly: true, Container: study.Container{Mounts: []string{"/x:/tmp/"}}}, false, "")
 	if err != nil || !host.ReadonlyRootfs || len(host.Tmpfs) > 0 {
 		t.Errorf("/tmp of the user's: %v, %v", host.Tmpfs, err)
 	}
@@ -148,7 +148,7 @@ func TestSizesAndLimitsThatCannotBe(t *testing.T) {
 		{"engine.container.memory", study.Container{Memory: "99999999999PiB"}},
 		{"engine.container.ulimits", study.Container{Ulimits: map[string]string{"nofile": "many"}}},
 	} {
-		if _, _, err := configure(engine.Spec{Container: c.container}, false, ""); err == nil || !strings.Contains(err.Error(), c.key) {
+		if _, _, err := configure(launch.Spec{Container: c.container}, false, ""); err == nil || !strings.Contains(err.Error(), c.key) {
 			t.Errorf("%+v: error %v, want one that names %s", c.container, err, c.key)
 		}
 	}

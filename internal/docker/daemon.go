@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // Labels of llem's containers.
@@ -27,10 +30,12 @@ const (
 
 // States of a host that is not ready.
 var (
-	ErrUnavailable  = errors.New("no Docker daemon answers")
-	ErrPermission   = errors.New("no permission for the Docker daemon's socket")
-	ErrNoGPURuntime = errors.New("the Docker daemon cannot give GPUs to containers")
+	errUnavailable  = launch.Mark(launch.ErrAway, errors.New("no Docker daemon answers"))
+	errPermission   = launch.Mark(launch.ErrHost, errors.New("no permission for the Docker daemon's socket"))
+	errNoGPURuntime = launch.Mark(launch.ErrHost, errors.New("the Docker daemon cannot give GPUs to containers"))
 )
+
+var _ launch.Launcher = (*Daemon)(nil)
 
 // Daemon is a Docker daemon on this host.
 type Daemon struct {
@@ -57,7 +62,7 @@ func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
 	}
 	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v; check DOCKER_HOST", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %v; check DOCKER_HOST", errUnavailable, err)
 	}
 	if _, err := c.Ping(ctx); err != nil {
 		c.Close()
@@ -66,7 +71,7 @@ func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
 	return &Daemon{c: c, log: log}, nil
 }
 
-// lost is err, said as ErrUnavailable where the daemon has gone.
+// lost is err, said as errUnavailable where the daemon has gone.
 func (d *Daemon) lost(err error) error {
 	if client.IsErrConnectionFailed(err) {
 		return unreachable(d.c.DaemonHost(), err)
@@ -77,36 +82,22 @@ func (d *Daemon) lost(err error) error {
 // Close ends the session with the daemon.
 func (d *Daemon) Close() error { return d.c.Close() }
 
-// Info is what the daemon says of itself.
-type Info struct {
-	Version, APIVersion, OS, Arch string
-	Runtimes                      []string
-	CDI                           bool   // a CDI specification of NVIDIA GPUs is where the daemon looks
-	Root                          string // folder of its images
-	Elsewhere                     string // by what it is known to be on one; empty: it is on this one
-}
-
-// Info asks the daemon. What it does not say stays empty.
-func (d *Daemon) Info(ctx context.Context) (Info, error) {
+// Describe asks the daemon what it is.
+func (d *Daemon) Describe(ctx context.Context) (launch.DaemonInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	v, err := d.c.ServerVersion(ctx)
 	if err != nil {
-		return Info{}, fmt.Errorf("ask the daemon its version: %w", err)
+		return launch.DaemonInfo{}, fmt.Errorf("ask the daemon its version: %w", err)
 	}
-	out := Info{Version: v.Version, APIVersion: d.c.ClientVersion(), OS: v.Os, Arch: v.Arch}
 	i, err := d.c.Info(ctx)
 	if err != nil {
-		return out, fmt.Errorf("ask the daemon for its runtimes: %w", err)
+		return launch.DaemonInfo{}, fmt.Errorf("ask the daemon for its runtimes: %w", err)
 	}
-	for name := range i.Runtimes {
-		out.Runtimes = append(out.Runtimes, name)
-	}
-	slices.Sort(out.Runtimes)
-	out.Elsewhere = elsewhere(i.KernelVersion)
-	out.Root = i.DockerRootDir
-	out.CDI = slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs)
-	return out, nil
+	return launch.DaemonInfo{
+		Version: v.Version, APIVersion: d.c.ClientVersion(), Runtimes: slices.Sorted(maps.Keys(i.Runtimes)),
+		CDI: slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs), Root: i.DockerRootDir, Elsewhere: elsewhere(i.KernelVersion),
+	}, nil
 }
 
 // specifiesGPUs says whether a folder of CDI specifications has one of NVIDIA GPUs;

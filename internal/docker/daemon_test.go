@@ -19,7 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // testImage holds testdata/faulty and an /etc/passwd that knows the user "model".
@@ -102,9 +102,9 @@ func lock(t *testing.T) string {
 }
 
 // spec starts the test server with a word that says what goes wrong.
-func spec(t *testing.T, word string) engine.Spec {
+func spec(t *testing.T, word string) launch.Spec {
 	id := strings.ReplaceAll(t.Name(), "/", "-")
-	s := engine.Spec{
+	s := launch.Spec{
 		ImageID: testImage, Port: 8000, ReadyPath: "/health", ReadyTimeout: 30 * time.Second,
 		Run: id, Lock: lock(t), PID: os.Getpid(), Name: "llem-test-" + id,
 	}
@@ -114,8 +114,8 @@ func spec(t *testing.T, word string) engine.Spec {
 	return s
 }
 
-// launch starts a container that the test's end removes at the latest.
-func launch(t *testing.T, d *Daemon, s engine.Spec) (engine.Server, error) {
+// started is a container that the test's end removes at the latest.
+func started(t *testing.T, d *Daemon, s launch.Spec) (launch.Server, error) {
 	t.Helper()
 	got, err := d.Launch(t.Context(), s)
 	if got != nil {
@@ -148,7 +148,7 @@ func fetch(t *testing.T, url string) string {
 
 func TestAServerIsReadyThenStopped(t *testing.T) {
 	d := open(t)
-	s, err := launch(t, d, spec(t, ""))
+	s, err := started(t, d, spec(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func TestContainersThatDie(t *testing.T) {
 			s.Name = strings.ReplaceAll(s.Name, " ", "_")
 			s.Container.Memory = c.memory
 			begun := time.Now()
-			_, err := launch(t, d, s)
-			var died *engine.Died
+			_, err := started(t, d, s)
+			var died *launch.Exited
 			if !errors.As(err, &died) || died.ExitCode != c.code || died.OOMKilled != c.oom || !strings.Contains(died.LogTail, c.log) {
 				t.Errorf("error %v (%+v)", err, died)
 			}
@@ -207,7 +207,7 @@ func TestContainersThatDie(t *testing.T) {
 }
 
 func TestAServerThatDiesLater(t *testing.T) {
-	s, err := launch(t, open(t), spec(t, ""))
+	s, err := started(t, open(t), spec(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestAServerThatDiesLater(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("its death was not seen")
 	}
-	var died *engine.Died
+	var died *launch.Exited
 	if !errors.As(s.Err(), &died) || died.ExitCode != 9 {
 		t.Errorf("%v", s.Err())
 	}
@@ -226,8 +226,8 @@ func TestAServerThatDiesLater(t *testing.T) {
 func TestAServerThatIsNeverReady(t *testing.T) {
 	s := spec(t, "never")
 	s.ReadyTimeout = time.Second
-	_, err := launch(t, open(t), s)
-	var late *engine.NotReady
+	_, err := started(t, open(t), s)
+	var late *launch.NotReady
 	if !errors.As(err, &late) || !strings.Contains(late.Last, "503") || !strings.Contains(late.LogTail, "hello") {
 		t.Errorf("error %v (%+v)", err, late)
 	}
@@ -259,7 +259,7 @@ func TestALaunchEndsWithItsContext(t *testing.T) {
 
 // The graceful part ends with the deadline that Stop is given.
 func TestAServerThatIgnoresItsEndIsKilled(t *testing.T) {
-	s, err := launch(t, open(t), spec(t, "deaf"))
+	s, err := started(t, open(t), spec(t, "deaf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestAServerThatIgnoresItsEndIsKilled(t *testing.T) {
 }
 
 func TestKillDoesNotWaitForStop(t *testing.T) {
-	s, err := launch(t, open(t), spec(t, "deaf"))
+	s, err := started(t, open(t), spec(t, "deaf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestKillDoesNotWaitForStop(t *testing.T) {
 }
 
 func TestALongLogIsWhole(t *testing.T) {
-	s, err := launch(t, open(t), spec(t, "talk"))
+	s, err := started(t, open(t), spec(t, "talk"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 			d.Token = token
 			sp := spec(t, "")
 			sp.Container.User, sp.HFTokenFile = user, "/run/secrets/llem/hf_token"
-			s, err := launch(t, d, sp)
+			s, err := started(t, d, sp)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -339,7 +339,7 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 	d.Token = token
 	sp := spec(t, "")
 	sp.Container.User, sp.HFTokenFile = "nobody", "/run/secrets/llem/hf_token"
-	if _, err := launch(t, d, sp); err == nil || !strings.Contains(err.Error(), "engine.container.user") && !strings.Contains(err.Error(), "nobody") {
+	if _, err := started(t, d, sp); err == nil || !strings.Contains(err.Error(), "engine.container.user") && !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("a user that the image does not know: %v", err)
 	}
 }
@@ -348,9 +348,9 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 func TestTheKeyIsAFileOfTheContainersUser(t *testing.T) {
 	const key = "sk-planted-77"
 	sp := spec(t, "")
-	sp.Container.User, sp.KeyFile, sp.Key = "1234", engine.KeyFile, key
-	sp.Env = map[string]string{"HF_TOKEN_PATH": engine.KeyFile} // which its program reads and tells
-	s, err := launch(t, open(t), sp)
+	sp.Container.User, sp.KeyFile, sp.Key = "1234", "/run/secrets/llem/api_key", key
+	sp.Env = map[string]string{"HF_TOKEN_PATH": sp.KeyFile} // which its program reads and tells
+	s, err := started(t, open(t), sp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,10 +369,10 @@ func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 	for name, owner := range map[string]Owner{"living": Living, "dead": Dead, "unknown": Unknown, "elsewhere": Elsewhere} {
 		sp := spec(t, "")
 		sp.Run = t.Name() + name
-		sp.Name = engine.ContainerName(sp.Run)
+		sp.Name = launch.ContainerName(sp.Run)
 		sp.Lock += name
 		owners[sp.Lock] = owner
-		s, err := launch(t, d, sp)
+		s, err := started(t, d, sp)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -387,7 +387,7 @@ func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 		why[s.Name] = s.Why
 	}
 	for name, want := range map[string]string{"unknown": "docker rm -f llem-" + t.Name() + "unknown", "elsewhere": "LLEM_LOCK_DIR=", "living": "", "dead": ""} {
-		if got := why[engine.ContainerName(t.Name()+name)]; (got == "") != (want == "") || !strings.Contains(got, want) {
+		if got := why[launch.ContainerName(t.Name()+name)]; (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s is spared with %q, want %q", name, got, want)
 		}
 	}
@@ -413,8 +413,8 @@ func only(owners map[string]Owner) func(string) Owner {
 func TestAnImageMadeOfAContainerHandsNoOwnerOn(t *testing.T) {
 	d := open(t)
 	sp := spec(t, "")
-	sp.Name = engine.ContainerName(sp.Run)
-	s, err := launch(t, d, sp)
+	sp.Name = launch.ContainerName(sp.Run)
+	s, err := started(t, d, sp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -464,8 +464,8 @@ func TestResolveFindsWhatIsThere(t *testing.T) {
 	if again, err := d.Resolve(t.Context(), got.ID, "never", func(int64, int64) {}); err != nil || again.ID != got.ID {
 		t.Errorf("by ID: %+v, %v", again, err)
 	}
-	i, err := d.Info(t.Context())
-	if err != nil || i.Version == "" || i.APIVersion == "" || i.Elsewhere != "" || i.Root == "" || i.OS != "linux" {
+	i, err := d.Describe(t.Context())
+	if err != nil || i.Version == "" || i.APIVersion == "" || i.Elsewhere != "" || i.Root == "" {
 		t.Errorf("%+v, %v", i, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // fake is a daemon that answers as told, for what a real one cannot be made to
@@ -111,7 +111,7 @@ func TestAPullThatIsInterrupted(t *testing.T) {
 				<-r.Context().Done()
 			}})
 			_, err := openFake(t).Resolve(ctx, "a/b:1", "missing", func(int64, int64) { cancel() })
-			if !errors.Is(err, context.Canceled) || errors.Is(err, ErrImageNotFound) {
+			if !errors.Is(err, context.Canceled) || errors.Is(err, launch.ErrNoImage) {
 				t.Errorf("error %v, want context.Canceled alone", err)
 			}
 		})
@@ -156,14 +156,14 @@ func TestPullTellsItsProgress(t *testing.T) {
 func TestImagesThatAreRefusedHere(t *testing.T) {
 	fake(t, map[string]http.HandlerFunc{"GET /images/": say(200, `{"Id":"sha256:1","Os":"linux","Architecture":"s390x"}`)})
 	_, err := openFake(t).Resolve(t.Context(), "a/b:1", "missing", nil)
-	if !errors.Is(err, ErrImagePlatform) || !strings.Contains(err.Error(), "linux/s390x") {
+	if !errors.Is(err, launch.ErrImage) || !strings.Contains(err.Error(), "linux/s390x") {
 		t.Errorf("%v", err)
 	}
 	fake(t, nil)
-	if _, err := openFake(t).Resolve(t.Context(), "a/b:1", "never", nil); !errors.Is(err, ErrImageNotFound) || !strings.Contains(err.Error(), "docker pull a/b:1") {
+	if _, err := openFake(t).Resolve(t.Context(), "a/b:1", "never", nil); !errors.Is(err, launch.ErrNoImage) || !strings.Contains(err.Error(), "docker pull a/b:1") {
 		t.Errorf("%v", err)
 	}
-	if _, err := openFake(t).Resolve(t.Context(), "A B", "missing", nil); !errors.Is(err, ErrImageName) {
+	if _, err := openFake(t).Resolve(t.Context(), "A B", "missing", nil); !errors.Is(err, launch.ErrImage) {
 		t.Errorf("%v", err)
 	}
 	fake(t, map[string]http.HandlerFunc{"GET /images/": say(500, `{"message":"disk on fire"}`)})
@@ -196,8 +196,8 @@ func TestADaemonWithoutGPUs(t *testing.T) {
 			},
 		})
 		d := openFake(t)
-		s, err := d.Launch(t.Context(), engine.Spec{GPUs: []string{"GPU-1"}, Port: 8000, Name: "n"})
-		if !errors.Is(err, ErrNoGPURuntime) || !strings.Contains(err.Error(), "nvidia-ctk runtime configure") || s == nil {
+		s, err := d.Launch(t.Context(), launch.Spec{GPUs: []string{"GPU-1"}, Port: 8000, Name: "n"})
+		if !errors.Is(err, launch.ErrHost) || !strings.Contains(err.Error(), "nvidia-ctk runtime configure") || s == nil {
 			t.Fatalf("%v, %v", s, err)
 		}
 		if err := s.Stop(t.Context()); err != nil {
@@ -217,9 +217,9 @@ func TestDaemonsThatCannotBeReached(t *testing.T) {
 		is   error
 		says string
 	}{
-		"unix:///nowhere/docker.sock": {ErrUnavailable, "systemctl start docker"},
-		"tcp://127.0.0.1:9":           {ErrUnavailable, "127.0.0.1:9"},
-		"nonsense":                    {ErrUnavailable, "DOCKER_HOST"},
+		"unix:///nowhere/docker.sock": {launch.ErrAway, "systemctl start docker"},
+		"tcp://127.0.0.1:9":           {launch.ErrAway, "127.0.0.1:9"},
+		"nonsense":                    {launch.ErrAway, "DOCKER_HOST"},
 	} {
 		t.Setenv("DOCKER_HOST", host)
 		if _, err := Open(t.Context(), slog.New(slog.DiscardHandler)); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
@@ -256,7 +256,7 @@ func TestCDIIsASpecificationOfGPUs(t *testing.T) {
 				"GET /version": say(200, `{"Version":"28.3.0"}`),
 				"GET /info":    say(200, `{"CDISpecDirs":["/nowhere","`+dir+`"]}`),
 			})
-			if i, err := openFake(t).Info(t.Context()); err != nil || i.CDI != c.want {
+			if i, err := openFake(t).Describe(t.Context()); err != nil || i.CDI != c.want {
 				t.Errorf("CDI %v, %v; want %v", i.CDI, err, c.want)
 			}
 		})

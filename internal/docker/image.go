@@ -14,37 +14,36 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // States of an image that cannot be run.
 var (
-	ErrImageNotFound = errors.New("image not found")
-	ErrImagePlatform = errors.New("image is for another platform")
-	ErrImageName     = errors.New("not an image name")
+	errPlatform  = launch.Mark(launch.ErrImage, errors.New("image is for another platform"))
+	errImageName = launch.Mark(launch.ErrImage, errors.New("not an image name"))
 )
 
 // Resolve finds an image by name, pulling it as pull says (missing, always,
 // never), and refuses one that this host cannot run. progress is told bytes
 // done and expected.
-func (d *Daemon) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
+func (d *Daemon) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (launch.Image, error) {
 	img, err := d.resolve(ctx, ref, pull, progress)
 	return img, d.lost(err)
 }
 
-func (d *Daemon) resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error) {
+func (d *Daemon) resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (launch.Image, error) {
 	named, err := reference.ParseDockerRef(ref)
 	byID := strings.HasPrefix(ref, "sha256:")
 	if err != nil && !byID {
-		return engine.Image{}, fmt.Errorf("%w: %q: %v", ErrImageName, ref, err)
+		return launch.Image{}, fmt.Errorf("%w: %q: %v", errImageName, ref, err)
 	}
 	if pull == "always" && !byID {
 		if err := d.pull(ctx, named.String(), progress); err != nil {
-			return engine.Image{}, err
+			return launch.Image{}, err
 		}
 	}
 	img, err := d.inspect(ctx, ref)
-	if err == nil || !errors.Is(err, ErrImageNotFound) {
+	if err == nil || !errors.Is(err, launch.ErrNoImage) {
 		return img, err
 	}
 	switch {
@@ -59,22 +58,22 @@ func (d *Daemon) resolve(ctx context.Context, ref, pull string, progress func(do
 	return d.inspect(ctx, ref)
 }
 
-func (d *Daemon) inspect(ctx context.Context, ref string) (engine.Image, error) {
+func (d *Daemon) inspect(ctx context.Context, ref string) (launch.Image, error) {
 	got, err := d.c.ImageInspect(ctx, ref)
 	if errdefs.IsNotFound(err) {
-		return engine.Image{}, fmt.Errorf("%w: %s", ErrImageNotFound, ref)
+		return launch.Image{}, fmt.Errorf("%w: %s", launch.ErrNoImage, ref)
 	}
 	if err != nil {
-		return engine.Image{}, fmt.Errorf("inspect image %s: %w", ref, err)
+		return launch.Image{}, fmt.Errorf("inspect image %s: %w", ref, err)
 	}
-	img := engine.Image{Ref: ref, ID: got.ID, Digest: digestOf(ref, got.RepoDigests), Architecture: got.Architecture, OS: got.Os, SizeBytes: got.Size}
+	img := launch.Image{Ref: ref, ID: got.ID, Digest: digestOf(ref, got.RepoDigests), Architecture: got.Architecture, OS: got.Os, SizeBytes: got.Size}
 	if c := got.Config; c != nil {
 		img.Labels, img.Entrypoint, img.Cmd, img.Env, img.User = c.Labels, c.Entrypoint, c.Cmd, c.Env, c.User
 		img.WorkingDir = c.WorkingDir
 	}
 	if system, arch := hostPlatform(); got.Os != system || got.Architecture != arch {
 		return img, fmt.Errorf("%w: %s is %s/%s and this host is %s/%s; pull one for it: docker pull --platform %s/%s %s",
-			ErrImagePlatform, ref, got.Os, got.Architecture, system, arch, system, arch, ref)
+			errPlatform, ref, got.Os, got.Architecture, system, arch, system, arch, ref)
 	}
 	return img, nil
 }
@@ -135,7 +134,7 @@ func follow(body io.Reader, ref string, progress func(done, total int64)) error 
 		if err := dec.Decode(&m); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("%w: pull %s: the daemon's answer broke off: %w", ErrRegistry, ref, err)
+			return fmt.Errorf("%w: pull %s: the daemon's answer broke off: %w", errRegistry, ref, err)
 		}
 		if m.Error != "" {
 			return pullError(ref, m.Error)
@@ -151,15 +150,15 @@ func follow(body io.Reader, ref string, progress func(done, total int64)) error 
 	}
 }
 
-// ErrRegistry is a registry that cannot be reached.
-var ErrRegistry = errors.New("the image's registry cannot be reached")
+// errRegistry is a registry that cannot be reached.
+var errRegistry = launch.Mark(launch.ErrAway, errors.New("the image's registry cannot be reached"))
 
 // unreached are the words of daemons about a network that does not answer.
 var unreached = []string{"no such host", "connection refused", "i/o timeout", "network is unreachable", "TLS handshake timeout", "Client.Timeout exceeded", "server misbehaving", "no route to host", "unexpected EOF", "connection reset by peer"}
 
 func pullError(ref, why string) error {
 	if slices.ContainsFunc(unreached, func(w string) bool { return strings.Contains(why, w) }) {
-		return fmt.Errorf("%w: pull %s: %s; try again when it can, or bring the image here with docker save and docker load", ErrRegistry, ref, strings.TrimSpace(why))
+		return fmt.Errorf("%w: pull %s: %s; try again when it can, or bring the image here with docker save and docker load", errRegistry, ref, strings.TrimSpace(why))
 	}
-	return fmt.Errorf("%w: %s is not on this host and cannot be pulled: %s; check the name, `docker login`, or build it", ErrImageNotFound, ref, strings.TrimSpace(why))
+	return fmt.Errorf("%w: %s is not on this host and cannot be pulled: %s; check the name, `docker login`, or build it", launch.ErrNoImage, ref, strings.TrimSpace(why))
 }

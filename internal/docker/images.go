@@ -10,31 +10,31 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // Images lists the images on this host by name, once for each of their names. One
 // that has only a digest left goes by that; one with neither is left out. Images
 // for other platforms are among them.
-func (d *Daemon) Images(ctx context.Context) ([]engine.Image, error) {
+func (d *Daemon) Images(ctx context.Context) ([]launch.Image, error) {
 	list, err := d.c.ImageList(ctx, image.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
 	}
-	var out []engine.Image
+	var out []launch.Image
 	for _, i := range list {
 		for _, ref := range namesOf(i) {
 			img, err := d.inspect(ctx, ref)
 			switch {
-			case errors.Is(err, ErrImageNotFound): // removed meanwhile
+			case errors.Is(err, launch.ErrNoImage): // removed meanwhile
 				continue
-			case err != nil && !errors.Is(err, ErrImagePlatform):
+			case err != nil && !errors.Is(err, errPlatform):
 				return nil, err
 			}
 			out = append(out, img)
 		}
 	}
-	slices.SortFunc(out, func(a, b engine.Image) int { return cmp.Compare(a.Ref, b.Ref) })
+	slices.SortFunc(out, func(a, b launch.Image) int { return cmp.Compare(a.Ref, b.Ref) })
 	return out, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -16,7 +15,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // Times of a container's life that are not the user's to set.
@@ -35,11 +34,11 @@ const (
 type server struct {
 	d    *Daemon
 	id   string
-	spec engine.Spec
+	spec launch.Spec
 
 	url   string
-	info  engine.ContainerInfo
-	fresh []engine.Cache // that no container had before
+	info  launch.ContainerInfo
+	fresh []launch.Cache // that no container had before
 
 	done   chan struct{}
 	died   error // set before done closes
@@ -51,9 +50,9 @@ type server struct {
 }
 
 // Launch creates and starts a container and returns when its server answers
-// 200 on spec.ReadyPath. See harness.Launcher for what it returns beside an
+// 200 on spec.ReadyPath. See launch.Launcher for what it returns beside an
 // error.
-func (d *Daemon) Launch(ctx context.Context, spec engine.Spec) (engine.Server, error) {
+func (d *Daemon) Launch(ctx context.Context, spec launch.Spec) (launch.Server, error) {
 	s := &server{d: d, spec: spec, done: make(chan struct{})}
 	if err := s.create(ctx); err != nil {
 		return nil, d.lost(err)
@@ -155,9 +154,9 @@ func (s *server) start(ctx context.Context) error {
 	return s.address(ctx)
 }
 
-func startError(spec engine.Spec, err error) error {
+func startError(spec launch.Spec, err error) error {
 	if len(spec.GPUs) > 0 && (strings.Contains(err.Error(), "could not select device driver") || strings.Contains(err.Error(), "nvidia-container") || strings.Contains(err.Error(), "CDI")) {
-		return fmt.Errorf("%w: %v; install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker", ErrNoGPURuntime, err)
+		return fmt.Errorf("%w: %v; install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker", errNoGPURuntime, err)
 	}
 	return fmt.Errorf("start container %s: %w", spec.Name, err)
 }
@@ -165,7 +164,7 @@ func startError(spec engine.Spec, err error) error {
 // watch waits for the container's end and says how it came.
 func (s *server) watch(ctx context.Context, exit <-chan container.WaitResponse, failed <-chan error) {
 	defer close(s.done)
-	died := &engine.Died{ExitCode: -1}
+	died := &launch.Exited{ExitCode: -1}
 	select {
 	case e := <-exit:
 		died.ExitCode = int(e.StatusCode)
@@ -226,14 +225,14 @@ func (s *server) reachable(ctx context.Context) bool {
 // up.
 func (s *server) ready(ctx context.Context) error {
 	// The dialer's own limit ends a dial that outlives its question.
-	ask := &http.Client{CheckRedirect: engine.SameServer, Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: readyTimeout}).DialContext}}
+	ask := &http.Client{CheckRedirect: launch.SameServer, Timeout: readyTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: readyTimeout}).DialContext}}
 	deadline := time.NewTimer(s.spec.ReadyTimeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	last := "no answer yet"
 	for {
-		ok, said := question(ctx, ask, s.url+s.spec.ReadyPath, s.spec.Key)
+		ok, said := launch.Ready(ctx, ask, s.url+s.spec.ReadyPath, s.spec.Key)
 		if ok && s.running(ctx) {
 			s.info.ReadyAt = time.Now().UTC()
 			return nil
@@ -250,7 +249,7 @@ func (s *server) ready(ctx context.Context) error {
 		case <-deadline.C:
 			tctx, cancel := context.WithTimeout(ctx, pingTimeout)
 			defer cancel()
-			return &engine.NotReady{After: s.spec.ReadyTimeout, Last: last, LogTail: s.tail(tctx)}
+			return &launch.NotReady{After: s.spec.ReadyTimeout, Last: last, LogTail: s.tail(tctx)}
 		case <-tick.C:
 		}
 	}
@@ -263,25 +262,8 @@ func (s *server) running(ctx context.Context) bool {
 	return err == nil && got.ContainerJSONBase != nil && got.State != nil && got.State.Running
 }
 
-func question(ctx context.Context, ask *http.Client, url string, key engine.Secret) (ok bool, said string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false, err.Error()
-	}
-	if key != "" {
-		req.Header.Set("Authorization", engine.Bearer(key))
-	}
-	resp, err := ask.Do(req)
-	if err != nil {
-		return false, err.Error()
-	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // only the status counts
-	return resp.StatusCode == http.StatusOK, fmt.Sprintf("it answered %.100s", resp.Status)
-}
-
 func (s *server) URL() string                { return s.url }
-func (s *server) Info() engine.ContainerInfo { return s.info }
+func (s *server) Info() launch.ContainerInfo { return s.info }
 func (s *server) Done() <-chan struct{}      { return s.done }
 
 func (s *server) Err() error {

@@ -14,7 +14,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/go-connections/nat"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // errRefused is how a host says that nothing listens.
@@ -56,13 +56,13 @@ func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) Owner) (le
 	for _, c := range list {
 		o := Orphan{ID: c.ID, Run: c.Labels[LabelRun], Lock: c.Labels[LabelLock], State: c.State, Created: time.Unix(c.Created, 0)}
 		o.Name = strings.TrimPrefix(append(c.Names, short(c.ID))[0], "/")
-		named := slices.Contains(c.Names, "/"+engine.ContainerName(o.Run))
+		named := slices.Contains(c.Names, "/"+launch.ContainerName(o.Run))
 		why := ""
 		switch who := owner(o.Lock); {
 		case who == Living || !d.exists(ctx, o.ID):
 			continue
 		case !named || o.Lock == "":
-			why = fmt.Sprintf("it has the labels of run %s and not its name %s: its image was made of a container of llem's", o.Run, engine.ContainerName(o.Run))
+			why = fmt.Sprintf("it has the labels of run %s and not its name %s: its image was made of a container of llem's", o.Run, launch.ContainerName(o.Run))
 		case d.inherits(ctx, c.ImageID, o.Run):
 			why = fmt.Sprintf("its image %s hands the labels of run %s on", c.Image, o.Run)
 		case who == Elsewhere:

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // A container's own address cannot be reached from everywhere: the daemon may run
@@ -53,7 +53,7 @@ func TestTheRouteToAContainer(t *testing.T) {
 			if _, err := fmt.Sscan(port, &n); err != nil {
 				t.Fatal(err)
 			}
-			s, err := openFake(t).Launch(t.Context(), engine.Spec{Port: n, ReadyPath: "/", ReadyTimeout: 10 * time.Second, Name: "n"})
+			s, err := openFake(t).Launch(t.Context(), launch.Spec{Port: n, ReadyPath: "/", ReadyTimeout: 10 * time.Second, Name: "n"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,8 +84,8 @@ func TestAnotherContainersAnswerIsNone(t *testing.T) {
 		"GET /containers/c1/json": say(200, `{"Id":"c1","State":{"Running":false,"OOMKilled":true,"ExitCode":137},"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"127.0.0.1"}}}}`),
 		"DELETE /containers/c1":   say(204, ``),
 	})
-	s, err := openFake(t).Launch(t.Context(), engine.Spec{Port: address.Port, ReadyPath: "/", ReadyTimeout: 10 * time.Second, Name: "n"})
-	var died *engine.Died
+	s, err := openFake(t).Launch(t.Context(), launch.Spec{Port: address.Port, ReadyPath: "/", ReadyTimeout: 10 * time.Second, Name: "n"})
+	var died *launch.Exited
 	if !errors.As(err, &died) || died.ExitCode != 137 || !died.OOMKilled {
 		t.Errorf("error %v, want that the container died", err)
 	}

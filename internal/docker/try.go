@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // ErrNoLister says that a container was given GPUs and has no nvidia-smi that runs.
@@ -19,8 +19,8 @@ var ErrNoLister = errors.New("its image runs no nvidia-smi")
 // TryGPUs starts a container of an image with GPUs and counts those that it sees,
 // by the nvidia-smi that NVIDIA's runtime brings along. run and lock label the
 // container, as those of an experiment do. It is gone when TryGPUs returns. A daemon
-// that gives no GPUs is ErrNoGPURuntime.
-func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string, run, lock string) (seen int, err error) {
+// that gives no GPUs is launch.ErrHost.
+func (d *Daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, run, lock string) (seen int, err error) {
 	cfg := &container.Config{
 		Image: img.ID, Entrypoint: []string{"nvidia-smi"}, Cmd: []string{"-L"},
 		Labels: map[string]string{LabelRun: run, LabelLock: lock, LabelPID: strconv.Itoa(os.Getpid())},
@@ -29,7 +29,7 @@ func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string, 
 		NetworkMode: "none", CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},
 		Resources: container.Resources{DeviceRequests: []container.DeviceRequest{{DeviceIDs: uuids, Capabilities: [][]string{{"gpu", "utility"}}}}},
 	}
-	made, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, engine.ContainerName(run))
+	made, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, launch.ContainerName(run))
 	if err != nil {
 		return 0, fmt.Errorf("create a container of %s: %w", img.Ref, err)
 	}
@@ -46,7 +46,7 @@ func (d *Daemon) TryGPUs(ctx context.Context, img engine.Image, uuids []string, 
 		if strings.Contains(err.Error(), `exec: "nvidia-smi"`) { // after the GPUs were given
 			return 0, fmt.Errorf("%w: %s", ErrNoLister, img.Ref)
 		}
-		return 0, startError(engine.Spec{GPUs: uuids, Name: "of " + img.Ref}, err)
+		return 0, startError(launch.Spec{GPUs: uuids, Name: "of " + img.Ref}, err)
 	}
 	select {
 	case e := <-ended:

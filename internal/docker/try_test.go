@@ -11,7 +11,7 @@ import (
 
 	"github.com/docker/docker/pkg/stdcopy"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // A container that is tried with GPUs is counted on, refused, or without a way to
@@ -26,7 +26,7 @@ func TestTryingGPUs(t *testing.T) {
 		text  string
 	}{
 		"all seen":        {say(204, ``), "0", "GPU 0: NVIDIA A100 (UUID: GPU-1)\n" + strings.Repeat("  MIG 1g.5gb Device 0: (UUID: MIG-1)\n", 30) + "GPU 1: NVIDIA A100 (UUID: GPU-2)\n", 2, nil, ""},
-		"no GPUs to give": {say(500, `{"message":"could not select device driver \"\" with capabilities: [[gpu utility]]"}`), "", "", 0, ErrNoGPURuntime, "nvidia-ctk"},
+		"no GPUs to give": {say(500, `{"message":"could not select device driver \"\" with capabilities: [[gpu utility]]"}`), "", "", 0, launch.ErrHost, "nvidia-ctk"},
 		"no nvidia-smi":   {say(400, `{"message":"exec: \"nvidia-smi\": executable file not found in $PATH"}`), "", "", 0, ErrNoLister, "a/b"},
 		"it fails":        {say(204, ``), "9", "Failed to initialize NVML: Driver/library version mismatch\n", 0, nil, "version mismatch"},
 	} {
@@ -52,7 +52,7 @@ func TestTryingGPUs(t *testing.T) {
 					w.WriteHeader(http.StatusNoContent)
 				},
 			})
-			seen, err := openFake(t).TryGPUs(t.Context(), engine.Image{Ref: "a/b", ID: "sha256:1"}, []string{"GPU-1", "GPU-2"}, "doctor-1", "/locks/run-doctor-1.lock")
+			seen, err := openFake(t).TryGPUs(t.Context(), launch.Image{Ref: "a/b", ID: "sha256:1"}, []string{"GPU-1", "GPU-2"}, "doctor-1", "/locks/run-doctor-1.lock")
 			if seen != c.seen || c.is != nil && !errors.Is(err, c.is) || (err == nil) != (c.seen > 0) || err != nil && !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%d seen, error %v; want %d, %v, %q", seen, err, c.seen, c.is, c.text)
 			}

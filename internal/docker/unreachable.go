@@ -22,9 +22,9 @@ func unreachable(host string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, os.ErrPermission), errors.As(err, &permission) && errors.Is(permission.Err, os.ErrPermission), strings.Contains(err.Error(), "permission denied"):
-		return fmt.Errorf("%w %s; %s", ErrPermission, host, allowed(host))
+		return fmt.Errorf("%w %s; %s", errPermission, host, allowed(host))
 	}
-	return fmt.Errorf("%w at %s: %s; %s", ErrUnavailable, host, seenAt(host, err), startIt(host))
+	return fmt.Errorf("%w at %s: %s; %s", errUnavailable, host, seenAt(host, err), startIt(host))
 }
 
 // allowed says how a socket may be used.

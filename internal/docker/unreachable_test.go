@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // deadSocket is one that its program has left behind.
@@ -57,7 +59,7 @@ func TestDeadSocketsAreToldWithWhatStartsThem(t *testing.T) {
 	} {
 		t.Setenv("DOCKER_HOST", host)
 		_, err := Open(t.Context(), slog.New(slog.DiscardHandler))
-		if !errors.Is(err, ErrUnavailable) {
+		if !errors.Is(err, launch.ErrAway) {
 			t.Errorf("%s: %v", host, err)
 			continue
 		}

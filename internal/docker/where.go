@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-// ErrElsewhere is a daemon on another host, whose GPUs cannot be read here.
-var ErrElsewhere = errors.New("the Docker daemon is on another host")
+// errElsewhere is a daemon on another host, whose GPUs cannot be read here.
+var errElsewhere = launch.Mark(launch.ErrHost, errors.New("the Docker daemon is on another host"))
 
 // near refuses an address on another host. One that nobody can read, or whose
 // name nobody knows, is left to those who dial it.
@@ -20,7 +22,7 @@ func near(ctx context.Context, address string) error {
 	if err != nil || u.Host == "" || u.Scheme == "unix" {
 		return nil
 	}
-	refused := fmt.Errorf("%w: DOCKER_HOST is %s; the meter is here and the GPU is there: run llem on that host, or unset DOCKER_HOST", ErrElsewhere, address)
+	refused := fmt.Errorf("%w: DOCKER_HOST is %s; the meter is here and the GPU is there: run llem on that host, or unset DOCKER_HOST", errElsewhere, address)
 	if u.Scheme == "ssh" {
 		return refused
 	}

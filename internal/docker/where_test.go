@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 func TestWhichDaemonsAreOfThisHost(t *testing.T) {
@@ -22,7 +24,7 @@ func TestWhichDaemonsAreOfThisHost(t *testing.T) {
 		"tcp://[::1]:2375": false, "tcp://localhost:2375": false, "tcp://no-such-host.invalid:2375": false, "nonsense": false,
 		"tcp://203.0.113.1:2375": true, "tcp://[2001:db8::1]:2376": true, "ssh://ann@localhost": true, "ssh://gpu-node": true,
 	} {
-		if err := near(t.Context(), address); errors.Is(err, ErrElsewhere) != far || err != nil && !strings.Contains(err.Error(), address) {
+		if err := near(t.Context(), address); errors.Is(err, launch.ErrHost) != far || err != nil && !strings.Contains(err.Error(), address) {
 			t.Errorf("%q: %v; on another host: want %v", address, err, far)
 		}
 	}
@@ -45,7 +47,7 @@ func TestADaemonWithAnotherKernelIsElsewhere(t *testing.T) {
 	}
 	for kernel, says := range map[string]string{strings.TrimSpace(string(own)): "", "": "", "6.6.12-linuxkit": "6.6.12-linuxkit"} {
 		fake(t, map[string]http.HandlerFunc{"GET /version": say(200, `{"Version":"28.3.0"}`), "GET /info": say(200, `{"KernelVersion":"`+kernel+`"}`)})
-		i, err := openFake(t).Info(t.Context())
+		i, err := openFake(t).Describe(t.Context())
 		if err != nil || (i.Elsewhere == "") != (says == "") || !strings.Contains(i.Elsewhere, says) {
 			t.Errorf("kernel %q: %q, %v", kernel, i.Elsewhere, err)
 		}
@@ -93,10 +95,10 @@ func TestADaemonOnLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	if i, err := d.Info(t.Context()); err != nil || i.Elsewhere != "" {
+	if i, err := d.Describe(t.Context()); err != nil || i.Elsewhere != "" {
 		t.Errorf("%q, %v", i.Elsewhere, err)
 	}
-	s, err := launch(t, d, spec(t, ""))
+	s, err := started(t, d, spec(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

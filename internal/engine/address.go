@@ -6,8 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 )
 
 // Address is where a server is, and what goes with every request to it.
@@ -34,35 +32,6 @@ func (a Address) request(ctx context.Context, method, route string, body io.Read
 	}
 	maps.Copy(req.Header, a.Header)
 	return req, nil
-}
-
-// mostRedirects is how many a server may answer with before what was asked for.
-const mostRedirects = 3
-
-// SameServer is the redirects that llem follows: of a question without a body, to the
-// same scheme, host and port. Any other would hand prompts and keys to a server that
-// nobody named, or take its answer for that of the one that is measured. It is a
-// CheckRedirect of an http.Client.
-func SameServer(next *http.Request, via []*http.Request) error {
-	first := via[0]
-	if first.Method != http.MethodGet || len(via) > mostRedirects || !sameOrigin(first.URL, next.URL) {
-		return http.ErrUseLastResponse
-	}
-	return nil
-}
-
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && portOf(a) == portOf(b)
-}
-
-func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
 }
 
 // most is the largest answer to a question that llem reads whole.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -14,8 +15,8 @@ import (
 var anyServer = &Engine{
 	name:   "openai",
 	traits: Traits{OwnNames: true, Running: true, Versions: "any"},
-	spec: func(study.Experiment, Host) (Spec, error) {
-		return Spec{}, errors.New("it is of servers that already run: start the container yourself, and give its address with --base-url or engine.endpoint")
+	spec: func(study.Experiment, Host) (launch.Spec, error) {
+		return launch.Spec{}, errors.New("it is of servers that already run: start the container yourself, and give its address with --base-url or engine.endpoint")
 	},
 	docs: docs{
 		run:   "five servers of others, see [below](#any-server-with-openais-api)",

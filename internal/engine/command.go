@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -158,20 +159,20 @@ func sortedNames(args map[string]any) []string {
 }
 
 // container is what the containers of all engines have in common.
-func container(name string, e study.Experiment, h Host, c *command) Spec {
-	s := Spec{
+func container(name string, e study.Experiment, h Host, c *command) launch.Spec {
+	s := launch.Spec{
 		Engine: name, ImageID: h.Image.ID, Cmd: c.line(), Overridden: c.over, LeftOut: c.without, Env: map[string]string{},
 		ReadyTimeout: study.Seconds(e.Engine.StartupTimeoutSeconds),
 		GPUs:         h.GPUs, HFTokenFile: h.TokenFile, Container: e.Engine.Container,
 	}
 	if h.Model.Source != "" {
-		s.Mounts = []Mount{{Source: h.Model.Source, Target: h.Model.Target, ReadOnly: true}}
+		s.Mounts = []launch.Mount{{Source: h.Model.Source, Target: h.Model.Target, ReadOnly: true}}
 	}
 	return s
 }
 
 // env sets variables of llem's beneath engine.env.
-func (s *Spec) env(e study.Experiment, own map[string]string) {
+func env(s *launch.Spec, e study.Experiment, own map[string]string) {
 	for k, v := range own {
 		if _, taken := e.Engine.Env[k]; !taken {
 			s.Env[k] = v
@@ -195,14 +196,14 @@ func offline(e study.Experiment, m Model) map[string]string {
 
 // shared gives a container the shared memory that NCCL and worker processes
 // need, unless the user said how much.
-func (s *Spec) shared(size string) {
+func shared(s *launch.Spec, size string) {
 	if s.Container.ShmSize == "" && s.Container.IPC != "host" {
 		s.Container.ShmSize = size
 	}
 }
 
 // ulimit sets a limit of the container's processes unless the user set it.
-func (s *Spec) ulimit(name, value string) {
+func ulimit(s *launch.Spec, name, value string) {
 	if _, taken := s.Container.Ulimits[name]; taken {
 		return
 	}
@@ -216,13 +217,13 @@ func (s *Spec) ulimit(name, value string) {
 
 // caches keeps folders for the next container of the same image. An image with a
 // user of its own gets none: the folders are in root's home.
-func (s *Spec) caches(h Host, name string, targets ...string) {
+func caches(s *launch.Spec, h Host, name string, targets ...string) {
 	if h.Image.User != "" && h.Image.User != "root" && h.Image.User != "0" || s.Container.User != "" {
 		return
 	}
 	id := strings.TrimPrefix(h.Image.ID, "sha256:")
 	for i, t := range targets {
-		s.Caches = append(s.Caches, Cache{Name: fmt.Sprintf("llem-cache-%s-%.12s-%d", name, id, i), Target: t})
+		s.Caches = append(s.Caches, launch.Cache{Name: fmt.Sprintf("llem-cache-%s-%.12s-%d", name, id, i), Target: t})
 	}
 }
 

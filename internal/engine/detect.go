@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // Label of an image that names its engine.
@@ -21,17 +23,19 @@ type signs struct {
 // marks are the ways to tell, in order.
 var marks = []struct {
 	how  string
-	seen func(signs, Image) bool
+	seen func(signs, launch.Image) bool
 }{
-	{"entrypoint and command", func(s signs, img Image) bool {
+	{"entrypoint and command", func(s signs, img launch.Image) bool {
 		words := strings.Join(append(slices.Clone(img.Entrypoint), img.Cmd...), " ")
 		return slices.ContainsFunc(s.command, func(part string) bool { return strings.Contains(words, part) })
 	}},
-	{"environment", func(s signs, img Image) bool {
+	{"environment", func(s signs, img launch.Image) bool {
 		return len(s.env) > 0 && !slices.ContainsFunc(s.env, func(v string) bool { return !has(img.Env, v) })
 	}},
-	{"working directory", func(s signs, img Image) bool { return s.folder != "" && strings.HasPrefix(img.WorkingDir, s.folder) }},
-	{"name", func(s signs, img Image) bool {
+	{"working directory", func(s signs, img launch.Image) bool {
+		return s.folder != "" && strings.HasPrefix(img.WorkingDir, s.folder)
+	}},
+	{"name", func(s signs, img launch.Image) bool {
 		return s.name != "" && regexp.MustCompile(s.name).MatchString(repository(img.Ref))
 	}},
 }
@@ -54,7 +58,7 @@ func repository(ref string) string {
 // Detect tells the engine from an image: by its label, else by its entrypoint
 // and command, its environment, its working directory, its name. how says by
 // which. Users retag and mirror images, so the name comes last.
-func Detect(img Image) (name, how string, err error) {
+func Detect(img launch.Image) (name, how string, err error) {
 	if label := img.Labels[Label]; label != "" {
 		e, err := Lookup(label)
 		if err != nil {

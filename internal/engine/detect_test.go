@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 func TestLookupKnowsNamesAndTheirAliases(t *testing.T) {
@@ -18,7 +20,7 @@ func TestLookupKnowsNamesAndTheirAliases(t *testing.T) {
 }
 
 func TestDetectTellsTheEngine(t *testing.T) {
-	for want, images := range map[string][]Image{
+	for want, images := range map[string][]launch.Image{
 		"reference by label io.llem.engine": {{Labels: map[string]string{Label: "reference"}, Entrypoint: []string{"vllm", "serve"}}},
 		"vllm by entrypoint and command": {
 			{Entrypoint: []string{"vllm", "serve"}},
@@ -66,7 +68,7 @@ func TestDetectTellsTheEngine(t *testing.T) {
 }
 
 func TestDetectRefusesToGuess(t *testing.T) {
-	for _, img := range []Image{
+	for _, img := range []launch.Image{
 		{Ref: "busybox", Cmd: []string{"sh"}},
 		{Ref: "busybox:vllm", Cmd: []string{"sh"}}, // a tag is no name
 		{Ref: "busybox", Labels: map[string]string{Label: "vlmm"}},
@@ -118,7 +120,7 @@ func TestABareEngineNameOnAHostWithoutAGPU(t *testing.T) {
 			t.Errorf("%s: %s, want %s", ref, got, want)
 		}
 	}
-	if name, how, err := Detect(Image{Ref: "vllm/vllm-openai-cpu:latest"}); name != "vllm" || err != nil {
+	if name, how, err := Detect(launch.Image{Ref: "vllm/vllm-openai-cpu:latest"}); name != "vllm" || err != nil {
 		t.Errorf("%s by %s, %v", name, how, err)
 	}
 }

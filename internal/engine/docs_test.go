@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -221,7 +222,7 @@ func keptCells(e *Engine) []string {
 
 // folderCells are the folders that are kept of a model which is not mounted.
 func folderCells(e *Engine) []string {
-	var s Spec
+	var s launch.Spec
 	for _, model := range []string{"org/m", "reference/tiny"} { // one of them is each engine's
 		var err error
 		if s, err = e.Spec(study.Experiment{Model: model, Revision: "main", DType: "auto"}, Host{}); err == nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -24,7 +25,7 @@ type Engine struct {
 	tag   func(asked string, gpus bool) string
 	signs signs
 	// spec is pure: the same experiment and host give the same spec.
-	spec func(study.Experiment, Host) (Spec, error)
+	spec func(study.Experiment, Host) (launch.Spec, error)
 
 	// context are the flags in engine.args by which the context of a request becomes
 	// another than the model's files say; the first is the engine's own flag for it.
@@ -90,7 +91,7 @@ func (e *Engine) Name() string { return e.name }
 func (e *Engine) Traits() Traits { return e.traits }
 
 // Spec is the container of an experiment on this host.
-func (e *Engine) Spec(exp study.Experiment, h Host) (Spec, error) {
+func (e *Engine) Spec(exp study.Experiment, h Host) (launch.Spec, error) {
 	s, err := e.spec(exp, h)
 	if err != nil {
 		return s, err

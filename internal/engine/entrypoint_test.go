@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // What is passed before the flags follows from how the image starts things, and not
@@ -67,7 +69,7 @@ func TestCommandsFitTheImagesEntrypoint(t *testing.T) {
 				}
 				return out
 			}
-			h := Host{Image: Image{ID: "sha256:1", Entrypoint: words(c.entrypoint)}, Model: Model{Path: "/m", GGUF: c.engine == "llamacpp" || c.engine == "ollama"}}
+			h := Host{Image: launch.Image{ID: "sha256:1", Entrypoint: words(c.entrypoint)}, Model: Model{Path: "/m", GGUF: c.engine == "llamacpp" || c.engine == "ollama"}}
 			if c.labelled {
 				h.Image.Labels = map[string]string{Label: c.engine}
 			}
@@ -103,7 +105,7 @@ func TestCommandsFitTheImagesEntrypoint(t *testing.T) {
 func TestAShellReadsTheCommandAsItWas(t *testing.T) {
 	want := []string{"printf", "%s\n", "a b", "it's", `"$HOME"`, "*", ""}
 	for _, entrypoint := range [][]string{{"sh"}, {"sh", "-c"}, {"/bin/sh", "-ec"}} {
-		h := Host{Image: Image{Entrypoint: entrypoint}}
+		h := Host{Image: launch.Image{Entrypoint: entrypoint}}
 		args, err := arguments(decoded(t, "model: org/m\nengine: {image: i}\n"), h, want)
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +121,7 @@ func TestAShellReadsTheCommandAsItWas(t *testing.T) {
 // flags.
 func TestEntrypointsThatTakeNoArgumentsAreRefused(t *testing.T) {
 	for _, script := range []string{"vllm serve org/m", "exec /start.sh", "python3 -m vllm.entrypoints.openai.api_server --port 8000"} {
-		h := Host{Image: Image{Entrypoint: []string{"/bin/sh", "-c", script}}, Model: hf}
+		h := Host{Image: launch.Image{Entrypoint: []string{"/bin/sh", "-c", script}}, Model: hf}
 		_, err := vllm.Spec(decoded(t, "model: org/m\nengine: {image: i}\n"), h)
 		if err == nil || !strings.Contains(err.Error(), "takes no arguments") || !strings.Contains(err.Error(), "engine.container.entrypoint") {
 			t.Errorf("%q: %v", script, err)

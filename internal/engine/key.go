@@ -7,24 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
-
-// Secret is a text that prints as REDACTED, however it is printed.
-type Secret string
-
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "REDACTED"
-}
-
-// GoString is String.
-func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
-
-// MarshalText is String.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // keyed is how an engine is given the key that its server asks for. Of engines that take
 // it on their command line alone llem gives none: every user of the host can read that.
@@ -39,10 +24,10 @@ const KeyFile = "/run/secrets/llem/api_key"
 
 // OwnKey is the key that an experiment gives its container itself, in engine.env or
 // engine.args, and where.
-func OwnKey(e *Engine, exp study.Experiment) (key Secret, from string) {
+func OwnKey(e *Engine, exp study.Experiment) (key launch.Secret, from string) {
 	k := e.key
 	if v := exp.Engine.Env[k.variable]; k.variable != "" && v != "" {
-		return Secret(v), "engine.env." + k.variable
+		return launch.Secret(v), "engine.env." + k.variable
 	}
 	for name, v := range exp.Engine.Args {
 		if slices.Contains(k.flags, spelled(name)) {
@@ -50,7 +35,7 @@ func OwnKey(e *Engine, exp study.Experiment) (key Secret, from string) {
 				v = list[0]
 			}
 			if text, ok := v.(string); ok && text != "" {
-				return Secret(text), "engine.args." + name
+				return launch.Secret(text), "engine.args." + name
 			}
 		}
 	}
@@ -58,7 +43,7 @@ func OwnKey(e *Engine, exp study.Experiment) (key Secret, from string) {
 }
 
 // GiveKey has the container of s start its server with a key.
-func GiveKey(e *Engine, exp study.Experiment, s *Spec, key Secret, from string) error {
+func GiveKey(e *Engine, exp study.Experiment, s *launch.Spec, key launch.Secret, from string) error {
 	k := e.key
 	if own, where := OwnKey(e, exp); own != "" {
 		if own != key {
@@ -81,11 +66,8 @@ func GiveKey(e *Engine, exp study.Experiment, s *Spec, key Secret, from string) 
 	return nil
 }
 
-// Bearer is the header of a key.
-func Bearer(key Secret) string { return "Bearer " + string(key) }
-
 // ParseKey reads a key from what a file or variable holds: one line.
-func ParseKey(text string) (Secret, error) {
+func ParseKey(text string) (launch.Secret, error) {
 	key := strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	name, _, assigned := strings.Cut(key, "=")
 	switch {
@@ -109,7 +91,7 @@ func ParseKey(text string) (Secret, error) {
 			return "", errors.New("it holds blanks, or what is no printable ASCII, and no header can carry that: write the key alone")
 		}
 	}
-	return Secret(key), nil
+	return launch.Secret(key), nil
 }
 
 // mostKey is the longest key; signed tokens have a few kB.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -84,16 +85,16 @@ func llamacppTag(asked string, gpus bool) string {
 // llamacppSpec gives the server a slot for each request at once, with room for
 // the planned lengths: its own default shares one context over a fixed number of
 // slots.
-func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
+func llamacppSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := ownDType(e); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	split, err := llamacppSplit(e.Parallel)
 	if err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if h.Model.Path != "" && !h.Model.GGUF {
-		return Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
+		return launch.Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
 	}
 	var first []string
 	switch {
@@ -122,13 +123,13 @@ func llamacppSpec(e study.Experiment, h Host) (Spec, error) {
 	c.setUnless("", "split-mode", split, "sm")
 	s := container("llamacpp", e, h, c)
 	s.Port, s.ReadyPath = llamacppPort, "/health"
-	s.env(e, nil)
+	env(&s, e, nil)
 	return s, nil
 }
 
 // llamacppProgram is the server in an image that starts nothing else: as its command
 // has it, or where llama.cpp's own images have it.
-func llamacppProgram(img Image) string {
+func llamacppProgram(img launch.Image) string {
 	for _, w := range img.Cmd {
 		if strings.HasSuffix(w, "llama-server") {
 			return w

@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -54,15 +55,15 @@ const lmdeployBatch = 128
 // lmdeploySpec passes the whole command: the image has no entrypoint of its own.
 // The server's data parallelism gives each copy a port of its own, which is no one
 // server to measure.
-func lmdeploySpec(e study.Experiment, h Host) (Spec, error) {
+func lmdeploySpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := noGGUF(e, h.Model); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := dtypes(e, "float16", "bfloat16"); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := only(e.Parallel, true, false, false); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	cli := []string{"lmdeploy", "serve", "api_server"}
 	c := commandOf(e, append(head(e, h, "lmdeploy", cli, cli...), modelArg(e, h))...)
@@ -80,8 +81,8 @@ func lmdeploySpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("lmdeploy", e, h, c)
 	s.Port, s.ReadyPath = lmdeployPort, "/health"
-	s.env(e, offline(e, h.Model))
-	s.shared("16GiB")
-	s.caches(h, "lmdeploy", "/root/.triton")
+	env(&s, e, offline(e, h.Model))
+	shared(&s, "16GiB")
+	caches(&s, h, "lmdeploy", "/root/.triton")
 	return s, nil
 }

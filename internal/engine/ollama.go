@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -48,18 +49,18 @@ var ggufPart = regexp.MustCompile(`-\d{5}-of-\d{5}\.gguf$`)
 // for the context's length, for requests at once, or for how long a model stays
 // loaded. The server has no flags: engine.args are parameters of the model, and
 // are set by ollamaLoad. A model's file is not mounted but handed over there.
-func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
+func ollamaSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := ownDType(e); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := only(e.Parallel, false, true, false); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if h.Model.Path != "" && !h.Model.GGUF {
-		return Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
+		return launch.Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
 	}
 	if ggufPart.MatchString(h.Model.Path) {
-		return Spec{}, fmt.Errorf("model %s: it takes one GGUF file, and this is a part of several; merge them (llama-gguf-split --merge)", e.Model)
+		return launch.Spec{}, fmt.Errorf("model %s: it takes one GGUF file, and this is a part of several; merge them (llama-gguf-split --merge)", e.Model)
 	}
 	mounted := h.Model.Path != ""
 	h.Model, h.TokenFile = Model{}, "" // it never asks the hub
@@ -75,9 +76,9 @@ func ollamaSpec(e study.Experiment, h Host) (Spec, error) {
 			s.Overridden = append(s.Overridden, name)
 		}
 	}
-	s.env(e, ollamaEnv(e, h))
+	env(&s, e, ollamaEnv(e, h))
 	if !mounted { // what was pulled once is not pulled again
-		s.caches(h, "ollama", "/root/.ollama")
+		caches(&s, h, "ollama", "/root/.ollama")
 	}
 	return s, nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // probeTimeout bounds one question to a server that is ready.
@@ -27,7 +29,7 @@ func getJSON(ctx context.Context, at Address, route string, into any) error {
 // prober never uses a proxy: the server is on this host.
 var prober = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 1 << 20},
-	CheckRedirect: SameServer,
+	CheckRedirect: launch.SameServer,
 }
 
 // fetch reads a short answer.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -47,16 +48,16 @@ var presets = []string{"tiny", "small", "medium", "large"}
 
 const referencePort = 8000
 
-func referenceSpec(e study.Experiment, h Host) (Spec, error) {
+func referenceSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	preset, ok := strings.CutPrefix(e.Model, "reference/")
 	if !ok || !slices.Contains(presets, preset) {
-		return Spec{}, fmt.Errorf("model %q: it has reference/%s", e.Model, strings.Join(presets, ", reference/"))
+		return launch.Spec{}, fmt.Errorf("model %q: it has reference/%s", e.Model, strings.Join(presets, ", reference/"))
 	}
 	if e.Revision != "main" {
-		return Spec{}, fmt.Errorf("revision %q: only models on the hub have revisions", e.Revision)
+		return launch.Spec{}, fmt.Errorf("revision %q: only models on the hub have revisions", e.Revision)
 	}
 	if e.DType != "auto" && e.DType != "float32" {
-		return Spec{}, fmt.Errorf("dtype %q: it computes in float32 only", e.DType)
+		return launch.Spec{}, fmt.Errorf("dtype %q: it computes in float32 only", e.DType)
 	}
 	c := commandOf(e)
 	c.set("model", preset)
@@ -64,7 +65,7 @@ func referenceSpec(e study.Experiment, h Host) (Spec, error) {
 	c.set("port", strconv.Itoa(referencePort))
 	c.set("seed", strconv.FormatInt(e.Seed, 10))
 	s := container("reference", e, h, c)
-	s.env(e, nil)
+	env(&s, e, nil)
 	s.Port, s.ReadyPath = referencePort, "/health"
 	return s, nil
 }

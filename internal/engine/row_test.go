@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -17,12 +18,12 @@ var eleventh = &Engine{
 	traits:  Traits{TokenIDs: true, IgnoreEOS: true, Upstream: "maker/eleventh", Versions: "1.0"},
 	tag:     func(asked string, _ bool) string { return "v" + asked },
 	signs:   signs{command: []string{"eleventh-serve"}},
-	spec: func(e study.Experiment, h Host) (Spec, error) {
+	spec: func(e study.Experiment, h Host) (launch.Spec, error) {
 		c := commandOf(e, "eleventh-serve")
 		c.set("model", modelArg(e, h))
 		s := container("eleventh", e, h, c)
 		s.Port, s.ReadyPath = 9000, "/ready"
-		s.caches(h, "eleventh", "/root/.eleventh")
+		caches(&s, h, "eleventh", "/root/.eleventh")
 		return s, nil
 	},
 	context:  []string{"longest_prompt"},
@@ -51,7 +52,7 @@ func TestAnEngineIsOneRow(t *testing.T) {
 	if image, ok := Upstream("eleventh:2", true); !ok || image != "maker/eleventh:v2" {
 		t.Errorf("a bare name means %q, %v", image, ok)
 	}
-	if name, how, err := Detect(Image{Entrypoint: []string{"eleventh-serve"}}); name != "eleventh" || err != nil {
+	if name, how, err := Detect(launch.Image{Entrypoint: []string{"eleventh-serve"}}); name != "eleventh" || err != nil {
 		t.Errorf("an image of its own is %q by %q, %v", name, how, err)
 	}
 	exp := decoded(t, "model: org/m\nengine: {image: i, args: {--longest-prompt: 9, weights: dummy, remember: false}}\n")

@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -54,9 +55,9 @@ var sglang = &Engine{
 
 // sglangSpec has the server count its work, and tell of each request what it found
 // in its prefix cache: it does neither unless it is told to.
-func sglangSpec(e study.Experiment, h Host) (Spec, error) {
+func sglangSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := dtypes(e, "half", "float16", "bfloat16", "float", "float32"); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	c := commandOf(e, head(e, h, "sglang", []string{"sglang", "serve"}, "python3", "-m", "sglang.launch_server")...)
 	c.style = style{lists: true}
@@ -79,8 +80,8 @@ func sglangSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("sglang", e, h, c)
 	s.Port, s.ReadyPath = sglangPort, "/health"
-	s.env(e, offline(e, h.Model))
-	s.shared("32GiB")
-	s.caches(h, "sglang", "/root/.cache/flashinfer", "/root/.cache/deep_gemm", "/root/.cache/sglang", "/root/.triton")
+	env(&s, e, offline(e, h.Model))
+	shared(&s, "32GiB")
+	caches(&s, h, "sglang", "/root/.cache/flashinfer", "/root/.cache/deep_gemm", "/root/.cache/sglang", "/root/.triton")
 	return s, nil
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // hf is a model of the hub's cache, gguf a file.
@@ -103,7 +105,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 
 func TestArgumentsThatTGISplits(t *testing.T) {
 	e := decoded(t, "model: org/m\nengine: {image: i, args: {rope_scaling: a b}}\n")
-	_, err := tgi.Spec(e, Host{Image: Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}, Model: hf})
+	_, err := tgi.Spec(e, Host{Image: launch.Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}, Model: hf})
 	if err == nil || !strings.Contains(err.Error(), `"a b"`) || !strings.Contains(err.Error(), "engine.env") {
 		t.Errorf("error %v, want one that names the argument and engine.env", err)
 	}
@@ -114,7 +116,7 @@ func TestArgumentsThatTGISplits(t *testing.T) {
 func TestAModelIsNamedAsItWasWritten(t *testing.T) {
 	file := Model{Source: "/data/a b.gguf", Target: "/models/a b.gguf", Path: "/models/a b.gguf", GGUF: true}
 	folder := Model{Source: "/data/a b", Target: "/models/a b", Path: "/models/a b"}
-	script := Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}
+	script := launch.Image{Entrypoint: []string{"/tgi-entrypoint.sh"}}
 	for _, e := range engines {
 		if e.Traits().Running {
 			continue

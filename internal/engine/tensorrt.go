@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strconv"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -55,15 +56,15 @@ var tensorrt = &Engine{
 }
 
 // tensorrtSpec passes the whole command: the image's entrypoint only prepares it.
-func tensorrtSpec(e study.Experiment, h Host) (Spec, error) {
+func tensorrtSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := noGGUF(e, h.Model); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := ownDType(e); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := only(e.Parallel, true, true, false); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	c := commandOf(e, append(head(e, h, "trtllm-serve", nil, "trtllm-serve"), modelArg(e, h))...)
 	if h.Model.Path == "" {
@@ -75,10 +76,10 @@ func tensorrtSpec(e study.Experiment, h Host) (Spec, error) {
 	c.count("pp_size", e.Parallel.Pipeline, "pipeline_parallel_size")
 	s := container("tensorrt-llm", e, h, c)
 	s.Port, s.ReadyPath = tensorrtPort, "/health"
-	s.env(e, offline(e, h.Model))
-	s.shared("16GiB")
-	s.ulimit("memlock", "-1")
-	s.ulimit("stack", "67108864")
-	s.caches(h, "tensorrt-llm", "/root/.tensorrt_llm", "/root/.cache/flashinfer", "/root/.triton")
+	env(&s, e, offline(e, h.Model))
+	shared(&s, "16GiB")
+	ulimit(&s, "memlock", "-1")
+	ulimit(&s, "stack", "67108864")
+	caches(&s, h, "tensorrt-llm", "/root/.tensorrt_llm", "/root/.cache/flashinfer", "/root/.triton")
 	return s, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -49,19 +50,19 @@ var tgi = &Engine{
 // answers the next with "Model is overloaded".
 const tgiConcurrent = 128
 
-func tgiSpec(e study.Experiment, h Host) (Spec, error) {
+func tgiSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := noGGUF(e, h.Model); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := dtypes(e, "float16", "bfloat16"); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := only(e.Parallel, true, false, false); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	c := tgiCommand(e, h)
 	if err := whole(e, h, c.line()); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	s := container("tgi", e, h, c)
 	s.Port, s.ReadyPath = tgiPort, "/health"
@@ -72,9 +73,9 @@ func tgiSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	own := offline(e, h.Model)
 	own["USAGE_STATS"] = "off"
-	s.env(e, own)
-	s.shared("1GiB")
-	s.caches(h, "tgi", "/root/.triton")
+	env(&s, e, own)
+	shared(&s, "1GiB")
+	caches(&s, h, "tgi", "/root/.triton")
 	return s, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -48,15 +49,15 @@ var transformers = &Engine{
 // than that wait for the next batch.
 const transformersBatch = 32
 
-func transformersSpec(e study.Experiment, h Host) (Spec, error) {
+func transformersSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := noGGUF(e, h.Model); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := dtypes(e, "float32", "float16", "bfloat16"); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	if err := only(e.Parallel, false, false, false); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	c := commandOf(e)
 	c.set("model", modelArg(e, h))
@@ -77,7 +78,7 @@ func transformersSpec(e study.Experiment, h Host) (Spec, error) {
 	}
 	s := container("transformers", e, h, c)
 	s.Port, s.ReadyPath = transformersPort, "/health"
-	s.env(e, offline(e, h.Model))
+	env(&s, e, offline(e, h.Model))
 	return s, nil
 }
 

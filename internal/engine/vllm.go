@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -60,9 +61,9 @@ var vllm = &Engine{
 
 // vllmSpec passes flags alone to an image whose entrypoint is the server, under
 // either of its names; to any other it passes the whole command.
-func vllmSpec(e study.Experiment, h Host) (Spec, error) {
+func vllmSpec(e study.Experiment, h Host) (launch.Spec, error) {
 	if err := noGGUF(e, h.Model); err != nil {
-		return Spec{}, err
+		return launch.Spec{}, err
 	}
 	c := commandOf(e, head(e, h, "vllm", []string{"vllm", "serve"}, "python3", "-m", "vllm.entrypoints.openai.api_server")...)
 	c.style = style{negates: true, lists: true}
@@ -85,9 +86,9 @@ func vllmSpec(e study.Experiment, h Host) (Spec, error) {
 	if h.Kept {
 		own["VLLM_SERVER_DEV_MODE"] = "1" // without it there is no /reset_prefix_cache
 	}
-	s.env(e, own)
-	s.shared("16GiB")
-	s.caches(h, "vllm", "/root/.cache/vllm", "/root/.cache/flashinfer", "/root/.triton")
+	env(&s, e, own)
+	shared(&s, "16GiB")
+	caches(&s, h, "vllm", "/root/.cache/vllm", "/root/.cache/flashinfer", "/root/.triton")
 	return s, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -181,7 +181,7 @@ func removing(ctx context.Context, hurry <-chan struct{}) (context.Context, cont
 }
 
 // stop ends and removes a server's container, by force where it does not go.
-func stop(ctx context.Context, hurry <-chan struct{}, s engine.Server) error {
+func stop(ctx context.Context, hurry <-chan struct{}, s launch.Server) error {
 	stopCtx, cancel := context.WithTimeout(ctx, stopDeadline)
 	defer cancel()
 	err := s.Stop(stopCtx)

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -17,8 +17,8 @@ import (
 // away is a daemon in a virtual machine.
 type away struct{ *fake }
 
-func (away) Describe(context.Context) DaemonInfo {
-	return DaemonInfo{Version: "1", Elsewhere: "its kernel is another"}
+func (away) Describe(context.Context) (launch.DaemonInfo, error) {
+	return launch.DaemonInfo{Version: "1", Elsewhere: "its kernel is another"}, nil
 }
 
 // Nothing of this host's belongs to an engine that runs on another machine.
@@ -53,10 +53,10 @@ func TestADaemonOnAnotherMachineGivesNoEnergy(t *testing.T) {
 // warm is a container that found what an earlier one has compiled.
 type warm struct{ *fake }
 
-func (w warm) Launch(context.Context, engine.Spec) (engine.Server, error) { return w, nil }
-func (w warm) Info() engine.ContainerInfo {
+func (w warm) Launch(context.Context, launch.Spec) (launch.Server, error) { return w, nil }
+func (w warm) Info() launch.ContainerInfo {
 	i := w.fake.Info()
-	i.CompileCache = engine.CacheWarm
+	i.CompileCache = launch.CacheWarm
 	return i
 }
 
@@ -83,20 +83,20 @@ type ending struct {
 	answers atomic.Int32 // that are left once the container has ended
 }
 
-func (e *ending) Launch(context.Context, engine.Spec) (engine.Server, error) { return e, nil }
+func (e *ending) Launch(context.Context, launch.Spec) (launch.Server, error) { return e, nil }
 
 func (e *ending) Err() error {
 	if e.fake.Err() == nil {
 		return nil
 	}
-	return &engine.Died{ExitCode: e.code}
+	return &launch.Exited{ExitCode: e.code}
 }
 
-func (e *ending) Describe(context.Context) DaemonInfo {
+func (e *ending) Describe(context.Context) (launch.DaemonInfo, error) {
 	if e.fake.Err() != nil && e.answers.Add(-1) < 0 {
-		return DaemonInfo{}
+		return launch.DaemonInfo{}, launch.ErrAway
 	}
-	return DaemonInfo{Version: "1"}
+	return launch.DaemonInfo{Version: "1"}, nil
 }
 
 // A container that its daemon stopped is no fault of the engine's, whatever it says
@@ -125,7 +125,7 @@ func TestADaemonThatEndsIsNotTheEnginesFault(t *testing.T) {
 			r := f.runner(t, &watching{})
 			r.Docker = f
 			out, err := r.Execute(t.Context(), experiment(t, small))
-			if KindOf(err) != c.kind || errors.Is(err, ErrAway) != (c.kind == HostFault) {
+			if KindOf(err) != c.kind || errors.Is(err, launch.ErrAway) != (c.kind == HostFault) {
 				t.Errorf("kind %v, want %v: %v", KindOf(err), c.kind, err)
 			}
 			if want := map[Kind]string{HostFault: result.Interrupted, ExperimentFault: result.Failed}[c.kind]; out.Record == nil || out.Record.Status != want {
@@ -140,8 +140,8 @@ func TestADaemonThatEndsIsNotTheEnginesFault(t *testing.T) {
 func TestAnInterruptInPreflightIsNoFaultOfTheHost(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]error{
-		"the daemon":          ErrAway,
-		"the image":           ErrNoImage,
+		"the daemon":          launch.ErrAway,
+		"the image":           launch.ErrNoImage,
 		"a fault of the host": fault(HostFault, "read gpu_settings back: %w", io.ErrUnexpectedEOF),
 		"the configuration":   fault(ConfigFault, "no such engine"),
 		"the context":         context.Canceled,
@@ -167,6 +167,6 @@ type refusing struct {
 	why func() error
 }
 
-func (r refusing) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
-	return engine.Image{}, r.why()
+func (r refusing) Resolve(context.Context, string, string, func(done, total int64)) (launch.Image, error) {
+	return launch.Image{}, r.why()
 }

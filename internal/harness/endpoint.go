@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -18,8 +19,8 @@ import (
 type endpoint string
 
 func (e endpoint) URL() string { return string(e) }
-func (endpoint) Info() engine.ContainerInfo {
-	return engine.ContainerInfo{Command: []string{}, Route: "endpoint"}
+func (endpoint) Info() launch.ContainerInfo {
+	return launch.ContainerInfo{Command: []string{}, Route: "endpoint"}
 }
 func (endpoint) Done() <-chan struct{}                           { return nil } // never: its life is not ours to see
 func (endpoint) Err() error                                      { return nil }
@@ -55,7 +56,7 @@ func (x *run) findEndpoint(ctx context.Context) error {
 	seen, err := engine.Look(ctx, x.address(at), unknown || x.exp.Model != "")
 	switch {
 	case err != nil && x.place != nil && !engine.Refused(err): // it may be back, and the study waits
-		return fault(HostFault, "engine.endpoint: %w", passing{err})
+		return fault(HostFault, "engine.endpoint: %w", launch.Mark(launch.ErrAway, err))
 	case err != nil:
 		return fault(ConfigFault, "engine.endpoint: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -18,15 +18,15 @@ import (
 // nothing is a daemon that must not be asked.
 type nothing struct{ t *testing.T }
 
-func (n nothing) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
+func (n nothing) Resolve(context.Context, string, string, func(done, total int64)) (launch.Image, error) {
 	n.t.Error("an image was looked for")
-	return engine.Image{}, errors.New("no daemon")
+	return launch.Image{}, errors.New("no daemon")
 }
-func (n nothing) Launch(context.Context, engine.Spec) (engine.Server, error) {
+func (n nothing) Launch(context.Context, launch.Spec) (launch.Server, error) {
 	n.t.Error("a container was started")
 	return nil, errors.New("no daemon")
 }
-func (nothing) Describe(context.Context) DaemonInfo { return DaemonInfo{} }
+func (nothing) Describe(context.Context) (launch.DaemonInfo, error) { return launch.DaemonInfo{}, nil }
 
 // atEndpoint runs a quick experiment on a server that already runs.
 func atEndpoint(t *testing.T, url, text string) (Outcome, []string, error) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -164,22 +164,24 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, n int) {
 // The container.
 
 func (f *fake) URL() string { return f.url }
-func (f *fake) Info() engine.ContainerInfo {
-	return engine.ContainerInfo{ID: "c1", Command: append([]string{"/reference"}, f.tells...)}
+func (f *fake) Info() launch.ContainerInfo {
+	return launch.ContainerInfo{ID: "c1", Command: append([]string{"/reference"}, f.tells...)}
 }
 func (f *fake) Done() <-chan struct{} { return f.done }
 func (f *fake) Log(_ context.Context, w io.Writer, _ time.Time) error {
 	_, err := io.WriteString(w, "its log\n"+strings.Join(f.tells, "\n"))
 	return err
 }
-func (f *fake) Stop(context.Context) error          { f.ended = "stopped"; return nil }
-func (f *fake) Kill(context.Context) error          { f.ended = "killed"; return nil }
-func (f *fake) Describe(context.Context) DaemonInfo { return DaemonInfo{Version: "1"} }
+func (f *fake) Stop(context.Context) error { f.ended = "stopped"; return nil }
+func (f *fake) Kill(context.Context) error { f.ended = "killed"; return nil }
+func (f *fake) Describe(context.Context) (launch.DaemonInfo, error) {
+	return launch.DaemonInfo{Version: "1"}, nil
+}
 
 func (f *fake) Err() error {
 	select {
 	case <-f.done:
-		return &engine.Died{ExitCode: 9, LogTail: "its last words " + strings.Join(f.tells, " ")}
+		return &launch.Exited{ExitCode: 9, LogTail: "its last words " + strings.Join(f.tells, " ")}
 	default:
 		return nil
 	}
@@ -187,18 +189,18 @@ func (f *fake) Err() error {
 
 // The daemon.
 
-func (f *fake) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
+func (f *fake) Resolve(context.Context, string, string, func(done, total int64)) (launch.Image, error) {
 	if f.asked++; f.asked > 3 && f.away > 0 {
 		f.away--
-		return engine.Image{}, ErrAway
+		return launch.Image{}, launch.ErrAway
 	}
 	if f.lost > 0 && f.asked > f.lost {
-		return engine.Image{}, ErrNoImage
+		return launch.Image{}, launch.ErrNoImage
 	}
-	return engine.Image{Ref: "i", ID: "sha256:1"}, nil
+	return launch.Image{Ref: "i", ID: "sha256:1"}, nil
 }
 
-func (f *fake) Launch(context.Context, engine.Spec) (engine.Server, error) {
+func (f *fake) Launch(context.Context, launch.Spec) (launch.Server, error) {
 	f.launched++
 	return f, nil
 }

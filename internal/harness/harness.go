@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -20,7 +21,7 @@ import (
 // Runner holds what experiments share. Docker, OpenGPUs, Observer and Log are
 // required.
 type Runner struct {
-	Docker   Launcher
+	Docker   launch.Launcher
 	OpenGPUs func(context.Context) (GPUs, error) // ErrNoGPU when the host has none
 	OpenHost func() (measure.HostReader, error)  // of the host's own energy; nil: there is none
 	// OpenInstrument opens another's meter by its name: zeusd, zeus, codecarbon.
@@ -78,8 +79,8 @@ type run struct {
 	settings []*setting    // of GPUs, to be put back
 	unwatch  func() bool   // ends the wait for an interrupt that puts them back
 
-	image      engine.Image
-	daemon     DaemonInfo
+	image      launch.Image
+	daemon     launch.DaemonInfo
 	how        string // how the engine was told from the image
 	eng        *engine.Engine
 	sent       credentials      // with every request
@@ -98,7 +99,7 @@ type run struct {
 	jitter    []time.Duration
 	baseline  *measure.Baseline
 	memBefore []uint64
-	server    engine.Server
+	server    launch.Server
 	info      engine.Info
 	startup   *startup
 	prompts   prompts
@@ -245,7 +246,7 @@ func (x *run) away(ctx context.Context, err error) error {
 		return err
 	}
 	patience := time.Duration(0)
-	var died *engine.Died
+	var died *launch.Exited
 	switch stopped := errors.As(err, &died) && died.Stopped(); {
 	case stopped:
 		patience = daemonStops
@@ -254,8 +255,8 @@ func (x *run) away(ctx context.Context, err error) error {
 		patience = daemonGoes
 	}
 	for end := time.Now().Add(patience); ; {
-		if x.Docker.Describe(ctx).Version == "" {
-			return fault(HostFault, "%w any more (%w); start it, then run this again", ErrAway, err)
+		if _, gone := x.Docker.Describe(ctx); gone != nil {
+			return fault(HostFault, "%w any more (%w); start it, then run this again", launch.ErrAway, err)
 		}
 		if time.Now().After(end) || measure.Sleep(ctx, daemonPoll) != nil {
 			return err
@@ -273,7 +274,7 @@ func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 	if x.store == nil {
 		return Outcome{}, err
 	}
-	if x.place == nil || ctx.Err() != nil || kind == HostFault || kind == InterruptFault || errors.Is(err, ErrAway) {
+	if x.place == nil || ctx.Err() != nil || kind == HostFault || kind == InterruptFault || errors.Is(err, launch.ErrAway) {
 		os.Remove(x.store.Dir()) // empty
 		return Outcome{}, err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -69,7 +69,7 @@ func TestADeathIsToldWhereverItComes(t *testing.T) {
 					f.die()
 				}
 			})
-			var died *engine.Died
+			var died *launch.Exited
 			if !errors.As(err, &died) || died.ExitCode != 9 || died.LogTail == "" {
 				t.Fatalf("error %v, want the death", err)
 			}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // hidden is err without the experiment's secrets, in its words and in the log
@@ -14,11 +14,11 @@ func (x *run) hidden(err error) error {
 	if err == nil {
 		return nil
 	}
-	var died *engine.Died
+	var died *launch.Exited
 	if errors.As(err, &died) {
 		died.LogTail = x.exp.Hide(died.LogTail)
 	}
-	var late *engine.NotReady
+	var late *launch.NotReady
 	if errors.As(err, &late) {
 		late.Last, late.LogTail = x.exp.Hide(late.Last), x.exp.Hide(late.LogTail)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 const plantedKey = "planted-7f3a9c"
@@ -39,7 +39,7 @@ func TestSecretsThatAServerTellsAreKeptNowhere(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), plantedKey) {
 				t.Errorf("the error tells: %v", err)
 			}
-			var died *engine.Died
+			var died *launch.Exited
 			if errors.As(err, &died) && (died.LogTail == "" || strings.Contains(died.LogTail, plantedKey)) {
 				t.Errorf("the end of the log tells: %q", died.LogTail)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -17,8 +18,8 @@ import (
 
 // kept is a container that serves more than one run of a study.
 type kept struct {
-	server    engine.Server
-	spec      engine.Spec
+	server    launch.Server
+	spec      launch.Spec
 	served    string // the model's name there, where the engine was told it
 	by        string // the run that it was started for
 	runs      int    // that it has served
@@ -35,8 +36,8 @@ func (x *run) keeping() bool {
 
 // same compares what two containers are started with; their names are each run's
 // own.
-func same(a, b engine.Spec) bool {
-	for _, s := range []*engine.Spec{&a, &b} {
+func same(a, b launch.Spec) bool {
+	for _, s := range []*launch.Spec{&a, &b} {
 		s.Run, s.Lock, s.Experiment, s.Name, s.PID = "", "", "", "", 0
 	}
 	return reflect.DeepEqual(a, b)

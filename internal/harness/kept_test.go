@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -97,8 +97,8 @@ func TestAServerThatFailedIsNotKept(t *testing.T) {
 
 func TestSpecsAreTheSameButForTheRunsNames(t *testing.T) {
 	t.Parallel()
-	a := engine.Spec{Cmd: []string{"x"}, Env: map[string]string{"A": "1"}, Name: "llem-1", Run: "1"}
-	b := engine.Spec{Cmd: []string{"x"}, Env: map[string]string{"A": "1"}, Name: "llem-2", Run: "2", PID: 3}
+	a := launch.Spec{Cmd: []string{"x"}, Env: map[string]string{"A": "1"}, Name: "llem-1", Run: "1"}
+	b := launch.Spec{Cmd: []string{"x"}, Env: map[string]string{"A": "1"}, Name: "llem-2", Run: "2", PID: 3}
 	if !same(a, b) {
 		t.Error("names alone differ")
 	}

@@ -10,11 +10,12 @@ import (
 	"syscall"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // credentials are what every request to the server carries, and nothing else does.
 type credentials struct {
-	key    engine.Secret
+	key    launch.Secret
 	from   string // of the key
 	header http.Header
 }
@@ -60,12 +61,12 @@ func (x *run) findKey() error {
 }
 
 // authorize has every request carry the key.
-func (x *run) authorize(key engine.Secret, from string) {
+func (x *run) authorize(key launch.Secret, from string) {
 	if key == "" {
 		return
 	}
 	x.sent.key, x.sent.from = key, from
-	x.sent.header.Set("Authorization", engine.Bearer(key))
+	x.sent.header.Set("Authorization", key.Bearer())
 	x.exp.Hidden = append(x.exp.Hidden, string(key))
 }
 

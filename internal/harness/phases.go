@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -102,7 +103,7 @@ func VisibleSecret(name string) string {
 
 // start launches the container and has its server take its model. served is the
 // model's name there; empty: the server tells.
-func (x *run) start(ctx context.Context, spec engine.Spec) (served string, err error) {
+func (x *run) start(ctx context.Context, spec launch.Spec) (served string, err error) {
 	x.mark().Creating(spec.Name)
 	x.server, err = x.Docker.Launch(ctx, spec)
 	if cutOff := x.server == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // Plan is the container that a run would start, as far as it can be told before.
 type Plan struct {
-	Spec     engine.Spec   // without an engine's name: what it is shows when the image is here
+	Spec     launch.Spec   // without an engine's name: what it is shows when the image is here
 	Pull     bool          // the image would be pulled
 	Image    string        // what would be pulled for a bare engine name; empty: the image as it is named
 	Fetch    bool          // the model would be downloaded, and its path is not known
@@ -84,7 +85,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 	if x.running() {
 		err := x.findServer(ctx)
 		if err == nil {
-			p.Spec = engine.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}
+			p.Spec = launch.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}
 			p.Served, p.Key = x.served.ID, x.sent.from
 		}
 		return err
@@ -95,7 +96,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 	asked := x.exp.Engine.Pull
 	x.exp.Engine.Pull = "never"
 	err := x.findEngine(ctx)
-	if errors.Is(err, ErrNoImage) && asked != "never" {
+	if errors.Is(err, launch.ErrNoImage) && asked != "never" {
 		p.Pull, err = true, nil
 		name := x.exp.Engine.Name
 		if upstream, bare := engine.Upstream(x.exp.Engine.Image, x.onGPUs()); bare {

@@ -7,12 +7,13 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // Pulled is what an experiment needs and what is on this host now.
 type Pulled struct {
-	Image  engine.Image // zero where a server already runs
+	Image  launch.Image // zero where a server already runs
 	Engine string       // empty: unknown until its server is asked
 	Model  hub.Pulled   // zero where the model's name is the engine's own
 	// Prompts is the dataset's file; zero where they are from none.

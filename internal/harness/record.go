@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -30,7 +31,7 @@ func (x *run) record(cause error) *result.Record {
 	}
 	if cause != nil {
 		r.Status, r.Error = result.Failed, cause.Error()
-		if KindOf(cause) == InterruptFault || errors.Is(cause, ErrAway) {
+		if KindOf(cause) == InterruptFault || errors.Is(cause, launch.ErrAway) {
 			r.Status = result.Interrupted
 		}
 	}

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // sameImage finds the very image of the run that is done again, whatever its tag
 // names by now: by its digest or its id on this host, else its digest is pulled.
-func (x *run) sameImage(ctx context.Context) (engine.Image, error) {
+func (x *run) sameImage(ctx context.Context) (launch.Image, error) {
 	was, digest := x.From.Engine, ""
 	if was.ImageDigest != nil {
 		digest = *was.ImageDigest
@@ -22,19 +22,19 @@ func (x *run) sameImage(ctx context.Context) (engine.Image, error) {
 		if try.ref == "" {
 			continue
 		}
-		var img engine.Image
+		var img launch.Image
 		if img, err = x.Docker.Resolve(ctx, try.ref, try.pull, x.Observer.Progress); err == nil {
 			img.Ref, img.Digest = was.Image, digest
 			return img, nil
 		}
-		if !errors.Is(err, ErrNoImage) {
+		if !errors.Is(err, launch.ErrNoImage) {
 			return img, err
 		}
 	}
 	if digest == "" {
-		return engine.Image{}, fault(ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with docker save and docker load, or take another with --image", was.Image, was.ImageID)
+		return launch.Image{}, fault(ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with docker save and docker load, or take another with --image", was.Image, was.ImageID)
 	}
-	return engine.Image{}, err
+	return launch.Image{}, err
 }
 
 // differences are what the run that is done again was measured with, and this one

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -19,12 +19,12 @@ type store struct {
 	asked       []string
 }
 
-func (s *store) Resolve(_ context.Context, ref, pull string, _ func(done, total int64)) (engine.Image, error) {
+func (s *store) Resolve(_ context.Context, ref, pull string, _ func(done, total int64)) (launch.Image, error) {
 	s.asked = append(s.asked, ref+" "+pull)
 	if slices.Contains(s.has, ref) || pull != "never" && slices.Contains(s.remote, ref) {
-		return engine.Image{Ref: ref, ID: "sha256:1"}, nil
+		return launch.Image{Ref: ref, ID: "sha256:1"}, nil
 	}
-	return engine.Image{}, ErrNoImage
+	return launch.Image{}, launch.ErrNoImage
 }
 
 // The image of a run that is done again is that run's, wherever it is to be had.
@@ -40,7 +40,7 @@ func TestTheSameImageIsFound(t *testing.T) {
 		"here by digest":            {digest, []string{digest, id}, nil, []string{digest + " never"}, ""},
 		"here under another name":   {digest, []string{id}, nil, []string{digest + " never", id + " never"}, ""},
 		"in its registry":           {digest, nil, []string{digest}, []string{digest + " never", id + " never", digest + " missing"}, ""},
-		"nowhere":                   {digest, nil, nil, []string{digest + " never", id + " never", digest + " missing"}, ErrNoImage.Error()},
+		"nowhere":                   {digest, nil, nil, []string{digest + " never", id + " never", digest + " missing"}, launch.ErrNoImage.Error()},
 		"built here":                {"", []string{id}, nil, []string{id + " never"}, ""},
 		"built somewhere, not here": {"", nil, nil, []string{id + " never"}, "docker load"},
 	} {
@@ -71,8 +71,8 @@ var errBroken = errors.New("the daemon is broken")
 
 type broken struct{ *fake }
 
-func (broken) Resolve(context.Context, string, string, func(done, total int64)) (engine.Image, error) {
-	return engine.Image{}, errBroken
+func (broken) Resolve(context.Context, string, string, func(done, total int64)) (launch.Image, error) {
+	return launch.Image{}, errBroken
 }
 
 func TestReplacedFilesOfALocalModelDiffer(t *testing.T) {

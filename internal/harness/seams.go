@@ -6,27 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
-
-// Launcher is what the harness needs of a container daemon.
-type Launcher interface {
-	// Resolve finds or pulls an image; pull is missing, always or never. An image
-	// that is nowhere to be had is ErrNoImage.
-	Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (engine.Image, error)
-	// Launch starts a container and returns when it is ready. Once a container
-	// exists the server is non-nil even beside an error, and must be stopped.
-	Launch(ctx context.Context, spec engine.Spec) (engine.Server, error)
-	Describe(ctx context.Context) DaemonInfo
-}
-
-// DaemonInfo is what a record says of the daemon.
-type DaemonInfo struct {
-	Version, APIVersion string
-	Runtimes            []string
-	Elsewhere           string // by what it is known to be on another machine; empty: it is on this one
-}
 
 // GPUs is what the harness needs of NVML: one session for the whole run.
 type GPUs interface {
@@ -112,23 +94,11 @@ func KindOf(err error) Kind {
 		return f.Kind
 	case errors.Is(err, context.Canceled):
 		return InterruptFault
-	case errors.Is(err, ErrAway):
+	case errors.Is(err, launch.ErrAway):
 		return HostFault
 	}
 	return ExperimentFault
 }
-
-// ErrNoImage is an image that is not on this host and is not, or cannot be, pulled.
-var ErrNoImage = errors.New("no such image")
-
-// ErrAway is a daemon or a registry that does not answer, and may again.
-var ErrAway = errors.New("the Docker daemon does not answer")
-
-// passing is another server's ErrAway, in its own words.
-type passing struct{ error }
-
-func (passing) Is(target error) bool { return target == ErrAway }
-func (p passing) Unwrap() error      { return p.error }
 
 // ErrNoGPU is returned by an opener of GPUs on a host that has none.
 var ErrNoGPU = errors.New("no NVIDIA GPU on this host")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // findServer tells what is measured, and that it can be.
@@ -67,7 +68,7 @@ func (x *run) onGPUs() bool {
 
 // findImage finds the image that is asked for. A bare engine name that is no
 // image on this host means the engine's upstream repository.
-func (x *run) findImage(ctx context.Context) (engine.Image, error) {
+func (x *run) findImage(ctx context.Context) (launch.Image, error) {
 	if x.SameImage {
 		return x.sameImage(ctx)
 	}
@@ -80,7 +81,7 @@ func (x *run) findImage(ctx context.Context) (engine.Image, error) {
 		return x.Docker.Resolve(ctx, ref, pull, x.Observer.Progress)
 	}
 	img, err := x.Docker.Resolve(ctx, ref, "never", x.Observer.Progress)
-	if !errors.Is(err, ErrNoImage) {
+	if !errors.Is(err, launch.ErrNoImage) {
 		return img, err
 	}
 	x.Observer.Say(fmt.Sprintf("no image %s on this host: taking %s", ref, upstream))
@@ -123,7 +124,7 @@ func (x *run) online() bool {
 var truth = map[string]bool{"1": true, "on": true, "yes": true, "true": true}
 
 // spec is the container to start, with the names of this run.
-func (x *run) spec() (engine.Spec, error) {
+func (x *run) spec() (launch.Spec, error) {
 	s, err := x.eng.Spec(x.exp, x.engineHost())
 	if err != nil {
 		return s, fmt.Errorf("engine %s: %w", x.eng.Name(), err)
@@ -135,6 +136,6 @@ func (x *run) spec() (engine.Spec, error) {
 	}
 	x.overridden, x.leftOut = s.Overridden, s.LeftOut
 	s.Run, s.Lock, s.Experiment, s.PID = x.id, x.lockFile(), x.exp.ConfigHash(), os.Getpid()
-	s.Name, s.ReadOnly = engine.ContainerName(x.id), x.eng.Traits().ReadOnly
+	s.Name, s.ReadOnly = launch.ContainerName(x.id), x.eng.Traits().ReadOnly
 	return s, nil
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -22,9 +22,9 @@ type session struct {
 	mark   *RunLock
 	locks  *Locks
 	held   []measure.Device // in the order in which they were claimed
-	images map[string]engine.Image
+	images map[string]launch.Image
 	kept   *kept
-	left   []engine.Server // that could not be removed yet
+	left   []launch.Server // that could not be removed yet
 	hurry  <-chan struct{} // as the runner's
 	cutOff bool            // the daemon may yet make a container that nobody waits for
 	ended  time.Time       // of the run before; zero: there was none
@@ -86,7 +86,7 @@ func (s *session) end() {
 }
 
 // leave remembers a container that could not be removed.
-func (x *run) leave(s engine.Server) {
+func (x *run) leave(s launch.Server) {
 	x.left = true
 	if x.place != nil {
 		x.place.session.left = append(x.place.session.left, s)
@@ -138,18 +138,18 @@ func (x *run) mark() *RunLock {
 func (x *run) lockFile() string { return x.mark().Path() }
 
 // pinned is the image that the study took for this run's when it began.
-func (x *run) pinned() (engine.Image, bool) {
+func (x *run) pinned() (launch.Image, bool) {
 	if x.place == nil {
-		return engine.Image{}, false
+		return launch.Image{}, false
 	}
 	img, ok := x.place.session.images[x.exp.Engine.Image]
 	return img, ok
 }
 
 // samePinned finds that very image on this host, whatever its tag names by now.
-func (x *run) samePinned(ctx context.Context, was engine.Image) (engine.Image, error) {
+func (x *run) samePinned(ctx context.Context, was launch.Image) (launch.Image, error) {
 	img, err := x.Docker.Resolve(ctx, was.ID, "never", x.Observer.Progress)
-	if errors.Is(err, ErrNoImage) {
+	if errors.Is(err, launch.ErrNoImage) {
 		return img, fault(HostFault, "image %s (%s), which the study took, is not on this host any more: resumed, the study takes what the name stands for by then", was.Ref, short(was.ID))
 	}
 	img.Ref, img.Digest = was.Ref, was.Digest

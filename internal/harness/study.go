@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -187,7 +188,7 @@ func (s *Study) attempt(ctx context.Context, at *place, e study.Experiment) (Out
 	var out Outcome
 	err := s.session.sweep(ctx)
 	if err != nil {
-		err = fault(HostFault, "%w, or does not remove a container: %w", ErrAway, err)
+		err = fault(HostFault, "%w, or does not remove a container: %w", launch.ErrAway, err)
 	} else {
 		out, err = s.runner.execute(ctx, e, at)
 	}

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -22,7 +22,7 @@ import (
 func (r *Runner) OpenStudy(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (*Study, error) {
 	s := &Study{
 		Plan: p, Refused: map[int]string{}, files: map[int]string{}, runner: r, restore: restore, backoff: patience,
-		session: &session{id: newID(), hurry: r.Hurry, keeps: p.Execution.Restart == study.EngineChange, images: map[string]engine.Image{}},
+		session: &session{id: newID(), hurry: r.Hurry, keeps: p.Execution.Restart == study.EngineChange, images: map[string]launch.Image{}},
 	}
 	err := s.open(ctx)
 	if err != nil {
@@ -177,7 +177,9 @@ func (s *Study) patiently(ctx context.Context, do func() error) error {
 }
 
 // transient says that an error may pass by itself.
-func transient(err error) bool { return errors.Is(err, ErrAway) || errors.Is(err, hub.ErrUnreachable) }
+func transient(err error) bool {
+	return errors.Is(err, launch.ErrAway) || errors.Is(err, hub.ErrUnreachable)
+}
 
 // claim takes the GPUs of all runs, those of the largest first, so that runs on
 // fewer are on some of them.
@@ -243,7 +245,8 @@ func (s *Study) lookAround(ctx context.Context) result.StudyHost {
 	h := describeHost()
 	out := result.StudyHost{Hostname: h.Hostname, Kernel: h.Kernel, GPUs: []string{}}
 	if s.runner.Docker != nil {
-		out.Docker = s.runner.Docker.Describe(ctx).Version
+		d, _ := s.runner.Docker.Describe(ctx) // unknown, where it does not answer
+		out.Docker = d.Version
 	}
 	for _, d := range s.session.held {
 		out.Driver = d.Driver

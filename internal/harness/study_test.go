@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -323,7 +324,7 @@ func TestADaemonThatGoesAwayIsWaitedFor(t *testing.T) {
 func TestADaemonThatStaysAwayEndsTheStudy(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{away: 1000}, "")
-	if err := b.run(t, t.Context(), b.plan()); !errors.Is(err, ErrAway) || KindOf(err) != HostFault {
+	if err := b.run(t, t.Context(), b.plan()); !errors.Is(err, launch.ErrAway) || KindOf(err) != HostFault {
 		t.Errorf("got %v", err)
 	}
 }

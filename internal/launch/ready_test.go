@@ -1,12 +1,10 @@
-package docker
+package launch
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
-
-	"github.com/llenergymeasure/llem/internal/engine"
 )
 
 // A server is ready by its own word, and is asked with its key.
@@ -18,8 +16,8 @@ func TestReadinessIsTheServersOwnWord(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL+r.URL.Path, code)
 		}))
-		ask := &http.Client{CheckRedirect: engine.SameServer}
-		if ok, said := question(t.Context(), ask, s.URL+"/health", "k"); ok || reached.Load() > 0 {
+		ask := &http.Client{CheckRedirect: SameServer}
+		if ok, said := Ready(t.Context(), ask, s.URL+"/health", "k"); ok || reached.Load() > 0 {
 			t.Errorf("%d: ready %v (%s), the other was asked %d times", code, ok, said, reached.Load())
 		}
 		s.Close()
@@ -30,11 +28,11 @@ func TestReadinessIsTheServersOwnWord(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	ask := &http.Client{CheckRedirect: engine.SameServer}
-	if ok, said := question(t.Context(), ask, s.URL, "k"); !ok {
+	ask := &http.Client{CheckRedirect: SameServer}
+	if ok, said := Ready(t.Context(), ask, s.URL, "k"); !ok {
 		t.Error(said)
 	}
-	if ok, _ := question(t.Context(), ask, s.URL, ""); ok {
+	if ok, _ := Ready(t.Context(), ask, s.URL, ""); ok {
 		t.Error("ready without the key")
 	}
 }
