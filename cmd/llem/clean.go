@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -41,7 +41,7 @@ func (c *cleanCmd) Run(a *app) error {
 
 // containers removes those that dead runs have left, and says which it spares.
 func (c *cleanCmd) containers(a *app) error {
-	d, err := docker.Open(a.ctx, a.log)
+	d, err := a.openLauncher(a.ctx, launch.Options{})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *cleanCmd) containers(a *app) error {
 
 // remove removes containers, and looks again whether they have gone: one that the
 // daemon was starting as it was removed can come back.
-func (c *cleanCmd) remove(a *app, d *docker.Daemon, orphans []docker.Orphan) error {
+func (c *cleanCmd) remove(a *app, d launch.Reaper, orphans []launch.Orphan) error {
 	said := map[string]bool{}
 	for end := time.Now().Add(appearLimit); len(orphans) > 0; {
 		var failed error
@@ -108,7 +108,7 @@ const (
 // leftContainers lists the containers of dead runs. A run that was killed while the
 // daemon made its container may get it yet, so that it is looked for again; one
 // that does not come is said.
-func leftContainers(ctx context.Context, d *docker.Daemon, say func(note string)) (left []docker.Orphan, spared []docker.Spared, err error) {
+func leftContainers(ctx context.Context, d launch.Reaper, say func(note string)) (left []launch.Orphan, spared []launch.Spared, err error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	for end := time.Now().Add(appearLimit); ; {
@@ -116,7 +116,7 @@ func leftContainers(ctx context.Context, d *docker.Daemon, say func(note string)
 			return nil, nil, err
 		}
 		missing := slices.DeleteFunc(harness.CutOff(), func(c harness.Creation) bool {
-			there := slices.ContainsFunc(left, func(o docker.Orphan) bool { return o.Name == c.Name })
+			there := slices.ContainsFunc(left, func(o launch.Orphan) bool { return o.Name == c.Name })
 			return there || time.Since(c.At) > appearsIn
 		})
 		if len(missing) == 0 {
@@ -135,22 +135,22 @@ func leftContainers(ctx context.Context, d *docker.Daemon, say func(note string)
 }
 
 // ownerOf says what is known of the run whose lock is at path.
-func ownerOf(path string) docker.Owner {
+func ownerOf(path string) launch.Owner {
 	own, there := harness.OwnLock(path)
 	switch {
 	case path != "" && harness.RunHeld(path):
-		return docker.Living
+		return launch.Living
 	case !own:
-		return docker.Elsewhere
+		return launch.Elsewhere
 	case !there:
-		return docker.Unknown
+		return launch.Unknown
 	}
-	return docker.Dead
+	return launch.Dead
 }
 
 // caches removes the compile caches that no container uses.
 func (c *cleanCmd) caches(a *app) error {
-	d, err := docker.Open(a.ctx, a.log)
+	d, err := a.openLauncher(a.ctx, launch.Options{})
 	if err != nil {
 		return err
 	}

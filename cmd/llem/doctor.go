@@ -33,7 +33,7 @@ type check func(*app) []finding
 
 // checks are all of doctor's, in the order in which they are printed.
 var checks = []check{
-	doctorDocker, doctorGPUs, doctorZeusd, doctorZeus, doctorCodeCarbon,
+	doctorLauncher, doctorGPUs, doctorZeusd, doctorZeus, doctorCodeCarbon,
 	leftSettings, doctorGovernor, doctorHostEnergy, doctorCache, doctorHub,
 }
 

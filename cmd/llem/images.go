@@ -6,7 +6,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 )
@@ -28,7 +27,7 @@ type engineImage struct {
 }
 
 func (c *imagesCmd) Run(a *app) error {
-	d, err := docker.Open(a.ctx, a.log)
+	d, err := a.openLauncher(a.ctx, launch.Options{})
 	if err != nil {
 		return err
 	}

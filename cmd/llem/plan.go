@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
@@ -182,11 +181,10 @@ func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 		said("image", fmt.Sprintf("%d points name none: give --image, or engine.image", n))
 	}
 	r := &harness.Runner{OpenGPUs: openGPUs, Log: a.log, Observer: &observer{w: a.stderr, bars: a.out.stderr, quiet: true}}
-	d, err := docker.Open(a.ctx, a.log)
+	d, err := a.openLauncher(a.ctx, launch.Options{})
 	if err == nil {
 		defer d.Close()
-		d.Say = func(string) {}
-		r.Docker = d
+		r.Launcher = d
 	}
 	for _, i := range p.Images() {
 		switch {
@@ -228,7 +226,7 @@ func promptsState(a *app, e study.Experiment) string {
 // modelState says whether an experiment's model is on this host.
 func modelState(a *app, r *harness.Runner, e study.Experiment) string {
 	const later = "whether it is here shows when its engine is known"
-	if e.Engine.Endpoint == "" && (e.Engine.Image == "" || r.Docker == nil) {
+	if e.Engine.Endpoint == "" && (e.Engine.Image == "" || r.Launcher == nil) {
 		return later
 	}
 	never := e
@@ -260,7 +258,7 @@ func diskSaid(p *study.Plan, said func(what, seen string)) {
 	said("disk", text)
 }
 
-func imageState(a *app, d *docker.Daemon, i study.Image) string {
+func imageState(a *app, d launch.Launcher, i study.Image) string {
 	_, err := d.Resolve(a.ctx, i.Ref, "never", nil)
 	missing := errors.Is(err, launch.ErrNoImage)
 	switch {

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -65,13 +65,12 @@ func (c *pullCmd) Run(a *app) error {
 	key, headers := credentials()
 	r := &harness.Runner{APIKey: key, Headers: headers, OpenGPUs: openGPUs, Log: a.log, Observer: watch}
 	if slices.ContainsFunc(list, func(e study.Experiment) bool { return e.Engine.Endpoint == "" }) {
-		d, err := docker.Open(a.ctx, a.log)
+		d, err := a.openLauncher(a.ctx, launch.Options{Say: watch.Say})
 		if err != nil {
 			return err
 		}
 		defer d.Close()
-		d.Say = watch.Say
-		r.Docker = d
+		r.Launcher = d
 	}
 	for _, e := range list {
 		p, err := r.Pull(a.ctx, e)

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -162,7 +162,7 @@ func (c *runCmd) onlyStudies() error {
 // run. Close it.
 type runner struct {
 	*harness.Runner
-	daemon *docker.Daemon
+	daemon launch.Daemon
 }
 
 func (r runner) close() {
@@ -188,12 +188,11 @@ func (c *runCmd) runner(a *app, q asked, watch *observer) (runner, error) {
 	if q.e.Engine.Endpoint != "" {
 		return runner{Runner: r}, nil
 	}
-	d, err := docker.Open(a.ctx, a.log)
+	d, err := a.openLauncher(a.ctx, launch.Options{Token: token, Say: watch.Say, Hurry: a.hurry})
 	if err != nil {
 		return runner{}, err
 	}
-	d.Token, d.Say, d.Hurry = token, watch.Say, a.hurry
-	r.Docker = d
+	r.Launcher = d
 	left, _, err := d.Orphans(a.ctx, ownerOf)
 	if err == nil && len(left) > 0 && !c.Resume { // what the study itself left is removed
 		watch.Say(fmt.Sprintf("%d left over of runs that were killed, %s among them, may disturb this one: `llem clean` removes what was left", len(left), left[0].Name))

@@ -30,7 +30,7 @@ func (s *server) lookAtCaches(ctx context.Context) {
 		case errdefs.IsNotFound(err):
 			s.fresh = append(s.fresh, c)
 		case err != nil:
-			s.d.log.Warn("look for a compile cache", "volume", c.Name, "error", err)
+			s.d.opt.Log.Warn("look for a compile cache", "volume", c.Name, "error", err)
 			return // unknown
 		}
 	}
@@ -73,20 +73,13 @@ func (s *server) dropCaches(ctx context.Context) {
 	}
 	for _, c := range s.fresh {
 		if err := s.d.c.VolumeRemove(ctx, c.Name, false); err != nil && !errdefs.IsNotFound(err) {
-			s.d.log.Debug("keep a compile cache", "volume", c.Name, "error", err)
+			s.d.opt.Log.Debug("keep a compile cache", "volume", c.Name, "error", err)
 		}
 	}
 }
 
-// Cache is a volume that keeps what an engine compiled.
-type Cache struct {
-	Name, Engine string
-	SizeBytes    int64    // negative: not known
-	UsedBy       []string // containers, running or not
-}
-
 // Caches lists the volumes of compile caches by name.
-func (d *Daemon) Caches(ctx context.Context) ([]Cache, error) {
+func (d *Daemon) Caches(ctx context.Context) ([]launch.Volume, error) {
 	list, err := d.c.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", LabelCache))})
 	if err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
@@ -97,7 +90,7 @@ func (d *Daemon) Caches(ctx context.Context) ([]Cache, error) {
 	// Sizes are the disk usage's alone to tell; without them there is still a list.
 	usage, err := d.c.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
 	if err != nil {
-		d.log.Debug("sizes of volumes", "error", err)
+		d.opt.Log.Debug("sizes of volumes", "error", err)
 	}
 	sizes := map[string]int64{}
 	for _, v := range usage.Volumes {
@@ -105,7 +98,7 @@ func (d *Daemon) Caches(ctx context.Context) ([]Cache, error) {
 			sizes[v.Name] = v.UsageData.Size
 		}
 	}
-	var out []Cache
+	var out []launch.Volume
 	for _, v := range list.Volumes {
 		size, known := sizes[v.Name]
 		if !known {
@@ -115,9 +108,9 @@ func (d *Daemon) Caches(ctx context.Context) ([]Cache, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Cache{Name: v.Name, Engine: v.Labels[LabelCache], SizeBytes: size, UsedBy: used})
+		out = append(out, launch.Volume{Name: v.Name, Engine: v.Labels[LabelCache], SizeBytes: size, UsedBy: used})
 	}
-	slices.SortFunc(out, func(a, b Cache) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b launch.Volume) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
@@ -135,12 +128,12 @@ func (d *Daemon) usersOf(ctx context.Context, name string) ([]string, error) {
 }
 
 // RemoveCache removes a volume that no container uses.
-func (d *Daemon) RemoveCache(ctx context.Context, c Cache) error {
-	if len(c.UsedBy) > 0 {
-		return fmt.Errorf("remove cache %s: container %s uses it; wait for its run, or remove it (docker rm)", c.Name, strings.Join(c.UsedBy, ", "))
+func (d *Daemon) RemoveCache(ctx context.Context, v launch.Volume) error {
+	if len(v.UsedBy) > 0 {
+		return fmt.Errorf("remove cache %s: container %s uses it; wait for its run, or remove it (docker rm)", v.Name, strings.Join(v.UsedBy, ", "))
 	}
-	if err := d.c.VolumeRemove(ctx, c.Name, false); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove cache %s: %w", c.Name, err)
+	if err := d.c.VolumeRemove(ctx, v.Name, false); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove cache %s: %w", v.Name, err)
 	}
 	return nil
 }

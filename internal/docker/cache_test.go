@@ -22,16 +22,16 @@ func cached(t *testing.T, word, user string) launch.Spec {
 	return s
 }
 
-func find(t *testing.T, d *Daemon, name string) (Cache, bool) {
+func find(t *testing.T, d *Daemon, name string) (launch.Volume, bool) {
 	t.Helper()
 	list, err := d.Caches(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.IndexFunc(list, func(c Cache) bool { return c.Name == name }); i >= 0 {
+	if i := slices.IndexFunc(list, func(v launch.Volume) bool { return v.Name == name }); i >= 0 {
 		return list[i], true
 	}
-	return Cache{}, false
+	return launch.Volume{}, false
 }
 
 // The second container of an image finds what the first has compiled, whoever

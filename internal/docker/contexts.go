@@ -3,13 +3,14 @@ package docker
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// Context is the docker command's current context, which [Open] does not ask;
+// currentContext is the docker command's current context, which [Open] does not ask;
 // empty: the default one, or DOCKER_HOST stands above it.
-func Context() string {
+func currentContext() string {
 	if os.Getenv("DOCKER_HOST") != "" {
 		return ""
 	}
@@ -31,4 +32,18 @@ func Context() string {
 		return ""
 	}
 	return name
+}
+
+// misled says that the docker command uses another daemon than Open reaches.
+func misled() (seen, remedy string) {
+	name := currentContext()
+	if name == "" {
+		return "", ""
+	}
+	return fmt.Sprintf("the docker command uses the context %q, and llem does not", name), useContext(name)
+}
+
+// useContext is how llem is given the daemon of a context.
+func useContext(name string) string {
+	return fmt.Sprintf("export DOCKER_HOST=$(docker context inspect %s --format '{{.Endpoints.docker.Host}}')", name)
 }

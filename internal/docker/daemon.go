@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -35,18 +34,12 @@ var (
 	errNoGPURuntime = launch.Mark(launch.ErrHost, errors.New("the Docker daemon cannot give GPUs to containers"))
 )
 
-var _ launch.Launcher = (*Daemon)(nil)
+var _ launch.Daemon = (*Daemon)(nil)
 
 // Daemon is a Docker daemon on this host.
 type Daemon struct {
 	c   *client.Client
-	log *slog.Logger
-	// Token is the Hugging Face token for containers that take one.
-	Token string
-	// Say is told when a pull begins and when it is done, for people; nil: nobody.
-	Say func(note string)
-	// Hurry is closed when llem is told a second time to end; nil: never.
-	Hurry <-chan struct{}
+	opt launch.Options
 }
 
 // pingTimeout bounds the first word with the daemon.
@@ -54,7 +47,7 @@ const pingTimeout = 10 * time.Second
 
 // Open reaches the daemon that DOCKER_HOST names, else the local one; Docker's
 // contexts are the docker command's alone. Close it.
-func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
+func Open(ctx context.Context, opt launch.Options) (*Daemon, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := near(ctx, os.Getenv(client.EnvOverrideHost)); err != nil {
@@ -68,7 +61,7 @@ func Open(ctx context.Context, log *slog.Logger) (*Daemon, error) {
 		c.Close()
 		return nil, unreachable(c.DaemonHost(), err)
 	}
-	return &Daemon{c: c, log: log}, nil
+	return &Daemon{c: c, opt: opt}, nil
 }
 
 // lost is err, said as errUnavailable where the daemon has gone.
@@ -94,9 +87,10 @@ func (d *Daemon) Describe(ctx context.Context) (launch.DaemonInfo, error) {
 	if err != nil {
 		return launch.DaemonInfo{}, fmt.Errorf("ask the daemon for its runtimes: %w", err)
 	}
+	_, nvidia := i.Runtimes["nvidia"]
 	return launch.DaemonInfo{
 		Version: v.Version, APIVersion: d.c.ClientVersion(), Runtimes: slices.Sorted(maps.Keys(i.Runtimes)),
-		CDI: slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs), Root: i.DockerRootDir, Elsewhere: elsewhere(i.KernelVersion),
+		GPUs: nvidia || slices.ContainsFunc(i.CDISpecDirs, specifiesGPUs), Root: i.DockerRootDir, Elsewhere: elsewhere(i.KernelVersion),
 	}, nil
 }
 

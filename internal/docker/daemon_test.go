@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,7 +79,7 @@ func open(t *testing.T) *Daemon {
 	if !haveDaemon {
 		t.Skip("no Docker daemon (scripts/docker-up starts one)")
 	}
-	d, err := Open(t.Context(), slog.New(slog.DiscardHandler))
+	d, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +132,20 @@ func started(t *testing.T, d *Daemon, s launch.Spec) (launch.Server, error) {
 	return got, err
 }
 
+// mainPID is a container's first process, as the host sees it.
+func mainPID(t *testing.T, id string) int {
+	t.Helper()
+	out, err := exec.Command("docker", "inspect", "--format", "{{.State.Pid}}", id).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
 func fetch(t *testing.T, url string) string {
 	t.Helper()
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -158,6 +173,11 @@ func TestAServerIsReadyThenStopped(t *testing.T) {
 	}
 	if info.Route != "container_address" && info.Route != "published_port" || info.ID == "" || strings.Join(info.Command, " ") != "/faulty" {
 		t.Errorf("%+v", info)
+	}
+	for pid, want := range map[int]bool{mainPID(t, info.ID): true, os.Getpid(): false} {
+		if mine, err := s.Owns(pid); err != nil || mine != want {
+			t.Errorf("process %d: the server's %v, %v; want %v", pid, mine, err, want)
+		}
 	}
 	var log bytes.Buffer
 	if err := s.Log(t.Context(), &log, time.Time{}); err != nil || !strings.Contains(log.String(), "hello from stdout") || !strings.Contains(log.String(), "hello from stderr") {
@@ -320,7 +340,7 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 	for user, uid := range map[string]string{"": "0", "1234": "1234", "1234:5": "1234", "model": "4711"} {
 		t.Run("user_"+strings.ReplaceAll(user, ":", "_"), func(t *testing.T) {
 			d := open(t)
-			d.Token = token
+			d.opt.Token = token
 			sp := spec(t, "")
 			sp.Container.User, sp.HFTokenFile = user, "/run/secrets/llem/hf_token"
 			s, err := started(t, d, sp)
@@ -336,7 +356,7 @@ func TestTheTokenIsAFileOfTheContainersUser(t *testing.T) {
 		})
 	}
 	d := open(t)
-	d.Token = token
+	d.opt.Token = token
 	sp := spec(t, "")
 	sp.Container.User, sp.HFTokenFile = "nobody", "/run/secrets/llem/hf_token"
 	if _, err := started(t, d, sp); err == nil || !strings.Contains(err.Error(), "engine.container.user") && !strings.Contains(err.Error(), "nobody") {
@@ -364,9 +384,9 @@ func TestTheKeyIsAFileOfTheContainersUser(t *testing.T) {
 
 func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 	d := open(t)
-	owners := map[string]Owner{}
+	owners := map[string]launch.Owner{}
 	made := map[string]string{}
-	for name, owner := range map[string]Owner{"living": Living, "dead": Dead, "unknown": Unknown, "elsewhere": Elsewhere} {
+	for name, owner := range map[string]launch.Owner{"living": launch.Living, "dead": launch.Dead, "unknown": launch.Unknown, "elsewhere": launch.Elsewhere} {
 		sp := spec(t, "")
 		sp.Run = t.Name() + name
 		sp.Name = launch.ContainerName(sp.Run)
@@ -399,12 +419,12 @@ func TestOrphansAreThoseWhoseLockNobodyHolds(t *testing.T) {
 }
 
 // only has every lock held that is not of owners, as those of others' tests.
-func only(owners map[string]Owner) func(string) Owner {
-	return func(lock string) Owner {
+func only(owners map[string]launch.Owner) func(string) launch.Owner {
+	return func(lock string) launch.Owner {
 		if o, ours := owners[lock]; ours {
 			return o
 		}
-		return Living
+		return launch.Living
 	}
 }
 
@@ -447,7 +467,7 @@ func TestAnImageMadeOfAContainerHandsNoOwnerOn(t *testing.T) {
 		"other labels":   {"create", "--label", LabelRun + "=" + sp.Run + "-other", image},
 	} {
 		id := cli(args...)
-		list, spared, err := d.Orphans(t.Context(), only(map[string]Owner{sp.Lock: Dead}))
+		list, spared, err := d.Orphans(t.Context(), only(map[string]launch.Owner{sp.Lock: launch.Dead}))
 		if err != nil || len(list) > 0 || len(spared) != 1 || !strings.Contains(spared[0].Why, "image") {
 			t.Errorf("%s: %+v, spared %+v, %v", name, list, spared, err)
 		}

@@ -2,7 +2,7 @@
 // Docker client, so that moving to another client of the same API stays a change of one
 // package.
 //
-// In: a spec of what is to be started, by package engine. Out: a server that answers, or
+// In: a spec of what is to be started (a [launch.Spec]). Out: a server that answers, or
 // the reason why there is none.
 //
 //  1. [Open] reaches the daemon and says why it cannot.

@@ -63,7 +63,7 @@ func say(code int, text string) http.HandlerFunc {
 
 func openFake(t *testing.T) *Daemon {
 	t.Helper()
-	d, err := Open(t.Context(), slog.New(slog.DiscardHandler))
+	d, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestPullTellsItsProgress(t *testing.T) {
 	var seen [][2]int64
 	d := openFake(t)
 	var said []string
-	d.Say = func(note string) { said = append(said, note) }
+	d.opt.Say = func(note string) { said = append(said, note) }
 	got, err := d.Resolve(t.Context(), "a/b:1", "missing", func(done, total int64) { seen = append(seen, [2]int64{done, total}) })
 	if err != nil || got.Digest != "a/b@sha256:"+strings.Repeat("1", 64) {
 		t.Errorf("%+v, %v", got, err)
@@ -222,14 +222,14 @@ func TestDaemonsThatCannotBeReached(t *testing.T) {
 		"nonsense":                    {launch.ErrAway, "DOCKER_HOST"},
 	} {
 		t.Setenv("DOCKER_HOST", host)
-		if _, err := Open(t.Context(), slog.New(slog.DiscardHandler)); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+		if _, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-	if _, err := Open(ctx, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := Open(ctx, launch.Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("opened")
 	}
 }
@@ -256,8 +256,8 @@ func TestCDIIsASpecificationOfGPUs(t *testing.T) {
 				"GET /version": say(200, `{"Version":"28.3.0"}`),
 				"GET /info":    say(200, `{"CDISpecDirs":["/nowhere","`+dir+`"]}`),
 			})
-			if i, err := openFake(t).Describe(t.Context()); err != nil || i.CDI != c.want {
-				t.Errorf("CDI %v, %v; want %v", i.CDI, err, c.want)
+			if i, err := openFake(t).Describe(t.Context()); err != nil || i.GPUs != c.want {
+				t.Errorf("CDI %v, %v; want %v", i.GPUs, err, c.want)
 			}
 		})
 	}
@@ -273,7 +273,7 @@ func TestAContainerThatIsBeingRemoved(t *testing.T) {
 		}
 		say(http.StatusNotFound, `{"message":"No such container: a"}`)(w, r)
 	}})
-	if err := openFake(t).Remove(t.Context(), Orphan{ID: "a"}); err != nil || busy >= 0 {
+	if err := openFake(t).Remove(t.Context(), launch.Orphan{ID: "a"}); err != nil || busy >= 0 {
 		t.Errorf("got %v, %d answers left", err, busy)
 	}
 }

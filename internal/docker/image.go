@@ -94,7 +94,7 @@ func digestOf(ref string, digests []string) string {
 
 // pull fetches an image. That it was interrupted is no fault of the image's.
 func (d *Daemon) pull(ctx context.Context, ref string, progress func(done, total int64)) error {
-	say := d.Say
+	say := d.opt.Say
 	if say == nil {
 		say = func(string) {}
 	}

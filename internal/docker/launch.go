@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -76,8 +77,8 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := s.giveCaches(ctx); err != nil {
 		return err
 	}
-	if s.spec.HFTokenFile != "" && s.d.Token != "" {
-		if err := s.give(ctx, "its Hugging Face token", s.spec.HFTokenFile, s.d.Token); err != nil {
+	if s.spec.HFTokenFile != "" && s.d.opt.Token != "" {
+		if err := s.give(ctx, "its Hugging Face token", s.spec.HFTokenFile, s.d.opt.Token); err != nil {
 			return err
 		}
 	}
@@ -91,7 +92,7 @@ func (s *server) prepare(ctx context.Context) error {
 // knows, but not a second one.
 func (s *server) create(ctx context.Context) error {
 	pidMax, _ := os.ReadFile("/proc/sys/kernel/pid_max") // unknown is as many as usual
-	cfg, host, err := configure(s.spec, s.d.Token != "", string(pidMax))
+	cfg, host, err := configure(s.spec, s.d.opt.Token != "", string(pidMax))
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (s *server) create(ctx context.Context) error {
 	s.id = made.ID
 	s.info.ID, s.info.Name = made.ID, s.spec.Name
 	for _, w := range made.Warnings {
-		s.d.log.Warn("container", "warning", w)
+		s.d.opt.Log.Warn("container", "warning", w)
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (d *Daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
 	go func() {
 		defer close(gone)
 		select {
-		case <-d.Hurry:
+		case <-d.opt.Hurry:
 		case <-ctx.Done():
 			return
 		}
@@ -156,7 +157,7 @@ func (s *server) start(ctx context.Context) error {
 
 func startError(spec launch.Spec, err error) error {
 	if len(spec.GPUs) > 0 && (strings.Contains(err.Error(), "could not select device driver") || strings.Contains(err.Error(), "nvidia-container") || strings.Contains(err.Error(), "CDI")) {
-		return fmt.Errorf("%w: %v; install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker", errNoGPURuntime, err)
+		return fmt.Errorf("%w: %v; %s", errNoGPURuntime, err, toolkit)
 	}
 	return fmt.Errorf("start container %s: %w", spec.Name, err)
 }
@@ -169,7 +170,7 @@ func (s *server) watch(ctx context.Context, exit <-chan container.WaitResponse, 
 	case e := <-exit:
 		died.ExitCode = int(e.StatusCode)
 	case err := <-failed:
-		s.d.log.Warn("lost sight of the container", "error", err)
+		s.d.opt.Log.Warn("lost sight of the container", "error", err)
 	}
 	s.mu.Lock()
 	ending := s.ending
@@ -275,6 +276,15 @@ func (s *server) Err() error {
 	}
 }
 
+// Owns goes by a process's control group, which names its container.
+func (s *server) Owns(pid int) (bool, error) {
+	if s.info.ID == "" {
+		return false, errors.New("the container has no ID")
+	}
+	group, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	return bytes.Contains(group, []byte(s.info.ID)), err
+}
+
 // Stop asks the container to end, has it killed when it does not in time (10 s at
 // most, and less where ctx leaves less), and removes it. After an error it may
 // still be there.
@@ -288,7 +298,7 @@ func (s *server) Stop(ctx context.Context) error {
 	seconds := int((grace + time.Second/2).Seconds())
 	err := s.d.c.ContainerStop(ctx, s.id, container.StopOptions{Timeout: &seconds})
 	if err != nil && !errdefs.IsNotFound(err) {
-		s.d.log.Debug("stop container", "error", err)
+		s.d.opt.Log.Debug("stop container", "error", err)
 	}
 	return s.remove(ctx)
 }

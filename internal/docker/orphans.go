@@ -22,56 +22,35 @@ const errRefused = syscall.ECONNREFUSED
 
 func portOf(port int) nat.Port { return nat.Port(fmt.Sprintf("%d/tcp", port)) }
 
-// Orphan is a container that a run has left which is gone.
-type Orphan struct {
-	ID, Name, Run, State string
-	Lock                 string // the file that its owner held
-	Created              time.Time
-}
-
-// Owner is what is known of the run that a lock is of.
-type Owner int
-
-// What is known of a lock's run.
-const (
-	Dead      Owner = iota // its lock is there, and nobody holds it
-	Living                 // somebody holds the lock
-	Unknown                // no lock is there: the run's folder of locks may be another container's
-	Elsewhere              // the lock is in another folder than this llem's
-)
-
-// Spared is a container with llem's labels that is left alone, and why.
-type Spared struct{ Name, Why string }
-
 // Orphans lists the containers that dead runs have left, and those that look like
 // it and are left alone. Labels do not make a container llem's: an image that is
 // committed from one hands them on. It must have the name that its run gave it, and
 // not its labels from its image; and the lock of its run must be there, which
 // nobody holds. A container that does not run needs no lock: it does nothing.
-func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) Owner) (left []Orphan, spared []Spared, err error) {
+func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) launch.Owner) (left []launch.Orphan, spared []launch.Spared, err error) {
 	list, err := d.c.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", LabelRun))})
 	if err != nil {
 		return nil, nil, fmt.Errorf("list containers: %w", err)
 	}
 	for _, c := range list {
-		o := Orphan{ID: c.ID, Run: c.Labels[LabelRun], Lock: c.Labels[LabelLock], State: c.State, Created: time.Unix(c.Created, 0)}
+		o := launch.Orphan{ID: c.ID, Run: c.Labels[LabelRun], Lock: c.Labels[LabelLock], State: c.State, Created: time.Unix(c.Created, 0)}
 		o.Name = strings.TrimPrefix(append(c.Names, short(c.ID))[0], "/")
 		named := slices.Contains(c.Names, "/"+launch.ContainerName(o.Run))
 		why := ""
 		switch who := owner(o.Lock); {
-		case who == Living || !d.exists(ctx, o.ID):
+		case who == launch.Living || !d.exists(ctx, o.ID):
 			continue
 		case !named || o.Lock == "":
 			why = fmt.Sprintf("it has the labels of run %s and not its name %s: its image was made of a container of llem's", o.Run, launch.ContainerName(o.Run))
 		case d.inherits(ctx, c.ImageID, o.Run):
 			why = fmt.Sprintf("its image %s hands the labels of run %s on", c.Image, o.Run)
-		case who == Elsewhere:
+		case who == launch.Elsewhere:
 			why = fmt.Sprintf("its run's lock is in another folder: LLEM_LOCK_DIR=%s llem clean removes it", filepath.Dir(o.Lock))
-		case who == Unknown && o.State == "running":
+		case who == launch.Unknown && o.State == "running":
 			why = fmt.Sprintf("it runs, and its run's lock %s is not there: a llem that has other folders, such as one in a container, may own it; if none does: docker rm -f %s", o.Lock, o.Name)
 		}
 		if why != "" {
-			spared = append(spared, Spared{o.Name, why})
+			spared = append(spared, launch.Spared{Name: o.Name, Why: why})
 			continue
 		}
 		left = append(left, o)
@@ -96,7 +75,9 @@ func (d *Daemon) inherits(ctx context.Context, imageID, run string) bool {
 }
 
 // Remove kills and removes an orphan.
-func (d *Daemon) Remove(ctx context.Context, o Orphan) error { return d.removeContainer(ctx, o.ID) }
+func (d *Daemon) Remove(ctx context.Context, o launch.Orphan) error {
+	return d.removeContainer(ctx, o.ID)
+}
 
 // removeContainer kills and removes a container, or waits until another that does so
 // has done it.

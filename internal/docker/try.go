@@ -13,13 +13,8 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-// ErrNoLister says that a container was given GPUs and has no nvidia-smi that runs.
-var ErrNoLister = errors.New("its image runs no nvidia-smi")
-
-// TryGPUs starts a container of an image with GPUs and counts those that it sees,
-// by the nvidia-smi that NVIDIA's runtime brings along. run and lock label the
-// container, as those of an experiment do. It is gone when TryGPUs returns. A daemon
-// that gives no GPUs is launch.ErrHost.
+// TryGPUs counts the GPUs that a container sees by the nvidia-smi that NVIDIA's
+// runtime brings along. See launch.Trier.
 func (d *Daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, run, lock string) (seen int, err error) {
 	cfg := &container.Config{
 		Image: img.ID, Entrypoint: []string{"nvidia-smi"}, Cmd: []string{"-L"},
@@ -44,7 +39,7 @@ func (d *Daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, 
 	ended, failed := d.c.ContainerWait(watch, made.ID, container.WaitConditionNextExit)
 	if err := d.c.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		if strings.Contains(err.Error(), `exec: "nvidia-smi"`) { // after the GPUs were given
-			return 0, fmt.Errorf("%w: %s", ErrNoLister, img.Ref)
+			return 0, fmt.Errorf("%w: %s", launch.ErrNoLister, img.Ref)
 		}
 		return 0, startError(launch.Spec{GPUs: uuids, Name: "of " + img.Ref}, err)
 	}

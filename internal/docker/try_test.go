@@ -27,7 +27,7 @@ func TestTryingGPUs(t *testing.T) {
 	}{
 		"all seen":        {say(204, ``), "0", "GPU 0: NVIDIA A100 (UUID: GPU-1)\n" + strings.Repeat("  MIG 1g.5gb Device 0: (UUID: MIG-1)\n", 30) + "GPU 1: NVIDIA A100 (UUID: GPU-2)\n", 2, nil, ""},
 		"no GPUs to give": {say(500, `{"message":"could not select device driver \"\" with capabilities: [[gpu utility]]"}`), "", "", 0, launch.ErrHost, "nvidia-ctk"},
-		"no nvidia-smi":   {say(400, `{"message":"exec: \"nvidia-smi\": executable file not found in $PATH"}`), "", "", 0, ErrNoLister, "a/b"},
+		"no nvidia-smi":   {say(400, `{"message":"exec: \"nvidia-smi\": executable file not found in $PATH"}`), "", "", 0, launch.ErrNoLister, "a/b"},
 		"it fails":        {say(204, ``), "9", "Failed to initialize NVML: Driver/library version mismatch\n", 0, nil, "version mismatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestTheDockerCommandsContext(t *testing.T) {
 			t.Setenv("DOCKER_CONFIG", dir)
 			t.Setenv("DOCKER_CONTEXT", c.context)
 			t.Setenv("DOCKER_HOST", c.host)
-			if got := Context(); got != c.want {
+			if got := currentContext(); got != c.want {
 				t.Errorf("context %q, want %q", got, c.want)
 			}
 		})

@@ -95,8 +95,8 @@ func startIt(host string) string {
 	if os.Getenv(client.EnvOverrideHost) != "" {
 		return do + "; DOCKER_HOST names this address: unset it to use the daemon at /var/run/docker.sock"
 	}
-	if name := Context(); name != "" {
-		return fmt.Sprintf("%s; the docker command uses the context %q, which llem does not: export DOCKER_HOST=$(docker context inspect %s --format '{{.Endpoints.docker.Host}}')", do, name, name)
+	if name := currentContext(); name != "" {
+		return fmt.Sprintf("%s; the docker command uses the context %q, which llem does not: %s", do, name, useContext(name))
 	}
 	if other := otherSocket(path); other != "" {
 		return fmt.Sprintf("%s; another daemon listens: export DOCKER_HOST=unix://%s", do, other)

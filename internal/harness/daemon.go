@@ -8,7 +8,7 @@ func (x *run) findDaemon(ctx context.Context) error {
 	if x.running() {
 		return nil
 	}
-	x.daemon, _ = x.Docker.Describe(ctx) // unknown, where it does not answer
+	x.daemon, _ = x.Launcher.Describe(ctx) // unknown, where it does not answer
 	e, away := x.exp, x.daemon.Elsewhere
 	if away == "" || e.GPUs.Mode == "none" && e.Energy.Backend == "none" && e.Energy.Host != "rapl" {
 		return nil

@@ -33,7 +33,7 @@ func TestADaemonOnAnotherMachineGivesNoEnergy(t *testing.T) {
 	} {
 		f := &fake{}
 		r := f.runner(t, &watching{})
-		r.Docker = away{f}
+		r.Launcher = away{f}
 		r.OpenHost = func() (measure.HostReader, error) {
 			t.Error("the energy of this host was asked for")
 			return nil, nil
@@ -64,7 +64,7 @@ func TestTheRecordSaysWhetherCachesWereWarm(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
 	r := f.runner(t, &watching{})
-	r.Docker = warm{f}
+	r.Launcher = warm{f}
 	out, err := r.Execute(t.Context(), experiment(t, small))
 	if err != nil || out.Record.Engine.CompileCache == nil || *out.Record.Engine.CompileCache != "warm" {
 		t.Errorf("%v, compile_cache %v", err, out.Record.Engine.CompileCache)
@@ -123,7 +123,7 @@ func TestADaemonThatEndsIsNotTheEnginesFault(t *testing.T) {
 			f := &ending{fake: &fake{dies: "/v1/completions", after: 2}, code: c.code}
 			f.answers.Store(c.answers)
 			r := f.runner(t, &watching{})
-			r.Docker = f
+			r.Launcher = f
 			out, err := r.Execute(t.Context(), experiment(t, small))
 			if KindOf(err) != c.kind || errors.Is(err, launch.ErrAway) != (c.kind == HostFault) {
 				t.Errorf("kind %v, want %v: %v", KindOf(err), c.kind, err)
@@ -149,7 +149,7 @@ func TestAnInterruptInPreflightIsNoFaultOfTheHost(t *testing.T) {
 		f := &fake{}
 		ctx, cancel := context.WithCancel(t.Context())
 		r := f.runner(t, &watching{})
-		r.Docker = refusing{f, func() error { cancel(); return fails }}
+		r.Launcher = refusing{f, func() error { cancel(); return fails }}
 		e := experiment(t, small)
 		out, err := r.Execute(ctx, e)
 		if KindOf(err) != InterruptFault || out.Record != nil {

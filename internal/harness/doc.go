@@ -1,6 +1,6 @@
 // Package harness runs experiments and studies: from a configuration to a record. It is
-// the only package that sees the whole: the daemon and NVML reach it through the
-// interfaces in seams.go, everything else it calls by name.
+// the only package that sees the whole: a launcher reaches it through package launch,
+// NVML through the interfaces in seams.go, everything else it calls by name.
 //
 // In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.
 //

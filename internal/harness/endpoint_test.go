@@ -38,7 +38,7 @@ func atEndpoint(t *testing.T, url, text string) (Outcome, []string, error) {
 	}
 	w := &watching{}
 	r := &Runner{
-		Docker: nothing{t}, Observer: w, Log: slog.New(slog.DiscardHandler),
+		Launcher: nothing{t}, Observer: w, Log: slog.New(slog.DiscardHandler),
 		OpenGPUs: func(context.Context) (GPUs, error) { return nil, ErrNoGPU },
 	}
 	out, err := r.Execute(t.Context(), e)

@@ -3,7 +3,6 @@ package harness
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -117,27 +116,6 @@ func (w *watch) warnings() (out []measure.Warning) {
 		out = append(out, measure.Warn("exclusivity_unknown", "processes on the GPU could not be listed in the window: %v", w.failed))
 	}
 	return out
-}
-
-// own tells whose a process is that was not there before. A server that already
-// ran has those that were.
-func (x *run) own() func(pid int) (bool, error) {
-	if x.running() {
-		return func(int) (bool, error) { return false, nil }
-	}
-	return inside(x.server.Info().ID)
-}
-
-// inside says whether a process runs in a container: its control group names the
-// container that it belongs to.
-func inside(container string) func(pid int) (bool, error) {
-	return func(pid int) (bool, error) {
-		if container == "" {
-			return false, errors.New("the container has no ID")
-		}
-		group, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-		return bytes.Contains(group, []byte(container)), err
-	}
 }
 
 // descends says whether a process descends from this one. A shell's other jobs

@@ -167,7 +167,8 @@ func (f *fake) URL() string { return f.url }
 func (f *fake) Info() launch.ContainerInfo {
 	return launch.ContainerInfo{ID: "c1", Command: append([]string{"/reference"}, f.tells...)}
 }
-func (f *fake) Done() <-chan struct{} { return f.done }
+func (f *fake) Done() <-chan struct{}  { return f.done }
+func (f *fake) Owns(int) (bool, error) { return false, nil }
 func (f *fake) Log(_ context.Context, w io.Writer, _ time.Time) error {
 	_, err := io.WriteString(w, "its log\n"+strings.Join(f.tells, "\n"))
 	return err
@@ -239,7 +240,7 @@ func experiment(t *testing.T, text string) study.Experiment {
 func (f *fake) runner(t *testing.T, w *watching) *Runner {
 	f.start(t)
 	return &Runner{
-		Docker: f, Observer: w, Log: slog.New(slog.DiscardHandler),
+		Launcher: f, Observer: w, Log: slog.New(slog.DiscardHandler),
 		OpenGPUs: func(context.Context) (GPUs, error) { return nil, ErrNoGPU },
 	}
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// Runner holds what experiments share. Docker, OpenGPUs, Observer and Log are
+// Runner holds what experiments share. Launcher, OpenGPUs, Observer and Log are
 // required.
 type Runner struct {
-	Docker   launch.Launcher
+	Launcher launch.Launcher
 	OpenGPUs func(context.Context) (GPUs, error) // ErrNoGPU when the host has none
 	OpenHost func() (measure.HostReader, error)  // of the host's own energy; nil: there is none
 	// OpenInstrument opens another's meter by its name: zeusd, zeus, codecarbon.
@@ -255,7 +255,7 @@ func (x *run) away(ctx context.Context, err error) error {
 		patience = daemonGoes
 	}
 	for end := time.Now().Add(patience); ; {
-		if _, gone := x.Docker.Describe(ctx); gone != nil {
+		if _, gone := x.Launcher.Describe(ctx); gone != nil {
 			return fault(HostFault, "%w any more (%w); start it, then run this again", launch.ErrAway, err)
 		}
 		if time.Now().After(end) || measure.Sleep(ctx, daemonPoll) != nil {

@@ -196,7 +196,7 @@ func (x *run) notKept(list []measure.Process) (out []measure.Process) {
 	if x.place == nil || x.place.session.kept == nil {
 		return list
 	}
-	own := inside(x.place.session.kept.server.Info().ID)
+	own := x.place.session.kept.server.Owns
 	for _, p := range list {
 		if mine, err := own(p.PID); err != nil || !mine {
 			out = append(out, p)

@@ -105,7 +105,7 @@ func VisibleSecret(name string) string {
 // model's name there; empty: the server tells.
 func (x *run) start(ctx context.Context, spec launch.Spec) (served string, err error) {
 	x.mark().Creating(spec.Name)
-	x.server, err = x.Docker.Launch(ctx, spec)
+	x.server, err = x.Launcher.Launch(ctx, spec)
 	if cutOff := x.server == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {
 		x.abandon(spec.Name)
 	} else {

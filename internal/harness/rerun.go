@@ -23,7 +23,7 @@ func (x *run) sameImage(ctx context.Context) (launch.Image, error) {
 			continue
 		}
 		var img launch.Image
-		if img, err = x.Docker.Resolve(ctx, try.ref, try.pull, x.Observer.Progress); err == nil {
+		if img, err = x.Launcher.Resolve(ctx, try.ref, try.pull, x.Observer.Progress); err == nil {
 			img.Ref, img.Digest = was.Image, digest
 			return img, nil
 		}

@@ -48,7 +48,7 @@ func TestTheSameImageIsFound(t *testing.T) {
 			t.Parallel()
 			from := &result.Record{Engine: result.Engine{Image: "a/b:1", ImageDigest: textOrNil(c.digest), ImageID: id}}
 			s := &store{has: c.has, remote: c.remote}
-			x := &run{Runner: &Runner{Docker: s, From: from, SameImage: true, Observer: &watching{}}, exp: study.Experiment{Engine: study.Engine{Image: "a/b:1", Pull: "missing"}}}
+			x := &run{Runner: &Runner{Launcher: s, From: from, SameImage: true, Observer: &watching{}}, exp: study.Experiment{Engine: study.Engine{Image: "a/b:1", Pull: "missing"}}}
 			img, err := x.findImage(t.Context())
 			if c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) || c.says == "" && err != nil {
 				t.Errorf("error %v, want %q", err, c.says)
@@ -61,7 +61,7 @@ func TestTheSameImageIsFound(t *testing.T) {
 			}
 		})
 	}
-	x := &run{Runner: &Runner{Docker: broken{}, From: &result.Record{Engine: result.Engine{ImageID: id}}, SameImage: true, Observer: &watching{}}}
+	x := &run{Runner: &Runner{Launcher: broken{}, From: &result.Record{Engine: result.Engine{ImageID: id}}, SameImage: true, Observer: &watching{}}}
 	if _, err := x.findImage(t.Context()); !errors.Is(err, errBroken) {
 		t.Errorf("error %v, want the daemon's", err)
 	}

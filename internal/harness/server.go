@@ -78,14 +78,14 @@ func (x *run) findImage(ctx context.Context) (launch.Image, error) {
 	ref, pull := x.exp.Engine.Image, x.exp.Engine.Pull
 	upstream, bare := engine.Upstream(ref, x.onGPUs())
 	if !bare {
-		return x.Docker.Resolve(ctx, ref, pull, x.Observer.Progress)
+		return x.Launcher.Resolve(ctx, ref, pull, x.Observer.Progress)
 	}
-	img, err := x.Docker.Resolve(ctx, ref, "never", x.Observer.Progress)
+	img, err := x.Launcher.Resolve(ctx, ref, "never", x.Observer.Progress)
 	if !errors.Is(err, launch.ErrNoImage) {
 		return img, err
 	}
 	x.Observer.Say(fmt.Sprintf("no image %s on this host: taking %s", ref, upstream))
-	return x.Docker.Resolve(ctx, upstream, pull, x.Observer.Progress)
+	return x.Launcher.Resolve(ctx, upstream, pull, x.Observer.Progress)
 }
 
 // toldBy says how the engine was told, and whether the server said the same.

@@ -148,7 +148,7 @@ func (x *run) pinned() (launch.Image, bool) {
 
 // samePinned finds that very image on this host, whatever its tag names by now.
 func (x *run) samePinned(ctx context.Context, was launch.Image) (launch.Image, error) {
-	img, err := x.Docker.Resolve(ctx, was.ID, "never", x.Observer.Progress)
+	img, err := x.Launcher.Resolve(ctx, was.ID, "never", x.Observer.Progress)
 	if errors.Is(err, launch.ErrNoImage) {
 		return img, fault(HostFault, "image %s (%s), which the study took, is not on this host any more: resumed, the study takes what the name stands for by then", was.Ref, short(was.ID))
 	}

@@ -244,8 +244,8 @@ func (s *Study) check(ctx context.Context) error {
 func (s *Study) lookAround(ctx context.Context) result.StudyHost {
 	h := describeHost()
 	out := result.StudyHost{Hostname: h.Hostname, Kernel: h.Kernel, GPUs: []string{}}
-	if s.runner.Docker != nil {
-		d, _ := s.runner.Docker.Describe(ctx) // unknown, where it does not answer
+	if s.runner.Launcher != nil {
+		d, _ := s.runner.Launcher.Describe(ctx) // unknown, where it does not answer
 		out.Docker = d.Version
 	}
 	for _, d := range s.session.held {

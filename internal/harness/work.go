@@ -157,7 +157,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	runtime.GC() // so that the window does not pay for what came before
 
-	unwatch := x.strangers(ctx, x.own())
+	unwatch := x.strangers(ctx, x.server.Owns)
 	x.begin(ctx)
 	host := x.startHost(ctx)
 	audit := load.StartAudit()

@@ -12,6 +12,8 @@ var (
 	ErrHost = errors.New("the host cannot run the container")
 	// ErrAway is a daemon or a registry that does not answer, and may again.
 	ErrAway = errors.New("the Docker daemon does not answer")
+	// ErrNoLister is a container that was given GPUs and cannot list them.
+	ErrNoLister = errors.New("its image runs no nvidia-smi")
 )
 
 // Mark is err in the same words, which errors.Is also finds to be of a kind.

@@ -18,7 +18,7 @@ type Launcher interface {
 type DaemonInfo struct {
 	Version, APIVersion string
 	Runtimes            []string
-	CDI                 bool   // a CDI specification of NVIDIA GPUs is where the daemon looks
+	GPUs                bool   // it seems able to give GPUs to containers: a hint, since that shows when one starts
 	Root                string // folder of its images
 	Elsewhere           string // by what it is known to be on another machine; empty: it is on this one
 }

@@ -14,6 +14,9 @@ type Server interface {
 	Info() ContainerInfo
 	Done() <-chan struct{} // closed when the server has died or was stopped
 	Err() error            // after Done: nil when it was stopped, else *Exited
+	// Owns says whether a process of this host is the server's, or why that cannot be
+	// told.
+	Owns(pid int) (bool, error)
 	// Log copies what the server wrote since a time; the zero time is its start.
 	Log(ctx context.Context, w io.Writer, since time.Time) error
 	// Stop ends and removes the container; safe to call twice. Its context bounds

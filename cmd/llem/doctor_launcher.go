@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/docker"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
@@ -25,68 +24,68 @@ const (
 	tried         = "gpu in container"
 )
 
-// dockerTimeout bounds all of doctor's words with the daemon, and tryTimeout a
+// launcherTimeout bounds all of doctor's words with the daemon, and tryTimeout a
 // container that it starts.
 const (
-	dockerTimeout = 5 * time.Second
-	tryTimeout    = time.Minute
+	launcherTimeout = 5 * time.Second
+	tryTimeout      = time.Minute
 )
 
-// toolkit mends a daemon that cannot give GPUs.
-const toolkit = "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
-
-func doctorDocker(a *app) []finding {
-	ctx, cancel := context.WithTimeout(a.ctx, dockerTimeout)
+func doctorLauncher(a *app) []finding {
+	ctx, cancel := context.WithTimeout(a.ctx, launcherTimeout)
 	defer cancel()
+	row := launcher()
 	var out []finding
-	if name := docker.Context(); name != "" {
-		out = append(out, finding{"docker context", "lacking", fmt.Sprintf("the docker command uses the context %q, and llem does not", name), fmt.Sprintf("export DOCKER_HOST=$(docker context inspect %s --format '{{.Endpoints.docker.Host}}')", name)})
+	if seen, remedy := row.Misled(); seen != "" {
+		out = append(out, finding{row.Name + " context", "lacking", seen, remedy})
 	}
-	d, err := docker.Open(ctx, a.log)
+	d, err := a.openLauncher(ctx, launch.Options{})
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
-		return append(out, finding{"docker", "broken", seen, remedy})
+		return append(out, finding{row.Name, "broken", seen, remedy})
 	}
 	defer d.Close()
 	i, err := d.Describe(ctx)
 	if err != nil {
-		return append(out, finding{"docker", "broken", err.Error(), "restart the daemon: sudo systemctl restart docker"})
+		return append(out, finding{row.Name, "broken", err.Error(), row.Advice.Restart})
 	}
-	out = append(out, finding{"docker", "ok", said("", i.Version, "API ", i.APIVersion, "runtimes ", strings.Join(i.Runtimes, " ")), ""})
+	out = append(out, finding{row.Name, "ok", said("", i.Version, "API ", i.APIVersion, "runtimes ", strings.Join(i.Runtimes, " ")), ""})
 	if i.Elsewhere != "" {
-		return append(out, finding{"docker host", "broken", "the daemon is on another machine: " + i.Elsewhere + "; the meter is here, and the GPU is there", "run llem on the host that has the GPUs; without energy it runs here with gpus: none, energy.backend: none and energy.host: none"})
+		return append(out, finding{row.Name + " host", "broken", "the daemon is on another machine: " + i.Elsewhere + "; the meter is here, and the GPU is there", "run llem on the host that has the GPUs; without energy it runs here with gpus: none, energy.backend: none and energy.host: none"})
 	}
 	orphans, _, err := d.Orphans(ctx, ownerOf)
 	if err == nil && len(orphans) > 0 {
 		out = append(out, finding{"left over", "lacking", fmt.Sprintf("%d containers of runs that were killed", len(orphans)), "llem clean"})
 	}
-	out = append(out, roomFor("disk for images", i.Root, imageSpace, "docker image prune, or move data-root (/etc/docker/daemon.json) to a larger disk"))
+	out = append(out, roomFor("disk for images", i.Root, imageSpace, row.Advice.Room))
 	// Only a hint: whether a container gets a GPU shows when it starts.
-	if !slices.Contains(i.Runtimes, "nvidia") && !i.CDI {
-		out = append(out, finding{gpuContainers, "lacking", "the daemon lists neither an nvidia runtime nor CDI (a hint; llem doctor --try decides)", toolkit})
+	if !i.GPUs {
+		out = append(out, finding{gpuContainers, "lacking", row.Advice.NoGPUs + " (a hint; llem doctor --try decides)", row.Advice.GPUs})
 	}
 	return out
 }
 
 // noImages is what mends a host without an engine's image.
-var noImages = "llem pull CONFIG, or docker pull " + exampleImage() + ", before the time on a GPU is taken"
+func noImages() string {
+	return "llem pull CONFIG, or " + launcher().Advice.Fetch + " " + exampleImage() + ", before the time on a GPU is taken"
+}
 
 // imagesCheck finds the engines' images, and is asked afterwards what they need.
 type imagesCheck struct{ list []launch.Image }
 
 func (c *imagesCheck) look(a *app) []finding {
-	ctx, cancel := context.WithTimeout(a.ctx, dockerTimeout)
+	ctx, cancel := context.WithTimeout(a.ctx, launcherTimeout)
 	defer cancel()
-	d, err := docker.Open(ctx, a.log)
+	d, err := a.openLauncher(ctx, launch.Options{})
 	if err != nil {
-		return nil // doctorDocker says so
+		return nil // doctorLauncher says so
 	}
 	defer d.Close()
 	if c.list, err = engineImages(ctx, d); err != nil {
-		return []finding{{"engine images", "lacking", err.Error(), "see docker images"}}
+		return []finding{{"engine images", "lacking", err.Error(), launcher().Advice.List}}
 	}
 	if len(c.list) == 0 {
-		return []finding{{"engine images", "lacking", "none on this host", noImages}}
+		return []finding{{"engine images", "lacking", "none on this host", noImages()}}
 	}
 	return []finding{{"engine images", "ok", fmt.Sprintf("%d on this host; llem images lists them", len(c.list)), ""}}
 }
@@ -114,7 +113,7 @@ func (c *imagesCheck) fit(a *app, try bool) []finding {
 }
 
 // engineImages are the images on this host that are an engine's, each once.
-func engineImages(ctx context.Context, d *docker.Daemon) ([]launch.Image, error) {
+func engineImages(ctx context.Context, d launch.Library) ([]launch.Image, error) {
 	all, err := d.Images(ctx)
 	if err != nil {
 		return nil, err
@@ -149,13 +148,13 @@ func tryContainer(a *app, list []launch.Image, devices []measure.Device) finding
 	case len(devices) == 0:
 		return finding{tried, "lacking", "not tried: NVML shows no GPU", "install the NVIDIA driver; `nvidia-smi` must work"}
 	case len(list) == 0:
-		return finding{tried, "lacking", "not tried: no engine's image is on this host", noImages}
+		return finding{tried, "lacking", "not tried: no engine's image is on this host", noImages()}
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, tryTimeout)
 	defer cancel()
-	d, err := docker.Open(ctx, a.log)
+	d, err := a.openLauncher(ctx, launch.Options{})
 	if err != nil {
-		return finding{tried, "lacking", "not tried: " + err.Error(), "see docker above"}
+		return finding{tried, "lacking", "not tried: " + err.Error(), "see " + launcher().Name + " above"}
 	}
 	defer d.Close()
 	uuids := make([]string, len(devices))
@@ -170,13 +169,13 @@ func tryContainer(a *app, list []launch.Image, devices []measure.Device) finding
 	defer lock.Release()
 	seen, err := d.TryGPUs(ctx, list[0], uuids, run, lock.Path())
 	switch {
-	case errors.Is(err, docker.ErrNoLister):
+	case errors.Is(err, launch.ErrNoLister):
 		return finding{tried, "ok", fmt.Sprintf("a container of %s starts with %d; it has no nvidia-smi to list them", list[0].Ref, len(uuids)), ""}
 	case err != nil:
 		what, remedy, _ := strings.Cut(err.Error(), "; ")
-		return finding{tried, "broken", what, orElse(remedy, toolkit)}
+		return finding{tried, "broken", what, orElse(remedy, launcher().Advice.GPUs)}
 	case seen != len(uuids):
-		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(uuids), seen), toolkit}
+		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(uuids), seen), launcher().Advice.GPUs}
 	}
 	return finding{tried, "ok", fmt.Sprintf("a container of %s sees all %d", list[0].Ref, seen), ""}
 }

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"context"
+
+	"github.com/llenergymeasure/llem/internal/docker"
+	"github.com/llenergymeasure/llem/internal/launch"
+)
+
+// launchers are the ways to start engines, one row each.
+var launchers = []launch.Row{docker.Row}
+
+// launcher is the one that llem uses.
+func launcher() launch.Row { return launchers[0] }
+
+// openLauncher reaches what starts engines. Close it.
+func (a *app) openLauncher(ctx context.Context, opt launch.Options) (launch.Daemon, error) {
+	opt.Log = a.log
+	return launcher().Open(ctx, opt)
+}
