@@ -102,7 +102,7 @@ func (b board) windows(shape string, gpus, n int) *tally {
 // or no interval is stated. Windows are of 3 to 10 s, on 1 and 4 GPUs, under seven loads.
 func TestIntervalsHoldOnAnySensor(t *testing.T) {
 	n := 24
-	if raced {
+	if raced || testing.Short() {
 		n = 4
 	}
 	var mu sync.Mutex
@@ -139,12 +139,11 @@ func TestIntervalsHoldOnAnySensor(t *testing.T) {
 			rows[len(rows)-1] = got.row(name, "all but a spike at the end")
 			rows = append(rows, unseen[name].row(name, "a spike at the end, which it cannot see"))
 		}
-		windows := float64(len(got.errs))
-		if least := leastCovered - allowance*math.Sqrt(leastCovered*(1-leastCovered)/max(1, windows)); float64(got.covered) < least*windows {
+		if windows := len(got.errs); float64(got.covered) < leastOf(windows)*float64(windows) {
 			t.Errorf("%s: %d of %d intervals hold the truth", name, got.covered, len(got.errs))
 		}
 	}
-	if *update && !raced {
+	if *update && !raced && !testing.Short() {
 		rewrite(t, "sensors", append([]string{"| sensor | loads | intervals that hold the truth | bias | 95 % of errors under | median half-width (2 u) |\n|---|---|---|---|---|---|\n"}, rows...))
 	}
 }

@@ -1,0 +1,88 @@
+package measure_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// readings are those of a GPU that idles at 60 W, draws 300 W from 2 s to 8 s, and idles
+// again: every 100 ms, with a counter that is as fine as they are.
+func readings() (out []measure.Sample) {
+	mj := uint64(0)
+	for at := time.Duration(0); at <= 10*time.Second; at += 100 * time.Millisecond {
+		power := uint32(60_000)
+		if at > 2*time.Second && at <= 8*time.Second {
+			power = 300_000
+		}
+		mj += uint64(power) / 10
+		out = append(out, measure.Sample{
+			At: at, Edge: at == 2*time.Second || at == 8*time.Second,
+			Has: measure.HasEnergy | measure.HasPowerInstant, EnergyMJ: mj, PowerInstMW: power,
+		})
+	}
+	return out
+}
+
+func ExampleEnergyBetween() {
+	for _, e := range measure.EnergyBetween(readings(), 1, 2*time.Second, 8*time.Second) {
+		fmt.Printf("%s: %.0f J, mean %.0f W; integral %.0f J\n", e.Method, *e.Energy, *e.Mean, *e.Integral)
+	}
+	// Output:
+	// counter: 1800 J, mean 300 W; integral 1788 J
+}
+
+// A window whose edges were not polled still has an energy, with its uncertainty.
+func ExampleWindow_Energy() {
+	sensor := measure.SensorOf(100*time.Millisecond, "8.6")
+	w := measure.Window{From: 2 * time.Second, To: 8 * time.Second}
+	for _, e := range w.Energy(readings(), []measure.Sensor{sensor}) {
+		fmt.Printf("%s: %.0f ± %.0f J\n", e.Method, *e.Energy, 2**e.U)
+	}
+	// Output:
+	// counter: 1798 ± 22 J
+}
+
+// A counter that was polled every 2 ms moves every 20 ms.
+func ExampleRefresh() {
+	var polls []measure.Sample
+	for at := time.Duration(0); at < time.Second; at += measure.PollEvery {
+		polls = append(polls, measure.Sample{At: at, EnergyMJ: 1000 + 2*uint64(at/(20*time.Millisecond))})
+	}
+	refresh, jitter := measure.Refresh(polls, 1)
+	fmt.Println(refresh[0], jitter[0])
+	// Output:
+	// 20ms 0s
+}
+
+// The warmup goes on until the last five latencies are within 5 % of each other.
+func ExampleWarmup() {
+	cfg := measure.WarmupConfig{N: 5, Converge: true, Threshold: 0.05, Window: 5, Max: 20}
+	res, err := measure.Warmup(context.Background(), cfg, func(_ context.Context, i int) (time.Duration, error) {
+		return time.Second + 2*time.Second/time.Duration(1+i*i), nil // the batch itself
+	})
+	fmt.Printf("%d iterations, CV %.3f, converged %v, %v\n", res.Iterations, *res.FinalCV, *res.Converged, err)
+	// Output:
+	// 9 iterations, CV 0.033, converged true, <nil>
+}
+
+func ExampleGainOf() {
+	for _, card := range []measure.Device{{Name: "NVIDIA A100-SXM4-80GB", ComputeCapability: "8.0"}, {Name: "NVIDIA H200", ComputeCapability: "9.0"}} {
+		g := measure.GainOf([]measure.Device{card})
+		fmt.Printf("%s: ± %.0f %%, %s; u of 1000 J: %.1f J\n", card.Name, 100*g.HalfWidth, g.Standing, g.U(1000))
+	}
+	// Output:
+	// NVIDIA A100-SXM4-80GB: ± 6 %, measured by others; u of 1000 J: 34.6 J
+	// NVIDIA H200: ± 11 %, uncharacterised; u of 1000 J: 63.5 J
+}
+
+func ExampleShortWindow() {
+	w, ok := measure.ShortWindow(4 * time.Second)
+	fmt.Println(ok, w.Severity)
+	fmt.Println(w)
+	// Output:
+	// true doubt
+	// short_measurement_duration: the window lasted 4.0 s, under 10s; give it more work (prompts, longer outputs), so that the window lasts at least 10 s
+}
