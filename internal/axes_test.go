@@ -1,11 +1,14 @@
 package internal_test
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"go/types"
 	"io/fs"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -76,6 +79,63 @@ func TestOnlyTheirPackageNamesPatterns(t *testing.T) {
 	if all := found(""); len(all) < len(names) {
 		t.Errorf("of the table's names %q only %q were found", names, all)
 	}
+}
+
+// rows are what a test adds to an axis: a file with a row, that row in the axis's table,
+// and a test of the program that has it, in package load.
+var rows = map[string]struct{ table, end, row, file string }{
+	"a ninth load pattern":   {"pattern/pattern.go", "\ttrace,\n}", "pairs", "pattern/pairs.go"},
+	"a fifth dataset format": {"dataset/format.go", "\tformatParquet,\n}", "formatTSV", "dataset/tsv.go"},
+}
+
+// A new variant is one file, one row and test data: built with these, and with nothing else
+// changed, it is decoded, documented and run.
+func TestANewVariantIsOneFileAndOneRow(t *testing.T) {
+	t.Parallel()
+	for name, c := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			table, err := os.ReadFile(c.table)
+			if err != nil {
+				t.Fatal(err)
+			}
+			longer := strings.Replace(string(table), c.end, strings.TrimSuffix(c.end, "}")+"\t"+c.row+",\n}", 1)
+			if longer == string(table) {
+				t.Fatalf("the table of %s does not end as it did", c.table)
+			}
+			dir := t.TempDir()
+			added := filepath.Base(c.file)
+			tested := strings.TrimSuffix(added, ".go") + "_test.go"
+			replaced := filepath.Join(dir, "table.go")
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
+				absolute(t, c.table):                       replaced,
+				absolute(t, c.file):                        absolute(t, "testdata/axes/"+added),
+				absolute(t, filepath.Join("load", tested)): absolute(t, "testdata/axes/"+tested),
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, "overlay.json")
+			for path, data := range map[string][]byte{replaced: []byte(longer), file: overlay} {
+				if err := os.WriteFile(path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-v", "-overlay", file, "-run", "^TestNewVariant$", "./load").CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "--- PASS: TestNewVariant") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
 }
 
 func TestWarningsAreRaisedAsTheirTableHasThem(t *testing.T) {

@@ -20,12 +20,14 @@ const module = "github.com/llenergymeasure/llem/"
 
 // may says which packages of this module each package imports.
 var may = map[string][]string{
-	"stats": {}, "hub": {}, "frame": {}, "draw": {},
+	"stats": {}, "frame": {}, "draw": {},
+	"dataset": {"table"},
+	"hub":     {"dataset"},
 	"pattern": {"draw"},
-	"study":   {"pattern"},
+	"study":   {"pattern", "dataset"},
 	"measure": {"stats"},
 	"table":   {},
-	"load":    {"study", "pattern", "draw", "stats", "table"},
+	"load":    {"study", "pattern", "dataset", "draw", "stats"},
 	"result":  {"frame"},
 	"meter":   {"measure"},
 	"flops":   {"hub"},
@@ -34,7 +36,7 @@ var may = map[string][]string{
 	"docker":  {"launch"},
 	"peer":    {"result"},
 	"report":  {"result", "stats", "load", "pattern", "peer"},
-	"harness": {"engine", "launch", "load", "measure", "flops", "hub", "result", "stats", "study"},
+	"harness": {"engine", "launch", "load", "dataset", "measure", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
 	// A hub and a GPU for tests; they and the GPU's command are nobody's.

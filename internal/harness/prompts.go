@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -19,12 +20,12 @@ type prompts struct {
 	plan       load.Plan
 	digest     string // of the prompts file; empty for synthetic ones
 	left       map[string]int
-	template   string            // by which that file's columns became prompts
-	notSent    []string          // columns of it
-	counted    string            // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
-	files      *load.PromptFiles // of a study's points that are looked at one after the other; nil: of one experiment
-	path       string            // of the prompts file, where it is a dataset's; else workload.source is
-	commit     string            // of the dataset
+	template   string         // by which that file's columns became prompts
+	notSent    []string       // columns of it
+	counted    string         // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
+	files      *dataset.Cache // of a study's points that are looked at one after the other; nil: of one experiment
+	path       string         // of the prompts file, where it is a dataset's; else workload.source is
+	commit     string         // of the dataset
 	measured   []load.Request
 	vocabulary load.Vocabulary // of synthetic ones
 }
@@ -53,12 +54,13 @@ func (p *prompts) open(ctx context.Context, e study.Experiment, o hub.Options) e
 func (p *prompts) read(e study.Experiment) error {
 	w := e.Workload
 	o := load.PromptsOptions{
-		Files: p.files, Path: p.path, Name: w.Source, Column: w.Column, Template: w.Template, N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
+		File: dataset.Options{Path: p.path, Name: w.Source, Column: w.Column, Template: w.Template}, Files: p.files,
+		N: p.plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
 	}
 	if o.N > w.Prompts {
 		o.Seconds = w.MinSeconds
 	}
-	var file load.PromptsFile
+	var file dataset.File
 	var err error
 	p.measured, file, err = load.ReadPrompts(o)
 	p.digest, p.left, p.template, p.notSent = file.Digest, file.LeftOut, file.Template, file.NotSent

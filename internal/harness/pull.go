@@ -28,7 +28,7 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (Pulled, error) {
 		return Pulled{}, err
 	}
 	out := Pulled{Image: x.image}
-	if source := dataset(e); source != "" {
+	if source := datasetOf(e); source != "" {
 		var err error
 		x.Observer.Say("prompts " + source)
 		if out.Prompts, err = hub.EnsureDataset(ctx, hub.Options{Model: source, Pull: e.Engine.Pull, Progress: x.Observer.Progress}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -37,7 +38,7 @@ func (x *run) runWarnings(fig load.Figures) {
 	case x.work.out > 0:
 		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", x.work.traces.Len(), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
 	}
-	if words := load.LeftOut(x.prompts.left); words != "" {
+	if words := dataset.LeftOut(x.prompts.left); words != "" {
 		x.warn("prompts_left_out", "%s prompts of %s were left out", words, x.exp.Workload.Source)
 	}
 	if gap, after := x.prompts.plan.Gap(); x.exp.Workload.Load.Recorded() && gap > longGap {

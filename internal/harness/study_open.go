@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -61,12 +61,12 @@ func (s *Study) open(ctx context.Context) error {
 func Needs(p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) ([]study.Experiment, error) {
 	return distinct(p, restore, func(e study.Experiment) string {
 		g := e.Engine
-		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode, "\x00", dataset(e))
+		return fmt.Sprint(g.Image, "\x00", g.Pull, "\x00", g.Name, "\x00", g.Endpoint, "\x00", e.Model, "\x00", e.Revision, "\x00", g.Args, "\x00", e.GPUs.Mode, "\x00", datasetOf(e))
 	})
 }
 
-// dataset is that of an experiment's prompts; empty: they are from none.
-func dataset(e study.Experiment) string {
+// datasetOf is that of an experiment's prompts; empty: they are from none.
+func datasetOf(e study.Experiment) string {
 	if !hub.IsDataset(e.Workload.Source) {
 		return ""
 	}
@@ -95,7 +95,7 @@ func each(p *study.Plan, restore func(study.Experiment) (study.Experiment, error
 func Unfit(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (map[int]string, error) {
 	out := map[int]string{}
 	seen := map[string]string{}
-	files := &load.PromptFiles{}
+	files := &dataset.Cache{}
 	err := each(p, restore, func(i int, e study.Experiment) error {
 		w := e.Workload
 		if w.Source == "synthetic" && w.Load.File == "" && w.Lengths.File == "" {
@@ -210,7 +210,7 @@ func (s *Study) claim(ctx context.Context) error {
 // kept with the reason and not run.
 func (s *Study) check(ctx context.Context) error {
 	var reasons error
-	files := &load.PromptFiles{}
+	files := &dataset.Cache{}
 	err := each(s.Plan, s.restore, func(i int, e study.Experiment) error {
 		x := &run{Runner: s.runner, exp: e, planned: true, place: &place{session: s.session}}
 		x.devices, x.prompts.files = s.session.devicesOf(e), files

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/llenergymeasure/llem/internal/dataset"
 )
 
 // DataFile is a file of a dataset on this host.
@@ -20,12 +22,9 @@ type DataFile struct {
 	Commit string
 }
 
-// DataFormats are the extensions of files of prompts.
-var DataFormats = []string{".jsonl", ".json", ".csv", ".parquet"}
-
-// dataset is hf:owner/name[@revision][/path].
+// datasetName is hf:owner/name[@revision][/path].
 // A revision of several names is the hub's own.
-var dataset = regexp.MustCompile(`^hf:([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@(refs/(?:convert/[^/@]+|pr/[0-9]+)|[^/@]+))?(?:/(.+))?$`)
+var datasetName = regexp.MustCompile(`^hf:([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@(refs/(?:convert/[^/@]+|pr/[0-9]+)|[^/@]+))?(?:/(.+))?$`)
 
 // IsDataset says that a name is of a dataset on the hub.
 func IsDataset(name string) bool { return strings.HasPrefix(name, "hf:") }
@@ -34,12 +33,12 @@ func IsDataset(name string) bool { return strings.HasPrefix(name, "hf:") }
 // in the cache, and downloads it where it is not there, as o.Pull allows. Without a
 // path the dataset has one such file. o.Model is the name; errors are those of Ensure.
 func EnsureDataset(ctx context.Context, o Options) (DataFile, error) {
-	m := dataset.FindStringSubmatch(o.Model)
+	m := datasetName.FindStringSubmatch(o.Model)
 	if m == nil || strings.Contains(o.Model, "..") {
 		return DataFile{}, fmt.Errorf("%w: %q is not named as hf:owner/name, hf:owner/name/FILE or hf:owner/name@REVISION/FILE", ErrNotFound, o.Model)
 	}
-	if ext := path.Ext(m[3]); m[3] != "" && !slices.Contains(DataFormats, ext) {
-		return DataFile{}, fmt.Errorf("%w: %s is no file of prompts (%s)", ErrNotFound, o.Model, strings.Join(DataFormats, ", "))
+	if ext := path.Ext(m[3]); m[3] != "" && !slices.Contains(dataset.Extensions(), ext) {
+		return DataFile{}, fmt.Errorf("%w: %s is no file of prompts (%s)", ErrNotFound, o.Model, strings.Join(dataset.Extensions(), ", "))
 	}
 	repo, file := datasets+m[1], m[3]
 	if o.Revision == "" { // a commit that is to be used again stands above the name's
@@ -121,7 +120,7 @@ func pickData(files []remoteFile, name string) (remoteFile, error) {
 		if f.Name == name {
 			return f, nil
 		}
-		if slices.Contains(DataFormats, path.Ext(f.Name)) && path.Base(f.Name) != "dataset_infos.json" {
+		if slices.Contains(dataset.Extensions(), path.Ext(f.Name)) && path.Base(f.Name) != "dataset_infos.json" {
 			all = append(all, f)
 		}
 	}
@@ -131,7 +130,7 @@ func pickData(files []remoteFile, name string) (remoteFile, error) {
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0:
-		return remoteFile{}, fmt.Errorf("%w: it has no file of prompts (%s)", ErrNotFound, strings.Join(DataFormats, ", "))
+		return remoteFile{}, fmt.Errorf("%w: it has no file of prompts (%s)", ErrNotFound, strings.Join(dataset.Extensions(), ", "))
 	}
 	return remoteFile{}, fmt.Errorf("%w: it has several files, of which one is to be named as hf:owner/name/FILE: %s", ErrNotFound, names(all))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -37,7 +38,7 @@ func longRow(t *testing.T, name, begin, then string, n int64) string {
 func TestRowsHaveALimit(t *testing.T) {
 	const long, most = 40 << 20, 300 << 20
 	prompts := func(path string) error {
-		_, _, err := ReadPrompts(PromptsOptions{Path: path, N: 1})
+		_, _, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: path}, N: 1})
 		return err
 	}
 	lengths := func(path string) error {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/draw"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -101,18 +102,18 @@ var lengthColumns = []string{"input_tokens", "output_tokens"}
 // readLengths reads a CSV file of lengths, one request a row, and its SHA-256. A
 // column that it does not have is 0 in every row.
 func readLengths(path string, w study.Workload) (rows []Size, digest string, err error) {
-	f, err := openRegular(path, path, maxLengths)
+	f, err := dataset.OpenRegular(path, path, maxLengths)
 	if err != nil {
 		return nil, "", err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	limit := &bounded{r: withoutBOM(io.TeeReader(f, sum)), most: maxLengthsRow}
+	limit := &dataset.Bounded{R: dataset.WithoutBOM(io.TeeReader(f, sum)), Most: maxLengthsRow}
 	r := csv.NewReader(limit)
 	r.TrimLeadingSpace, r.ReuseRecord = true, true
 	head, err := r.Read()
 	switch {
-	case errors.Is(err, errRow):
+	case errors.Is(err, dataset.ErrRow):
 		return nil, "", fmt.Errorf("%s:1: the row is over %d MiB, which is the limit", path, maxLengthsRow>>20)
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, "", fmt.Errorf("%s: %w", path, err)
@@ -129,13 +130,13 @@ func readLengths(path string, w study.Workload) (rows []Size, digest string, err
 	most := [2]int{w.MaxInputTokens, w.MaxOutputTokens}
 	names := [2]string{"workload.max_input_tokens", "workload.max_output_tokens"}
 	for {
-		limit.begin(r.InputOffset())
+		limit.Begin(r.InputOffset())
 		before, _ := r.FieldPos(0)
 		row, err := r.Read()
 		switch {
-		case len(rows) > maxPrompts:
-			return nil, "", fmt.Errorf("%s has over %d rows, which is the limit", path, maxPrompts)
-		case errors.Is(err, errRow):
+		case len(rows) > dataset.MaxPrompts:
+			return nil, "", fmt.Errorf("%s has over %d rows, which is the limit", path, dataset.MaxPrompts)
+		case errors.Is(err, dataset.ErrRow):
 			return nil, "", fmt.Errorf("%s: the row after line %d is over %d MiB, which is the limit", path, before, maxLengthsRow>>20)
 		case errors.Is(err, io.EOF) && len(rows) == 0:
 			return nil, "", fmt.Errorf("%s holds no length", path)

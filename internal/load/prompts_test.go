@@ -8,11 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"github.com/llenergymeasure/llem/internal/dataset"
 )
 
 func TestSyntheticPromptsAreExactDistinctAndDoNotDependOnTheOthers(t *testing.T) {
@@ -184,7 +185,7 @@ func TestReadPromptsTakesEachKeyAndPassesBlankLines(t *testing.T) {
 {"instruction":"d","input":"below"}
    {"input":"e"}
 {"question":"f","answer":1}`)
-	reqs, file, err := ReadPrompts(PromptsOptions{Path: path, N: 6, OutputTokens: 3})
+	reqs, file, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: path}, N: 6, OutputTokens: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +211,7 @@ func TestReadPromptsShufflesByItsSeed(t *testing.T) {
 	}
 	path := promptsFile(t, text.String())
 	order := func(shuffle bool, seed int64) string {
-		reqs, _, err := ReadPrompts(PromptsOptions{Path: path, N: 50, Shuffle: shuffle, Seed: seed})
+		reqs, _, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: path}, N: 50, Shuffle: shuffle, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,17 +242,29 @@ func TestReadPromptsNamesTheLineThatIsBad(t *testing.T) {
 		{"parts of content", good + `{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, `"content" of a message in "messages" is not a string, and images are not`},
 		{"no turns", good + `{"conversations":"a"}`, `:500: "conversations" is no list of turns`},
 		{"not UTF-8", good + "{\"prompt\":\"\xff\"}", ":500: it is not UTF-8"},
-		{"huge", good + `{"prompt":"` + strings.Repeat("x", maxPrompt+1) + `"}`, ":500: the prompt is over 10 MiB"},
+		{"huge", good + `{"prompt":"` + strings.Repeat("x", dataset.MaxPrompt+1) + `"}`, ":500: the prompt is over 10 MiB"},
 		{"empty", "", "holds no prompt"},
 		{"blank", "\n\n", "holds no prompt"},
 		{"too few", `{"prompt":"a"}`, "holds 1 prompts, workload.prompts asks for 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := ReadPrompts(PromptsOptions{Path: promptsFile(t, c.text), N: 2})
+			_, _, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: promptsFile(t, c.text)}, N: 2})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error %.300v, want one that says %q", err, c.says)
 			}
 		})
+	}
+}
+
+func TestReadPromptsRefusesAFileOfNoPrompt(t *testing.T) {
+	for name, text := range map[string]string{"p.csv": "", "p.json": "[]"} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: path}, N: 1}); err == nil || !strings.Contains(err.Error(), name+" holds no prompt") {
+			t.Errorf("%s: error %v, want one that says it holds no prompt", name, err)
+		}
 	}
 }
 
@@ -265,32 +278,16 @@ func TestReadPromptsReadsFilesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, says := range map[string]string{dir: "not a regular file", pipe: "not a regular file", filepath.Join(t.TempDir(), "none.jsonl"): "no such file"} {
-		if _, _, err := ReadPrompts(PromptsOptions{Path: path, N: 1}); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "workload.source") {
+		if _, _, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: path}, N: 1}); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "workload.source") {
 			t.Errorf("%s: error %v, want one that says %q", path, err, says)
 		}
 	}
 }
 
 func TestReadPromptsTakesLongLinesAndCRLF(t *testing.T) {
-	long := strings.Repeat("x", maxPrompt-100)
-	reqs, _, err := ReadPrompts(PromptsOptions{Path: promptsFile(t, `{"prompt":"`+long+"\"}\r\n\r\n{\"prompt\":\"b\\r\"}\r\n"), N: 2})
+	long := strings.Repeat("x", dataset.MaxPrompt-100)
+	reqs, _, err := ReadPrompts(PromptsOptions{File: dataset.Options{Path: promptsFile(t, `{"prompt":"`+long+"\"}\r\n\r\n{\"prompt\":\"b\\r\"}\r\n")}, N: 2})
 	if err != nil || len(reqs) != 2 || reqs[0].Prompt != long || reqs[1].Prompt != "b\r" {
 		t.Errorf("%d prompts, %v", len(reqs), err)
 	}
-}
-
-func FuzzPromptLine(f *testing.F) {
-	f.Add([]byte(`{"instruction":"a","input":"b"}`))
-	f.Add([]byte(`{"prompt":"\ud800"}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		r, err := objectRow(line)
-		if err != nil {
-			return
-		}
-		s, _ := newShape("", "")
-		text, err := s.prompt(r)
-		if err != nil && text != "" || !utf8.ValidString(text) {
-			t.Errorf("%q: prompt %q, error %v", line, text, err)
-		}
-	})
 }

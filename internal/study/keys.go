@@ -4,7 +4,9 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
+	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/pattern"
 )
 
@@ -50,6 +52,9 @@ const (
 
 var re = regexp.MustCompile
 
+// promptFiles matches the end of a name of a file of prompts.
+var promptFiles = `\.(` + strings.ReplaceAll(strings.Join(dataset.Extensions(), "|"), ".", "") + `)`
+
 // keys is the experiment file, in the order in which it is documented.
 var keys = withLoad([]key{
 	{path: "name", kind: text, note: "from the model and the engine", match: re(`^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`), hint: "is no name: use letters, digits, dot, dash and underscore, at most 100", doc: "Names the result's folder. Letters, digits, dot, dash and underscore."},
@@ -84,7 +89,7 @@ var keys = withLoad([]key{
 	{path: "gpu_settings.sm_clock_mhz", kind: integer, note: "as it is", min: 1, max: 10000, doc: "SM clock that the GPUs are locked to during the run; set free after it, whatever it was before. Needs root, and GPUs that nobody else uses."},
 	{path: "dtype", kind: text, def: "auto", doc: "Data type of the weights, where the engine offers a choice."},
 	{path: "seed", kind: integer, def: 42, min: 0, max: 1 << 53, doc: "Of prompts, their order and the engine's sampling."},
-	{path: "workload.source", kind: text, def: "synthetic", match: re(`^synthetic$|^hf:[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@(refs/(convert/[^/@]+|pr/[0-9]+)|[^/@]+))?(/.+\.(jsonl|json|csv|parquet))?$|^[^:]*\.(jsonl|json|csv|parquet)$`), hint: "is neither synthetic, nor a .jsonl, .json, .csv or .parquet file, nor a dataset such as hf:owner/name/FILE", doc: "synthetic; a .jsonl, .json, .csv or .parquet file of prompts, relative to this file; or hf:owner/name, hf:owner/name/FILE or hf:owner/name@REVISION/FILE of a dataset on the hub, from the cache or downloaded as engine.pull says."},
+	{path: "workload.source", kind: text, def: "synthetic", match: re(`^synthetic$|^hf:[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(@(refs/(convert/[^/@]+|pr/[0-9]+)|[^/@]+))?(/.+` + promptFiles + `)?$|^[^:]*` + promptFiles + `$`), hint: "is neither synthetic, nor a " + dataset.Either() + " file, nor a dataset such as hf:owner/name/FILE", doc: "synthetic; a " + dataset.Either() + " file of prompts, relative to this file; or hf:owner/name, hf:owner/name/FILE or hf:owner/name@REVISION/FILE of a dataset on the hub, from the cache or downloaded as engine.pull says."},
 	{path: "workload.column", kind: text, note: "what the columns' names say", doc: "The one key or column of a file of prompts that is sent, alone. Without it and without workload.template the names of the columns say what is sent, and a column that they say nothing of is an error; docs/load.md lists them."},
 	{path: "workload.template", kind: text, note: "what the columns' names say", match: re(`^$|\{[^{}]+\}`), hint: "names no column: write one as {name}", doc: "How the columns of a file of prompts become a prompt: text with columns in braces, such as `\"{context}\\n\\n{question}\"`. Parts between blank lines are left out where all their columns are empty; {{ and }} are braces."},
 	{path: "workload.api", kind: text, def: "completions", enum: []string{"completions", "chat"}, doc: "Which route is driven."},

@@ -1,7 +1,8 @@
-package load
+package dataset
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 )
+
+var update = flag.Bool("update", false, "rewrite generated files")
 
 // dataset writes a file of prompts.
 func dataset(t *testing.T, name, text string) string {
@@ -72,14 +75,10 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 {"messages":[{"role":"user","content":"three, \"quoted\""}],"image":null}
 `), ""},
 	} {
-		reqs, file, err := ReadPrompts(PromptsOptions{Path: c.path, Column: c.column, N: 3, OutputTokens: 5})
+		got, file, err := Read(Options{Path: c.path, Column: c.column})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
-		}
-		var got []string
-		for _, r := range reqs {
-			got = append(got, r.Prompt)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
@@ -87,6 +86,31 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 		if diff := cmp.Diff(map[string]int{"empty": 1, "repeated": 1}, file.LeftOut); diff != "" || len(file.Digest) != 64 {
 			t.Errorf("%s: left out, -want +got:\n%s%s", name, diff, file.Digest)
 		}
+	}
+}
+
+func TestTheRowsOfTheDocsAreUpToDate(t *testing.T) {
+	const path, row = "../../docs/load.md", "| `FILE."
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(page), row)
+	for rest = row + rest; strings.HasPrefix(rest, row); {
+		_, rest, _ = strings.Cut(rest, "\n")
+	}
+	want := head + Table() + rest
+	if !found {
+		t.Fatalf("%s has no rows of formats", path)
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, string(page)); diff != "" {
+		t.Errorf("%s (go test ./internal/dataset -update rewrites it): -want +got:\n%s", path, diff)
 	}
 }
 
@@ -107,9 +131,7 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 		{"a short row", dataset(t, "p.csv", "a,prompt\n1,x\n2\n"), "", "p.csv: record on line 3: wrong number of fields"},
 		{"an open quote", dataset(t, "p.csv", "prompt\n\"x\n"), "", "p.csv: parse error on line 2"},
 		{"no UTF-8", dataset(t, "p.csv", "prompt\nx\n\xff\xfe\n"), "", "p.csv:3: the prompt is not UTF-8"},
-		{"a huge one", dataset(t, "p.csv", "prompt\n"+strings.Repeat("x", maxPrompt+1)+"\n"), "", "p.csv:2: the prompt is over 10 MiB"},
-		{"an empty file", dataset(t, "p.csv", ""), "", "p.csv holds no prompt"},
-		{"an empty array", dataset(t, "p.json", "[]"), "", "p.json holds no prompt"},
+		{"a huge one", dataset(t, "p.csv", "prompt\n"+strings.Repeat("x", MaxPrompt+1)+"\n"), "", "p.csv:2: the prompt is over 10 MiB"},
 		{"no JSON", dataset(t, "p.json", "nothing"), "", "p.json: not JSON"},
 		{"one object", dataset(t, "p.json", `{"prompt":"a"}`), "", "p.json: want an array of objects; one object a line is a .jsonl file"},
 		{"something behind it", dataset(t, "p.json", `[{"prompt":"a"}] {"prompt":"b"}`), "", "p.json: something stands behind the array's end"},
@@ -125,7 +147,7 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 		{"a damaged Parquet", dataset(t, "p.parquet", string(damaged)), "", "p.parquet"},
 		{"a column of numbers", dataset(t, "p.parquet", string(whole)), "id", `p.parquet, row 1: "id" is not a string: it is a number`},
 	} {
-		_, _, err := ReadPrompts(PromptsOptions{Path: c.path, Column: c.column, N: 1})
+		_, _, err := Read(Options{Path: c.path, Column: c.column})
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "workload.source: ") {
 			t.Errorf("%s: error %.300v, want one that says %q", c.name, err, c.says)
 		}
@@ -146,7 +168,7 @@ func TestAParquetFileThatIsCut(t *testing.T) {
 			if err := os.WriteFile(path, data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, _, _ = ReadPrompts(PromptsOptions{Path: path, N: 1}) // it returns
+			_, _, _ = Read(Options{Path: path}) // it returns
 		}
 	}
 }

@@ -15,7 +15,7 @@ func decode(text string) (study.Experiment, error) {
 	return study.Decode("x.yaml", []byte("model: a/b\nworkload: {prompts: 5, load: {pattern: pairs, "+text+"}}\n"), study.Options{})
 }
 
-func TestPairs(t *testing.T) {
+func TestNewVariant(t *testing.T) {
 	e, err := decode("rate_per_second: 4, burstiness: 0.5, max_in_flight: 8")
 	if err != nil {
 		t.Fatal(err)

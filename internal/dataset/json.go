@@ -1,8 +1,6 @@
-package load
+package dataset
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,37 +8,11 @@ import (
 	"os"
 )
 
-// jsonLines reads objects, one a line. Blank lines are passed over.
-func jsonLines(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error {
-	s := bufio.NewScanner(withoutBOM(f))
-	s.Buffer(make([]byte, 64<<10), maxRow)
-	n := 0
-	for s.Scan() {
-		n++
-		line := bytes.TrimSpace(s.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		place := fmt.Sprintf(":%d", n)
-		r, err := objectRow(line)
-		if err != nil {
-			return fmt.Errorf("%s%s: %w", o.Name, place, err)
-		}
-		if err := add(place, r); err != nil {
-			return err
-		}
-	}
-	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("%s:%d: the line is over %d MiB, which is the limit", o.Name, n+1, maxRow>>20)
-	} else if err != nil {
-		return fmt.Errorf("read %s: %w", o.Name, err)
-	}
-	return nil
-}
+var formatJSON = Format{Ext: ".json", Holds: "objects in an array", read: jsonArray}
 
 // jsonArray reads objects in an array, such as those of ShareGPT.
-func jsonArray(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error {
-	limit := &bounded{r: withoutBOM(f), most: maxRow}
+func jsonArray(f *os.File, o Options, add func(place string, r *entry) error) error {
+	limit := &Bounded{R: WithoutBOM(f), Most: maxRow}
 	dec := json.NewDecoder(limit)
 	first, err := dec.Token()
 	switch {
@@ -54,8 +26,8 @@ func jsonArray(f *os.File, o PromptsOptions, add func(place string, r *entry) er
 	for n := 1; dec.More(); n++ {
 		var raw json.RawMessage
 		place := fmt.Sprintf(", row %d", n)
-		limit.begin(dec.InputOffset())
-		if err := dec.Decode(&raw); errors.Is(err, errRow) {
+		limit.Begin(dec.InputOffset())
+		if err := dec.Decode(&raw); errors.Is(err, ErrRow) {
 			return fmt.Errorf("%s%s: %w", o.Name, place, err)
 		} else if err != nil {
 			return fmt.Errorf("%s%s: not JSON: %w", o.Name, place, err)

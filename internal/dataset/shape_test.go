@@ -1,9 +1,10 @@
-package load
+package dataset
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,13 +41,12 @@ func TestWhatIsBesideThePromptIsSentOrNamed(t *testing.T) {
 		"other letters' case":            {"a.jsonl", `{"Question":"q","Context":"c"}`, "", "", "c\n\nq", "{Context}\n\n{Question}", nil},
 		"unknown columns without values": {"a.jsonl", `{"prompt":"p","notes":null,"facts":[],"more":""}`, "", "", "p", "{prompt}", nil},
 	} {
-		reqs, file, err := ReadPrompts(PromptsOptions{Path: dataset(t, c.file, c.text), Column: c.column, Template: c.template, N: 1})
+		got, file, err := Read(Options{Path: dataset(t, c.file, c.text), Column: c.column, Template: c.template})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got := []any{reqs[0].Prompt, file.Template, file.NotSent}
-		if diff := cmp.Diff([]any{c.want, c.stated, c.notSent}, got); diff != "" {
+		if diff := cmp.Diff([]any{c.want, c.stated, c.notSent}, []any{got[0], file.Template, file.NotSent}); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}
@@ -79,13 +79,13 @@ func TestTextOfUnknownColumnsIsRefused(t *testing.T) {
 		if c.text == "" {
 			path = personas(t)
 		}
-		_, _, err := ReadPrompts(PromptsOptions{Path: path, N: 1})
+		_, _, err := Read(Options{Path: path})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %.500v\nwant %s", name, err, c.says)
 		}
 	}
 	for from, says := range map[string]string{"no column": "names no column", "{a": "write a column as {name}", "a}": "write a column as {name}", "{}": "write a column as {name}", "{b}": `it has no "b" (workload.template); it has a`} {
-		if _, _, err := ReadPrompts(PromptsOptions{Path: dataset(t, "a.jsonl", `{"a":"x"}`), Template: from, N: 1}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, _, err := Read(Options{Path: dataset(t, "a.jsonl", `{"a":"x"}`), Template: from}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", from, err, says)
 		}
 	}
@@ -112,11 +112,7 @@ func TestParquetListsAreSent(t *testing.T) {
 		"q0\n\nA. a\nB. b|q1\n\nA. c|q2": parquetOf(t, quiz{"q0", []string{"a", "b"}, 1, "s"}, quiz{"q1", []string{"c"}, 0, "s"}, quiz{"q2", nil, 0, "s"}),
 		"s\n\nu|v":                       parquetOf(t, talk{"1", []said{{"system", "s"}, {"user", "u"}, {"assistant", "a"}}}, talk{"2", []said{{"user", "v"}}}),
 	} {
-		reqs, _, err := ReadPrompts(PromptsOptions{Path: path, N: 1, Rest: true})
-		var got []string
-		for _, r := range reqs {
-			got = append(got, r.Prompt)
-		}
+		got, _, err := Read(Options{Path: path})
 		if all := strings.Join(got, "|"); err != nil || all != want {
 			t.Errorf("got %q, %v\nwant %q", all, err, want)
 		}
@@ -136,8 +132,24 @@ func TestTheTemplateHasAllThatWasSent(t *testing.T) {
 	for i := range 5 {
 		fmt.Fprintf(&text, `{"instruction":"i%d"}`+"\n"+`{"instruction":"i%d","input":"x","system":"s%d"}`+"\n"+`{"prompt":"p%d"}`+"\n", i, i, i, i)
 	}
-	_, file, err := ReadPrompts(PromptsOptions{Path: dataset(t, "a.jsonl", text.String()), N: 1})
+	_, file, err := Read(Options{Path: dataset(t, "a.jsonl", text.String())})
 	if want := "{system}\n\n{instruction}\n\n{input} or {prompt}"; err != nil || file.Template != want {
 		t.Errorf("%q, %v", file.Template, err)
 	}
+}
+
+func FuzzPromptLine(f *testing.F) {
+	f.Add([]byte(`{"instruction":"a","input":"b"}`))
+	f.Add([]byte(`{"prompt":"\ud800"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		r, err := objectRow(line)
+		if err != nil {
+			return
+		}
+		s, _ := newShape("", "")
+		text, err := s.prompt(r)
+		if err != nil && text != "" || !utf8.ValidString(text) {
+			t.Errorf("%q: prompt %q, error %v", line, text, err)
+		}
+	})
 }

@@ -1,76 +1,14 @@
-package load
+package dataset
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/table"
 )
 
-// csvRows reads a column of a CSV file with a header.
-func csvRows(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error {
-	limit := &bounded{r: withoutBOM(f), most: maxRow}
-	r := csv.NewReader(limit)
-	r.ReuseRecord = true
-	head, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.Name, err)
-	}
-	names := slices.Clone(head)
-	if twice := duplicate(names); twice != "" {
-		return fmt.Errorf("%s:1: there are two columns %q", o.Name, twice)
-	}
-	if _, err := o.shape.prompt(textRow(names, nil)); err != nil {
-		return fmt.Errorf("%s:1: %w", o.Name, err)
-	}
-	for {
-		limit.begin(r.InputOffset())
-		before, _ := r.FieldPos(0)
-		row, err := r.Read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.Is(err, errRow):
-			return fmt.Errorf("%s: the row after line %d: %w", o.Name, before, err)
-		case err != nil:
-			return fmt.Errorf("%s: %w", o.Name, err)
-		}
-		line, _ := r.FieldPos(0)
-		if err := add(fmt.Sprintf(":%d", line), textRow(names, row)); err != nil {
-			return err
-		}
-	}
-}
-
-// duplicate is a name that is there twice; empty: there is none.
-func duplicate(names []string) string {
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			return name
-		}
-	}
-	return ""
-}
-
-// textRow is a row of a table of texts; without cells they are all empty.
-func textRow(names, cells []string) *entry {
-	r := &entry{fields: make([]field, len(names))}
-	for i, name := range names {
-		r.fields[i].name = name
-		if cells != nil && cells[i] != "" {
-			r.fields[i].kind, r.fields[i].text = text, cells[i]
-		}
-	}
-	return r
-}
+var formatParquet = Format{Ext: ".parquet", Holds: "a table with named columns: texts, lists of texts and conversations", read: parquetRows}
 
 // parquetColumn is a top-level column of a Parquet file.
 type parquetColumn struct {
@@ -81,7 +19,7 @@ type parquetColumn struct {
 }
 
 // parquetRows reads the columns at the top of a Parquet file.
-func parquetRows(f *os.File, o PromptsOptions, add func(place string, r *entry) error) error {
+func parquetRows(f *os.File, o Options, add func(place string, r *entry) error) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
