@@ -16,12 +16,11 @@ import (
 // mayName are files outside this package in which an engine's name stands for something
 // else, or is an example in a text.
 var mayName = map[string]string{
-	"internal/peer/":                 "vLLM's own benchmark is a peer",
-	"internal/load/standin/":         "a server that says it is vLLM, for tests of the client",
-	"internal/load/dataset_shape.go": "reference is a column of datasets",
-	"internal/study/keys.go":         "formats of trace files are called by the tools that write them",
-	"internal/study/trace.go":        "the same",
-	"internal/study/schema.go":       "the file to start from names images for an example, and study may not import this package",
+	"internal/peer/":            "vLLM's own benchmark is a peer",
+	"internal/load/standin/":    "a server that says it is vLLM, for tests of the client",
+	"internal/dataset/shape.go": "reference is a column of datasets",
+	"internal/pattern/":         "patterns and trace files are called by the tools that have them",
+	"internal/study/schema.go":  "the file to start from names images for an example, and study may not import this package",
 }
 
 // alsoWords are names that mean something else too: they count where nothing else stands.
