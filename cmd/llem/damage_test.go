@@ -157,7 +157,8 @@ func put(t *testing.T, path string, data []byte) {
 // was written. One reader reads them all, so that a bad one hides no other.
 func TestDamagedFilesAreSaid(t *testing.T) {
 	t.Parallel()
-	times := 100
+	const few = 100
+	times := few
 	if text := os.Getenv(damageTimes); text != "" {
 		var err error
 		if times, err = strconv.Atoi(text); err != nil {
@@ -178,6 +179,9 @@ func TestDamagedFilesAreSaid(t *testing.T) {
 	}
 	for i, f := range list {
 		t.Run(f.Name(), func(t *testing.T) {
+			if times > few {
+				t.Parallel()
+			}
 			d := damage{h: h, t: t, file: f.Name(), random: rand.New(rand.NewPCG(uint64(i), 1))}
 			d.results(one.dirs[0], times)
 		})
@@ -185,6 +189,9 @@ func TestDamagedFilesAreSaid(t *testing.T) {
 	study := h.studyDir()
 	for i, file := range []string{result.PlanFile, result.StudyFile, result.JournalFile, result.SummaryFile, result.SummaryTableFile, result.StudyInputFile} {
 		t.Run(file, func(t *testing.T) {
+			if times > few {
+				t.Parallel()
+			}
 			d := damage{h: h, t: t, file: file, random: rand.New(rand.NewPCG(uint64(i), 2))}
 			d.study(study, times)
 		})
