@@ -49,7 +49,7 @@ func csvRows(f *os.File, o Options, add func(place string, r *entry) error) erro
 	}
 }
 
-// duplicate is a name that is there twice; empty: there is none.
+// duplicate is a name that is there twice; empty: all differ.
 func duplicate(names []string) string {
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {

@@ -24,7 +24,7 @@ var formats = []Format{
 }
 
 // source reads the rows of a file in order, and calls add with each and with where it
-// stands, in words that follow the file's name.
+// is, in words that follow the file's name.
 type source func(f *os.File, o Options, add func(place string, r *entry) error) error
 
 // reader is that of a file's format.

@@ -3,7 +3,7 @@
 // package.
 //
 // In: a spec of what is to be started (a [launch.Spec]). Out: a server that answers, or
-// the reason why there is none.
+// the reason why no server came up.
 //
 //  1. [Open] reaches the daemon and says why it cannot.
 //  2. [Daemon.Resolve] finds or pulls an image and learns its digest.

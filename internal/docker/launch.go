@@ -51,7 +51,7 @@ type server struct {
 }
 
 // Launch creates and starts a container and returns when its server answers
-// 200 on spec.ReadyPath. See launch.Launcher for what it returns beside an
+// 200 on spec.ReadyPath. See launch.Launcher for what it returns with an
 // error.
 func (d *Daemon) Launch(ctx context.Context, spec launch.Spec) (launch.Server, error) {
 	s := &server{d: d, spec: spec, done: make(chan struct{})}

@@ -21,6 +21,6 @@ var anyServer = &Engine{
 	docs: docs{
 		run:   "five servers of others, see [below](#any-server-with-openais-api)",
 		image: "none: it is of servers that already run",
-		hits:  "not told",
+		hits:  "not reported",
 	},
 }

@@ -136,7 +136,7 @@ func imageCell(e *Engine) string {
 	return cell
 }
 
-// countsCell leaves out what the prefix cache gave: it has a cell of its own.
+// countsCell leaves out what the prefix cache gave: that has its own cell.
 func countsCell(e *Engine) string {
 	var out []string
 	for _, group := range []struct {

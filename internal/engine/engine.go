@@ -14,7 +14,7 @@ import (
 )
 
 // Engine is one kind of LLM server: how to start it and how to talk to it. All that
-// differs between engines is in its row: a literal of this type in a file of its own.
+// differs between engines is in its row: a literal of this type in the engine's file.
 // Every server has OpenAI's API.
 type Engine struct {
 	name    string
@@ -237,8 +237,8 @@ func (e *Engine) ask(ctx context.Context, at Address, model string) (Info, error
 	return i, nil
 }
 
-// Counters reads the server's metrics; nil where it has none, or was not told to
-// serve them.
+// Counters reads the server's metrics; nil where it has none, or its flags do not ask
+// for them.
 func (e *Engine) Counters(ctx context.Context, at Address) (Counters, error) {
 	if e.metrics == "" {
 		return nil, nil

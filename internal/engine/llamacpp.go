@@ -38,7 +38,7 @@ var llamacpp = &Engine{
 	body: map[string]any{"cache_prompt": false, "repeat_penalty": 1, "top_p": 1, "top_k": 0, "min_p": 0},
 	// It says that it keeps a connection and closes it after each stream: what is
 	// sent on it meanwhile is lost.
-	oneShot:        true,      // seen of b11434, beside its header "Keep-Alive: timeout=5, max=100"
+	oneShot:        true,      // seen of b11434, with its header "Keep-Alive: timeout=5, max=100"
 	reset:          KeepsNone, // see body
 	tokenizer:      llamacppTokenizer,
 	owners:         []string{"llamacpp"},
@@ -66,7 +66,7 @@ var llamacpp = &Engine{
 		cacheOff: "it is off for each request (`cache_prompt: false`)",
 		emptied:  "each request says `cache_prompt: false`",
 		proven:   "each request's usage, or its counter",
-		tried:    "run; started anew where the concurrency changes, which is on its command line (`--parallel`)",
+		tried:    "run; restarted where the concurrency changes, which is on its command line (`--parallel`)",
 	},
 }
 
@@ -94,7 +94,7 @@ func llamacppSpec(e study.Experiment, h Host) (launch.Spec, error) {
 		return launch.Spec{}, err
 	}
 	if h.Model.Path != "" && !h.Model.GGUF {
-		return launch.Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
+		return launch.Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is not one", e.Model)
 	}
 	var first []string
 	switch {

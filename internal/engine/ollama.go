@@ -33,7 +33,7 @@ var ollama = &Engine{
 	load:     ollamaLoad,
 	docs: docs{
 		run:      "0.6.5 on a CPU, November 2026",
-		hits:     "not told",
+		hits:     "not reported",
 		always:   "`OLLAMA_KEEP_ALIVE=-1`",
 		asked:    "`OLLAMA_NUM_PARALLEL`, `OLLAMA_CONTEXT_LENGTH`, `OLLAMA_MAX_QUEUE` for more than 512 at once; pipeline: `OLLAMA_SCHED_SPREAD`",
 		cacheOff: "it has no switch",
@@ -57,7 +57,7 @@ func ollamaSpec(e study.Experiment, h Host) (launch.Spec, error) {
 		return launch.Spec{}, err
 	}
 	if h.Model.Path != "" && !h.Model.GGUF {
-		return launch.Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is none", e.Model)
+		return launch.Spec{}, fmt.Errorf("model %s: it reads GGUF files, and this is not one", e.Model)
 	}
 	if ggufPart.MatchString(h.Model.Path) {
 		return launch.Spec{}, fmt.Errorf("model %s: it takes one GGUF file, and this is a part of several; merge them (llama-gguf-split --merge)", e.Model)

@@ -53,7 +53,7 @@ func TestAnEngineIsOneRow(t *testing.T) {
 		t.Errorf("a bare name means %q, %v", image, ok)
 	}
 	if name, how, err := Detect(launch.Image{Entrypoint: []string{"eleventh-serve"}}); name != "eleventh" || err != nil {
-		t.Errorf("an image of its own is %q by %q, %v", name, how, err)
+		t.Errorf("its upstream image is %q by %q, %v", name, how, err)
 	}
 	exp := decoded(t, "model: org/m\nengine: {image: i, args: {--longest-prompt: 9, weights: dummy, remember: false}}\n")
 	s, err := e.Spec(exp, Host{})

@@ -207,7 +207,7 @@ func (s *Seen) Tell() (name, how, doubt string) {
 	return anyServer.name, "its API", "the server looks like " + strings.Join(texts, "; like ")
 }
 
-// by says by what an engine is told, the surest first.
+// by says what shows the engine, the surest first.
 func (s *Seen) by(e *Engine) string {
 	shown, _, _ := s.shows(e)
 	if len(shown) == 1 && shown[0] == "its metrics" {
@@ -233,9 +233,9 @@ func (s *Seen) Refuse(e *Engine) error {
 	if e.name == anyServer.name {
 		return nil
 	}
-	told, how, _ := s.Tell()
-	if told != anyServer.name && told != e.name {
-		return fmt.Errorf("the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", e.name, told, how, s.at)
+	found, how, _ := s.Tell()
+	if found != anyServer.name && found != e.name {
+		return fmt.Errorf("the engine is %s by engine.name, and %s by the %s at %s: leave engine.name out, or name the right one", e.name, found, how, s.at)
 	}
 	if _, _, strong := s.shows(e); !strong {
 		return fmt.Errorf("engine.name is %s, and %s (%s): leave engine.name out, or set it to %s, to have it measured as any server with OpenAI's API", e.name, s.Doubt(e), s.at, anyServer.name)

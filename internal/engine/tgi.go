@@ -39,7 +39,7 @@ var tgi = &Engine{
 	},
 	more: tgiInfo,
 	docs: docs{
-		hits:     "not told",
+		hits:     "not reported",
 		always:   "`USAGE_STATS=off`; 1 GiB of shared memory",
 		asked:    "`--num-shard`; `--max-concurrent-requests` for more than 128 at once",
 		cacheOff: "`engine.env: {PREFIX_CACHING: \"0\"}`",

@@ -22,7 +22,7 @@ type prompts struct {
 	left       map[string]int
 	template   string         // by which that file's columns became prompts
 	notSent    []string       // columns of it
-	counted    string         // what counted the tokens of a file's prompts: tokenize; empty: nobody before the server's usage
+	counted    string         // what counted the tokens of a file's prompts: tokenize; empty: only the server's usage does
 	files      *dataset.Cache // of a study's points that are looked at one after the other; nil: of one experiment
 	path       string         // of the prompts file, where it is a dataset's; else workload.source is
 	commit     string         // of the dataset

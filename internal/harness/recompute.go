@@ -65,7 +65,7 @@ func keepCircumstances(b, was *result.Baseline) {
 	b.DurationSeconds, b.MeasuredAt, b.AgeSeconds, b.Cached, b.Contaminated, b.Processes = was.DurationSeconds, was.MeasuredAt, was.AgeSeconds, was.Cached, was.Contaminated, was.Processes
 }
 
-// recomputeAfter is the idle power after the run, from the readings of its own phase.
+// recomputeAfter is the idle power after the run, from the readings of that phase.
 func (x *run) recomputeAfter(out, r *result.Record, samples []measure.Sample) {
 	if r.Energy.BaselineAfter == nil || x.baseline == nil {
 		return

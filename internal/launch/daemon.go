@@ -71,7 +71,7 @@ type Owner int
 
 // What is known of a lock's run.
 const (
-	Dead      Owner = iota // its lock is there, and nobody holds it
+	Dead      Owner = iota // its lock is there, and no process holds it
 	Living                 // somebody holds the lock
 	Unknown                // no lock is there: the run's folder of locks may be another container's
 	Elsewhere              // the lock is in another folder than this llem's

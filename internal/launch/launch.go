@@ -8,7 +8,7 @@ type Launcher interface {
 	// that is nowhere to be had is ErrNoImage.
 	Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (Image, error)
 	// Launch starts a container and returns when it is ready. Once a container
-	// exists the server is non-nil even beside an error, and must be stopped.
+	// exists the server is non-nil even with an error, and must be stopped.
 	Launch(ctx context.Context, spec Spec) (Server, error)
 	// Describe asks the daemon what it is; it fails where the daemon does not answer.
 	Describe(ctx context.Context) (DaemonInfo, error)

@@ -33,7 +33,7 @@ const mostRedirects = 3
 
 // SameServer is the redirects that llem follows: of a question without a body, to the
 // same scheme, host and port. Any other would hand prompts and keys to a server that
-// nobody named, or take its answer for that of the one that is measured. It is a
+// the user did not name, or take its answer for that of the one that is measured. It is a
 // CheckRedirect of an http.Client.
 func SameServer(next *http.Request, via []*http.Request) error {
 	first := via[0]

@@ -14,8 +14,8 @@ type Server interface {
 	Info() ContainerInfo
 	Done() <-chan struct{} // closed when the server has died or was stopped
 	Err() error            // after Done: nil when it was stopped, else *Exited
-	// Owns says whether a process of this host is the server's, or why that cannot be
-	// told.
+	// Owns says whether a process of this host is the server's, or why that cannot
+	// be known.
 	Owns(pid int) (bool, error)
 	// Log copies what the server wrote since a time; the zero time is its start.
 	Log(ctx context.Context, w io.Writer, since time.Time) error
@@ -60,8 +60,8 @@ func (e *Exited) Error() string {
 	return "container died: " + why
 }
 
-// Stopped says that the container ended as one does that is told to: by a signal
-// for that, or well.
+// Stopped says that the container ended as after a request to stop: by a stop signal,
+// or with exit code 0.
 func (e *Exited) Stopped() bool {
 	return !e.OOMKilled && slices.Contains([]int{-1, 0, 128 + 2, 128 + 9, 128 + 15}, e.ExitCode)
 }

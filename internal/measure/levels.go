@@ -40,7 +40,7 @@ func (v *view) owned() {
 	}
 }
 
-// fewUnlike is how many ticks in the span tell that the counter has a sensor of its own.
+// fewUnlike is how many ticks in the span prove that the counter has its own sensor.
 const fewUnlike = 2
 
 // unlike is by how much the power of a tick must differ from every power around it: one

@@ -21,7 +21,7 @@ type Load struct {
 	MaxInFlight      int      `yaml:"max_in_flight" json:"max_in_flight"`   // of open loops; 0: no limit
 }
 
-// Open says that requests are sent on a schedule, whatever the server does.
+// Open says that requests are sent on a schedule that does not depend on the server.
 func (l Load) Open() bool { return !l.row().Closed }
 
 // Recorded says that a file tells when requests are due and how long they are.

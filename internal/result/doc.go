@@ -1,7 +1,7 @@
 // Package result is the record on disk: a directory for each run with result.json, which
 // is complete without other files, and Parquet files with it.
 //
-// The package is a flat leaf with names of its own that carry their units, so that no
+// The package is a flat leaf, whose names carry their units, so that no
 // change inside the program can change the file format unseen. The JSON's fields are in
 // record.go, the Parquet columns in parquet.go. They change only with [SchemaVersion].
 //

@@ -32,7 +32,7 @@ func ExampleDecode_problems() {
 	//                                                  ^
 }
 
-// Files that mean the same have one hash, whatever they are called.
+// Files that mean the same have one hash: names do not count.
 func ExampleExperiment_ConfigHash() {
 	a, _ := study.Decode("a.yaml", []byte("name: monday\nmodel: reference/small\n"), study.Options{})
 	b, _ := study.Decode("b.yaml", []byte("model: reference/small\nwarmup: {n_warmup: 5}\n"), study.Options{})

@@ -64,7 +64,7 @@ func readOnce() func(l pattern.Load) pattern.Trace {
 		key := of{l.File, l.TimeUnit}
 		t, ok := read[key]
 		if !ok && l.File != "" {
-			t, _ = pattern.ReadTrace(l) // what is wrong with it is told by the run
+			t, _ = pattern.ReadTrace(l) // the run says what is wrong with it
 			read[key] = t
 		}
 		return t
