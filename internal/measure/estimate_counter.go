@@ -60,8 +60,9 @@ func (v *view) nextTick(t float64) (next tick, held float64, ok bool) {
 }
 
 // edge is what is not known of one: by the load, by where the tick fell between
-// two polls, and, of the closing one, by when the load ended.
-type edge struct{ load, poll, end float64 }
+// two polls, and, of the closing one, by when the load ended. more is the part of load
+// that ticks which are shown late would explain as well.
+type edge struct{ load, poll, end, more float64 }
 
 // counted carries the counter from its ticks to the edges. What is shown late, and what
 // the sensor did not see of the load's start, span a range.
@@ -86,9 +87,12 @@ func (v *view) counted() (f *Figure, method string, ok bool) {
 // figure has the uncertainty of the counter carried to both edges. Its energy is still
 // to be filled in.
 func (v *view) figure(opening, closing edge) *Figure {
+	late := v.shift().u()
+	late = math.Sqrt(late * (late + 2*closing.more)) // both err the same way: they add linearly
+	late = math.Hypot(late, closingJump*v.jump*v.delay.u())
 	f := &Figure{Components: map[string]Joules{
 		openingEdge: Joules(opening.load), closingEdge: Joules(closing.load), dutyCycle: Joules(v.dutyNoise()),
-		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(v.drift()), display: Joules(v.shift().u()),
+		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(v.drift()), display: Joules(late),
 		loadEnd: Joules(closing.end), resolution: v.floor(),
 	}}
 	return f.sum()
@@ -105,9 +109,23 @@ func (v *view) opening(last tick) (start float64, u edge) {
 	u.load = math.Hypot(v.idleSpread*head, v.idle*v.jitter)
 	u.poll = uniform(v.idle * last.within)
 	if v.duty < 1 { // of a load that began higher than it went on
-		u.load = math.Hypot(u.load, half(v.early*2*v.off()))
+		u.load = math.Hypot(u.load, ends(max(v.early, v.burst())*2*v.off()))
 	}
 	return last.mj/1000 + v.idle*head, u
+}
+
+// prefills is by how much more a prefill may raise power than the decode that follows it
+// does: that decode draws 45 % of it or more is assumed.
+const prefills = 1.25
+
+// burst is by how much power may have been higher before the sensor first looked than it
+// was then, such as in a prefill. A GPU keeps to its power limit.
+func (v *view) burst() float64 {
+	most := prefills * max(0, v.first-v.idle)
+	if v.limit > 0 {
+		most = min(most, max(0, v.limit-v.first))
+	}
+	return most
 }
 
 // ending is the tick that the end of the span falls into, or several in a row of
@@ -195,7 +213,8 @@ func (v *view) split(e ending) (z float64, u edge) {
 		// went on after it.
 		more := max(0, z-carried)
 		z, after = z-more/2, after+more/2
-		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), ends(more/2))
+		u.more = ends(more / 2)
+		u.load = math.Hypot(math.Hypot(half(carried-share), uAfter), u.more)
 		u.load = math.Hypot(u.load, (after/e.rest-v.lowest)*math.Sqrt2*v.jitter)
 		u.poll = uniform((after/e.rest + v.lowest) * e.within)
 		return z, u

@@ -32,6 +32,7 @@ type view struct {
 	jitter   float64
 	duty     float64
 	quantum  float64 // joules: what the counter moves by; 0: as finely as it is read
+	limit    float64 // of the GPU's power; 0: not known
 	took     float64 // the longest that a reading at an edge took
 	begun    float64 // how long after the start of the span the load had begun at the latest
 
@@ -60,7 +61,7 @@ type view struct {
 
 // look is a view by a sensor before anything is read.
 func look(s Sensor, from, to time.Duration) *view {
-	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), jitter: s.Jitter.Seconds(), duty: s.Duty, begun: math.Inf(1)}
+	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), jitter: s.Jitter.Seconds(), duty: s.Duty, limit: s.LimitW, begun: math.Inf(1)}
 	if v.duty == 0 {
 		v.duty = leastDuty
 	}
