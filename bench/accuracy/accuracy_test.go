@@ -85,10 +85,11 @@ func TestVerdicts(t *testing.T) {
 		"56 of 60 hold":          {append(slices.Repeat([]outcome{say(990, 5)}, 56), slices.Repeat([]outcome{say(989, 5)}, 4)...), "holds"},
 		"55 of 60 hold":          {append(slices.Repeat([]outcome{say(990, 5)}, 55), slices.Repeat([]outcome{say(989, 5)}, 5)...), "**fails**"},
 		"all refused":            {slices.Repeat([]outcome{{Truth: 1000, Reasons: []string{"power_stuck"}}}, 60), "refused"},
-		"some refused":           {[]outcome{say(1000, 1), {Truth: 1000, Reasons: []string{"power_stuck"}}}, "holds, or refused"},
+		"some refused":           {slices.Repeat([]outcome{say(1000, 1), {Truth: 1000, Reasons: []string{"power_stuck"}}}, 10), "holds, or refused"},
 		"invalid without reason": {[]outcome{say(1000, 1), {Truth: 1000}}, "**fails**"},
 		"valid and no u":         {[]outcome{say(1000, 1), {Truth: 1000, Said: &bare, Valid: true}}, "**fails**"},
-		"as wide as the world":   {[]outcome{say(1400, 300)}, "holds, uselessly wide"},
+		"as wide as the world":   {slices.Repeat([]outcome{say(1400, 300)}, 20), "holds, uselessly wide"},
+		"5 of 6 hold":            {append(slices.Repeat([]outcome{say(990, 5)}, 5), say(989, 5)), "too few"},
 	} {
 		got := rows(c.windows)
 		if len(got) != 1 || got[0].verdict() != c.want {
@@ -98,6 +99,21 @@ func TestVerdicts(t *testing.T) {
 	r := rows([]outcome{say(1010, 6), say(970, 10)})[0]
 	if r.covered != 1 || r.stated != 2 || math.Abs(r.bias+0.01) > 1e-9 || math.Abs(r.median-0.02) > 1e-9 || math.Abs(r.half-0.016) > 1e-9 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// Whole experiments are few of each condition: each quantity is summed up over them.
+func TestExperimentsAreSummedUp(t *testing.T) {
+	u, off, right := 1.0, 1003.0, 1001.0
+	of := func(condition string, said *float64) outcome {
+		return outcome{Condition: condition, Quantity: "baseline_power_w", Host: "quiet", Truth: 1000, Said: said, U: &u, Valid: true}
+	}
+	got := experiments(rows([]outcome{of("a: b / run / 1", &right), of("a: b / run --quick / 1", &off), of("a: c / run / 4", &right), of("a: c / constant / 1", &off)}))
+	if want := "| `baseline_power_w` | quiet | 3 | 66.67 % of 3 | 0 | 0 |\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s\nwant its end to be\n%s", got, want)
+	}
+	if got := experiments(rows([]outcome{of("a: c / constant / 1", &off)})); got != "" {
+		t.Errorf("without an experiment:\n%s", got)
 	}
 }
 

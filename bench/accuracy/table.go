@@ -30,8 +30,15 @@ const least = 0.93
 // useless is a half-width, as a part of the truth, that says next to nothing.
 const useless = 0.2
 
+// judged is of how many windows one that misses does not decide.
+const judged = 20
+
+const few = "too few"
+
 func (r *row) verdict() string {
 	switch {
+	case r.bare == 0 && r.n < judged:
+		return few
 	case r.bare > 0, r.stated > 0 && float64(r.covered) < least*float64(r.stated):
 		return "**fails**"
 	case r.stated == 0:
@@ -131,6 +138,7 @@ func tables(all []outcome) string {
 	list := rows(all)
 	var b strings.Builder
 	b.WriteString(summary(list))
+	b.WriteString(experiments(list))
 	last := ""
 	for _, r := range list {
 		family, rest, _ := strings.Cut(r.condition, ": ")
@@ -181,7 +189,7 @@ func most(codes map[string]int, n int) string {
 
 // summary counts each family's verdicts.
 func summary(list []*row) string {
-	type count struct{ holds, mixed, useless, refused, fails, n, stated, covered, wide int }
+	type count struct{ holds, mixed, useless, refused, fails, few, n, stated, covered, wide int }
 	var families []string
 	counts := map[string]*count{}
 	for _, r := range list {
@@ -201,21 +209,54 @@ func summary(list []*row) string {
 			c.useless++
 		case "**fails**":
 			c.fails++
+		case few:
+			c.few++
 		default:
 			c.mixed++
 		}
 		c.n, c.stated, c.covered = c.n+r.n, c.stated+r.stated, c.covered+r.covered
-		if r.identifiable && r.half > 1.5*r.p95 {
+		if r.identifiable && r.n >= judged && r.half > 1.5*r.p95 {
 			c.wide++
 		}
 	}
 	var b strings.Builder
-	b.WriteString("| family | host | windows | intervals that hold the truth | conditions that hold | hold or are refused | refused | hold, uselessly wide | fail | identifiable and wider than 1.5 × 95 % of errors |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| family | host | windows | intervals that hold the truth | conditions that hold | hold or are refused | refused | hold, uselessly wide | fail | too few windows | identifiable and wider than 1.5 × 95 % of errors |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, key := range families {
 		c := counts[key]
 		family, host, _ := strings.Cut(key, "|")
 		part := percent(number(c.stated)*float64(c.covered)/float64(max(c.stated, 1)), "")
-		fmt.Fprintf(&b, "| %s | %s | %d | %s of %d | %d | %d | %d | %d | %d | %d |\n", family, host, c.n, part, c.stated, c.holds, c.mixed, c.refused, c.useless, c.fails, c.wide)
+		fmt.Fprintf(&b, "| %s | %s | %d | %s of %d | %d | %d | %d | %d | %d | %d | %d |\n", family, host, c.n, part, c.stated, c.holds, c.mixed, c.refused, c.useless, c.fails, c.few, c.wide)
+	}
+	return b.String()
+}
+
+// experiments sums up each quantity of whole experiments over all their conditions: there
+// are few of each.
+func experiments(list []*row) string {
+	type count struct{ n, stated, covered, refused, bare int }
+	var keys []string
+	counts := map[string]*count{}
+	for _, r := range list {
+		if !strings.Contains(r.condition, " / run") {
+			continue
+		}
+		key := fmt.Sprintf("| `%s` | %s |", r.quantity, r.host)
+		if counts[key] == nil {
+			counts[key], keys = &count{}, append(keys, key)
+		}
+		c := counts[key]
+		c.n, c.stated, c.covered, c.refused, c.bare = c.n+r.n, c.stated+r.stated, c.covered+r.covered, c.refused+r.refused, c.bare+r.bare
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	slices.Sort(keys)
+	var b strings.Builder
+	b.WriteString("\nWhole experiments (`llem run`), all conditions together:\n\n| quantity | host | experiments | intervals that hold the truth | refused | without u |\n|---|---|---|---|---|---|\n")
+	for _, key := range keys {
+		c := counts[key]
+		part := percent(number(c.stated)*float64(c.covered)/float64(max(c.stated, 1)), "")
+		fmt.Fprintf(&b, "%s %d | %s of %d | %d | %d |\n", key, c.n, part, c.stated, c.refused, c.bare)
 	}
 	return b.String()
 }
@@ -231,10 +272,10 @@ those of `+"`bench/accuracy/instruments.go`"+`; they share nothing with the esti
 
 An interval is the figure ± 2 u. A condition **holds** where at least 93 %% of its intervals contain the truth, is **refused**
 where llem says that the figure is not valid and why, and **fails** otherwise; a figure that is called valid and has no u
-fails too. One whose interval reaches further than 20 %% of the truth holds, uselessly wide. Errors and widths are relative
-to the truth. A busy host has its cores kept busy by other processes; %s.
+fails too. One whose interval reaches further than 20 %% of the truth holds, uselessly wide. One of fewer than %d windows is not
+judged; whole experiments are summed up below. Errors and widths are relative to the truth. A busy host has its cores kept busy by other processes; %s.
 
-%s`, o.short.Seconds(), o.long.Seconds(), fewest, loads(all), tables(all))
+%s`, o.short.Seconds(), o.long.Seconds(), fewest, judged, loads(all), tables(all))
 }
 
 // loads says how busy the hosts were.
