@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/engine"
-	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
@@ -55,17 +54,17 @@ func (a *app) exit(err error) int {
 func codeOf(err error) int {
 	var usage usageError
 	switch {
-	case harness.KindOf(err) == harness.InterruptFault: // whatever it made fail
+	case launch.KindOf(err) == launch.InterruptFault: // whatever it made fail
 		return exitInterrupted
 	case errors.As(err, &usage), errors.Is(err, launch.ErrImage):
 		return exitUsage
 	case errors.Is(err, launch.ErrHost), errors.Is(err, launch.ErrAway):
 		return exitHost
 	}
-	switch harness.KindOf(err) {
-	case harness.ConfigFault:
+	switch launch.KindOf(err) {
+	case launch.ConfigFault:
 		return exitUsage
-	case harness.HostFault:
+	case launch.HostFault:
 		return exitHost
 	}
 	return exitFailed

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
@@ -26,11 +25,11 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("%w: a/b:1", launch.ErrNoImage), exitUsage},
 		{fmt.Errorf("%w at unix:///s", launch.ErrAway), exitHost},
 		{fmt.Errorf("%w: no driver", launch.ErrHost), exitHost},
-		{&harness.Fault{Kind: harness.ExperimentFault, Err: errors.New("died")}, exitFailed},
-		{&harness.Fault{Kind: harness.HostFault, Err: errors.New("full")}, exitHost},
-		{&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, exitInterrupted},
+		{&launch.Fault{Kind: launch.ExperimentFault, Err: errors.New("died")}, exitFailed},
+		{&launch.Fault{Kind: launch.HostFault, Err: errors.New("full")}, exitHost},
+		{&launch.Fault{Kind: launch.InterruptFault, Err: errors.New("interrupted")}, exitInterrupted},
 		{fmt.Errorf("pull a/b:1: %w", context.Canceled), exitInterrupted},
-		{errors.Join(&harness.Fault{Kind: harness.InterruptFault, Err: errors.New("interrupted")}, &harness.Fault{Kind: harness.HostFault, Err: launch.ErrAway}), exitInterrupted},
+		{errors.Join(&launch.Fault{Kind: launch.InterruptFault, Err: errors.New("interrupted")}, &launch.Fault{Kind: launch.HostFault, Err: launch.ErrAway}), exitInterrupted},
 		{fmt.Errorf("%w: %w", launch.ErrAway, context.Canceled), exitInterrupted},
 		{errors.New("anything else"), exitFailed},
 	} {
@@ -47,7 +46,7 @@ func TestADaemonThatEndedIsNotToldByTheEnginesLog(t *testing.T) {
 		var said strings.Builder
 		a := &app{stderr: &said}
 		died := &launch.Exited{ExitCode: code, LogTail: "RuntimeError: the engine's own"}
-		err := &harness.Fault{Kind: harness.HostFault, Err: fmt.Errorf("%w any more (%w); start it", launch.ErrAway, died)}
+		err := &launch.Fault{Kind: launch.HostFault, Err: fmt.Errorf("%w any more (%w); start it", launch.ErrAway, died)}
 		if got := a.exit(err); got != exitHost || strings.Contains(said.String(), "log") || strings.Contains(said.String(), "the engine's own") {
 			t.Errorf("exit code %d\n%s", got, said.String())
 		}

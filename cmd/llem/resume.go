@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -103,7 +104,7 @@ func (c *runCmd) stopped(a *app, dir string) (*campaign, error) {
 	}
 	s.journal, err = result.OpenJournal(dir)
 	if errors.Is(err, result.ErrStudyHeld) {
-		return nil, &harness.Fault{Kind: harness.HostFault, Err: err}
+		return nil, &launch.Fault{Kind: launch.HostFault, Err: err}
 	}
 	return s, err
 }
@@ -198,7 +199,7 @@ func (s *campaign) rebase(open *harness.Study) error {
 	open.Settle(&now)
 	now.ID, now.CreatedAt, now.Sets, now.Source = was.ID, was.CreatedAt, was.Sets, was.Source
 	if err := harness.Rebase(s.dir, was, &now); err != nil {
-		return &harness.Fault{Kind: harness.HostFault, Err: err}
+		return &launch.Fault{Kind: launch.HostFault, Err: err}
 	}
 	s.record = &now
 	return s.write(result.Open(s.dir))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -140,12 +141,12 @@ func (s *campaign) begin(open *harness.Study) error {
 	}
 	store, err := open.Create(first.Output.Dir, s.plan.Name)
 	if err != nil {
-		return &harness.Fault{Kind: harness.HostFault, Err: err}
+		return &launch.Fault{Kind: launch.HostFault, Err: err}
 	}
 	s.dir, s.record = store.Dir(), &plan
 	if err := errors.Join(store.PutFile(result.StudyInputFile, study.Redact(s.input.data)), s.write(store)); err != nil {
 		_ = result.RemovePartial(s.dir) // without a plan it is no study's; what cannot be removed stays
-		return &harness.Fault{Kind: harness.HostFault, Err: err}
+		return &launch.Fault{Kind: launch.HostFault, Err: err}
 	}
 	s.journal, err = result.OpenJournal(s.dir)
 	return err

@@ -38,12 +38,12 @@ func (x *run) save(r *result.Record) error {
 		err = x.write(r)
 	}
 	if err != nil {
-		return fault(HostFault, "write the result: %w; under the temporary folder: %w; make room and measure again", cause, err)
+		return launch.Faultf(launch.HostFault, "write the result: %w; under the temporary folder: %w; make room and measure again", cause, err)
 	}
 	if err := os.RemoveAll(full); err != nil {
 		x.Log.Warn("remove what was half written", "error", err)
 	}
-	return fault(HostFault, "write the result: %w; it is kept in %s", cause, x.store.Dir())
+	return launch.Faultf(launch.HostFault, "write the result: %w; it is kept in %s", cause, x.store.Dir())
 }
 
 // write tries every file, whatever happens to the others.
@@ -77,7 +77,7 @@ func (x *run) rewrite(r *result.Record) error {
 	files, ferr := result.Files(x.store.Dir())
 	err, r.Files = errors.Join(err, ferr), files
 	if err := errors.Join(err, x.store.PutRecord(r)); err != nil {
-		return fault(HostFault, "write what came after the window: %w; %s has the rest", err, x.store.Dir())
+		return launch.Faultf(launch.HostFault, "write what came after the window: %w; %s has the rest", err, x.store.Dir())
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 		}
 		if err := stop(ctx, x.Hurry, x.server); err != nil {
 			x.leave(x.server)
-			return "", x.away(ctx, fault(HostFault, "stop container: %w; `llem clean` removes it", err))
+			return "", x.away(ctx, launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err))
 		}
 		return x.released(ctx), nil
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
@@ -51,7 +52,7 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 	var err error
 	for err == nil && len(out.Runs) < c.Repeats {
 		if n := len(out.Runs); n > 0 && ctx.Err() != nil {
-			err = fault(InterruptFault, "interrupted after %d of %d runs", n, c.Repeats)
+			err = launch.Faultf(launch.InterruptFault, "interrupted after %d of %d runs", n, c.Repeats)
 			break
 		}
 		var one *result.CommandRun
@@ -88,7 +89,7 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 	if x.gpus, err = x.OpenGPUs(ctx); err != nil {
 		x.gpus = nil
 		if len(ids) > 0 {
-			return fault(HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
+			return launch.Faultf(launch.HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
 		}
 		x.noEnergy = err.Error()
 	} else if err := x.choose(ctx, ids, out); err != nil {
@@ -99,17 +100,17 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 		return nil
 	}
 	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
-		return fault(HostFault, "%w", err)
+		return launch.Faultf(launch.HostFault, "%w", err)
 	}
 	if err := untouched(x.devices); err != nil {
 		return err
 	}
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
-		return fault(HostFault, "read GPUs: %w", err)
+		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
 	}
 	polls, err := x.watcher.PollCounters(ctx, time.Now())
 	if err != nil {
-		return fault(InterruptFault, "measure the counter's refresh: %w", err)
+		return launch.Faultf(launch.InterruptFault, "measure the counter's refresh: %w", err)
 	}
 	x.refresh, x.jitter = measure.Refresh(polls, len(x.devices))
 	return nil
@@ -144,7 +145,7 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 	}
 	switch {
 	case err != nil:
-		return fault(ConfigFault, "select GPUs: %w", err)
+		return launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
 	case len(x.devices) == 0:
 		x.noEnergy = "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0"
 	}
@@ -200,7 +201,7 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 	return x.mapCommand(start, code), nil
 }
 
-var errBefore = fault(InterruptFault, "interrupted before the command")
+var errBefore = launch.Faultf(launch.InterruptFault, "interrupted before the command")
 
 // look warns of who is on the GPUs before the program.
 func (x *run) look(ctx context.Context) {
@@ -220,7 +221,7 @@ func (x *run) execute(ctx context.Context, c Command) (start time.Time, code int
 	code, err = execute(c)
 	x.work = &work{t0: start, window: time.Since(start), host: host()}
 	if err != nil {
-		return start, 0, fault(ConfigFault, "%w", err)
+		return start, 0, launch.Faultf(launch.ConfigFault, "%w", err)
 	}
 	return start, code, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -32,7 +33,7 @@ func longRun(t *testing.T, name string) *run {
 func TestPromptsThatTheModelHasNoContextForAreRefusedBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	err := longRun(t, "vllm").findFiles(t.Context())
-	if KindOf(err) != ConfigFault {
+	if launch.KindOf(err) != launch.ConfigFault {
 		t.Errorf("%v is not the configuration's", err)
 	}
 	const want = "workload.max_input_tokens 100 and workload.max_output_tokens 29 are 129 tokens and do not fit the model's context of 128: lower one of them, or raise engine.args.max-model-len where the model takes more"

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // The server counts a file's prompts beforehand, where it can; else its usage does.
@@ -38,7 +40,7 @@ func TestAFilesPromptsAreCounted(t *testing.T) {
 		}
 	}
 	_, _, err := (&fake{counts: true}).executed(t, write(strings.Repeat("long ", 1000)), nil)
-	if err == nil || KindOf(err) != ConfigFault || !strings.Contains(err.Error(), "1 of 4 prompts and their answers of workload.max_output_tokens 5 do not fit the engine's context of 4096: the first begins \"long long") || !strings.Contains(err.Error(), "and is 5000 tokens to the server") {
+	if err == nil || launch.KindOf(err) != launch.ConfigFault || !strings.Contains(err.Error(), "1 of 4 prompts and their answers of workload.max_output_tokens 5 do not fit the engine's context of 4096: the first begins \"long long") || !strings.Contains(err.Error(), "and is 5000 tokens to the server") {
 		t.Errorf("a prompt that does not fit: %v", err)
 	}
 }

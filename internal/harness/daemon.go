@@ -1,6 +1,10 @@
 package harness
 
-import "context"
+import (
+	"context"
+
+	"github.com/llenergymeasure/llem/internal/launch"
+)
 
 // findDaemon asks the daemon what it is. Energy is read here: from one on another
 // machine, such as a virtual one, no GPU and no energy can be had.
@@ -13,5 +17,5 @@ func (x *run) findDaemon(ctx context.Context) error {
 	if away == "" || e.GPUs.Mode == "none" && e.Energy.Backend == "none" && e.Energy.Host != "rapl" {
 		return nil
 	}
-	return fault(HostFault, "the Docker daemon is on another machine (%s): the meter is here, and the GPU is there; run llem there, or measure without energy: gpus: none, energy.backend: none and energy.host: none", away)
+	return launch.Faultf(launch.HostFault, "the Docker daemon is on another machine (%s): the meter is here, and the GPU is there; run llem there, or measure without energy: gpus: none, energy.backend: none and energy.host: none", away)
 }

@@ -40,7 +40,7 @@ func TestADaemonOnAnotherMachineGivesNoEnergy(t *testing.T) {
 		}
 		out, err := r.Execute(t.Context(), experiment(t, small+text))
 		switch {
-		case refused && (KindOf(err) != HostFault || !strings.Contains(err.Error(), "its kernel is another") || !strings.Contains(err.Error(), "gpus: none")):
+		case refused && (launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), "its kernel is another") || !strings.Contains(err.Error(), "gpus: none")):
 			t.Errorf("%q: %v", text, err)
 		case !refused && err != nil:
 			t.Errorf("%q: %v", text, err)
@@ -107,16 +107,16 @@ func TestADaemonThatEndsIsNotTheEnginesFault(t *testing.T) {
 		name    string
 		code    int
 		answers int32
-		kind    Kind
+		kind    launch.Kind
 	}{
-		{"SIGTERM, and gone at once", 143, 0, HostFault},
-		{"SIGTERM, and gone later", 143, 4, HostFault},
-		{"killed after its grace", 137, 4, HostFault},
-		{"it ended well", 0, 4, HostFault},
-		{"it ended as by an interrupt", 130, 4, HostFault},
-		{"no exit code, since the daemon was gone", -1, 0, HostFault},
-		{"a crash", 139, 100, ExperimentFault},
-		{"an error of the engine's", 1, 100, ExperimentFault},
+		{"SIGTERM, and gone at once", 143, 0, launch.HostFault},
+		{"SIGTERM, and gone later", 143, 4, launch.HostFault},
+		{"killed after its grace", 137, 4, launch.HostFault},
+		{"it ended well", 0, 4, launch.HostFault},
+		{"it ended as by an interrupt", 130, 4, launch.HostFault},
+		{"no exit code, since the daemon was gone", -1, 0, launch.HostFault},
+		{"a crash", 139, 100, launch.ExperimentFault},
+		{"an error of the engine's", 1, 100, launch.ExperimentFault},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -125,10 +125,10 @@ func TestADaemonThatEndsIsNotTheEnginesFault(t *testing.T) {
 			r := f.runner(t, &watching{})
 			r.Launcher = f
 			out, err := r.Execute(t.Context(), experiment(t, small))
-			if KindOf(err) != c.kind || errors.Is(err, launch.ErrAway) != (c.kind == HostFault) {
-				t.Errorf("kind %v, want %v: %v", KindOf(err), c.kind, err)
+			if launch.KindOf(err) != c.kind || errors.Is(err, launch.ErrAway) != (c.kind == launch.HostFault) {
+				t.Errorf("kind %v, want %v: %v", launch.KindOf(err), c.kind, err)
 			}
-			if want := map[Kind]string{HostFault: result.Interrupted, ExperimentFault: result.Failed}[c.kind]; out.Record == nil || out.Record.Status != want {
+			if want := map[launch.Kind]string{launch.HostFault: result.Interrupted, launch.ExperimentFault: result.Failed}[c.kind]; out.Record == nil || out.Record.Status != want {
 				t.Errorf("the record is not %s: %v", want, out.Record != nil)
 			}
 		})
@@ -142,8 +142,8 @@ func TestAnInterruptInPreflightIsNoFaultOfTheHost(t *testing.T) {
 	for name, fails := range map[string]error{
 		"the daemon":          launch.ErrAway,
 		"the image":           launch.ErrNoImage,
-		"a fault of the host": fault(HostFault, "read gpu_settings back: %w", io.ErrUnexpectedEOF),
-		"the configuration":   fault(ConfigFault, "no such engine"),
+		"a fault of the host": launch.Faultf(launch.HostFault, "read gpu_settings back: %w", io.ErrUnexpectedEOF),
+		"the configuration":   launch.Faultf(launch.ConfigFault, "no such engine"),
 		"the context":         context.Canceled,
 	} {
 		f := &fake{}
@@ -152,7 +152,7 @@ func TestAnInterruptInPreflightIsNoFaultOfTheHost(t *testing.T) {
 		r.Launcher = refusing{f, func() error { cancel(); return fails }}
 		e := experiment(t, small)
 		out, err := r.Execute(ctx, e)
-		if KindOf(err) != InterruptFault || out.Record != nil {
+		if launch.KindOf(err) != launch.InterruptFault || out.Record != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if left, _ := os.ReadDir(e.Output.Dir); len(left) > 0 {

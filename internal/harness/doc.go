@@ -5,7 +5,7 @@
 // In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.
 //
 // [Runner.Execute] is the way of one experiment, one method a phase, in the order of
-// protocol section 1. A [Fault] says whose a failure is: the configuration's, the host's
+// protocol section 1. A [launch.Fault] says whose a failure is: the configuration's, the host's
 // or the experiment's.
 //
 //  1. Preflight makes sure that what was asked for can be, locks the GPUs (lock.go keeps

@@ -59,15 +59,15 @@ func (x *run) findEndpoint(ctx context.Context) error {
 	seen, err := engine.Look(ctx, x.address(at), unknown || x.exp.Model != "")
 	switch {
 	case err != nil && x.place != nil && !engine.Refused(err): // it may be back, and the study waits
-		return fault(HostFault, "engine.endpoint: %w", launch.Mark(launch.ErrAway, err))
+		return launch.Faultf(launch.HostFault, "engine.endpoint: %w", launch.Mark(launch.ErrAway, err))
 	case err != nil:
-		return fault(ConfigFault, "engine.endpoint: %w", err)
+		return launch.Faultf(launch.ConfigFault, "engine.endpoint: %w", err)
 	}
 	if err := x.tell(seen); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	if err := x.pick(seen); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
 }
@@ -138,19 +138,19 @@ var alikeBy = map[string]string{
 func onThisHost(ctx context.Context, at string) error {
 	u, err := url.Parse(at)
 	if err != nil {
-		return fault(ConfigFault, "engine.endpoint: %w", err)
+		return launch.Faultf(launch.ConfigFault, "engine.endpoint: %w", err)
 	}
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
-		return fault(ConfigFault, "engine.endpoint %s: %w", at, err)
+		return launch.Faultf(launch.ConfigFault, "engine.endpoint %s: %w", at, err)
 	}
 	own, err := net.InterfaceAddrs()
 	if err != nil {
-		return fault(HostFault, "list this host's addresses: %w", err)
+		return launch.Faultf(launch.HostFault, "list this host's addresses: %w", err)
 	}
 	for _, a := range addresses {
 		if !a.Unmap().IsLoopback() && !among(own, a.Unmap()) {
-			return fault(HostFault, "engine.endpoint %s is on another host (%s): energy is read on the host that holds the GPUs; run llem there, or set energy.backend: none and gpus: none", at, a)
+			return launch.Faultf(launch.HostFault, "engine.endpoint %s is on another host (%s): energy is read on the host that holds the GPUs; run llem there, or set energy.backend: none and gpus: none", at, a)
 		}
 	}
 	return nil
@@ -171,7 +171,7 @@ func among(own []net.Addr, a netip.Addr) bool {
 func served(ctx context.Context, gpus GPUs, want int) ([]measure.Device, error) {
 	all, err := gpus.Devices(ctx)
 	if err != nil {
-		return nil, fault(HostFault, "list GPUs: %w", err)
+		return nil, launch.Faultf(launch.HostFault, "list GPUs: %w", err)
 	}
 	if len(all) == 1 && want == 1 {
 		return all, nil
@@ -184,7 +184,7 @@ func served(ctx context.Context, gpus GPUs, want int) ([]measure.Device, error) 
 		}
 	}
 	if len(out) != want {
-		return nil, fault(ConfigFault, "this host has %d GPUs, processes are on %d, and parallel asks for %d: name those that the server at engine.endpoint uses, with --gpus", len(all), len(out), want)
+		return nil, launch.Faultf(launch.ConfigFault, "this host has %d GPUs, processes are on %d, and parallel asks for %d: name those that the server at engine.endpoint uses, with --gpus", len(all), len(out), want)
 	}
 	return out, nil
 }

@@ -78,17 +78,17 @@ func TestAServerThatCannotBeMeasuredIsRefused(t *testing.T) {
 	f.start(t)
 	for name, c := range map[string]struct {
 		url  string
-		kind Kind
+		kind launch.Kind
 		says string
 	}{
-		"on another host": {"http://192.0.2.7:8000", HostFault, "another host"},
-		"nobody there":    {"http://127.0.0.1:1", ConfigFault, "is it up"},
-		"no such name":    {"http://nowhere.invalid", ConfigFault, "nowhere.invalid"},
-		"another engine":  {f.url + `", name: "vllm`, ConfigFault, "vllm by engine.name, and reference by the metrics"},
+		"on another host": {"http://192.0.2.7:8000", launch.HostFault, "another host"},
+		"nobody there":    {"http://127.0.0.1:1", launch.ConfigFault, "is it up"},
+		"no such name":    {"http://nowhere.invalid", launch.ConfigFault, "nowhere.invalid"},
+		"another engine":  {f.url + `", name: "vllm`, launch.ConfigFault, "vllm by engine.name, and reference by the metrics"},
 	} {
 		_, _, err := atEndpoint(t, c.url, "")
-		if err == nil || KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v, of kind %d; want one of kind %d that says %q", name, err, KindOf(err), c.kind, c.says)
+		if err == nil || launch.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, of kind %d; want one of kind %d that says %q", name, err, launch.KindOf(err), c.kind, c.says)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -40,15 +41,15 @@ func claim(ctx context.Context, gpus GPUs, e study.Experiment, lock func(uuids [
 		ids = ids[:want]
 	}
 	if len(ids) != e.Parallel.Size() {
-		return nil, nil, "", fault(ConfigFault, "parallel asks for %d GPUs (tensor × pipeline × data) and %d are given: make them equal", e.Parallel.Size(), len(ids))
+		return nil, nil, "", launch.Faultf(launch.ConfigFault, "parallel asks for %d GPUs (tensor × pipeline × data) and %d are given: make them equal", e.Parallel.Size(), len(ids))
 	}
 	devices, err = gpus.Select(ctx, ids)
 	if err != nil {
-		return nil, nil, "", fault(ConfigFault, "select GPUs: %w", err)
+		return nil, nil, "", launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
 	}
 	locks, err = lock(uuids(devices))
 	if err != nil {
-		return nil, nil, "", fault(HostFault, "%w", err)
+		return nil, nil, "", launch.Faultf(launch.HostFault, "%w", err)
 	}
 	return devices, locks, "", nil
 }
@@ -60,13 +61,13 @@ var errBusy = errors.New("GPU in use")
 func firstFree(ctx context.Context, gpus GPUs, n int, lock func(uuids []string) (*Locks, error)) ([]measure.Device, *Locks, string, error) {
 	all, err := gpus.Devices(ctx)
 	if err != nil {
-		return nil, nil, "", fault(HostFault, "list GPUs: %w", err)
+		return nil, nil, "", launch.Faultf(launch.HostFault, "list GPUs: %w", err)
 	}
 	if len(all) == 0 {
 		return nil, nil, "NVML lists no GPU", nil
 	}
 	if len(all) < n {
-		return nil, nil, "", fault(ConfigFault, "parallel asks for %d GPUs, this host has %d", n, len(all))
+		return nil, nil, "", launch.Faultf(launch.ConfigFault, "parallel asks for %d GPUs, this host has %d", n, len(all))
 	}
 	busy := busyGPUs(ctx, gpus, all)
 	var picked []measure.Device
@@ -90,9 +91,9 @@ func firstFree(ctx context.Context, gpus GPUs, n int, lock func(uuids []string) 
 	if len(picked) < n {
 		held.Release()
 		if last != nil {
-			return nil, nil, "", fault(HostFault, "%d of %d GPUs are free and %d are needed: %w", len(picked), len(all), n, last)
+			return nil, nil, "", launch.Faultf(launch.HostFault, "%d of %d GPUs are free and %d are needed: %w", len(picked), len(all), n, last)
 		}
-		return nil, nil, "", fault(HostFault, "%w: %d of %d are free and %d are needed: others are in use or in MIG mode; --wait-gpu waits for them, naming GPUs with --gpus measures beside other processes", errBusy, len(picked), len(all), n)
+		return nil, nil, "", launch.Faultf(launch.HostFault, "%w: %d of %d are free and %d are needed: others are in use or in MIG mode; --wait-gpu waits for them, naming GPUs with --gpus measures beside other processes", errBusy, len(picked), len(all), n)
 	}
 	return picked, held, "", nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // grantedGPUs is what the environment allows; ok is false where it says nothing.
@@ -31,7 +33,7 @@ func inOrder(ctx context.Context, lookup func(string) (string, bool), gpus GPUs,
 	}
 	for _, d := range devices {
 		if first := devices[0].Name; d.Name != first {
-			return fault(ConfigFault, "CUDA_VISIBLE_DEVICES=%s counts GPUs in CUDA's order, the fastest first, and this host has %s and %s: name them by UUID, which nvidia-smi -L lists, or set CUDA_DEVICE_ORDER=PCI_BUS_ID, which is the order of nvidia-smi", v, first, d.Name)
+			return launch.Faultf(launch.ConfigFault, "CUDA_VISIBLE_DEVICES=%s counts GPUs in CUDA's order, the fastest first, and this host has %s and %s: name them by UUID, which nvidia-smi -L lists, or set CUDA_DEVICE_ORDER=PCI_BUS_ID, which is the order of nvidia-smi", v, first, d.Name)
 		}
 	}
 	return nil

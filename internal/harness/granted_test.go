@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -69,7 +70,7 @@ func TestIndicesInCUDAsOrder(t *testing.T) {
 		lookup := func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }
 		ids, _ := granted(lookup)
 		err := inOrder(t.Context(), lookup, c.gpus, ids)
-		if (err != nil) != c.refused || err != nil && KindOf(err) != ConfigFault {
+		if (err != nil) != c.refused || err != nil && launch.KindOf(err) != launch.ConfigFault {
 			t.Errorf("%s: %v, refused is to be %v", c.name, err, c.refused)
 		}
 	}

@@ -251,12 +251,12 @@ func (x *run) away(ctx context.Context, err error) error {
 	case stopped:
 		patience = daemonStops
 	case x.place == nil:
-	case died != nil || x.startup == nil && x.kept == nil && KindOf(err) != ConfigFault: // it never came up
+	case died != nil || x.startup == nil && x.kept == nil && launch.KindOf(err) != launch.ConfigFault: // it never came up
 		patience = daemonGoes
 	}
 	for end := time.Now().Add(patience); ; {
 		if _, gone := x.Launcher.Describe(ctx); gone != nil {
-			return fault(HostFault, "%w any more (%w); start it, then run this again", launch.ErrAway, err)
+			return launch.Faultf(launch.HostFault, "%w any more (%w); start it, then run this again", launch.ErrAway, err)
 		}
 		if time.Now().After(end) || measure.Sleep(ctx, daemonPoll) != nil {
 			return err
@@ -270,11 +270,11 @@ var errTimeout = errors.New("the experiment took longer after its server was rea
 // is to blame for is a record in a study, since the study goes on.
 func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 	err = x.hidden(err)
-	kind := KindOf(err)
+	kind := launch.KindOf(err)
 	if x.store == nil {
 		return Outcome{}, err
 	}
-	if x.place == nil || ctx.Err() != nil || kind == HostFault || kind == InterruptFault || errors.Is(err, launch.ErrAway) {
+	if x.place == nil || ctx.Err() != nil || kind == launch.HostFault || kind == launch.InterruptFault || errors.Is(err, launch.ErrAway) {
 		os.Remove(x.store.Dir()) // empty
 		return Outcome{}, err
 	}
@@ -291,7 +291,7 @@ func (x *run) explain(ctx context.Context, err error) error {
 		return nil
 	}
 	if x.server != nil {
-		if died := x.death(ctx, KindOf(err) != ConfigFault); died != nil {
+		if died := x.death(ctx, launch.KindOf(err) != launch.ConfigFault); died != nil {
 			return x.away(ctx, died)
 		}
 	}
@@ -299,9 +299,9 @@ func (x *run) explain(ctx context.Context, err error) error {
 		return x.away(ctx, err)
 	}
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		return &Fault{Kind: ExperimentFault, Err: errTimeout}
+		return &launch.Fault{Kind: launch.ExperimentFault, Err: errTimeout}
 	}
-	return &Fault{Kind: InterruptFault, Err: errors.New("interrupted")}
+	return &launch.Fault{Kind: launch.InterruptFault, Err: errors.New("interrupted")}
 }
 
 // phase times one phase, tells the observer and keeps it for the record.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -197,7 +198,7 @@ func (x *run) findInstruments(ctx context.Context, e study.Energy) error {
 	case e.Backend == "codecarbon", auto && len(x.devices) == 0:
 		names = []string{"codecarbon"}
 	case e.Backend == "zeus" && len(x.devices) == 0:
-		return fault(ConfigFault, "energy.backend zeus is not available: %s", x.noEnergy)
+		return launch.Faultf(launch.ConfigFault, "energy.backend zeus is not available: %s", x.noEnergy)
 	case auto, e.Backend == "zeus":
 		names = []string{"zeusd", "zeus"}
 	}
@@ -215,10 +216,10 @@ func (x *run) findInstruments(ctx context.Context, e study.Energy) error {
 		x.others = append(x.others, &instrument{Instrument: i})
 	}
 	if ctx.Err() != nil {
-		return fault(InterruptFault, "interrupted")
+		return launch.Faultf(launch.InterruptFault, "interrupted")
 	}
 	if len(x.others) == 0 && !auto && len(names) > 0 {
-		return fault(ConfigFault, "energy.backend %s is not available: %w", e.Backend, errors.Join(errs...))
+		return launch.Faultf(launch.ConfigFault, "energy.backend %s is not available: %w", e.Backend, errors.Join(errs...))
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (x *run) takeKept(ctx context.Context) error {
 	x.Observer.Say("the container of the run before is removed, and this run starts its own: " + why)
 	x.memBefore = s.kept.memBefore
 	if err := s.drop(ctx); err != nil {
-		return fault(HostFault, "stop container: %w; `llem clean` removes it", err)
+		return launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
 	}
 	x.released(ctx)
 	x.memBefore = nil
@@ -83,7 +83,7 @@ func (x *run) unlike(k *kept) (why string, err error) {
 	}
 	spec, err := x.spec()
 	if err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
+		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	switch {
 	case k.server.Err() != nil:

@@ -87,7 +87,7 @@ func TestAServerThatFailedIsNotKept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{fails: 1}, keeps+", max_consecutive_failures: 0")
 	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); KindOf(err) != ExperimentFault {
+	if err := b.run(t, t.Context(), plan); launch.KindOf(err) != launch.ExperimentFault {
 		t.Fatal(err)
 	}
 	if kept, _ := b.kinds(t, plan); kept != 0 || b.f.launched != 4 {
@@ -133,7 +133,7 @@ func TestAGapThatIsInterrupted(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if KindOf(err) != InterruptFault || reason != "interrupted" {
+	if launch.KindOf(err) != launch.InterruptFault || reason != "interrupted" {
 		t.Errorf("%v; the run ended with %q", err, reason)
 	}
 	b.w.at = nil

@@ -32,25 +32,25 @@ func (x *run) findKey() error {
 	g := x.exp.Engine
 	key, from, err := secretText(x.Runner.APIKey, keyVariable, g.APIKeyFile, "engine.api_key_file")
 	if err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	c := credentials{from: from, header: http.Header{}}
 	if from != "" {
 		if c.key, err = engine.ParseKey(key); err != nil {
-			return fault(ConfigFault, "%s: %w", from, err)
+			return launch.Faultf(launch.ConfigFault, "%s: %w", from, err)
 		}
 	}
 	lines, by, err := secretText(x.Runner.Headers, headersVariable, g.HeadersFile, "engine.headers_file")
 	if err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	if by != "" {
 		if c.header, err = engine.ParseHeaders(lines); err != nil {
-			return fault(ConfigFault, "%s: %w", by, err)
+			return launch.Faultf(launch.ConfigFault, "%s: %w", by, err)
 		}
 	}
 	if x.exp.Hidden = nil; c.header.Get("Authorization") != "" && c.key != "" {
-		return fault(ConfigFault, "%s holds a key, and %s an Authorization: leave one of them out", from, by)
+		return launch.Faultf(launch.ConfigFault, "%s holds a key, and %s an Authorization: leave one of them out", from, by)
 	}
 	for name, values := range c.header {
 		x.hideHeader(name, values[0])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -36,17 +37,17 @@ func (x *run) findFiles(ctx context.Context) error {
 		x.count(ctx, m)
 	}
 	if err := x.fitsModel(m.Context()); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	if x.model, err = mounted(m.Path); err != nil {
-		return &Fault{Kind: ConfigFault, Err: fmt.Errorf("model: %w", err)}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: fmt.Errorf("model: %w", err)}
 	}
 	if x.exp.Workload.Source != "synthetic" {
 		return nil
 	}
 	v, err := m.Vocabulary()
 	if err != nil {
-		return fault(ConfigFault, "%w; or use a prompts file (workload.source)", err)
+		return launch.Faultf(launch.ConfigFault, "%w; or use a prompts file (workload.source)", err)
 	}
 	x.vocabulary = vocabulary(v)
 	return nil
@@ -74,10 +75,10 @@ func (x *run) servedFiles(ctx context.Context) error {
 			return nil
 		}
 	}
-	if f := hubFault(err); KindOf(f) == HostFault && errors.Is(err, hub.ErrUnreachable) {
+	if f := hubFault(err); launch.KindOf(f) == launch.HostFault && errors.Is(err, hub.ErrUnreachable) {
 		return f
 	}
-	return &Fault{Kind: ConfigFault, Err: noWords(x.exp.Model, err)}
+	return &launch.Fault{Kind: launch.ConfigFault, Err: noWords(x.exp.Model, err)}
 }
 
 // servedModel finds a served model's files, or downloads the small ones for synthetic
@@ -114,7 +115,7 @@ func (x *run) fetchModel(ctx context.Context) (hub.Model, error) {
 	}
 	if _, err := hub.Find(ctx, o); errors.Is(err, hub.ErrNotFound) {
 		if st, err := os.Stat(o.Model); err == nil && st.IsDir() && !hub.IsPath(o.Model) {
-			return hub.Model{}, fault(ConfigFault, "model %s is not in the cache of the hub's models, and there is a folder of that name here: write ./%s for it", o.Model, o.Model)
+			return hub.Model{}, launch.Faultf(launch.ConfigFault, "model %s is not in the cache of the hub's models, and there is a folder of that name here: write ./%s for it", o.Model, o.Model)
 		}
 		if o.Pull != "never" {
 			x.Observer.Say("downloading model " + x.exp.Model)

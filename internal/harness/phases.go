@@ -73,7 +73,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	}
 	spec, err := x.spec()
 	if err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
+		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	for _, name := range x.exp.SecretArgs() {
 		x.Observer.Say(VisibleSecret(name))
@@ -154,7 +154,7 @@ func (x *run) identify(ctx context.Context, served string) (err error) {
 		x.info.Model = served
 	}
 	if err := engine.Confirm(x.eng.Name(), x.how, x.info); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (x *run) confirm(ctx context.Context, served string) (string, error) {
 		return served, nil
 	}
 	if err := x.pick(seen); err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
+		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return x.served.ID, nil
 }

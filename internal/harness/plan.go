@@ -67,7 +67,7 @@ func (x *run) planHost(ctx context.Context, p *Plan) error {
 	}
 	p.Sent = x.prompts.sent(x.exp)
 	if err := findModel(ctx, x.exp); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	if err := x.findDaemon(ctx); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 			return nil
 		}
 		if x.eng, err = engine.Lookup(name); err != nil {
-			err = &Fault{Kind: ConfigFault, Err: err}
+			err = &launch.Fault{Kind: launch.ConfigFault, Err: err}
 		}
 	}
 	x.exp.Engine.Pull = asked
@@ -120,7 +120,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 	}
 	p.Fetch = x.fetches
 	if p.Spec, err = x.spec(); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
 }

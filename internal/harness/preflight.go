@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -23,16 +24,16 @@ const minSpace = 128 << 20
 // measured: output folder, prompts, GPUs and their locks, image, engine.
 func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.create(); err != nil {
-		return "", fault(HostFault, "%w", err)
+		return "", launch.Faultf(launch.HostFault, "%w", err)
 	}
 	if free, ok := FreeSpace(x.store.Dir()); ok && free < minSpace {
-		return "", fault(HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
+		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
 	if err := x.openPrompts(ctx); err != nil {
 		return "", err
 	}
 	if err := findModel(ctx, x.exp); err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
+		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	if err := x.files(); err != nil {
 		return "", err
@@ -113,7 +114,7 @@ func (x *run) findGPUs(ctx context.Context) error {
 		x.noEnergy = noGPUsAsked
 	}
 	if backend == "nvml" && len(x.devices) == 0 {
-		return fault(ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", x.noEnergy)
+		return launch.Faultf(launch.ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", x.noEnergy)
 	}
 	if len(x.devices) == 0 {
 		return nil
@@ -134,12 +135,12 @@ func (x *run) openGPUs(ctx context.Context) error {
 		x.noEnergy = err.Error()
 		return nil
 	case noGPU(err):
-		return fault(HostFault, "GPUs are asked for: %w", err)
+		return launch.Faultf(launch.HostFault, "GPUs are asked for: %w", err)
 	case err != nil && x.exp.GPUs.Mode == "auto" && x.exp.Energy.Backend != "nvml":
 		x.noEnergy = err.Error()
 		return nil
 	case err != nil:
-		return fault(HostFault, "open NVML: %w", err)
+		return launch.Faultf(launch.HostFault, "open NVML: %w", err)
 	}
 	x.gpus = gpus
 	for told := false; ; told = true {
@@ -151,7 +152,7 @@ func (x *run) openGPUs(ctx context.Context) error {
 			x.Observer.Say("waiting for a GPU: " + err.Error())
 		}
 		if err := measure.Sleep(ctx, waitEvery); err != nil {
-			return fault(InterruptFault, "interrupted while waiting for a GPU")
+			return launch.Faultf(launch.InterruptFault, "interrupted while waiting for a GPU")
 		}
 	}
 }
@@ -173,7 +174,7 @@ func (x *run) claim(ctx context.Context) (err error) {
 	for _, d := range x.devices {
 		if busy[d.UUID] {
 			x.locks.Release()
-			return fault(HostFault, "%w: a process runs on GPU %d (%s)", errBusy, d.Index, d.UUID)
+			return launch.Faultf(launch.HostFault, "%w: a process runs on GPU %d (%s)", errBusy, d.Index, d.UUID)
 		}
 	}
 	return nil
@@ -187,7 +188,7 @@ func (x *run) watch(ctx context.Context) error {
 		return err
 	}
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
-		return fault(HostFault, "read GPUs: %w", err)
+		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
 	}
 	if x.exp.Energy.Backend == "none" {
 		x.noEnergy = noBackend
@@ -217,7 +218,7 @@ func (x *run) findHost(ctx context.Context, want string) (err error) {
 	if x.host, err = x.OpenHost(); err != nil {
 		x.host = nil
 		if want == "rapl" {
-			return fault(ConfigFault, "energy.host rapl is not available: %w", err)
+			return launch.Faultf(launch.ConfigFault, "energy.host rapl is not available: %w", err)
 		}
 		level := slog.LevelDebug // most hosts have none, which doctor tells
 		if errors.Is(err, fs.ErrPermission) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -79,7 +80,7 @@ func (x *run) openPrompts(ctx context.Context) error {
 		o.Pull = "never"
 	}
 	err := x.prompts.open(ctx, e, o)
-	var has *Fault
+	var has *launch.Fault
 	switch {
 	case x.planned && errors.Is(err, hub.ErrNotFound) && e.Engine.Pull != "never":
 		x.fetchesPrompts = true
@@ -87,7 +88,7 @@ func (x *run) openPrompts(ctx context.Context) error {
 	case err == nil || errors.As(err, &has):
 		return err
 	}
-	return &Fault{Kind: ConfigFault, Err: err}
+	return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 }
 
 // sourceOf is where a record's prompts came from.

@@ -71,7 +71,7 @@ func (x *run) pullImage(ctx context.Context) (err error) {
 	}
 	if x.exp.Engine.Name != "" {
 		if x.eng, err = engine.Lookup(x.exp.Engine.Name); err != nil {
-			return &Fault{Kind: ConfigFault, Err: err}
+			return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 		}
 		return nil
 	}
@@ -80,7 +80,7 @@ func (x *run) pullImage(ctx context.Context) (err error) {
 	}
 	seen, err := engine.Look(ctx, x.address(x.exp.Engine.Endpoint), false)
 	if err != nil {
-		return fault(ConfigFault, "engine.endpoint: %w; or name the engine with --engine or engine.name", err)
+		return launch.Faultf(launch.ConfigFault, "engine.endpoint: %w; or name the engine with --engine or engine.name", err)
 	}
 	name, _, _ := seen.Tell()
 	x.eng, err = engine.Lookup(name)
@@ -106,12 +106,12 @@ func (x *run) lookForGPUs(ctx context.Context) {
 
 // hubFault gives an error of a download its kind.
 func hubFault(err error) error {
-	var has *Fault
+	var has *launch.Fault
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &has):
 		return err
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, hub.ErrDenied):
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
-	return &Fault{Kind: HostFault, Err: err}
+	return &launch.Fault{Kind: launch.HostFault, Err: err}
 }

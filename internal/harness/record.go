@@ -31,7 +31,7 @@ func (x *run) record(cause error) *result.Record {
 	}
 	if cause != nil {
 		r.Status, r.Error = result.Failed, cause.Error()
-		if KindOf(cause) == InterruptFault || errors.Is(cause, launch.ErrAway) {
+		if launch.KindOf(cause) == launch.InterruptFault || errors.Is(cause, launch.ErrAway) {
 			r.Status = result.Interrupted
 		}
 	}

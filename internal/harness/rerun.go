@@ -32,7 +32,7 @@ func (x *run) sameImage(ctx context.Context) (launch.Image, error) {
 		}
 	}
 	if digest == "" {
-		return launch.Image{}, fault(ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with docker save and docker load, or take another with --image", was.Image, was.ImageID)
+		return launch.Image{}, launch.Faultf(launch.ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with docker save and docker load, or take another with --image", was.Image, was.ImageID)
 	}
 	return launch.Image{}, err
 }

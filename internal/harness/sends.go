@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -49,7 +50,7 @@ func (x *run) files() error {
 		return nil // how many it needs the server says
 	}
 	if n, most := x.connections(), load.MostConnections(); n > most {
-		return fault(HostFault, "%d requests at once need as many connections, and this process may open %d: raise the limit of open files (ulimit -n %d), or lower workload.load.concurrency or max_in_flight", n, most, n+1024)
+		return launch.Faultf(launch.HostFault, "%d requests at once need as many connections, and this process may open %d: raise the limit of open files (ulimit -n %d), or lower workload.load.concurrency or max_in_flight", n, most, n+1024)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (x *run) findServer(ctx context.Context) error {
 		return err
 	}
 	if _, err := x.spec(); err != nil { // pure, so that what an engine cannot do fails here
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ func (x *run) findServer(ctx context.Context) error {
 // findEngine resolves the image and tells the engine from it.
 func (x *run) findEngine(ctx context.Context) error {
 	if x.exp.Engine.Image == "" {
-		return fault(ConfigFault, "no engine: give an image, with --image or engine.image, or a server that already runs, with --base-url or engine.endpoint")
+		return launch.Faultf(launch.ConfigFault, "no engine: give an image, with --image or engine.image, or a server that already runs, with --base-url or engine.endpoint")
 	}
 	var err error
 	if x.image, err = x.findImage(ctx); err != nil {
@@ -46,12 +46,12 @@ func (x *run) findEngine(ctx context.Context) error {
 	name := x.exp.Engine.Name
 	if name == "" {
 		if err != nil {
-			return &Fault{Kind: ConfigFault, Err: err}
+			return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 		}
 		name, x.how = told, how
 	}
 	if x.eng, err = engine.Lookup(name); err != nil {
-		return &Fault{Kind: ConfigFault, Err: err}
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	if told != "" && told != x.eng.Name() {
 		x.how = fmt.Sprintf("engine.name, against the image's %s, which says %s", how, told)

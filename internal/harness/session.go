@@ -150,7 +150,7 @@ func (x *run) pinned() (launch.Image, bool) {
 func (x *run) samePinned(ctx context.Context, was launch.Image) (launch.Image, error) {
 	img, err := x.Launcher.Resolve(ctx, was.ID, "never", x.Observer.Progress)
 	if errors.Is(err, launch.ErrNoImage) {
-		return img, fault(HostFault, "image %s (%s), which the study took, is not on this host any more: resumed, the study takes what the name stands for by then", was.Ref, short(was.ID))
+		return img, launch.Faultf(launch.HostFault, "image %s (%s), which the study took, is not on this host any more: resumed, the study takes what the name stands for by then", was.Ref, short(was.ID))
 	}
 	img.Ref, img.Digest = was.Ref, was.Digest
 	return img, err

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -74,10 +75,10 @@ func untouched(devices []measure.Device) error {
 	for _, d := range devices {
 		s, err := readSetting(settingPath(d.UUID))
 		if errors.Is(err, errDamagedNote) {
-			return fault(HostFault, "%w", err)
+			return launch.Faultf(launch.HostFault, "%w", err)
 		}
 		if err == nil {
-			return fault(HostFault, "GPU %d still has the settings of run %s, which was killed: sudo llem clean puts them back", d.Index, s.Run)
+			return launch.Faultf(launch.HostFault, "GPU %d still has the settings of run %s, which was killed: sudo llem clean puts them back", d.Index, s.Run)
 		}
 	}
 	return nil
@@ -90,15 +91,15 @@ func (x *run) tune(ctx context.Context) error {
 		return nil
 	}
 	if len(x.devices) == 0 {
-		return fault(ConfigFault, "gpu_settings cannot be set: %s", x.noEnergy)
+		return launch.Faultf(launch.ConfigFault, "gpu_settings cannot be set: %s", x.noEnergy)
 	}
 	// Again, since others may have come while instruments and the image were had.
 	others, err := x.watcher.Processes(ctx)
 	switch {
 	case err != nil:
-		return fault(HostFault, "gpu_settings are not changed on a GPU that others may use: %w; leave gpu_settings out", err)
+		return launch.Faultf(launch.HostFault, "gpu_settings are not changed on a GPU that others may use: %w; leave gpu_settings out", err)
 	case len(others) > 0:
-		return fault(HostFault, "gpu_settings are not changed on a GPU that others use: %s; stop them, choose another GPU, or leave gpu_settings out", measure.Describe(others))
+		return launch.Faultf(launch.HostFault, "gpu_settings are not changed on a GPU that others use: %s; stop them, choose another GPU, or leave gpu_settings out", measure.Describe(others))
 	}
 	// An interrupt puts the GPUs back before anything else: what comes after it may
 	// wait for a daemon that hangs.
@@ -108,15 +109,15 @@ func (x *run) tune(ctx context.Context) error {
 		switch {
 		case err == nil:
 		case x.place != nil && errors.Is(err, measure.ErrBeyond): // this point's fault, and not that of the others
-			return fault(ConfigFault, "gpu_settings: %w", err)
+			return launch.Faultf(launch.ConfigFault, "gpu_settings: %w", err)
 		default:
-			return fault(HostFault, "gpu_settings: %w", err)
+			return launch.Faultf(launch.HostFault, "gpu_settings: %w", err)
 		}
 	}
 	// As the driver has them now: for the record, and for the baseline's cache.
 	devices, err := x.gpus.Select(ctx, uuids(x.devices))
 	if err != nil {
-		return fault(HostFault, "read gpu_settings back: %w", err)
+		return launch.Faultf(launch.HostFault, "read gpu_settings back: %w", err)
 	}
 	x.devices = devices
 	return nil

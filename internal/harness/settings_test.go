@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -31,7 +32,7 @@ func TestGPUSettingsAreNotChangedBesideOthers(t *testing.T) {
 		"others may use: no list":  {err: errors.New("no list")},
 	} {
 		x := &run{Runner: &Runner{}, watcher: w, devices: []measure.Device{{}}, exp: study.Experiment{GPUSettings: study.GPUSettings{PowerLimitW: 250}}}
-		if err := x.tune(t.Context()); err == nil || KindOf(err) != HostFault || !strings.Contains(err.Error(), want) {
+		if err := x.tune(t.Context()); err == nil || launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

@@ -81,7 +81,7 @@ func (s *Study) Run(ctx context.Context, opt StudyOptions) error {
 	status, reason := "complete", ""
 	if err != nil {
 		status, reason = "stopped", err.Error()
-		if KindOf(err) == InterruptFault {
+		if launch.KindOf(err) == launch.InterruptFault {
 			status = result.Interrupted
 		}
 	}
@@ -93,7 +93,7 @@ func (s *Study) failures(err error) error {
 	if err != nil || s.tally.failed == 0 {
 		return nil
 	}
-	return fault(ExperimentFault, "%d of the study's %d runs failed; each has a record that says why", s.tally.failed, s.tally.planned)
+	return launch.Faultf(launch.ExperimentFault, "%d of the study's %d runs failed; each has a record that says why", s.tally.failed, s.tally.planned)
 }
 
 // all runs what is left.
@@ -120,9 +120,9 @@ func (s *Study) all(ctx context.Context) error {
 		inRow++
 		switch most := s.Plan.Execution.MaxConsecutiveFailures; {
 		case s.failFast:
-			return fault(ExperimentFault, "run %d failed, and --fail-fast ends the study at the first failure", run)
+			return launch.Faultf(launch.ExperimentFault, "run %d failed, and --fail-fast ends the study at the first failure", run)
 		case most > 0 && inRow >= most:
-			return fault(ExperimentFault, "%d runs in a row failed (execution.max_consecutive_failures: %d), so that the next ones would too", inRow, most)
+			return launch.Faultf(launch.ExperimentFault, "%d runs in a row failed (execution.max_consecutive_failures: %d), so that the next ones would too", inRow, most)
 		}
 	}
 	return nil
@@ -141,7 +141,7 @@ func (s *Study) run(ctx context.Context, run int, last bool) (status string, err
 		out, err := s.attempt(ctx, at, e)
 		switch {
 		case out.Record != nil && out.Record.Status != result.Interrupted:
-			if k := KindOf(err); (k == HostFault || k == InterruptFault) && !transient(err) {
+			if k := launch.KindOf(err); (k == launch.HostFault || k == launch.InterruptFault) && !transient(err) {
 				return "", err // the record is written; what comes after it would fail too
 			}
 			s.tally.last(out.Record)
@@ -165,9 +165,9 @@ func (s *Study) run(ctx context.Context, run int, last bool) (status string, err
 // stopped says why a study ends before its time.
 func (s *Study) stopped(ctx context.Context, run int) error {
 	if errors.Is(context.Cause(ctx), errStudyTime) {
-		return fault(ExperimentFault, "%w in run %d", errStudyTime, run)
+		return launch.Faultf(launch.ExperimentFault, "%w in run %d", errStudyTime, run)
 	}
-	return fault(InterruptFault, "interrupted in run %d", run)
+	return launch.Faultf(launch.InterruptFault, "interrupted in run %d", run)
 }
 
 // attempt is one experiment between two lines of the journal.
@@ -181,14 +181,14 @@ func (s *Study) attempt(ctx context.Context, at *place, e study.Experiment) (Out
 		at.doubts = append(at.doubts, w)
 	}
 	if err := s.journal.Add(line); err != nil {
-		return Outcome{}, fault(HostFault, "%w", err)
+		return Outcome{}, launch.Faultf(launch.HostFault, "%w", err)
 	}
 	s.runner.Observer.Say(fmt.Sprintf("run %d of %d     cycle %d, %s", at.Run, len(s.record.Runs), at.Cycle, at.Point))
 	begun := time.Now()
 	var out Outcome
 	err := s.session.sweep(ctx)
 	if err != nil {
-		err = fault(HostFault, "%w, or does not remove a container: %w", launch.ErrAway, err)
+		err = launch.Faultf(launch.HostFault, "%w, or does not remove a container: %w", launch.ErrAway, err)
 	} else {
 		out, err = s.runner.execute(ctx, e, at)
 	}
@@ -203,7 +203,7 @@ func (s *Study) attempt(ctx context.Context, at *place, e study.Experiment) (Out
 		s.runner.Observer.Say(fmt.Sprintf("run %d %s: %s", at.Run, line.Status, line.Reason))
 	}
 	if jerr := s.journal.Add(line); jerr != nil {
-		return out, errors.Join(err, fault(HostFault, "%w", jerr))
+		return out, errors.Join(err, launch.Faultf(launch.HostFault, "%w", jerr))
 	}
 	return out, err
 }
@@ -213,14 +213,14 @@ func (s *Study) experiment(run int) (study.Experiment, error) {
 	p := s.record.Points[s.record.Runs[run-1][1]-1]
 	i, ok := s.points[p.ConfigHash]
 	if !ok {
-		return study.Experiment{}, fault(ConfigFault, "%s: point %s (%s) is not one of the study's file", result.PlanFile, p.Name, short(p.ConfigHash))
+		return study.Experiment{}, launch.Faultf(launch.ConfigFault, "%s: point %s (%s) is not one of the study's file", result.PlanFile, p.Name, short(p.ConfigHash))
 	}
 	e, err := s.Plan.Experiment(i)
 	if err == nil {
 		e, err = s.restore(e)
 	}
 	if err != nil {
-		return e, &Fault{Kind: ConfigFault, Err: err}
+		return e, &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	e.Name = p.Name
 	if e.Engine.Pull == "always" {
@@ -247,7 +247,7 @@ func (s *Study) place(run int, e study.Experiment) *place {
 func (s *Study) aside(run int, why string) error {
 	folder := s.record.Folder(run)
 	if err := setAside(s.dir, folder); err != nil {
-		return fault(HostFault, "%w", err)
+		return launch.Faultf(launch.HostFault, "%w", err)
 	}
 	return s.journal.Add(result.JournalEntry{Event: result.RunAgain, Run: run, Folder: folder, Reason: why})
 }
@@ -269,7 +269,7 @@ func (s *Study) Hold(id, dir string) (err error) {
 		return nil
 	}
 	if s.session.mark, err = LockRun(id, dir); err != nil {
-		return fault(HostFault, "%w", err)
+		return launch.Faultf(launch.HostFault, "%w", err)
 	}
 	return nil
 }
@@ -281,7 +281,7 @@ func (s *Study) End() { s.session.end() }
 // Close stops the container that is kept, and gives the GPUs back.
 func (s *Study) Close(ctx context.Context) error {
 	if err := s.session.close(ctx); err != nil {
-		return fault(HostFault, "stop container: %w; `llem clean` removes it", err)
+		return launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
 	}
 	return nil
 }

@@ -33,11 +33,11 @@ func (r *Runner) OpenStudy(ctx context.Context, p *study.Plan, restore func(stud
 
 func (s *Study) open(ctx context.Context) error {
 	if n := s.Plan.Nameless(); n > 0 {
-		return fault(ConfigFault, "%d points name neither an image nor a server: give engine.image in the study, or --image", n)
+		return launch.Faultf(launch.ConfigFault, "%d points name neither an image nor a server: give engine.image in the study, or --image", n)
 	}
 	if err := each(s.Plan, s.restore, func(i int, e study.Experiment) error {
 		if e.Model == "" {
-			return fault(ConfigFault, "point %s names no model, and a study's server may come to serve another: set model, or engine.served_model to what the server at %s calls it", s.Plan.Points[i].Name, e.Engine.Endpoint)
+			return launch.Faultf(launch.ConfigFault, "point %s names no model, and a study's server may come to serve another: set model, or engine.served_model to what the server at %s calls it", s.Plan.Points[i].Name, e.Engine.Endpoint)
 		}
 		return nil
 	}); err != nil {
@@ -81,7 +81,7 @@ func each(p *study.Plan, restore func(study.Experiment) (study.Experiment, error
 			e, err = restore(e)
 		}
 		if err != nil {
-			return &Fault{Kind: ConfigFault, Err: err}
+			return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 		}
 		if err := do(i, e); err != nil {
 			return err
@@ -148,13 +148,13 @@ func (s *Study) fetch(ctx context.Context) error {
 			}
 			return err
 		})
-		if KindOf(err) == InterruptFault || err != nil && KindOf(err) == HostFault {
+		if launch.KindOf(err) == launch.InterruptFault || err != nil && launch.KindOf(err) == launch.HostFault {
 			return err
 		}
 		lacking = errors.Join(lacking, err)
 	}
 	if lacking != nil {
-		return fault(ConfigFault, "nothing was measured yet, since runs of the study lack what they need:\n%w", lacking)
+		return launch.Faultf(launch.ConfigFault, "nothing was measured yet, since runs of the study lack what they need:\n%w", lacking)
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (s *Study) patiently(ctx context.Context, do func() error) error {
 		}
 		s.runner.Observer.Say(fmt.Sprintf("trying again in %s (%d of %d)", s.backoff[try], try+1, len(s.backoff)-2))
 		if measure.Sleep(ctx, s.backoff[try]) != nil {
-			return fault(InterruptFault, "interrupted before anything was measured")
+			return launch.Faultf(launch.InterruptFault, "interrupted before anything was measured")
 		}
 	}
 }
@@ -226,7 +226,7 @@ func (s *Study) check(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
-		case KindOf(err) == HostFault || KindOf(err) == InterruptFault || transient(err):
+		case launch.KindOf(err) == launch.HostFault || launch.KindOf(err) == launch.InterruptFault || transient(err):
 			return err
 		default:
 			s.Refused[i] = e.Hide(err.Error())
@@ -235,7 +235,7 @@ func (s *Study) check(ctx context.Context) error {
 		return nil
 	})
 	if err == nil && len(s.Refused) == len(s.Plan.Runnable()) {
-		err = fault(ConfigFault, "none of the study's points can be run:\n%w", reasons)
+		err = launch.Faultf(launch.ConfigFault, "none of the study's points can be run:\n%w", reasons)
 	}
 	return err
 }

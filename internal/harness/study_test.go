@@ -159,7 +159,7 @@ func TestAResumedStudyRunsWhatIsLeft(t *testing.T) {
 		}
 	}
 	err := b.run(t, ctx, plan)
-	if KindOf(err) != InterruptFault {
+	if launch.KindOf(err) != launch.InterruptFault {
 		t.Fatalf("interrupted: %v", err)
 	}
 	b.w.at = nil
@@ -279,7 +279,7 @@ func TestFailuresInARowEndAStudy(t *testing.T) {
 		b := newBench(t, &fake{fails: 1}, c.most)
 		b.failFast = c.fast
 		err := b.run(t, t.Context(), b.plan())
-		if err == nil || !strings.Contains(err.Error(), c.want) || KindOf(err) != ExperimentFault {
+		if err == nil || !strings.Contains(err.Error(), c.want) || launch.KindOf(err) != launch.ExperimentFault {
 			t.Errorf("%s: %v", c.most, err)
 		}
 		if got := len(b.records(t)); got != c.runs {
@@ -294,7 +294,7 @@ func TestAnImageThatIsGoneEndsTheStudy(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{lost: 4}, "")
 	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); KindOf(err) != HostFault || !strings.Contains(err.Error(), "image i (1), which the study took") {
+	if err := b.run(t, t.Context(), plan); launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), "image i (1), which the study took") {
 		t.Errorf("got %v", err)
 	}
 	if got := b.records(t); len(got) != 1 {
@@ -324,7 +324,7 @@ func TestADaemonThatGoesAwayIsWaitedFor(t *testing.T) {
 func TestADaemonThatStaysAwayEndsTheStudy(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{away: 1000}, "")
-	if err := b.run(t, t.Context(), b.plan()); !errors.Is(err, launch.ErrAway) || KindOf(err) != HostFault {
+	if err := b.run(t, t.Context(), b.plan()); !errors.Is(err, launch.ErrAway) || launch.KindOf(err) != launch.HostFault {
 		t.Errorf("got %v", err)
 	}
 }
@@ -410,7 +410,7 @@ func TestAStudyEndsWhenItsTimeIsUp(t *testing.T) {
 	b := newBench(t, &fake{}, "")
 	b.p.Execution.TimeoutHours = 1e-7
 	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); !errors.Is(err, errStudyTime) || KindOf(err) != ExperimentFault {
+	if err := b.run(t, t.Context(), plan); !errors.Is(err, errStudyTime) || launch.KindOf(err) != launch.ExperimentFault {
 		t.Errorf("got %v", err)
 	}
 	b.p.Execution.TimeoutHours = 1

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -41,7 +42,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	if err := x.draw(ctx); ctx.Err() != nil {
 		return "", ctx.Err()
 	} else if err != nil {
-		return "", &Fault{Kind: ConfigFault, Err: err}
+		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	client := x.client()
 	defer closeClient(client)
@@ -50,7 +51,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
 		reqs, err := x.prompts.warmup(x.exp, i, n)
 		if err != nil {
-			return 0, &Fault{Kind: ConfigFault, Err: err}
+			return 0, &launch.Fault{Kind: launch.ConfigFault, Err: err}
 		}
 		return x.iterate(ctx, client, reqs)
 	})
@@ -242,7 +243,7 @@ func (x *run) judge(ctx context.Context) error {
 		return died
 	}
 	if ok == 0 {
-		return fault(ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
+		return launch.Faultf(launch.ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
 	}
 	x.failureWarning()
 	return nil
@@ -286,7 +287,7 @@ func (x *run) death(ctx context.Context, suspected bool) error {
 	case <-timer.C:
 	}
 	if died := x.server.Err(); died != nil {
-		return &Fault{Kind: ExperimentFault, Err: died}
+		return &launch.Fault{Kind: launch.ExperimentFault, Err: died}
 	}
 	return nil
 }

@@ -15,7 +15,8 @@
 //  5. Out: what is left after a run. A [Reaper] finds containers whose run is gone;
 //     [Volumes] keep what engines compiled.
 //  6. Out: an error in the launcher's words that [errors.Is] finds to be of one of the
-//     kinds below, which [Mark] gives it. No error is known by its text.
+//     kinds below, which [Mark] gives it. No error is known by its text. A [Fault] is any
+//     failure of a run, and says whose it is: the configuration's, the host's, the experiment's.
 //
 // The package imports study for the experiment's container keys and nothing else of
 // llem, and starts nothing.
