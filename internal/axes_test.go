@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,73 @@ func TestOnlyTheirPackageNamesPatterns(t *testing.T) {
 	}
 	if all := found(""); len(all) < len(names) {
 		t.Errorf("of the table's names %q only %q were found", names, all)
+	}
+}
+
+// driverTexts are the texts outside of internal/meter that may name the driver's library,
+// and why: a user reads or writes them, or records have them. None may change with how
+// the library is read.
+var driverTexts = map[string][]string{
+	"a value of energy.backend, and of the column source in samples.parquet": {"nvml", "Who owns the energy figure", "energy: {backend: auto}"},
+	"a code of a warning, locked by the research document":                   {"nvml_low_sample_count"},
+	"what to do about a warning":                                             {"see the log for NVML's error"},
+	"a key's documentation":                                                  {"a list of NVML indices and UUIDs", "energy.backend nvml is not available"},
+	"a finding or an error":                                                  {"NVML lists no GPU", "NVML shows no GPU", "NVML: ", "close NVML"},
+}
+
+// What a driver's library calls things, numbers them and tells generations apart by is
+// known to meters alone. The names of the fields in records are measure's own.
+func TestOnlyMetersKnowADriversNames(t *testing.T) {
+	unused := map[string]bool{}
+	for _, texts := range driverTexts {
+		for _, text := range texts {
+			unused[text] = true
+		}
+	}
+	excepted := func(text string) bool {
+		for part := range driverTexts {
+			for _, allowed := range driverTexts[part] {
+				if text == allowed || len(allowed) > len("nvml") && strings.Contains(text, allowed) {
+					delete(unused, allowed)
+					return true
+				}
+			}
+		}
+		return false
+	}
+	fields := []string{"185", "186", "269", "270", "271"} // 74 and 75 are percentiles, too
+	generation := regexp.MustCompile(`^\d{1,2}\.\d$`)
+	versions := []string{"1.0", "1.1", "3.3"} // of a tokenizer's file, of the record, of an engine
+	library := regexp.MustCompile(`(?i)nvml`)
+	inspect(t, "../internal/meter", func(at string, n ast.Node) {
+		text, isText := literal(n)
+		number, _ := n.(*ast.BasicLit)
+		switch {
+		case number != nil && slices.Contains(fields, number.Value):
+			t.Errorf("%s: %s is the number of a field of the driver's", at, number.Value)
+		case isText && generation.MatchString(text) && !slices.Contains(versions, text):
+			t.Errorf("%s: %q is a generation of GPUs: package meter/card knows what that means", at, text)
+		case isText && library.MatchString(text) && !excepted(text):
+			t.Errorf("%s: %q names the driver's library: see driverTexts", at, text)
+		}
+	})
+	files, err := filepath.Glob("measure/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, path := range files {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(source), "\n") {
+			if library.MatchString(line) && !excepted(line) {
+				t.Errorf("%s:%d: %s: package measure is of any driver's readings", path, i+1, line)
+			}
+		}
+	}
+	for text := range unused {
+		t.Errorf("nothing says %q any more: take it out of driverTexts", text)
 	}
 }
 

@@ -36,9 +36,11 @@ var may = map[string][]string{
 	"docker":  {"launch"},
 	"peer":    {"result"},
 	"report":  {"result", "stats", "load", "pattern", "peer"},
-	"harness": {"engine", "launch", "load", "dataset", "measure", "flops", "hub", "result", "stats", "study"},
+	"harness": {"engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
+	// What is known of kinds of cards, in pure functions: records are computed again by it.
+	"meter/card": {"measure"},
 	// A hub and a GPU for tests; they and the GPU's command are nobody's.
 	"hub/standin":               {},
 	"meter/standin":             {},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter"
+	"github.com/llenergymeasure/llem/internal/meter/card"
 )
 
 // gpuCheck is what doctor finds of one GPU.
@@ -95,6 +96,7 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 		return
 	}
 	refresh, jitter := measure.Refresh(polls, len(gpus))
+	sensors := card.SensorsOf(devices, refresh, jitter)
 	samples, took := readIdle(ctx, w)
 	for i, g := range gpus {
 		g.fields(samples, int32(i))
@@ -104,8 +106,8 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 			continue
 		}
 		g.add("ok", fmt.Sprintf("energy counter moves every %.0f ms", refresh[i].Seconds()*1000), "")
-		s := measure.SensorOf(refresh[i], g.device.ComputeCapability)
-		s.Jitter = jitter[i]
+		s := sensors[i]
+		s.LimitW = 0 // what to expect is of a load at the limit
 		if c, ok := measure.AtIdle(samples, int32(i), s); ok {
 			c.Reading = took / time.Duration(len(gpus))
 			g.expect(s, c)
@@ -116,9 +118,9 @@ func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
 // gain says how far the absolute energy of this GPU may be off in any run.
 func (g *gpuCheck) gain() {
 	cards := []measure.Device{g.device}
-	limit := measure.GainOf(cards)
+	limit := card.GainOf(cards)
 	said := fmt.Sprintf("gain of its sensor: ± %g %% at most in every absolute figure, %s: %s", 100*limit.HalfWidth, limit.Standing, limit.Source)
-	if measure.ScopeOf(cards) == measure.ScopeModule {
+	if card.ScopeOf(cards) == measure.ScopeModule {
 		said += "; its energy is the module's: GPU, CPU and their memory"
 	}
 	g.add("ok", said, "")
@@ -126,8 +128,7 @@ func (g *gpuCheck) gain() {
 
 // noCounter is what to do about a GPU without an energy counter.
 func noCounter(d measure.Device) string {
-	const volta = 7
-	if major, _, _ := strings.Cut(d.ComputeCapability, "."); len(major) == 1 && major[0]-'0' < volta {
+	if !card.Counts(d) {
 		return "nothing: GPUs before Volta have none"
 	}
 	return fmt.Sprintf("update the driver %s: GPUs from Volta on have one, which an older driver does not give; a virtual GPU has none", d.Driver)

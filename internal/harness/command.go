@@ -10,6 +10,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
 )
@@ -255,7 +256,7 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 
 // mapGPUs adds what the GPUs used while the program ran, which began at from.
 func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
-	out.Scope, out.Gain = measure.ScopeOf(x.devices), gainRecord(x.devices)
+	out.Scope, out.Gain = card.ScopeOf(x.devices), gainRecord(x.devices)
 	samples, to := x.recorder.Samples(), from+x.work.window
 	per := measure.WindowEnergy(samples, x.sensors(), from, to)
 	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, From: from, To: to, Energies: per, DriftThreshold: driftThreshold})...)

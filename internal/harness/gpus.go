@@ -3,10 +3,10 @@ package harness
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -116,19 +116,7 @@ func busyGPUs(ctx context.Context, gpus GPUs, all []measure.Device) map[string]b
 
 // sensors is what is known of each GPU's power sensor.
 func (x *run) sensors() []measure.Sensor {
-	out := make([]measure.Sensor, len(x.devices))
-	for i, d := range x.devices {
-		var refresh, jitter time.Duration
-		if i < len(x.refresh) {
-			refresh, jitter = x.refresh[i], x.jitter[i]
-		}
-		out[i] = measure.SensorOf(refresh, d.ComputeCapability)
-		out[i].Jitter = jitter
-		if d.PowerLimitW != nil {
-			out[i].LimitW = *d.PowerLimitW
-		}
-	}
-	return out
+	return card.SensorsOf(x.devices, x.refresh, x.jitter)
 }
 
 func uuids(devices []measure.Device) []string {

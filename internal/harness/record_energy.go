@@ -8,6 +8,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -223,11 +224,11 @@ func (x *run) mapGain(en *result.Energy) {
 	if len(x.devices) == 0 || x.olderGain {
 		return
 	}
-	en.Scope, en.Gain = measure.ScopeOf(x.devices), gainRecord(x.devices)
+	en.Scope, en.Gain = card.ScopeOf(x.devices), gainRecord(x.devices)
 }
 
 func gainRecord(devices []measure.Device) *result.Gain {
-	g := measure.GainOf(devices)
+	g := card.GainOf(devices)
 	return &result.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
 }
 

@@ -75,7 +75,7 @@ func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sa
 		s.Has, s.SMUtil = s.Has|measure.HasUtilisation, uint32(*row.SMUtilisationPct)
 	}
 	if row.ThrottleReasons != nil {
-		s.Has, s.Throttle = s.Has|measure.HasThrottle, uint64(*row.ThrottleReasons)
+		s.Has, s.Throttle = s.Has|measure.HasThrottle, measure.Throttle(*row.ThrottleReasons)
 	}
 	for k, ns := range throttled(row) {
 		if *ns != nil {

@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -210,15 +209,4 @@ func TestTheBaselineKnowsHowWellItIsKnown(t *testing.T) {
 			t.Errorf("from the cache: %+v", got)
 		}
 	})
-}
-
-func TestSensorOf(t *testing.T) {
-	for cc, want := range map[string]string{
-		"7.0": "0.5 false", "8.0": "0.25 false", "8.6": "1 true", "9.0": "0.25 true", "12.0": "0.25 true", "": "0.25 true",
-	} {
-		s := SensorOf(time.Second, cc)
-		if got := fmt.Sprint(s.Duty, " ", s.MeanUsage); got != want || s.Refresh != time.Second {
-			t.Errorf("%q: %+v, want %s", cc, s, want)
-		}
-	}
 }

@@ -36,7 +36,7 @@ func ExampleEnergyBetween() {
 
 // A window whose edges were not polled still has an energy, with its uncertainty.
 func ExampleWindow_Energy() {
-	sensor := measure.SensorOf(100*time.Millisecond, "8.6")
+	sensor := measure.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
 	w := measure.Window{From: 2 * time.Second, To: 8 * time.Second}
 	for _, e := range w.Energy(readings(), []measure.Sensor{sensor}) {
 		fmt.Printf("%s: %.0f ± %.0f J\n", e.Method, *e.Energy, 2**e.U)
@@ -66,16 +66,6 @@ func ExampleWarmup() {
 	fmt.Printf("%d iterations, CV %.3f, converged %v, %v\n", res.Iterations, *res.FinalCV, *res.Converged, err)
 	// Output:
 	// 9 iterations, CV 0.033, converged true, <nil>
-}
-
-func ExampleGainOf() {
-	for _, card := range []measure.Device{{Name: "NVIDIA A100-SXM4-80GB", ComputeCapability: "8.0"}, {Name: "NVIDIA H200", ComputeCapability: "9.0"}} {
-		g := measure.GainOf([]measure.Device{card})
-		fmt.Printf("%s: ± %.0f %%, %s; u of 1000 J: %.1f J\n", card.Name, 100*g.HalfWidth, g.Standing, g.U(1000))
-	}
-	// Output:
-	// NVIDIA A100-SXM4-80GB: ± 6 %, measured by others; u of 1000 J: 34.6 J
-	// NVIDIA H200: ± 11 %, uncharacterised; u of 1000 J: 63.5 J
 }
 
 func ExampleShortWindow() {

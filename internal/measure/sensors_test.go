@@ -41,7 +41,7 @@ type board struct {
 	low           float64 // share that the counter reads too little
 	stuck         bool    // power never moves
 	noCounter     bool
-	cc            string
+	known         Sensor // without refresh
 }
 
 // hostOf is how late this process gets to run, a mean.
@@ -246,8 +246,8 @@ func (b board) window(seed uint64, sh shaped, T float64, n int, host hostOf) pla
 	r.settle(WindowPhase, refresh, ticksAfter)
 	p := played{samples: r.samples, from: time.Duration(t0 * 1e9), to: time.Duration(t1 * 1e9), truth: float64(n) * (w.until(t1) - w.until(t0))}
 	for g := range n {
-		s := SensorOf(refresh[g], b.cc)
-		s.Jitter = jitter[g]
+		s := b.known
+		s.Refresh, s.Jitter = refresh[g], jitter[g]
 		p.sensors = append(p.sensors, s)
 	}
 	return p

@@ -76,8 +76,8 @@ var shapes = map[string]func(rng *rand.Rand, l *load, T, idle, high float64){
 }
 
 // sense is what polls at the given times read of GPU g, whose counter ticks every
-// tau, whose sensor looks at the last part, duty, of each tick, and whose
-// nvmlDeviceGetPowerUsage is the mean of one second.
+// tau, whose sensor looks at the last part, duty, of each tick, and whose driver's power
+// figure is the mean of one second.
 func sense(l *load, polls []float64, g int32, tau, phase, duty float64) []Sample {
 	var ticks []float64
 	for t := phase; t <= polls[len(polls)-1]; t = phase + float64(len(ticks))*tau {

@@ -7,38 +7,51 @@ import (
 	"time"
 )
 
-// Throttle reasons, nvml.h nvmlClocksEventReasons.
+// Throttle is a set of reasons for which a GPU's clocks are held down. Its numbers are
+// those in samples.parquet. A bit that has no name here is recorded and not judged.
+type Throttle uint64
+
+// The reasons that are judged.
 const (
-	throttlePowerCap = 0x4
-	throttleBad      = 0x8 | 0x20 | 0x40 | 0x80
+	SoftwarePowerCap   Throttle = 1 << 2
+	HardwareSlowdown   Throttle = 1 << 3
+	SoftwareThermal    Throttle = 1 << 5
+	HardwareThermal    Throttle = 1 << 6
+	HardwarePowerBrake Throttle = 1 << 7
+
+	throttleBad = HardwareSlowdown | SoftwareThermal | HardwareThermal | HardwarePowerBrake
 )
 
 var throttleNames = [...]struct {
-	bit  uint64
+	bit  Throttle
 	name string
 }{
-	{0x4, "software power cap"}, {0x8, "hardware slowdown"}, {0x20, "software thermal slowdown"},
-	{0x40, "hardware thermal slowdown"}, {0x80, "hardware power brake"},
+	{SoftwarePowerCap, "software power cap"}, {HardwareSlowdown, "hardware slowdown"}, {SoftwareThermal, "software thermal slowdown"},
+	{HardwareThermal, "hardware thermal slowdown"}, {HardwarePowerBrake, "hardware power brake"},
 }
 
-// throttleTimes are the reasons that the driver counts the time of, in
-// nanoseconds, by the field of nvml.h. What a sampled bit misses between two
-// readings is in them. Field 75 is the older name of all that is thermal.
-var throttleTimes = [...]struct {
-	field uint32
-	key   string // in records
-	name  string
-	bits  uint64
+// The places in Sample.Throttled: reasons that a driver may count the time of. What a
+// sampled bit misses between two readings is in them.
+const (
+	PowerCapTime = iota
+	ThermalTime  // all that is thermal, in a driver that does not tell the next two apart
+	SoftwareThermalTime
+	HardwareThermalTime
+	PowerBrakeTime
+	ThrottleTimes // how many they are
+)
+
+var throttleTimes = [ThrottleTimes]struct {
+	key  string // in records
+	name string
+	bits Throttle
 }{
-	{74, "sw_power_cap", "software power cap", throttlePowerCap},
-	{75, "thermal", "thermal slowdown", 0x20 | 0x40},
-	{269, "sw_thermal", "software thermal slowdown", 0x20},
-	{270, "hw_thermal", "hardware thermal slowdown", 0x40},
-	{271, "hw_power_brake", "hardware power brake", 0x80},
+	PowerCapTime:        {"sw_power_cap", "software power cap", SoftwarePowerCap},
+	ThermalTime:         {"thermal", "thermal slowdown", SoftwareThermal | HardwareThermal},
+	SoftwareThermalTime: {"sw_thermal", "software thermal slowdown", SoftwareThermal},
+	HardwareThermalTime: {"hw_thermal", "hardware thermal slowdown", HardwareThermal},
+	PowerBrakeTime:      {"hw_power_brake", "hardware power brake", HardwarePowerBrake},
 }
-
-// ThrottleField is the NVML field that counts the time of reason k, in ns.
-func ThrottleField(k int) uint32 { return throttleTimes[k].field }
 
 // ThrottleKey is the name of reason k in records.
 func ThrottleKey(k int) string { return throttleTimes[k].key }
@@ -83,16 +96,16 @@ const throttledShare = 1e-3
 // throttling says what held the clocks of GPU g down in the window: the reasons
 // whose counters moved, with their time, and those that were only seen. It is
 // empty where all of them together held for less than throttledShare.
-func (f GPUFacts) throttling(g int32, of uint64) string {
+func (f GPUFacts) throttling(g int32, of Throttle) string {
 	window := (f.To - f.From).Seconds()
 	seen, readings := f.throttle(g)
 	times := ThrottledTimes(f.Samples, g, f.From, f.To)
 	moved := func(k int) bool { return times[k] != nil && *times[k] > 0 && throttleTimes[k].bits&of != 0 }
 	var texts []string
-	var counted uint64
+	var counted Throttle
 	var share float64
 	for k, t := range throttleTimes {
-		if !moved(k) || t.field == 75 && (moved(2) || moved(3)) { // which say it more finely
+		if !moved(k) || k == ThermalTime && (moved(SoftwareThermalTime) || moved(HardwareThermalTime)) { // which say it more finely
 			continue
 		}
 		counted |= t.bits

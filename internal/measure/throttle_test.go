@@ -46,7 +46,7 @@ func TestThrottledTimesAreTheCountersOfTheSpan(t *testing.T) {
 func TestThrottlingBetweenReadingsIsWarnedOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		samples []Sample
-		bits    uint64
+		bits    Throttle
 		code    string
 		says    string
 	}{

@@ -38,9 +38,6 @@ const (
 // ErrBeyond is a setting that a GPU cannot take.
 var ErrBeyond = errors.New("beyond what the GPU can")
 
-// ThrottleTimes is how many reasons of throttling the driver counts the time of.
-const ThrottleTimes = len(throttleTimes)
-
 // Phase of an experiment, in protocol order.
 type Phase uint8
 
@@ -71,20 +68,20 @@ type Sample struct {
 	Took         time.Duration // how long the read took
 	EnergyMJ     uint64        // driver's counter, millijoules since the driver loaded
 	EnergyUS     int64         // the driver's own stamp of the counter, µs since 1970; 0: none
-	PowerInstMW  uint32        // NVML field 186
-	PowerAvgMW   uint32        // NVML field 185
-	PowerUsageMW uint32        // nvmlDeviceGetPowerUsage
+	PowerInstMW  uint32        // at the instant of the sensor's last refresh, milliwatts
+	PowerAvgMW   uint32        // averaged by the driver
+	PowerUsageMW uint32        // the driver's only power figure where it has no instant one; see Sensor.MeanUsage
 	TemperatureC int32
-	MemUsed      uint64 // bytes
-	MemTotal     uint64 // bytes
-	SMUtil       uint32 // percent
-	Throttle     uint64 // clock event reasons, protocol section 3
-	// Throttled are counters of the time that each reason of throttleTimes held.
+	MemUsed      uint64   // bytes
+	MemTotal     uint64   // bytes
+	SMUtil       uint32   // percent
+	Throttle     Throttle // protocol section 3
+	// Throttled are counters of the time that each reason held, by PowerCapTime and so on.
 	Throttled [ThrottleTimes]time.Duration
 }
 
-// Power is the best instantaneous power of the sample: field 186, else
-// nvmlDeviceGetPowerUsage; ok is false where there is neither.
+// Power is the best instantaneous power of the sample: the instant one, else the
+// driver's figure; ok is false where there is neither.
 func (s *Sample) Power() (Watts, bool) {
 	switch {
 	case s.Has&HasPowerInstant != 0:
@@ -112,14 +109,14 @@ type Process struct {
 
 // Device is what is known of one GPU; nil is unknown.
 type Device struct {
-	Index              int // NVML's
+	Index              int // the driver's
 	UUID               string
 	Name               string
 	MemoryBytes        uint64
 	Driver             string
-	CUDA               string
+	CUDA               string // version that the driver brings; empty for a driver that has none
 	VBIOS              string
-	ComputeCapability  string
+	ComputeCapability  string // the vendor's word for the generation, by which package card knows the sensor
 	PowerLimitW        *float64
 	PowerLimitDefaultW *float64
 	PowerLimitMinW     *float64 // that can be set

@@ -63,7 +63,7 @@ type view struct {
 func look(s Sensor, from, to time.Duration) *view {
 	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), jitter: s.Jitter.Seconds(), duty: s.Duty, limit: s.LimitW, begun: math.Inf(1)}
 	if v.duty == 0 {
-		v.duty = leastDuty
+		v.duty = LeastDuty
 	}
 	return v
 }

@@ -57,7 +57,7 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 	if seen := f.throttling(g, throttleBad); seen != "" {
 		out = append(out, Warn("throttled", "GPU %d: in the window %s", d.Index, seen))
 	}
-	if seen := f.throttling(g, throttlePowerCap); seen != "" {
+	if seen := f.throttling(g, SoftwarePowerCap); seen != "" {
 		out = append(out, Warn("power_capped", "GPU %d: held at its power limit in the window: %s", d.Index, seen))
 	}
 	if e.Lost {

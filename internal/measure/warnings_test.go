@@ -20,7 +20,7 @@ func codes(ws []Warning) string {
 
 // window makes 20 readings of one GPU, its temperature going from a to b, with
 // these throttle bits.
-func window(n int, a, b int32, bits uint64) []Sample {
+func window(n int, a, b int32, bits Throttle) []Sample {
 	var out []Sample
 	for i := range n {
 		temp := a

@@ -97,6 +97,16 @@ func (n *NVML) Watch(devices []measure.Device) (*Sampler, error) {
 // lacks says whether none of the sources will ever answer.
 func (g *gpu) lacks(all source) bool { return g.gone&all == all }
 
+// throttleFields count the time of each reason, in nanoseconds. The thermal one is older
+// than the two that tell apart what it counts.
+var throttleFields = [measure.ThrottleTimes]uint32{
+	measure.PowerCapTime:        nvml.FI_DEV_PERF_POLICY_POWER,
+	measure.ThermalTime:         nvml.FI_DEV_PERF_POLICY_THERMAL,
+	measure.SoftwareThermalTime: nvml.FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN,
+	measure.HardwareThermalTime: nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN,
+	measure.PowerBrakeTime:      nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN,
+}
+
 // chooseFields lists the fields that may answer, energy first.
 func (g *gpu) chooseFields() {
 	g.count = 0
@@ -111,8 +121,8 @@ func (g *gpu) chooseFields() {
 	add(energyField, nvml.FI_DEV_ENERGY)
 	add(instantField, nvml.FI_DEV_POWER_INSTANT)
 	add(averageField, nvml.FI_DEV_POWER_AVERAGE)
-	for k := range measure.ThrottleTimes {
-		add(throttledField<<k, measure.ThrottleField(k))
+	for k, id := range throttleFields {
+		add(throttledField<<k, id)
 	}
 }
 
@@ -258,7 +268,7 @@ func (g *gpu) readThrottle(m *measure.Sample) {
 		return
 	}
 	if g.answered(from, ret) {
-		m.Throttle = v
+		m.Throttle = measure.Throttle(v) // the numbers of records are those of nvml.h
 		m.Has |= measure.HasThrottle
 	}
 }

@@ -63,6 +63,19 @@ func TestSampleReadsEverything(t *testing.T) {
 	}
 }
 
+// Bits are passed on as they are, since the numbers of records are the driver's.
+func TestThrottleReasonsAreTheDriversBits(t *testing.T) {
+	for reason, bit := range map[measure.Throttle]uint64{
+		measure.SoftwarePowerCap: nvml.ClocksEventReasonSwPowerCap, measure.HardwareSlowdown: nvml.ClocksThrottleReasonHwSlowdown,
+		measure.SoftwareThermal: nvml.ClocksEventReasonSwThermalSlowdown, measure.HardwareThermal: nvml.ClocksThrottleReasonHwThermalSlowdown,
+		measure.HardwarePowerBrake: nvml.ClocksThrottleReasonHwPowerBrakeSlowdown,
+	} {
+		if uint64(reason) != bit {
+			t.Errorf("%#x in records is %#x of the driver", reason, bit)
+		}
+	}
+}
+
 func TestSampleFallsBackForEver(t *testing.T) {
 	d := newFakeDevice("GPU-a")
 	delete(d.fields, nvml.FI_DEV_ENERGY)
