@@ -36,7 +36,8 @@ var may = map[string][]string{
 	"docker":  {"launch"},
 	"peer":    {"result"},
 	"report":  {"result", "stats", "load", "pattern", "peer"},
-	"harness": {"engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
+	"lease":   {"launch", "measure"},
+	"harness": {"engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
 	// What is known of kinds of cards, in pure functions: records are computed again by it.

@@ -13,7 +13,7 @@ import (
 )
 
 // openGPUs starts the process's NVML session.
-func openGPUs(context.Context) (harness.GPUs, error) {
+func openGPUs(context.Context) (measure.GPUs, error) {
 	n, err := meter.Open()
 	switch {
 	case errors.Is(err, meter.ErrNoLibrary), errors.Is(err, meter.ErrUnavailable):
@@ -81,7 +81,7 @@ func (a *app) openInstrument(ctx context.Context, name string, opt harness.Instr
 // gpus lets the harness use NVML.
 type gpus struct{ *meter.NVML }
 
-func (g gpus) Watch(devices []measure.Device) (harness.Watcher, error) {
+func (g gpus) Watch(devices []measure.Device) (measure.Watcher, error) {
 	s, err := g.NVML.Watch(devices)
 	if err != nil {
 		return nil, err

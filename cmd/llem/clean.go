@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -115,7 +116,7 @@ func leftContainers(ctx context.Context, d launch.Reaper, say func(note string))
 		if left, spared, err = d.Orphans(ctx, ownerOf); err != nil {
 			return nil, nil, err
 		}
-		missing := slices.DeleteFunc(harness.CutOff(), func(c harness.Creation) bool {
+		missing := slices.DeleteFunc(lease.CutOff(), func(c lease.Creation) bool {
 			there := slices.ContainsFunc(left, func(o launch.Orphan) bool { return o.Name == c.Name })
 			return there || time.Since(c.At) > appearsIn
 		})
@@ -136,9 +137,9 @@ func leftContainers(ctx context.Context, d launch.Reaper, say func(note string))
 
 // ownerOf says what is known of the run whose lock is at path.
 func ownerOf(path string) launch.Owner {
-	own, there := harness.OwnLock(path)
+	own, there := lease.OwnLock(path)
 	switch {
-	case path != "" && harness.RunHeld(path):
+	case path != "" && lease.RunHeld(path):
 		return launch.Living
 	case !own:
 		return launch.Elsewhere
@@ -197,7 +198,7 @@ func (c *cleanCmd) runs(a *app, containersLeft bool) error {
 
 // settings puts back what a killed run has set on GPUs.
 func (c *cleanCmd) settings(a *app) error {
-	left, err := harness.LeftSettings()
+	left, err := lease.LeftSettings()
 	if err != nil || len(left) == 0 {
 		return err
 	}
@@ -216,9 +217,9 @@ func (c *cleanCmd) settings(a *app) error {
 }
 
 // restore puts the settings of GPUs back that a killed run has left changed.
-func (a *app) restore(gpus harness.GPUs, left []string, say func(done string)) (failed error) {
+func (a *app) restore(gpus measure.GPUs, left []string, say func(done string)) (failed error) {
 	for _, uuid := range left {
-		done, err := harness.RestoreSettings(a.ctx, gpus, uuid)
+		done, err := lease.RestoreSettings(a.ctx, gpus, uuid)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue

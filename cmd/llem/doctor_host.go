@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/lease"
 )
 
 func doctorGovernor(*app) []finding {
@@ -44,7 +44,7 @@ func doctorCache(*app) []finding {
 // leftSettings are the GPUs that a killed run has left changed.
 func leftSettings(*app) []finding {
 	out := []finding{}
-	left, err := harness.LeftSettings()
+	left, err := lease.LeftSettings()
 	if err != nil {
 		return append(out, finding{"left over", "lacking", err.Error(), "look at the folder of the lock files"})
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
-	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter"
 )
@@ -162,7 +162,7 @@ func tryContainer(a *app, list []launch.Image, devices []measure.Device) finding
 		uuids[i] = g.UUID
 	}
 	run := "doctor-" + strconv.Itoa(os.Getpid())
-	lock, err := harness.LockRun(run, "")
+	lock, err := lease.LockRun(run, "")
 	if err != nil {
 		return finding{tried, "lacking", "not tried: " + err.Error(), "see the message"}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/report"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -220,7 +221,7 @@ func tidy(a *app, r runner, p *result.StudyPlan, watch *observer) error {
 		return errors.Join(failed, err)
 	}
 	for _, o := range left {
-		if harness.RunOf(o.Lock) != p.ID {
+		if lease.RunOf(o.Lock) != p.ID {
 			continue
 		}
 		watch.Say("removing container " + o.Name + " of a run that was killed")
@@ -230,7 +231,7 @@ func tidy(a *app, r runner, p *result.StudyPlan, watch *observer) error {
 }
 
 func tidyGPUs(a *app, watch *observer) error {
-	left, err := harness.LeftSettings()
+	left, err := lease.LeftSettings()
 	if err != nil || len(left) == 0 {
 		return err
 	}

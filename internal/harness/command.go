@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -40,6 +41,7 @@ const sampleEvery = 100 * time.Millisecond
 // and Log of the runner.
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
 	x := &run{Runner: r, id: newID(), started: time.Now()}
+	x.hold()
 	defer x.release()
 	out := &result.Command{
 		SchemaVersion: result.SchemaVersion, LlemVersion: r.Version, Command: c.Args,
@@ -100,10 +102,10 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 		out.NoGPUEnergy = &x.noEnergy
 		return nil
 	}
-	if x.locks, err = LockGPUs(uuids(x.devices), x.id); err != nil {
+	if err := x.lease.Lock(x.devices); err != nil {
 		return launch.Faultf(launch.HostFault, "%w", err)
 	}
-	if err := untouched(x.devices); err != nil {
+	if err := lease.Untouched(x.devices); err != nil {
 		return err
 	}
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
@@ -121,7 +123,7 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 // Where there is none of these, noEnergy says why.
 func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (err error) {
 	if len(ids) == 0 {
-		granted, ok, err := grantedGPUs(ctx, x.gpus)
+		granted, ok, err := lease.Granted(ctx, x.gpus)
 		if err != nil {
 			return err
 		}
@@ -181,7 +183,7 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 	kept := context.WithoutCancel(ctx)
 	watched, ended := context.WithCancel(kept)
 	defer ended()
-	unwatch := x.strangers(watched, descends)
+	unwatch := x.strangers(watched, lease.Descends)
 	if err := x.recorder.Settle(ctx, x.refresh); ctx.Err() != nil {
 		unwatch()
 		return nil, errBefore

@@ -1,6 +1,6 @@
 // Package harness runs experiments and studies: from a configuration to a record. It is
 // the only package that sees the whole: a launcher reaches it through package launch,
-// NVML through the interfaces in seams.go, everything else it calls by name.
+// NVML through the interfaces of package measure, everything else it calls by name.
 //
 // In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.
 //
@@ -8,8 +8,8 @@
 // protocol section 1. A [launch.Fault] says whose a failure is: the configuration's, the host's
 // or the experiment's.
 //
-//  1. Preflight makes sure that what was asked for can be, locks the GPUs (lock.go keeps
-//     two llem off one GPU) and opens what reads them.
+//  1. Preflight makes sure that what was asked for can be, claims the GPUs (package
+//     lease keeps two llem off one GPU) and opens what reads them.
 //  2. Baseline, launch, warmup, thermal floor and window measure. A phase that fails ends
 //     the measuring, never the writing of what was measured.
 //  3. Record maps what was measured into the record; only the record*.go files know both

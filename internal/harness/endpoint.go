@@ -166,29 +166,6 @@ func among(own []net.Addr, a netip.Addr) bool {
 	return false
 }
 
-// served are the GPUs of a server that already runs: the host's only one, else
-// those that processes are on.
-func served(ctx context.Context, gpus GPUs, want int) ([]measure.Device, error) {
-	all, err := gpus.Devices(ctx)
-	if err != nil {
-		return nil, launch.Faultf(launch.HostFault, "list GPUs: %w", err)
-	}
-	if len(all) == 1 && want == 1 {
-		return all, nil
-	}
-	busy := busyGPUs(ctx, gpus, all)
-	var out []measure.Device
-	for _, d := range all {
-		if busy[d.UUID] {
-			out = append(out, d)
-		}
-	}
-	if len(out) != want {
-		return nil, launch.Faultf(launch.ConfigFault, "this host has %d GPUs, processes are on %d, and parallel asks for %d: name those that the server at engine.endpoint uses, with --gpus", len(all), len(out), want)
-	}
-	return out, nil
-}
-
 // identityNote is how the preflight ends for a server that already runs.
 func (x *run) identityNote() string {
 	if x.running() {

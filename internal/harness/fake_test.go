@@ -16,20 +16,18 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(lockHolderEnv) != "" { // the second process of another test, with its folder
-		os.Exit(m.Run())
-	}
 	dir, err := os.MkdirTemp("", "llem-harness-")
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	os.Setenv(lockDirEnv, filepath.Join(dir, "locks"))
+	os.Setenv("LLEM_LOCK_DIR", filepath.Join(dir, "locks"))
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -241,7 +239,7 @@ func (f *fake) runner(t *testing.T, w *watching) *Runner {
 	f.start(t)
 	return &Runner{
 		Launcher: f, Observer: w, Log: slog.New(slog.DiscardHandler),
-		OpenGPUs: func(context.Context) (GPUs, error) { return nil, ErrNoGPU },
+		OpenGPUs: func(context.Context) (measure.GPUs, error) { return nil, ErrNoGPU },
 	}
 }
 

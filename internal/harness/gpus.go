@@ -5,126 +5,98 @@ import (
 	"errors"
 
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
+	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// claim resolves the GPUs of an experiment and locks them. Without a GPU, or
-// with gpus: none, it returns no devices; why says so when that is no choice.
-func claim(ctx context.Context, gpus GPUs, e study.Experiment, lock func(uuids []string) (*Locks, error)) (devices []measure.Device, locks *Locks, why string, err error) {
-	if e.GPUs.Mode == "none" {
-		return nil, nil, "gpus: none was asked for", nil
+// hold makes the lease that the run holds GPUs by: the study's, or its own. A run that
+// is only planned has none.
+func (x *run) hold() {
+	if x.place != nil {
+		x.lease = x.place.session.lease
+	} else {
+		x.lease = lease.New(x.id, x.Log)
 	}
-	ids := e.GPUs.IDs
-	if e.GPUs.Mode == "auto" {
-		granted, ok, err := grantedGPUs(ctx, gpus)
-		if err != nil {
-			return nil, nil, "", err
-		}
-		if ok {
-			if ids = granted; len(ids) == 0 {
-				return nil, nil, "CUDA_VISIBLE_DEVICES grants no GPU", nil
-			}
-		}
-	}
-	if len(ids) == 0 && e.Engine.Endpoint != "" {
-		if devices, err = served(ctx, gpus, e.Parallel.Size()); err != nil {
-			return nil, nil, "", err
-		}
-		ids = uuids(devices)
-	}
-	if len(ids) == 0 {
-		return firstFree(ctx, gpus, e.Parallel.Size(), lock)
-	}
-	if want := e.Parallel.Size(); e.GPUs.Mode == "auto" && len(ids) > want {
-		ids = ids[:want]
-	}
-	if len(ids) != e.Parallel.Size() {
-		return nil, nil, "", launch.Faultf(launch.ConfigFault, "parallel asks for %d GPUs (tensor × pipeline × data) and %d are given: make them equal", e.Parallel.Size(), len(ids))
-	}
-	devices, err = gpus.Select(ctx, ids)
-	if err != nil {
-		return nil, nil, "", launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
-	}
-	locks, err = lock(uuids(devices))
-	if err != nil {
-		return nil, nil, "", launch.Faultf(launch.HostFault, "%w", err)
-	}
-	return devices, locks, "", nil
+	x.held.Store(x.lease)
 }
 
-// errBusy is a GPU that somebody else has now, and may not have later.
-var errBusy = errors.New("GPU in use")
+// PutBack puts every GPU back as it was before its run. It may be called at any time; a
+// GPU that cannot be put back is left to `llem clean`.
+func (r *Runner) PutBack() { r.held.Load().PutBack() }
 
-// firstFree locks the first n GPUs that no other llem holds and nobody uses.
-func firstFree(ctx context.Context, gpus GPUs, n int, lock func(uuids []string) (*Locks, error)) ([]measure.Device, *Locks, string, error) {
-	all, err := gpus.Devices(ctx)
-	if err != nil {
-		return nil, nil, "", launch.Faultf(launch.HostFault, "list GPUs: %w", err)
+// claim takes the experiment's GPUs, or says in noEnergy why there are none.
+func (x *run) claim(ctx context.Context) (err error) {
+	w := lease.Want{IDs: x.exp.GPUs.IDs, Auto: x.exp.GPUs.Mode == "auto", N: x.exp.Parallel.Size(), Serves: x.running()}
+	if x.WaitGPU && !x.planned { // a plan only looks
+		w.Waiting = func(why error) { x.Observer.Say("waiting for a GPU: " + why.Error()) }
 	}
-	if len(all) == 0 {
-		return nil, nil, "NVML lists no GPU", nil
-	}
-	if len(all) < n {
-		return nil, nil, "", launch.Faultf(launch.ConfigFault, "parallel asks for %d GPUs, this host has %d", n, len(all))
-	}
-	busy := busyGPUs(ctx, gpus, all)
-	var picked []measure.Device
-	var held *Locks
-	var last error
-	for _, d := range all {
-		if len(picked) == n {
-			break
-		}
-		if busy[d.UUID] || (d.MIG != nil && *d.MIG) {
-			continue
-		}
-		one, err := lock([]string{d.UUID})
-		if err != nil {
-			last = err
-			continue
-		}
-		held = held.join(one)
-		picked = append(picked, d)
-	}
-	if len(picked) < n {
-		held.Release()
-		if last != nil {
-			return nil, nil, "", launch.Faultf(launch.HostFault, "%d of %d GPUs are free and %d are needed: %w", len(picked), len(all), n, last)
-		}
-		return nil, nil, "", launch.Faultf(launch.HostFault, "%w: %d of %d are free and %d are needed: others are in use or in MIG mode; --wait-gpu waits for them, naming GPUs with --gpus measures beside other processes", errBusy, len(picked), len(all), n)
-	}
-	return picked, held, "", nil
+	x.devices, x.noEnergy, err = x.lease.Claim(ctx, x.gpus, w)
+	return err
 }
 
-func busyGPUs(ctx context.Context, gpus GPUs, all []measure.Device) map[string]bool {
-	busy := map[string]bool{}
-	w, err := gpus.Watch(all)
-	if err != nil {
-		return busy
+// tune sets what gpu_settings asks for, on GPUs that no other process uses.
+func (x *run) tune(ctx context.Context) error {
+	want := x.exp.GPUSettings
+	if want == (study.GPUSettings{}) {
+		return nil
 	}
-	list, err := w.Processes(ctx)
-	if err != nil {
-		return busy
+	if len(x.devices) == 0 {
+		return launch.Faultf(launch.ConfigFault, "gpu_settings cannot be set: %s", x.noEnergy)
 	}
-	for _, p := range list {
-		busy[all[p.Device].UUID] = true
+	devices, err := x.lease.Tune(ctx, x.gpus, x.devices, x.id, lease.Tuning(want))
+	switch {
+	case err != nil && x.place != nil && errors.Is(err, measure.ErrBeyond): // this point's fault, and not that of the others
+		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
+	case err != nil:
+		return err
 	}
-	return busy
+	x.devices = devices
+	return nil
+}
+
+// settingsRecord is what a record says of the settings that the run changed.
+func settingsRecord(list []lease.Setting) []result.GPUSetting {
+	out := []result.GPUSetting{}
+	for _, s := range list {
+		r := result.GPUSetting{Index: s.Index, UUID: s.UUID, Restored: s.Restored}
+		if s.LimitW > 0 {
+			r.PowerLimitBeforeW, r.PowerLimitW = ptr(s.LimitBeforeW), ptr(s.LimitW)
+		}
+		if s.ClockMHz > 0 {
+			r.SMClockMHz = ptr(s.ClockMHz)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// strangers lists the processes on the run's GPUs that are not its own, until the
+// function that it returns is called, which warns of them: see [lease.Strangers].
+func (x *run) strangers(ctx context.Context, own func(pid int) (bool, error)) (stop func()) {
+	if x.watcher == nil || x.exp.Energy.Backend == "none" {
+		return func() {}
+	}
+	end := lease.Strangers(ctx, x.watcher, x.foreign, own)
+	return func() {
+		found, warnings := end()
+		x.foreign, x.warnings = append(x.foreign, found...), append(x.warnings, warnings...)
+	}
+}
+
+// newcomers warns of processes that came while the baseline was measured.
+func (x *run) newcomers(list []measure.Process) {
+	if found := lease.Newcomers(x.foreign, list); len(found) > 0 {
+		x.foreign = append(x.foreign, found...)
+		x.warn("gpu_not_exclusive", "%s on the GPU while the baseline was measured", measure.Describe(found))
+	}
 }
 
 // sensors is what is known of each GPU's power sensor.
 func (x *run) sensors() []measure.Sensor {
 	return card.SensorsOf(x.devices, x.refresh, x.jitter)
-}
-
-func uuids(devices []measure.Device) []string {
-	out := make([]string, len(devices))
-	for i, d := range devices {
-		out[i] = d.UUID
-	}
-	return out
 }
 
 // noGPU says whether err only means that the host has no GPU to measure.

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -22,8 +24,8 @@ import (
 // required.
 type Runner struct {
 	Launcher launch.Launcher
-	OpenGPUs func(context.Context) (GPUs, error) // ErrNoGPU when the host has none
-	OpenHost func() (measure.HostReader, error)  // of the host's own energy; nil: there is none
+	OpenGPUs func(context.Context) (measure.GPUs, error) // ErrNoGPU when the host has none
+	OpenHost func() (measure.HostReader, error)          // of the host's own energy; nil: there is none
 	// OpenInstrument opens another's meter by its name: zeusd, zeus, codecarbon.
 	OpenInstrument func(ctx context.Context, name string, opt InstrumentOptions) (Instrument, error)
 	Observer       Observer
@@ -44,7 +46,7 @@ type Runner struct {
 	Timeout time.Duration   // counted from ready; 0: none
 	Hurry   <-chan struct{} // closed when the container is to be killed, not stopped, and the daemon is hardly waited for
 
-	tuned tuned
+	held atomic.Pointer[lease.Lease] // of the run or the study under way
 }
 
 // Outcome is what an experiment left behind. Record and Dir are empty when it
@@ -66,18 +68,14 @@ type run struct {
 	anew    string // why a server that was kept is not used any more; empty: there was none
 	gap     string // whether there was a pause before it, and why
 
-	gpus     GPUs
+	gpus     measure.GPUs
 	devices  []measure.Device
-	locks    *Locks
-	runLock  *RunLock
-	left     bool // a container may be left, which clean is to find
-	watcher  Watcher
+	lease    *lease.Lease // nil: nothing is locked
+	watcher  measure.Watcher
 	recorder *measure.Recorder
 	noEnergy string // why there is no energy figure; empty when there is
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
-	settings []*setting    // of GPUs, to be put back
-	unwatch  func() bool   // ends the wait for an interrupt that puts them back
 
 	image      launch.Image
 	daemon     launch.DaemonInfo
@@ -151,6 +149,7 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 // execute runs one experiment at its place in a study, or by itself.
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
 	x := &run{Runner: r, id: newID(), exp: e, place: at, started: time.Now()}
+	x.hold()
 	defer x.release()
 	if at != nil {
 		x.warnings = append(x.warnings, at.doubts...)
@@ -187,8 +186,8 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	if x.recorder != nil {
 		x.recorder.Stop()
 	}
-	x.untune()
-	rec.Environment.GPUSettings = x.settingsRecord()
+	x.lease.PutBack()
+	rec.Environment.GPUSettings = settingsRecord(x.lease.Settings(x.id))
 	rec.EndedAt = x.utc(time.Now())
 	rec.Phases = x.phaseRecords()
 	keep = errors.Join(keep, x.rewrite(rec))
@@ -278,7 +277,7 @@ func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 		os.Remove(x.store.Dir()) // empty
 		return Outcome{}, err
 	}
-	x.untune()
+	x.lease.PutBack()
 	rec := x.record(err)
 	keep := x.save(rec)
 	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec))
@@ -326,13 +325,12 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 
 // release gives back what the run held on the host.
 func (x *run) release() {
-	x.untune() // first: instruments may take their time
+	x.lease.PutBack() // first: instruments may take their time
 	x.closeInstruments()
-	x.locks.Release()
-	if x.left {
-		x.runLock.Leave()
+	if x.place == nil { // else they are the study's
+		x.lease.Release()
+		x.lease.Run().Release()
 	}
-	x.runLock.Release()
 	if x.gpus != nil {
 		if err := x.gpus.Close(); err != nil {
 			x.Log.Warn("close NVML", "error", err)

@@ -57,7 +57,7 @@ func TestAnInstrumentThatFailsIsSaid(t *testing.T) {
 
 // still is a GPU whose counter never moves, so that an edge takes its longest.
 type still struct {
-	Watcher
+	measure.Watcher
 	read func()
 }
 

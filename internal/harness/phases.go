@@ -104,12 +104,12 @@ func VisibleSecret(name string) string {
 // start launches the container and has its server take its model. served is the
 // model's name there; empty: the server tells.
 func (x *run) start(ctx context.Context, spec launch.Spec) (served string, err error) {
-	x.mark().Creating(spec.Name)
+	x.lease.Run().Creating(spec.Name)
 	x.server, err = x.Launcher.Launch(ctx, spec)
 	if cutOff := x.server == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {
 		x.abandon(spec.Name)
 	} else {
-		x.mark().Creating("")
+		x.lease.Run().Creating("")
 	}
 	if err != nil {
 		return "", err
@@ -121,10 +121,7 @@ func (x *run) start(ctx context.Context, spec launch.Spec) (served string, err e
 // answer in time and may make it yet.
 func (x *run) abandon(name string) {
 	x.Log.Warn("the daemon did not answer as it was asked for a container, and may make it yet: `llem clean` removes it", "container", name)
-	x.left = true
-	if x.place != nil {
-		x.place.session.cutOff = true
-	}
+	x.lease.Run().Leave()
 }
 
 // loadModel has a server take its model that is up before it has it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -73,7 +74,7 @@ func (x *run) planHost(ctx context.Context, p *Plan) error {
 		return err
 	}
 	err := x.findGPUs(ctx)
-	if errors.Is(err, errBusy) || noGPU(err) {
+	if errors.Is(err, lease.ErrBusy) || noGPU(err) {
 		p.Busy, err = err.Error(), nil
 	}
 	return err
@@ -85,7 +86,7 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 	if x.running() {
 		err := x.findServer(ctx)
 		if err == nil {
-			p.Spec = launch.Spec{Engine: x.eng.Name(), GPUs: uuids(x.devices)}
+			p.Spec = launch.Spec{Engine: x.eng.Name(), GPUs: lease.UUIDs(x.devices)}
 			p.Served, p.Key = x.served.ID, x.sent.from
 		}
 		return err
@@ -123,15 +124,4 @@ func (x *run) planServer(ctx context.Context, p *Plan) error {
 		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
-}
-
-// lock takes the locks of GPUs, or none where the run is only planned.
-func (x *run) lock(uuids []string) (*Locks, error) {
-	if x.planned {
-		return nil, nil
-	}
-	if x.place != nil {
-		return nil, x.place.session.lock(uuids)
-	}
-	return LockGPUs(uuids, x.id)
 }

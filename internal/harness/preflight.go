@@ -11,6 +11,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -70,10 +71,10 @@ func (x *run) create() (err error) {
 		x.store, err = result.CreateAt(x.place.folder)
 		return err
 	}
-	if x.runLock, err = LockRun(x.id, ""); err != nil {
+	if err := x.lease.LockRun(x.id, ""); err != nil {
 		return err
 	}
-	x.store, err = result.CreateNoted(x.exp.Output.Dir, x.exp.Name, x.started, x.runLock.Note)
+	x.store, err = result.CreateNoted(x.exp.Output.Dir, x.exp.Name, x.started, x.lease.Run().Note)
 	return err
 }
 
@@ -143,48 +144,14 @@ func (x *run) openGPUs(ctx context.Context) error {
 		return launch.Faultf(launch.HostFault, "open NVML: %w", err)
 	}
 	x.gpus = gpus
-	for told := false; ; told = true {
-		err := x.claim(ctx)
-		if !x.waits() || !errors.Is(err, errBusy) {
-			return err
-		}
-		if !told {
-			x.Observer.Say("waiting for a GPU: " + err.Error())
-		}
-		if err := measure.Sleep(ctx, waitEvery); err != nil {
-			return launch.Faultf(launch.InterruptFault, "interrupted while waiting for a GPU")
-		}
-	}
-}
-
-// waits says that GPUs are waited for; a plan only looks at them.
-func (x *run) waits() bool { return x.WaitGPU && !x.planned }
-
-// waitEvery is how often a GPU that is awaited is looked at.
-const waitEvery = 2 * time.Second
-
-// claim takes the experiment's GPUs. Where they are awaited, another's process on
-// them is a reason to wait too.
-func (x *run) claim(ctx context.Context) (err error) {
-	x.devices, x.locks, x.noEnergy, err = claim(ctx, x.gpus, x.onHeld(), x.lock)
-	if err != nil || !x.waits() || x.running() || len(x.devices) == 0 || x.holds() {
-		return err
-	}
-	busy := busyGPUs(ctx, x.gpus, x.devices)
-	for _, d := range x.devices {
-		if busy[d.UUID] {
-			x.locks.Release()
-			return launch.Faultf(launch.HostFault, "%w: a process runs on GPU %d (%s)", errBusy, d.Index, d.UUID)
-		}
-	}
-	return nil
+	return x.claim(ctx)
 }
 
 // watch prepares to read the claimed GPUs, lists who else is on them and
 // measures how often their counters move.
 func (x *run) watch(ctx context.Context) error {
-	var err error
-	if err := untouched(x.devices); err != nil {
+	err := lease.Untouched(x.devices)
+	if err != nil {
 		return err
 	}
 	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {

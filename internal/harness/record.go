@@ -124,7 +124,7 @@ func (x *run) environment() result.Environment {
 	env := result.Environment{
 		GPUs: []result.GPU{}, Host: describeHost(),
 		Docker:       result.Docker{Version: d.Version, APIVersion: d.APIVersion, Runtimes: d.Runtimes, Elsewhere: textOrNil(d.Elsewhere)},
-		GPUProcesses: x.processes(x.foreign), GPUSettings: x.settingsRecord(),
+		GPUProcesses: x.processes(x.foreign), GPUSettings: settingsRecord(x.lease.Settings(x.id)),
 	}
 	for i, d := range x.devices {
 		g := result.GPU{

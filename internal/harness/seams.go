@@ -8,32 +8,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-// GPUs is what the harness needs of NVML: one session for the whole run.
-type GPUs interface {
-	Devices(ctx context.Context) ([]measure.Device, error)
-	// Select resolves NVML indices and UUIDs, in the order given.
-	Select(ctx context.Context, ids []string) ([]measure.Device, error)
-	Watch(devices []measure.Device) (Watcher, error)
-	Tuner
-	Close() error
-}
-
-// Tuner changes what only an administrator may change of a GPU.
-type Tuner interface {
-	PowerLimit(measure.Device) (watts float64, err error)
-	SetPowerLimit(d measure.Device, watts float64) error
-	LockSMClock(d measure.Device, mhz int) error // 0 sets it free
-}
-
-// Watcher reads a fixed list of devices.
-type Watcher interface {
-	measure.Sampler
-	measure.Processes
-	// PollCounters reads the energy counters until it is known how often they move,
-	// some seconds at most; a GPU without one gives no readings.
-	PollCounters(ctx context.Context, epoch time.Time) ([]measure.Sample, error)
-}
-
 // Instrument is another's meter, which is opened and closed with the window.
 type Instrument interface {
 	Name() string // zeusd, zeus, codecarbon

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 )
 
 // findServer tells what is measured, and that it can be.
@@ -105,7 +106,7 @@ const tokenFile = "/run/secrets/llem/hf_token"
 
 // engineHost is what the engine needs to know to start, and to load its model.
 func (x *run) engineHost() engine.Host {
-	h := engine.Host{Image: x.image, GPUs: uuids(x.devices), Model: x.model, LongestPrompt: x.prompts.longest(), Kept: x.keeping()}
+	h := engine.Host{Image: x.image, GPUs: lease.UUIDs(x.devices), Model: x.model, LongestPrompt: x.prompts.longest(), Kept: x.keeping()}
 	if x.HFToken && x.online() {
 		h.TokenFile = tokenFile
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -19,14 +20,11 @@ import (
 type session struct {
 	id     string
 	keeps  bool // execution.restart: engine_change
-	mark   *RunLock
-	locks  *Locks
-	held   []measure.Device // in the order in which they were claimed
+	lease  *lease.Lease
 	images map[string]launch.Image
 	kept   *kept
 	left   []launch.Server // that could not be removed yet
 	hurry  <-chan struct{} // as the runner's
-	cutOff bool            // the daemon may yet make a container that nobody waits for
 	ended  time.Time       // of the run before; zero: there was none
 }
 
@@ -41,56 +39,28 @@ type place struct {
 	doubts  []measure.Warning
 }
 
-// lock takes the GPUs that the study does not hold yet. They stay its own until
-// it ends.
-func (s *session) lock(uuids []string) error {
-	var missing []string
-	for _, u := range uuids {
-		if !s.has(u) {
-			missing = append(missing, u)
-		}
-	}
-	got, err := LockGPUs(missing, s.id)
-	if err == nil {
-		s.locks = s.locks.join(got)
-	}
-	return err
-}
-
-func (s *session) has(uuid string) bool {
-	return slices.ContainsFunc(s.held, func(d measure.Device) bool { return d.UUID == uuid })
-}
-
-// hold remembers devices whose locks were taken.
-func (s *session) hold(devices []measure.Device) {
-	for _, d := range devices {
-		if !s.has(d.UUID) {
-			s.held = append(s.held, d)
-		}
-	}
-}
-
-// close ends what the study holds on the host, but for its mark.
+// close ends what the study holds on the host, but for its lock.
 func (s *session) close(ctx context.Context) error {
 	err := errors.Join(s.drop(ctx), s.sweep(ctx))
-	s.locks.Release()
+	s.lease.Release()
 	return err
 }
 
 // end shows others that the study is not alive any more.
 func (s *session) end() {
-	if s.cutOff || len(s.left) > 0 {
-		s.mark.Leave()
+	if len(s.left) > 0 {
+		s.lease.Run().Leave()
 	}
-	s.mark.Release()
+	s.lease.Run().Release()
 }
 
 // leave remembers a container that could not be removed.
 func (x *run) leave(s launch.Server) {
-	x.left = true
-	if x.place != nil {
-		x.place.session.left = append(x.place.session.left, s)
+	if x.place == nil {
+		x.lease.Run().Leave()
+		return
 	}
+	x.place.session.left = append(x.place.session.left, s)
 }
 
 // sweep removes the containers that could not be removed before.
@@ -107,35 +77,8 @@ func (s *session) sweep(ctx context.Context) error {
 	return nil
 }
 
-// onHeld is the experiment with the GPUs that its study holds in place of auto: all
-// runs of a study are of the same ones.
-func (x *run) onHeld() study.Experiment {
-	e := x.exp
-	if x.place == nil || e.GPUs.Mode != "auto" || x.running() {
-		return e
-	}
-	if s, n := x.place.session, e.Parallel.Size(); len(s.held) >= n {
-		e.GPUs = study.GPUs{Mode: "list", IDs: uuids(s.held[:n])}
-	}
-	return e
-}
-
-// holds says that the study had these GPUs before this run, so that none of them
-// is waited for.
-func (x *run) holds() bool {
-	return x.place != nil && !slices.ContainsFunc(x.devices, func(d measure.Device) bool { return !x.place.session.has(d.UUID) })
-}
-
-// mark is the lock that shows that the run is alive.
-func (x *run) mark() *RunLock {
-	if x.place != nil {
-		return x.place.session.mark
-	}
-	return x.runLock
-}
-
 // lockFile is the file by which others see that the run's container has an owner.
-func (x *run) lockFile() string { return x.mark().Path() }
+func (x *run) lockFile() string { return x.lease.Run().Path() }
 
 // pinned is the image that the study took for this run's when it began.
 func (x *run) pinned() (launch.Image, bool) {
@@ -222,16 +165,17 @@ func folderOf(dir string, p *result.StudyPlan, run int) string {
 // devicesOf are the study's GPUs that an experiment is run on, as far as that is known
 // before it: those that it names, else the first.
 func (s *session) devicesOf(e study.Experiment) (out []measure.Device) {
+	held := s.lease.Devices()
 	switch e.GPUs.Mode {
 	case "none":
 		return nil
 	case "list":
-		for _, d := range s.held {
+		for _, d := range held {
 			if slices.Contains(e.GPUs.IDs, d.UUID) || slices.Contains(e.GPUs.IDs, strconv.Itoa(d.Index)) {
 				out = append(out, d)
 			}
 		}
 		return out
 	}
-	return s.held[:min(e.Parallel.Size(), len(s.held))]
+	return held[:min(e.Parallel.Size(), len(held))]
 }

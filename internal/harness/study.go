@@ -255,20 +255,19 @@ func (s *Study) aside(run int, why string) error {
 // Create makes the folder of a study that begins, after it has shown others that the
 // study is alive.
 func (s *Study) Create(dir, name string) (*result.Store, error) {
-	var err error
-	if s.session.mark, err = LockRun(s.session.id, ""); err != nil {
+	if err := s.session.lease.LockRun(s.session.id, ""); err != nil {
 		return nil, err
 	}
-	return result.CreateNoted(dir, name, time.Now(), s.session.mark.Note)
+	return result.CreateNoted(dir, name, time.Now(), s.session.lease.Run().Note)
 }
 
 // Hold shows others that the study id, whose folder is there, is alive, before
 // anything is written into it. It may be called again.
-func (s *Study) Hold(id, dir string) (err error) {
-	if s.session.mark != nil {
+func (s *Study) Hold(id, dir string) error {
+	if s.session.lease.Run() != nil {
 		return nil
 	}
-	if s.session.mark, err = LockRun(id, dir); err != nil {
+	if err := s.session.lease.LockRun(id, dir); err != nil {
 		return launch.Faultf(launch.HostFault, "%w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -20,9 +21,10 @@ import (
 // can do them, and takes their GPUs for as long as the study lasts, all before
 // anything is measured. restore puts the secrets of an experiment back.
 func (r *Runner) OpenStudy(ctx context.Context, p *study.Plan, restore func(study.Experiment) (study.Experiment, error)) (*Study, error) {
+	id := newID()
 	s := &Study{
 		Plan: p, Refused: map[int]string{}, files: map[int]string{}, runner: r, restore: restore, backoff: patience,
-		session: &session{id: newID(), hurry: r.Hurry, keeps: p.Execution.Restart == study.EngineChange, images: map[string]launch.Image{}},
+		session: &session{id: id, lease: lease.New(id, r.Log), hurry: r.Hurry, keeps: p.Execution.Restart == study.EngineChange, images: map[string]launch.Image{}},
 	}
 	err := s.open(ctx)
 	if err != nil {
@@ -196,8 +198,8 @@ func (s *Study) claim(ctx context.Context) error {
 			continue
 		}
 		x := &run{Runner: s.runner, exp: e, place: &place{session: s.session}}
+		x.hold()
 		err := x.openGPUs(ctx)
-		s.session.hold(x.devices)
 		x.release()
 		if err != nil {
 			return err
@@ -248,7 +250,7 @@ func (s *Study) lookAround(ctx context.Context) result.StudyHost {
 		d, _ := s.runner.Launcher.Describe(ctx) // unknown, where it does not answer
 		out.Docker = d.Version
 	}
-	for _, d := range s.session.held {
+	for _, d := range s.session.lease.Devices() {
 		out.Driver = d.Driver
 		out.GPUs = append(out.GPUs, d.UUID)
 	}

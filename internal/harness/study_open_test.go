@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -41,7 +42,11 @@ func TestAStudyWhosePromptsChange(t *testing.T) {
 
 func TestTheGPUsOfAPoint(t *testing.T) {
 	t.Parallel()
-	s := &session{held: []measure.Device{{Index: 2, UUID: "GPU-two"}, {Index: 5, UUID: "GPU-five"}}}
+	s := &session{lease: lease.New("s", nil)}
+	defer s.lease.Release()
+	if err := s.lease.Lock([]measure.Device{{Index: 2, UUID: "GPU-two"}, {Index: 5, UUID: "GPU-five"}}); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		gpus study.GPUs
 		size int

@@ -149,6 +149,32 @@ type Processes interface {
 	Processes(context.Context) ([]Process, error)
 }
 
+// GPUs is an NVML session. Close it.
+type GPUs interface {
+	Devices(ctx context.Context) ([]Device, error)
+	// Select resolves NVML indices and UUIDs, in the order given.
+	Select(ctx context.Context, ids []string) ([]Device, error)
+	Watch(devices []Device) (Watcher, error)
+	Tuner
+	Close() error
+}
+
+// Tuner changes what only an administrator may change of a GPU.
+type Tuner interface {
+	PowerLimit(Device) (watts float64, err error)
+	SetPowerLimit(d Device, watts float64) error
+	LockSMClock(d Device, mhz int) error // 0 sets it free
+}
+
+// Watcher reads a fixed list of devices.
+type Watcher interface {
+	Sampler
+	Processes
+	// PollCounters reads the energy counters until it is known how often they move,
+	// some seconds at most; a GPU without one gives no readings.
+	PollCounters(ctx context.Context, epoch time.Time) ([]Sample, error)
+}
+
 // Severity of a warning.
 type Severity string
 

@@ -1,4 +1,4 @@
-package harness
+package lease
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func TestGPUsThatAreGranted(t *testing.T) {
 
 // catalogue is a host's GPUs, which can only be listed.
 type catalogue struct {
-	GPUs
+	measure.GPUs
 	names []string
 }
 

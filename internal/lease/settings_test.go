@@ -1,4 +1,4 @@
-package harness
+package lease
 
 import (
 	"bytes"
@@ -12,17 +12,24 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// lister is a watcher that can only list processes.
+// lister can only list processes.
 type lister struct {
-	Watcher
+	measure.Watcher
 	list []measure.Process
 	err  error
 }
 
 func (l lister) Processes(context.Context) ([]measure.Process, error) { return l.list, l.err }
+
+// crowd is a host's GPUs with processes on them.
+type crowd struct {
+	measure.GPUs
+	lister
+}
+
+func (c crowd) Watch([]measure.Device) (measure.Watcher, error) { return c.lister, nil }
 
 // A GPU that others came to after the run had looked is not changed.
 func TestGPUSettingsAreNotChangedBesideOthers(t *testing.T) {
@@ -31,8 +38,7 @@ func TestGPUSettingsAreNotChangedBesideOthers(t *testing.T) {
 		"others use: late (pid 7)": {list: []measure.Process{{PID: 7, Name: "late"}}},
 		"others may use: no list":  {err: errors.New("no list")},
 	} {
-		x := &run{Runner: &Runner{}, watcher: w, devices: []measure.Device{{}}, exp: study.Experiment{GPUSettings: study.GPUSettings{PowerLimitW: 250}}}
-		if err := x.tune(t.Context()); err == nil || launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), want) {
+		if _, err := New("r", nil).Tune(t.Context(), crowd{lister: w}, []measure.Device{{}}, "r", Tuning{PowerLimitW: 250}); err == nil || launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

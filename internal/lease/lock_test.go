@@ -1,4 +1,4 @@
-package harness
+package lease
 
 import (
 	"bufio"
@@ -7,11 +7,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/llenergymeasure/llem/internal/measure"
 )
+
+func TestMain(m *testing.M) {
+	if os.Getenv(lockHolderEnv) != "" { // the second process of another test, with its folder
+		os.Exit(m.Run())
+	}
+	dir, err := os.MkdirTemp("", "llem-lease-")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Setenv(lockDirEnv, filepath.Join(dir, "locks"))
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 const (
 	gpuA = "GPU-00000000-0000-0000-0000-00000000000a"
@@ -27,7 +45,7 @@ func TestLockHolder(t *testing.T) {
 	if held == "" {
 		return // runs only as the child of another test
 	}
-	locks, err := LockGPUs(strings.Split(held, ","), "other")
+	locks, err := lockGPUs("other", strings.Split(held, ",")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +57,16 @@ func TestLockHolder(t *testing.T) {
 	defer run.Release()
 	fmt.Println("held")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until killed
+}
+
+// lockGPUs is a lease of GPUs that are known by their UUIDs.
+func lockGPUs(run string, uuids ...string) (*Lease, error) {
+	l := New(run, nil)
+	var devices []measure.Device
+	for _, u := range uuids {
+		devices = append(devices, measure.Device{UUID: u})
+	}
+	return l, l.Lock(devices)
 }
 
 func useLockDir(t *testing.T) string {
@@ -75,16 +103,16 @@ func holder(t *testing.T, uuids ...string) *exec.Cmd {
 	return cmd
 }
 
-func TestLockGPUsRefusesWhatAnotherProcessHolds(t *testing.T) {
+func TestLockRefusesWhatAnotherProcessHolds(t *testing.T) {
 	useLockDir(t)
 	other := holder(t, gpuB)
-	_, err := LockGPUs([]string{gpuB, gpuA}, "mine")
-	var locked *Locked
-	if !errors.As(err, &locked) {
-		t.Fatalf("got %v, want *Locked", err)
+	_, err := lockGPUs("mine", gpuB, gpuA)
+	var refused *locked
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v, want *locked", err)
 	}
-	if locked.UUID != gpuB || locked.PID != other.Process.Pid || locked.Run != "other" || locked.Since.IsZero() {
-		t.Errorf("got %+v, want %s held by pid %d of run other", locked, gpuB, other.Process.Pid)
+	if refused.UUID != gpuB || refused.PID != other.Process.Pid || refused.Run != "other" || refused.Since.IsZero() {
+		t.Errorf("got %+v, want %s held by pid %d of run other", refused, gpuB, other.Process.Pid)
 	}
 	for _, want := range []string{gpuB, "run other", strconv.Itoa(other.Process.Pid)} {
 		if !strings.Contains(err.Error(), want) {
@@ -92,7 +120,7 @@ func TestLockGPUsRefusesWhatAnotherProcessHolds(t *testing.T) {
 		}
 	}
 	// The one that was free must be free again.
-	locks, err := LockGPUs([]string{gpuA}, "mine")
+	locks, err := lockGPUs("mine", gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +141,7 @@ func TestLockDiesWithItsProcess(t *testing.T) {
 	if RunHeld(run) {
 		t.Error("the run of a killed process is still held")
 	}
-	locks, err := LockGPUs([]string{gpuA, gpuB}, "mine")
+	locks, err := lockGPUs("mine", gpuA, gpuB)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,42 +150,43 @@ func TestLockDiesWithItsProcess(t *testing.T) {
 
 func TestLocksAreNotInheritedByChildren(t *testing.T) {
 	useLockDir(t)
-	locks, err := LockGPUs([]string{gpuA}, "mine")
+	locks, err := lockGPUs("mine", gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}
 	holder(t, gpuB) // a child that outlives the release
 	locks.Release()
-	again, err := LockGPUs([]string{gpuA}, "mine")
+	again, err := lockGPUs("mine", gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}
 	again.Release()
 }
 
-func TestLockGPUsTwiceInOneProcess(t *testing.T) {
+func TestLockTwiceInOneProcess(t *testing.T) {
 	useLockDir(t)
-	first, err := LockGPUs([]string{gpuA, gpuA}, "first")
+	first, err := lockGPUs("first", gpuA, gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := LockGPUs([]string{gpuB}, "first")
-	if err != nil {
+	if err := first.Lock([]measure.Device{{UUID: gpuB}, {UUID: gpuA}}); err != nil { // it has the latter
 		t.Fatal(err)
 	}
-	all := first.join(second)
-	var locked *Locked
-	if _, err := LockGPUs([]string{gpuB}, "second"); !errors.As(err, &locked) {
-		t.Errorf("got %v, want *Locked", err)
+	if got := UUIDs(first.Devices()); !slices.Equal(got, []string{gpuA, gpuB}) {
+		t.Errorf("it holds %v", got)
 	}
-	all.Release()
-	all.Release()
-	var none *Locks
+	var refused *locked
+	if _, err := lockGPUs("second", gpuB); !errors.As(err, &refused) {
+		t.Errorf("got %v, want *locked", err)
+	}
+	first.Release()
+	first.Release()
+	var none *Lease
 	none.Release()
-	if got := none.join(all); got != all {
-		t.Errorf("joining to no locks got %v", got)
+	if err := none.Lock([]measure.Device{{UUID: gpuA}}); err != nil || none.Devices() != nil {
+		t.Errorf("no lease: %v, holds %v", err, none.Devices())
 	}
-	third, err := LockGPUs([]string{gpuA, gpuB}, "third")
+	third, err := lockGPUs("third", gpuA, gpuB)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +224,7 @@ func TestLockFilesAreForEveryUser(t *testing.T) {
 	dir := useLockDir(t)
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
-	locks, err := LockGPUs([]string{gpuA}, "mine")
+	locks, err := lockGPUs("mine", gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +263,7 @@ func TestLockRefusesWhatIsNoLockFile(t *testing.T) {
 			if err := plant(filepath.Join(dir, "gpu-"+gpuA+".lock")); err != nil {
 				t.Fatal(err)
 			}
-			if l, err := LockGPUs([]string{gpuA}, "mine"); err == nil {
+			if l, err := lockGPUs("mine", gpuA); err == nil {
 				l.Release()
 				t.Error("got a lock")
 			}
@@ -250,7 +279,7 @@ func TestLockRefusesALinkedFolderAndSlashes(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LockGPUs([]string{gpuA}, "mine"); err == nil || !strings.Contains(err.Error(), lockDirEnv) {
+	if _, err := lockGPUs("mine", gpuA); err == nil || !strings.Contains(err.Error(), lockDirEnv) {
 		t.Errorf("got %v, want a refusal that names %s", err, lockDirEnv)
 	}
 	useLockDir(t)
@@ -269,12 +298,12 @@ func TestLockFileThatMayNotBeWritten(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "gpu-"+gpuA+".lock"), nil, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	locks, err := LockGPUs([]string{gpuA}, "mine")
+	locks, err := lockGPUs("mine", gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer locks.Release()
-	if _, err := LockGPUs([]string{gpuA}, "second"); err == nil {
+	if _, err := lockGPUs("second", gpuA); err == nil {
 		t.Error("a lock that could not be written to was taken twice")
 	}
 }
@@ -288,7 +317,7 @@ func TestLockFileOfAnotherUser(t *testing.T) {
 	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
 		_ = os.Chmod(filepath.Dir(d), 0o755)
 	}
-	locks, err := LockGPUs([]string{gpuA}, "mine")
+	locks, err := lockGPUs("mine", gpuA)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package harness
+package lease
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,18 +16,17 @@ import (
 // where the usual one is not shared by all users.
 const lockDirEnv = "LLEM_LOCK_DIR"
 
-// Locked says that somebody else holds a GPU.
-type Locked struct {
+// locked is an [ErrBusy]: another process holds the lock of a GPU.
+type locked struct {
 	UUID  string
 	PID   int    // 0: unknown
 	Run   string // "": unknown
 	Since time.Time
 }
 
-// Is says that a lock is a GPU in use.
-func (l *Locked) Is(target error) bool { return target == errBusy }
+func (l *locked) Is(target error) bool { return target == ErrBusy }
 
-func (l *Locked) Error() string {
+func (l *locked) Error() string {
 	if l.PID == 0 {
 		return fmt.Sprintf("GPU %s is locked by another llem; wait until it ends, or use --wait-gpu", l.UUID)
 	}
@@ -36,56 +34,9 @@ func (l *Locked) Error() string {
 		l.UUID, l.Run, l.PID, l.Since.Format(time.RFC3339))
 }
 
-// Locks are GPUs held by this process. They end with Release or with the
-// process, however it dies, so no stale lock exists. nil holds none.
-type Locks struct{ files []*os.File }
-
-// LockGPUs takes the lock of every GPU, or none and a *[Locked]. It never
-// waits. The order is sorted, so that two callers who want the same set do not
-// each end up refused.
-func LockGPUs(uuids []string, run string) (*Locks, error) {
-	l := &Locks{}
-	for _, uuid := range slices.Compact(slices.Sorted(slices.Values(uuids))) {
-		f, holder, err := tryLock("gpu-"+uuid, run)
-		if err == nil && f == nil {
-			holder.UUID = uuid
-			err = holder
-		}
-		if err != nil {
-			l.Release()
-			return nil, err
-		}
-		l.files = append(l.files, f)
-	}
-	return l, nil
-}
-
-// join is all of l and other. Either may be nil.
-func (l *Locks) join(other *Locks) *Locks {
-	if l == nil {
-		return other
-	}
-	if other != nil {
-		l.files = append(l.files, other.files...)
-	}
-	return l
-}
-
-// Release gives the GPUs back. The files stay: removing one that another
-// process has just opened would let two processes hold one GPU.
-func (l *Locks) Release() {
-	if l == nil {
-		return
-	}
-	for _, f := range l.files {
-		unlock(f)
-	}
-	l.files = nil
-}
-
 // tryLock takes the lock name, or returns no file and who holds it. A file that
 // was cleaned away between opening and locking it is no lock: it tries again.
-func tryLock(name, run string) (*os.File, *Locked, error) {
+func tryLock(name, run string) (*os.File, *locked, error) {
 	path, err := lockPath(name)
 	if err != nil {
 		return nil, nil, err
@@ -126,12 +77,12 @@ func names(path string, f *os.File) bool {
 	return err == nil && os.SameFile(there, open)
 }
 
-func readHolder(f *os.File) *Locked {
+func readHolder(f *os.File) *locked {
 	text, _ := io.ReadAll(io.LimitReader(f, 512))
-	var l Locked
+	var l locked
 	var since string
 	if _, err := fmt.Sscanf(string(text), "%d %s %s", &l.PID, &since, &l.Run); err != nil {
-		return &Locked{}
+		return &locked{}
 	}
 	l.Since, _ = time.Parse(time.RFC3339, since)
 	return &l

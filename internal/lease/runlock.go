@@ -1,4 +1,4 @@
-package harness
+package lease
 
 import (
 	"errors"
@@ -18,8 +18,9 @@ import (
 // Its file's first line is the holder, the second the folder of the result, and the
 // third, of a fixed length, the container that the daemon is asked to make.
 type RunLock struct {
-	file *os.File
-	at   int64 // where the third line begins
+	file  *os.File
+	at    int64 // where the third line begins
+	stays bool  // the file, after Release
 }
 
 // runPrefix begins the names of runs' lock files.
@@ -89,25 +90,28 @@ func (l *RunLock) Creating(name string) {
 
 const creatingWord = "creating "
 
-// Release ends the run. Its file goes too: no other run has its name.
+// Leave has Release keep the file, as a kill does, since a container may be left: clean
+// takes a container for one that was left only where it finds the lock of its run.
+func (l *RunLock) Leave() {
+	if l != nil {
+		l.stays = true
+	}
+}
+
+// Release ends the run. Its file is removed too, unless Leave was called: no other run
+// has its name.
 func (l *RunLock) Release() {
 	if l == nil || l.file == nil {
 		return
 	}
-	// What cannot be removed is an empty file that nobody holds.
-	_ = os.Remove(l.file.Name())
-	unlock(l.file)
-	l.file = nil
-}
-
-// Leave ends the run and keeps its file, as a kill does: clean takes a container for
-// one that was left only where it finds the lock of its run.
-func (l *RunLock) Leave() {
-	if l == nil || l.file == nil {
-		return
+	if l.stays {
+		_ = flock(l.file, syscall.LOCK_UN)
+		_ = l.file.Close()
+	} else {
+		// A file that cannot be removed is empty and held by no process.
+		_ = os.Remove(l.file.Name())
+		unlock(l.file)
 	}
-	_ = flock(l.file, syscall.LOCK_UN)
-	_ = l.file.Close()
 	l.file = nil
 }
 

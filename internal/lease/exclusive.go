@@ -1,4 +1,4 @@
-package harness
+package lease
 
 import (
 	"bytes"
@@ -16,23 +16,20 @@ import (
 // strangersEvery is how often processes on the GPUs are listed in the window.
 const strangersEvery = time.Second
 
-// strangers lists the processes on the run's GPUs that are not its own, until the
-// function that it returns is called, which warns of them. own tells whose a
-// process is, or why that cannot be told.
-func (x *run) strangers(ctx context.Context, own func(pid int) (bool, error)) (stop func()) {
-	if x.watcher == nil || x.exp.Energy.Backend == "none" {
-		return func() {}
-	}
+// Strangers lists the processes on GPUs that are neither known nor the run's own, until
+// the function that it returns is called, which gives those found and warns of them.
+// own says whether a process is the run's own, or why that is unknown.
+func Strangers(ctx context.Context, gpus measure.Processes, known []measure.Process, own func(pid int) (bool, error)) (stop func() ([]measure.Process, []measure.Warning)) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	w := watch{known: map[int]bool{}, unread: map[int]measure.Process{}}
-	for _, p := range x.foreign {
-		w.known[p.PID] = true // it was warned of before
+	for _, p := range known {
+		w.known[p.PID] = true
 	}
 	go func() {
 		defer close(done)
 		for {
-			list, err := x.watcher.Processes(ctx)
+			list, err := gpus.Processes(ctx)
 			if ctx.Err() != nil {
 				return // what is listed as the window ends may come after it
 			}
@@ -42,36 +39,28 @@ func (x *run) strangers(ctx context.Context, own func(pid int) (bool, error)) (s
 			}
 		}
 	}()
-	return func() {
+	return func() ([]measure.Process, []measure.Warning) {
 		cancel()
 		<-done
-		x.foreign = append(x.foreign, w.found...)
-		x.warnings = append(x.warnings, w.warnings()...)
+		return w.found, w.warnings()
 	}
 }
 
-// newcomers warns of processes that came while the baseline was measured.
-func (x *run) newcomers(list []measure.Process) {
-	isNew := func(p measure.Process) bool {
-		return !slices.ContainsFunc(x.foreign, func(q measure.Process) bool { return p.PID == q.PID })
-	}
-	var found []measure.Process
+// Newcomers are the processes of a list that are not known yet.
+func Newcomers(known, list []measure.Process) (found []measure.Process) {
 	for _, p := range list {
-		if isNew(p) {
+		if !slices.ContainsFunc(known, func(q measure.Process) bool { return p.PID == q.PID }) {
 			found = append(found, p)
 		}
 	}
-	if len(found) > 0 {
-		x.foreign = append(x.foreign, found...)
-		x.warn("gpu_not_exclusive", "%s on the GPU while the baseline was measured", measure.Describe(found))
-	}
+	return found
 }
 
 // watch is what was seen of a GPU's processes.
 type watch struct {
-	known  map[int]bool // told of, or the run's own
+	known  map[int]bool // seen before, or the run's own
 	found  []measure.Process
-	unread map[int]measure.Process // whose they are cannot be told
+	unread map[int]measure.Process // whose they are is unknown
 	why    error                   // the last reason of it
 	failed error                   // the last list that could not be had
 }
@@ -98,8 +87,8 @@ func (w *watch) look(list []measure.Process, err error, own func(pid int) (bool,
 	}
 }
 
-// warnings tell who was there, and what could not be seen: exclusivity that is
-// unknown is not proved.
+// warnings say who was there, and what could not be seen: exclusivity that is unknown
+// is not proved.
 func (w *watch) warnings() (out []measure.Warning) {
 	if len(w.found) > 0 {
 		out = append(out, measure.Warn("gpu_not_exclusive", "%s on the GPU in the window", measure.Describe(w.found)))
@@ -118,9 +107,9 @@ func (w *watch) warnings() (out []measure.Warning) {
 	return out
 }
 
-// descends says whether a process descends from this one. A shell's other jobs
+// Descends says whether a process descends from this one. A shell's other jobs
 // have the same process group and session, which therefore prove nothing.
-func descends(pid int) (bool, error) {
+func Descends(pid int) (bool, error) {
 	for pid > 1 {
 		if pid == os.Getpid() {
 			return true, nil

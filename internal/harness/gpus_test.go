@@ -1,0 +1,29 @@
+package harness
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+)
+
+// A process that came with the baseline is told of by its name, once.
+func TestProcessesInTheBaselineAreNotExclusive(t *testing.T) {
+	t.Parallel()
+	before, came := measure.Process{PID: 1, Name: "before"}, measure.Process{PID: 2, Name: "came"}
+	for _, c := range []struct {
+		name string
+		list []measure.Process
+		want string
+	}{
+		{"nobody", nil, ""},
+		{"who was told of", []measure.Process{before}, ""},
+		{"who came", []measure.Process{before, came}, "gpu_not_exclusive: came (pid 2) on the GPU while the baseline"},
+	} {
+		x := &run{foreign: []measure.Process{before}}
+		x.newcomers(c.list)
+		if got := len(x.warnings); (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(x.warnings[0].String(), c.want) {
+			t.Errorf("%s: warnings %v, want %q", c.name, x.warnings, c.want)
+		}
+	}
+}
