@@ -59,7 +59,7 @@ func (c *runCmd) resumeStudy(a *app) error {
 
 // dryRun says what would be gone on with, and changes nothing.
 func (s *campaign) dryRun(a *app, asJSON bool) error {
-	whole := harness.WholeRuns(s.dir, s.record)
+	whole := s.record.WholeRuns(s.dir)
 	fmt.Fprintf(a.stderr, "%d of the study's %d runs have their record and would not be run again\n", whole, len(s.record.Runs))
 	return dryRunStudy(a, s.plan, asJSON)
 }

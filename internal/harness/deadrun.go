@@ -12,10 +12,10 @@ import (
 
 // What CleanRuns does about the folder of a killed run's result.
 const (
-	RemovedEmpty   = "removed its empty folder"
-	RemovedPartial = "removed its folder, which has no record: llem was killed before the record was written"
-	Finished       = "finished its record, which was measured whole: llem was killed after the window"
-	Resumable      = "its study is kept; llem run --resume goes on with it"
+	removedEmpty   = "removed its empty folder"
+	removedPartial = "removed its folder, which has no record: llem was killed before the record was written"
+	finished       = "finished its record, which was measured whole: llem was killed after the window"
+	resumable      = "its study is kept; llem run --resume goes on with it"
 )
 
 // CleanRuns removes the locks of killed runs, and their results' folders where they
@@ -32,32 +32,28 @@ func leftover(dir string, dry bool) (did string, err error) {
 		return "", nil // it was not made, or has gone
 	}
 	if _, err := os.Lstat(filepath.Join(dir, result.PlanFile)); err == nil {
-		return Resumable, sweepStudy(dir, dry)
+		return resumable, sweepStudy(dir, dry)
 	}
 	if rec, _, err := result.Read(dir); err == nil {
-		if rec.State != result.Unfinished || dry { // an altered one keeps the checksum that says so
-			return orNothing(Finished, rec.State == result.Unfinished), nil
+		switch {
+		case rec.State != result.Unfinished: // an altered one keeps the checksum that says so
+			return "", nil
+		case dry:
+			return finished, nil
 		}
-		return Finished, finish(dir, rec)
+		return finished, finish(dir, rec)
 	}
 	if !result.Partial(dir) {
 		return "", nil // somebody else's files are in it, or a record that is damaged
 	}
-	did = RemovedPartial
+	did = removedPartial
 	if isEmpty(dir) {
-		did = RemovedEmpty
+		did = removedEmpty
 	}
 	if dry {
 		return did, nil
 	}
 	return did, result.RemovePartial(dir)
-}
-
-func orNothing(s string, is bool) string {
-	if is {
-		return s
-	}
-	return ""
 }
 
 // sweepStudy removes what was being written in a study's folder, and its runs'

@@ -61,7 +61,7 @@ func TestCleanRunsRemovesTheDeadAndSparesTheLiving(t *testing.T) {
 		killed(t, run, dir)
 	}
 	dead := func(name, dir, did string) lease.DeadRun { return lease.DeadRun{Name: name, Dir: dir, Did: did} }
-	want := []lease.DeadRun{dead("a", empty, RemovedEmpty), dead("b", partial, RemovedPartial), dead("c", "", ""), dead("d", "", ""), dead("e", begun, RemovedPartial), dead("f", plan, Resumable), dead("g", "", ""), dead("h", "", "")}
+	want := []lease.DeadRun{dead("a", empty, removedEmpty), dead("b", partial, removedPartial), dead("c", "", ""), dead("d", "", ""), dead("e", begun, removedPartial), dead("f", plan, resumable), dead("g", "", ""), dead("h", "", "")}
 	for _, dry := range []bool{true, false} {
 		got, err := CleanRuns(dry, false)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {

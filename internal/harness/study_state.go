@@ -3,7 +3,6 @@ package harness
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -58,11 +57,11 @@ func (s *Study) measured(run int, rec *result.Record) {
 // whole is a run's record where it is complete, and finished if it was not; why it is
 // not, where it left something.
 func (s *Study) whole(run int) (rec *result.Record, why string) {
-	rec, why = wholeRun(s.dir, s.record, run)
+	rec, why = s.record.Whole(s.dir, run)
 	switch dir := folderOf(s.dir, s.record, run); {
-	case why == nothingLeft && s.history[s.record.Folder(run)].ended:
+	case why == result.NothingLeft && s.history[s.record.Folder(run)].ended:
 		return nil, "the journal says that it ended, and its record is missing"
-	case why == nothingLeft:
+	case why == result.NothingLeft:
 		return nil, ""
 	case rec != nil && len(rec.Files) == 0:
 		if err := finish(dir, rec); err != nil {
@@ -70,43 +69,6 @@ func (s *Study) whole(run int) (rec *result.Record, why string) {
 		}
 	}
 	return rec, why
-}
-
-// nothingLeft is why a run that left no file is not complete.
-const nothingLeft = "it left nothing"
-
-// wholeRun is the record of run number run of the study in dir where it is complete;
-// why it is not, where it is not. It changes nothing.
-func wholeRun(study string, plan *result.StudyPlan, run int) (rec *result.Record, why string) {
-	dir := folderOf(study, plan, run)
-	if list, err := os.ReadDir(dir); err != nil || len(list) == 0 {
-		return nil, nothingLeft
-	}
-	rec, _, err := result.Read(dir)
-	if err != nil {
-		return nil, "it was cut off before its record was written"
-	}
-	seen, ok := result.CheckRecord(dir)
-	switch {
-	case !ok:
-		return nil, "its record is damaged: " + seen
-	case rec.Status == result.Interrupted:
-		return nil, "it was interrupted: " + rec.Error
-	case rec.Study == nil || rec.Study.ID != plan.ID || rec.Study.Cycle != plan.Runs[run-1][0] || rec.ConfigHash != plan.Points[plan.Runs[run-1][1]-1].ConfigHash:
-		return nil, "its folder holds the record of something else"
-	}
-	return rec, ""
-}
-
-// WholeRuns is how many runs of the study in dir have a complete record and would not be
-// run again.
-func WholeRuns(dir string, plan *result.StudyPlan) (n int) {
-	for run := 1; run <= len(plan.Runs); run++ {
-		if rec, _ := wholeRun(dir, plan, run); rec != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // history is what the journal knows of a run.

@@ -149,10 +149,10 @@ type Processes interface {
 	Processes(context.Context) ([]Process, error)
 }
 
-// GPUs is an NVML session. Close it.
+// GPUs is a session with the driver of GPUs. Close it.
 type GPUs interface {
 	Devices(ctx context.Context) ([]Device, error)
-	// Select resolves NVML indices and UUIDs, in the order given.
+	// Select resolves the driver's indices and UUIDs, in the order given.
 	Select(ctx context.Context, ids []string) ([]Device, error)
 	Watch(devices []Device) (Watcher, error)
 	Tuner

@@ -49,6 +49,11 @@ var sources = map[source]string{
 	throttleOldCall: "nvmlDeviceGetCurrentClocksThrottleReasons",
 }
 
+var (
+	_ measure.Watcher = (*Sampler)(nil)
+	_ measure.Tuner   = (*NVML)(nil)
+)
+
 // Sampler reads a fixed list of GPUs. It is for one goroutine at a time, except
 // that Processes may be called beside it.
 //
