@@ -120,7 +120,10 @@ func TestOnlyMetersKnowADriversNames(t *testing.T) {
 	inspect(t, "../internal/meter", func(at string, n ast.Node) {
 		text, isText := literal(n)
 		number, _ := n.(*ast.BasicLit)
+		name, _ := n.(*ast.Ident)
 		switch {
+		case name != nil && library.MatchString(name.Name):
+			t.Errorf("%s: %s names the driver's library: say what it is in any driver's words", at, name.Name)
 		case number != nil && slices.Contains(fields, number.Value):
 			t.Errorf("%s: %s is the number of a field of the driver's", at, number.Value)
 		case isText && generation.MatchString(text) && !slices.Contains(versions, text):
@@ -150,10 +153,11 @@ func TestOnlyMetersKnowADriversNames(t *testing.T) {
 }
 
 // rows are what a test adds to an axis: a file with a row, that row in the axis's table,
-// and a test of the program that has it, in package load.
-var rows = map[string]struct{ table, end, row, file string }{
-	"a ninth load pattern":   {"pattern/pattern.go", "\ttrace,\n}", "pairs", "pattern/pairs.go"},
-	"a fifth dataset format": {"dataset/format.go", "\tformatParquet,\n}", "formatTSV", "dataset/tsv.go"},
+// and a test of the program that has it, in the package that uses it.
+var rows = map[string]struct{ table, end, row, file, tested string }{
+	"a ninth load pattern":   {"pattern/pattern.go", "\ttrace,\n}", "pairs", "pattern/pairs.go", "load"},
+	"a fifth dataset format": {"dataset/format.go", "\tformatParquet,\n}", "formatTSV", "dataset/tsv.go", "load"},
+	"GPUs of another vendor": {"meter/table.go", "\tsimulatedRow,\n}", "rocmRow", "meter/rocm.go", "meter"},
 }
 
 // A new variant is one file, one row and test data: built with these, and with nothing else
@@ -176,9 +180,9 @@ func TestANewVariantIsOneFileAndOneRow(t *testing.T) {
 			tested := strings.TrimSuffix(added, ".go") + "_test.go"
 			replaced := filepath.Join(dir, "table.go")
 			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
-				absolute(t, c.table):                       replaced,
-				absolute(t, c.file):                        absolute(t, "testdata/axes/"+added),
-				absolute(t, filepath.Join("load", tested)): absolute(t, "testdata/axes/"+tested),
+				absolute(t, c.table):                         replaced,
+				absolute(t, c.file):                          absolute(t, "testdata/axes/"+added),
+				absolute(t, filepath.Join(c.tested, tested)): absolute(t, "testdata/axes/"+tested),
 			}})
 			if err != nil {
 				t.Fatal(err)
@@ -189,7 +193,7 @@ func TestANewVariantIsOneFileAndOneRow(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-v", "-overlay", file, "-run", "^TestNewVariant$", "./load").CombinedOutput()
+			out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-v", "-overlay", file, "-run", "^TestNewVariant$", "./"+c.tested).CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "--- PASS: TestNewVariant") {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -12,16 +12,16 @@ import (
 	"github.com/llenergymeasure/llem/internal/meter"
 )
 
-// openGPUs starts the process's NVML session.
+// openMeter starts the process's session with the GPUs.
+func openMeter() (measure.GPUs, error) { return meter.Rows()[0].Open(meter.Options{}) }
+
+// openGPUs is openMeter for the harness.
 func openGPUs(context.Context) (measure.GPUs, error) {
-	n, err := meter.Open()
-	switch {
-	case errors.Is(err, meter.ErrNoLibrary), errors.Is(err, meter.ErrUnavailable):
+	g, err := openMeter()
+	if errors.Is(err, meter.ErrNoLibrary) || errors.Is(err, meter.ErrUnavailable) {
 		return nil, noGPU{err}
-	case err != nil:
-		return nil, err
 	}
-	return gpus{n}, nil
+	return g, err
 }
 
 // noGPU is harness.ErrNoGPU in the meter's words.
@@ -76,15 +76,4 @@ func (a *app) openInstrument(ctx context.Context, name string, opt harness.Instr
 		return nil, err
 	}
 	return i, nil
-}
-
-// gpus lets the harness use NVML.
-type gpus struct{ *meter.NVML }
-
-func (g gpus) Watch(devices []measure.Device) (measure.Watcher, error) {
-	s, err := g.NVML.Watch(devices)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
 }

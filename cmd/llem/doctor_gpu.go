@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 )
 
@@ -26,7 +25,7 @@ func (g *gpuCheck) add(state, seen, remedy string) {
 
 func doctorGPUs(a *app) []finding {
 	ctx := a.ctx
-	n, err := meter.Open()
+	n, err := openMeter()
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
 		return []finding{{"nvml", "lacking", seen + "; runs give no energy figure", orElse(remedy, "install the NVIDIA driver; `nvidia-smi` must work")}}
@@ -53,7 +52,7 @@ func doctorGPUs(a *app) []finding {
 }
 
 // see finds what needs no waiting.
-func (g *gpuCheck) see(ctx context.Context, n *meter.NVML) {
+func (g *gpuCheck) see(ctx context.Context, n measure.GPUs) {
 	d := g.device
 	g.add("ok", said("", d.Name, "driver ", d.Driver, "", d.UUID), "")
 	if d.Persistence != nil && !*d.Persistence {
@@ -76,7 +75,7 @@ func (g *gpuCheck) see(ctx context.Context, n *meter.NVML) {
 }
 
 // doctorSensors watches all GPUs at once, so that many take no longer than one.
-func doctorSensors(ctx context.Context, n *meter.NVML, gpus []*gpuCheck) {
+func doctorSensors(ctx context.Context, n measure.GPUs, gpus []*gpuCheck) {
 	if len(gpus) == 0 {
 		return
 	}
@@ -161,7 +160,7 @@ func (g *gpuCheck) fields(samples []measure.Sample, at int32) {
 }
 
 // readIdle reads all GPUs ten times in a second, and says how long one time took.
-func readIdle(ctx context.Context, w *meter.Sampler) (samples []measure.Sample, took time.Duration) {
+func readIdle(ctx context.Context, w measure.Watcher) (samples []measure.Sample, took time.Duration) {
 	const times, every = 10, 100 * time.Millisecond
 	epoch := time.Now()
 	for range times {

@@ -14,7 +14,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/meter"
 )
 
 // gpuContainers is what doctor calls the daemon's way to give GPUs, and tried what
@@ -130,7 +129,7 @@ func engineImages(ctx context.Context, d launch.Library) ([]launch.Image, error)
 // devicesOf are the GPUs that NVML shows; none where it cannot be opened, which
 // doctorGPUs says.
 func devicesOf(a *app) []measure.Device {
-	n, err := meter.Open()
+	n, err := openMeter()
 	if err != nil {
 		return nil
 	}

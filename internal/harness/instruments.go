@@ -85,7 +85,7 @@ func (x *run) read(i *instrument, edges []measure.Edges) figure {
 
 // owned puts the owner's figure in the place of NVML's, which checks it, as do
 // the other instruments.
-func (x *run) owned(en *result.Energy, nvml figure, edges []measure.Edges) figure {
+func (x *run) owned(en *result.Energy, driver figure, edges []measure.Edges) figure {
 	owner := x.owner()
 	own := x.read(owner, edges)
 	for i := range en.CrossChecks { // the integral, which was held against NVML's own figure
@@ -94,10 +94,10 @@ func (x *run) owned(en *result.Energy, nvml figure, edges []measure.Edges) figur
 			en.CrossChecks[i].DifferenceJ = ptr(en.CrossChecks[i].EnergyJ - float64(*own.energy))
 		}
 	}
-	if nvml.energy == nil {
-		nvml.why = "NVML: " + unread(x.work.window)
+	if driver.energy == nil {
+		driver.why = "NVML: " + unread(x.work.window)
 	}
-	checks := []figure{nvml}
+	checks := []figure{driver}
 	for _, i := range x.others[1:] {
 		checks = append(checks, x.read(i, edges))
 	}

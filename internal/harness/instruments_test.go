@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
+	meters "github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -55,32 +56,18 @@ func TestAnInstrumentThatFailsIsSaid(t *testing.T) {
 	}
 }
 
-// still is a GPU whose counter never moves, so that an edge takes its longest.
-type still struct {
-	measure.Watcher
-	read func()
-}
-
-func (s still) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
-	s.read()
-	return append(dst, measure.Sample{Has: measure.HasEnergy, At: time.Since(epoch)}), nil
-}
-
 // However late an instrument answers, the edge comes after it and settles once.
 func TestTheEdgeSettlesOnceAfterTheInstruments(t *testing.T) {
 	t.Parallel()
 	const late, refresh = 60 * time.Millisecond, 50 * time.Millisecond
-	var first time.Time
-	w := still{read: func() {
-		if first.IsZero() {
-			first = time.Now()
-		}
-	}}
+	gpus, err := meters.Simulate(nil, meters.Simulated{Refresh: refresh}).Watch(make([]measure.Device, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
 	x := &run{Runner: &Runner{}, others: []*instrument{{Instrument: meter{name: "zeusd", takes: late}}}, refresh: []time.Duration{refresh}}
-	x.recorder = measure.NewRecorder(w, 1, time.Hour)
-	start := time.Now()
+	x.recorder = measure.NewRecorder(gpus, 1, time.Hour)
 	x.begin(t.Context())
-	if early := first.Sub(start); early < late {
-		t.Errorf("the GPU was read %v after the instrument was asked, before its answer at %v", early, late)
+	if first := x.recorder.Samples()[0].At; first < late {
+		t.Errorf("the GPU was read %v after the instrument was asked, before its answer at %v", first, late)
 	}
 }

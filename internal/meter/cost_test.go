@@ -13,7 +13,7 @@ import (
 )
 
 // eight is a sampler of eight GPUs whose driver costs nothing.
-func eight(tb testing.TB) *Sampler {
+func eight(tb testing.TB) *nvmlSampler {
 	tb.Helper()
 	lib := &fakeLib{missing: map[string]bool{}}
 	for i := range 8 {
@@ -27,7 +27,7 @@ func eight(tb testing.TB) *Sampler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s, err := n.Watch(devices)
+	s, err := n.watch(devices)
 	if err != nil {
 		tb.Fatal(err)
 	}

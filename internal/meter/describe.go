@@ -11,7 +11,7 @@ import (
 )
 
 // describe is all that is known of a GPU but its index and UUID.
-func (n *NVML) describe(dev nvml.Device) measure.Device {
+func (n *nvmlSession) describe(dev nvml.Device) measure.Device {
 	d := measure.Device{Driver: n.driver, CUDA: n.cuda}
 	d.Name, _ = ask(n, "nvmlDeviceGetName", dev.GetName)
 	d.VBIOS, _ = ask(n, "nvmlDeviceGetVbiosVersion", dev.GetVbiosVersion)
@@ -36,7 +36,7 @@ func (n *NVML) describe(dev nvml.Device) measure.Device {
 }
 
 // describeSettings fills in what an administrator may change.
-func (n *NVML) describeSettings(dev nvml.Device, d *measure.Device) {
+func (n *nvmlSession) describeSettings(dev nvml.Device, d *measure.Device) {
 	limit, ok := ask(n, "nvmlDeviceGetEnforcedPowerLimit", dev.GetEnforcedPowerLimit)
 	if !ok {
 		limit, ok = ask(n, "nvmlDeviceGetPowerManagementLimit", dev.GetPowerManagementLimit)

@@ -1,6 +1,10 @@
 package meter
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+)
 
 // Why there is no NVML. Each comes wrapped in what was tried.
 var (
@@ -11,3 +15,5 @@ var (
 	// ErrInit: the library is there and refuses.
 	ErrInit = errors.New("NVML does not start")
 )
+
+var nvmlRow = Row{Name: "nvml", Open: func(Options) (measure.GPUs, error) { return openNVML() }}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,17 +15,28 @@ import (
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-// NVML is the process's session with the driver. Close it once, at the end.
-type NVML struct {
+// nvmlSession is the process's session with the driver.
+type nvmlSession struct {
 	lib          nvml.Interface
 	driver, cuda string
 }
 
-// Open starts the session. Open it once in a process: sessions in one process
-// share the library, and keeping one open keeps the energy counters running.
-func Open() (*NVML, error) { return open(nvml.New()) }
+var (
+	_ measure.GPUs    = (*nvmlSession)(nil)
+	_ measure.Watcher = (*nvmlSampler)(nil)
+)
 
-func open(lib nvml.Interface) (*NVML, error) {
+// openNVML starts the session. Sessions in one process share the library, and keeping one
+// open keeps the energy counters running.
+func openNVML() (measure.GPUs, error) {
+	n, err := open(nvml.New())
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func open(lib nvml.Interface) (*nvmlSession, error) {
 	switch ret := lib.Init(); ret {
 	case nvml.SUCCESS:
 	case nvml.ERROR_LIBRARY_NOT_FOUND:
@@ -35,7 +45,7 @@ func open(lib nvml.Interface) (*NVML, error) {
 		said := lib.ErrorString(ret)
 		return nil, fmt.Errorf("%w: %s: %s", ErrInit, said, lookAround("/", os.Getenv).refused(said))
 	}
-	n := &NVML{lib: lib}
+	n := &nvmlSession{lib: lib}
 	for _, name := range []string{"nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"} {
 		if !n.has(name) {
 			driver, _ := ask(n, "nvmlSystemGetDriverVersion", lib.SystemGetDriverVersion)
@@ -55,7 +65,7 @@ func open(lib nvml.Interface) (*NVML, error) {
 }
 
 // Close ends the session. No Sampler of it may be used afterwards.
-func (n *NVML) Close() error {
+func (n *nvmlSession) Close() error {
 	if ret := n.lib.Shutdown(); ret != nvml.SUCCESS {
 		return fmt.Errorf("close NVML: %s", n.lib.ErrorString(ret))
 	}
@@ -64,10 +74,10 @@ func (n *NVML) Close() error {
 
 // has says whether the driver's library exports a symbol. Calling one that it
 // lacks ends the process.
-func (n *NVML) has(symbol string) bool { return n.lib.Extensions().LookupSymbol(symbol) == nil }
+func (n *nvmlSession) has(symbol string) bool { return n.lib.Extensions().LookupSymbol(symbol) == nil }
 
 // ask makes a call if its symbol is there; ok is false, and v zero, where there is no answer.
-func ask[T any](n *NVML, symbol string, call func() (T, nvml.Return)) (v T, ok bool) {
+func ask[T any](n *nvmlSession, symbol string, call func() (T, nvml.Return)) (v T, ok bool) {
 	if !n.has(symbol) {
 		return v, false
 	}
@@ -80,7 +90,7 @@ func ask[T any](n *NVML, symbol string, call func() (T, nvml.Return)) (v T, ok b
 // Devices describes every GPU of the host that answers, in NVML's order. One
 // that is lost or has no name is left out and keeps nobody from the others; it
 // is an error only if none is left of those that NVML counts.
-func (n *NVML) Devices(ctx context.Context) ([]measure.Device, error) {
+func (n *nvmlSession) Devices(ctx context.Context) ([]measure.Device, error) {
 	count, ret := n.lib.DeviceGetCount()
 	if ret != nvml.SUCCESS {
 		return nil, fmt.Errorf("count GPUs: %s", n.lib.ErrorString(ret))
@@ -104,7 +114,7 @@ func (n *NVML) Devices(ctx context.Context) ([]measure.Device, error) {
 	return devices, nil
 }
 
-func (n *NVML) device(i int) (measure.Device, error) {
+func (n *nvmlSession) device(i int) (measure.Device, error) {
 	dev, ret := n.lib.DeviceGetHandleByIndex(i)
 	if ret != nvml.SUCCESS {
 		return measure.Device{}, fmt.Errorf("open GPU %d: %s", i, n.lib.ErrorString(ret))
@@ -118,37 +128,17 @@ func (n *NVML) device(i int) (measure.Device, error) {
 	return d, nil
 }
 
-// Select describes the GPUs that ids name, by NVML index or by UUID, in the
-// order given. An id that is not there, is named twice, or has MIG enabled is
-// an error that says what to do.
-func (n *NVML) Select(ctx context.Context, ids []string) ([]measure.Device, error) {
+// Select describes the GPUs that ids name, as choose does.
+func (n *nvmlSession) Select(ctx context.Context, ids []string) ([]measure.Device, error) {
 	all, err := n.Devices(ctx)
 	if err != nil {
 		return nil, err
 	}
-	selected := make([]measure.Device, 0, len(ids))
-	for _, id := range ids {
-		if strings.HasPrefix(id, "MIG-") {
-			return nil, fmt.Errorf("%s is part of a GPU, and energy is only known of whole ones: name a GPU without MIG", id)
-		}
-		at := slices.IndexFunc(all, func(d measure.Device) bool { return d.UUID == id || strconv.Itoa(d.Index) == id })
-		if at < 0 {
-			return nil, n.missing(id, all)
-		}
-		d := all[at]
-		if d.MIG != nil && *d.MIG {
-			return nil, fmt.Errorf("GPU %d (%s) has MIG enabled, and its energy is only known as a whole: choose another, or disable MIG with nvidia-smi -i %d -mig 0", d.Index, d.UUID, d.Index)
-		}
-		if slices.ContainsFunc(selected, func(s measure.Device) bool { return s.UUID == d.UUID }) {
-			return nil, fmt.Errorf("GPU %d (%s) is named twice", d.Index, d.UUID)
-		}
-		selected = append(selected, d)
-	}
-	return selected, nil
+	return choose(all, ids, func(id string) error { return n.missing(id, all) })
 }
 
 // missing says why id is none of all, and what there is.
-func (n *NVML) missing(id string, all []measure.Device) error {
+func (n *nvmlSession) missing(id string, all []measure.Device) error {
 	if i, err := strconv.Atoi(id); err == nil && i >= 0 {
 		if count, ret := n.lib.DeviceGetCount(); ret == nvml.SUCCESS && i < count {
 			if _, err := n.device(i); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-func openFake(t *testing.T, lib *fakeLib) *NVML {
+func openFake(t *testing.T, lib *fakeLib) *nvmlSession {
 	t.Helper()
 	n, err := open(lib)
 	if err != nil {
@@ -170,13 +170,13 @@ func TestProcessesAreMergedAndNamed(t *testing.T) {
 	}
 }
 
-func watchAll(t *testing.T, n *NVML) *Sampler {
+func watchAll(t *testing.T, n *nvmlSession) *nvmlSampler {
 	t.Helper()
 	devices, err := n.Devices(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := n.Watch(devices)
+	s, err := n.watch(devices)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ const memoryUnknown = ^uint64(0)
 // Processes lists the compute, graphics and MPS processes on the GPUs now, each
 // once a GPU, by GPU and PID. A name that cannot be read is empty, memory that
 // NVML does not tell is 0. It fails only if a GPU gives no list of any kind.
-func (s *Sampler) Processes(ctx context.Context) ([]measure.Process, error) {
+func (s *nvmlSampler) Processes(ctx context.Context) ([]measure.Process, error) {
 	var out []measure.Process
 	for i := range s.gpus {
 		if err := ctx.Err(); err != nil {
@@ -36,7 +36,7 @@ func (s *Sampler) Processes(ctx context.Context) ([]measure.Process, error) {
 	return out, nil
 }
 
-func (s *Sampler) processesOn(i int) ([]measure.Process, error) {
+func (s *nvmlSampler) processesOn(i int) ([]measure.Process, error) {
 	dev := s.gpus[i].dev
 	byPID := map[uint32]uint64{}
 	answered, last := false, nvml.ERROR_FUNCTION_NOT_FOUND

@@ -1,5 +1,3 @@
-//go:build linux && cgo
-
 package meter
 
 import (
@@ -19,25 +17,26 @@ const (
 	refreshDeadline = 3500 * time.Millisecond
 )
 
-// PollCounters reads each GPU's energy counter alone, over and over, until it is
-// known how often it moves, which [measure.Refresh] tells from what it returns. It
+// pollCounters reads the energy counter of each of n GPUs alone, over and over, until it
+// is known how often it moves, which [measure.Refresh] tells from what it returns. It
 // takes 0.6 s where the counters are quick, 0.8 s where they move ten times a second,
-// and 3.5 s at most, which is 1,750 readings of each GPU. At is left as time since
-// epoch. The error is the context's.
-func (s *Sampler) PollCounters(ctx context.Context, epoch time.Time) (polls []measure.Sample, err error) {
-	seen := make([]measure.Ticks, len(s.gpus))
+// and 3.5 s at most, which is 1,750 readings of each GPU. read reads one, and says
+// whether there is a counter at all. The error is the context's.
+func pollCounters(ctx context.Context, n int, read func(gpu int) (m measure.Sample, counts bool)) (polls []measure.Sample, err error) {
+	seen := make([]measure.Ticks, n)
 	poll := time.NewTicker(measure.PollEvery)
 	defer poll.Stop()
 	start := time.Now()
 	for {
 		counters, waiting := false, time.Since(start) < enoughTime
-		for i := range s.gpus {
-			if m := s.gpus[i].counter(epoch); m.Has != 0 {
+		for i := range n {
+			m, counts := read(i)
+			if m.Has != 0 {
 				m.GPU = int32(i)
 				polls = append(polls, m)
 				seen[i].See(m.EnergyMJ, m.At)
 			}
-			if !s.gpus[i].lacks(energyField | energyCall) {
+			if counts {
 				counters = true
 				waiting = waiting || seen[i].Seen() < enoughTicks
 			}
@@ -51,16 +50,4 @@ func (s *Sampler) PollCounters(ctx context.Context, epoch time.Time) (polls []me
 		case <-poll.C:
 		}
 	}
-}
-
-// counter reads the energy counter alone; the sample has nothing where it gave none.
-func (g *gpu) counter(epoch time.Time) (m measure.Sample) {
-	start := time.Since(epoch)
-	if !g.lacks(energyField) {
-		g.readFields(&m, 1) // energy is the first
-	}
-	g.readEnergy(&m)
-	m.Took = time.Since(epoch) - start
-	m.At = start + m.Took/2
-	return m
 }

@@ -3,6 +3,7 @@
 package meter
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,19 +50,14 @@ var sources = map[source]string{
 	throttleOldCall: "nvmlDeviceGetCurrentClocksThrottleReasons",
 }
 
-var (
-	_ measure.Watcher = (*Sampler)(nil)
-	_ measure.Tuner   = (*NVML)(nil)
-)
-
-// Sampler reads a fixed list of GPUs. It is for one goroutine at a time, except
+// nvmlSampler reads a fixed list of GPUs. It is for one goroutine at a time, except
 // that Processes may be called beside it.
 //
 // A reading allocates nothing of its own. The binding allocates the place of
 // each answer, since cgo lets it escape: 4 times and 72 bytes for each GPU, which
 // at 10 Hz and 8 GPUs is a garbage collection every ten minutes or so.
-type Sampler struct {
-	n    *NVML
+type nvmlSampler struct {
+	n    *nvmlSession
 	gpus []gpu
 }
 
@@ -78,16 +74,23 @@ type gpu struct {
 // maxFields are energy, two powers and the times of throttling.
 const maxFields = 3 + measure.ThrottleTimes
 
-// Watch prepares to read devices, which [NVML.Devices] or [NVML.Select] returned,
-// in that order.
-func (n *NVML) Watch(devices []measure.Device) (*Sampler, error) {
+// Watch prepares to read devices, which Devices or Select returned, in that order.
+func (n *nvmlSession) Watch(devices []measure.Device) (measure.Watcher, error) {
+	s, err := n.watch(devices)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (n *nvmlSession) watch(devices []measure.Device) (*nvmlSampler, error) {
 	var missing source
 	for set, symbol := range sources {
 		if !n.has(symbol) {
 			missing |= set
 		}
 	}
-	s := &Sampler{n: n, gpus: make([]gpu, len(devices))}
+	s := &nvmlSampler{n: n, gpus: make([]gpu, len(devices))}
 	for i, d := range devices {
 		dev, ret := n.lib.DeviceGetHandleByIndex(d.Index)
 		if ret != nvml.SUCCESS {
@@ -134,16 +137,16 @@ func (g *gpu) chooseFields() {
 // Sample reads every GPU once and appends a sample for each that gave anything
 // at all. At is the middle of the energy and power reading, Took its length.
 // The error, if any, names the GPUs that gave nothing.
-func (s *Sampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+func (s *nvmlSampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
 	return s.sample(epoch, dst, true)
 }
 
 // SampleEnergy is Sample of energy and power alone.
-func (s *Sampler) SampleEnergy(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+func (s *nvmlSampler) SampleEnergy(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
 	return s.sample(epoch, dst, false)
 }
 
-func (s *Sampler) sample(epoch time.Time, dst []measure.Sample, all bool) ([]measure.Sample, error) {
+func (s *nvmlSampler) sample(epoch time.Time, dst []measure.Sample, all bool) ([]measure.Sample, error) {
 	var failed error
 	for i := range s.gpus {
 		g := &s.gpus[i]
@@ -314,4 +317,24 @@ func decode(f *nvml.FieldValue) (v uint64, ok bool) {
 		return uint64(d), d >= 0 && d < 1<<63
 	}
 	return 0, false
+}
+
+// PollCounters reads the energy counters until it is known how often they move.
+func (s *nvmlSampler) PollCounters(ctx context.Context, epoch time.Time) ([]measure.Sample, error) {
+	return pollCounters(ctx, len(s.gpus), func(i int) (measure.Sample, bool) {
+		m := s.gpus[i].counter(epoch)
+		return m, !s.gpus[i].lacks(energyField | energyCall)
+	})
+}
+
+// counter reads the energy counter alone; the sample has nothing where it gave none.
+func (g *gpu) counter(epoch time.Time) (m measure.Sample) {
+	start := time.Since(epoch)
+	if !g.lacks(energyField) {
+		g.readFields(&m, 1) // energy is the first
+	}
+	g.readEnergy(&m)
+	m.Took = time.Since(epoch) - start
+	m.At = start + m.Took/2
+	return m
 }

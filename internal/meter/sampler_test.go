@@ -18,7 +18,7 @@ const hasAll = measure.HasEnergy | measure.HasPowerInstant | measure.HasPowerAve
 	measure.HasTemperature | measure.HasMemory | measure.HasUtilisation | measure.HasThrottle
 
 // sample reads one GPU once.
-func sample(t *testing.T, s *Sampler) measure.Sample {
+func sample(t *testing.T, s *nvmlSampler) measure.Sample {
 	t.Helper()
 	got, err := s.Sample(time.Now(), nil)
 	if err != nil || len(got) != 1 {
@@ -27,7 +27,7 @@ func sample(t *testing.T, s *Sampler) measure.Sample {
 	return got[0]
 }
 
-func watchFake(t *testing.T, d *fakeDevice, missing ...string) *Sampler {
+func watchFake(t *testing.T, d *fakeDevice, missing ...string) *nvmlSampler {
 	t.Helper()
 	lib := &fakeLib{gpus: []*fakeDevice{d}, missing: map[string]bool{}}
 	for _, symbol := range missing {

@@ -13,7 +13,7 @@ import (
 
 // PowerLimit is the limit that is set on a GPU, in watts. What the GPU keeps to
 // may be lower (Device.PowerLimitW).
-func (n *NVML) PowerLimit(d measure.Device) (float64, error) {
+func (n *nvmlSession) PowerLimit(d measure.Device) (float64, error) {
 	dev, err := n.handle(d)
 	if err != nil {
 		return 0, err
@@ -26,7 +26,7 @@ func (n *NVML) PowerLimit(d measure.Device) (float64, error) {
 }
 
 // SetPowerLimit sets the limit, in watts, and reads it back. It needs root.
-func (n *NVML) SetPowerLimit(d measure.Device, watts float64) error {
+func (n *nvmlSession) SetPowerLimit(d measure.Device, watts float64) error {
 	what := fmt.Sprintf("set the power limit of GPU %d to %g W", d.Index, watts)
 	dev, err := n.handle(d)
 	if err != nil {
@@ -51,7 +51,7 @@ func (n *NVML) SetPowerLimit(d measure.Device, watts float64) error {
 // LockSMClock locks the SM clock of a GPU, in MHz, as near as the GPU has it; 0
 // sets it free. It needs root. NVML does not tell a lock, so that nothing is read
 // back.
-func (n *NVML) LockSMClock(d measure.Device, mhz int) error {
+func (n *nvmlSession) LockSMClock(d measure.Device, mhz int) error {
 	dev, err := n.handle(d)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (n *NVML) LockSMClock(d measure.Device, mhz int) error {
 	return n.did(what, dev.SetGpuLockedClocks(uint32(mhz), uint32(mhz)))
 }
 
-func (n *NVML) handle(d measure.Device) (nvml.Device, error) {
+func (n *nvmlSession) handle(d measure.Device) (nvml.Device, error) {
 	dev, ret := n.lib.DeviceGetHandleByIndex(d.Index)
 	if ret != nvml.SUCCESS {
 		return nil, fmt.Errorf("open GPU %d: %s", d.Index, n.lib.ErrorString(ret))
@@ -78,7 +78,7 @@ func (n *NVML) handle(d measure.Device) (nvml.Device, error) {
 }
 
 // did is nil where NVML did it.
-func (n *NVML) did(what string, ret nvml.Return) error {
+func (n *nvmlSession) did(what string, ret nvml.Return) error {
 	switch ret {
 	case nvml.SUCCESS:
 		return nil

@@ -17,8 +17,8 @@ const ms = time.Millisecond
 // every sensor, then 300 W for 50 ms, then 200 W: 22 J until the next tick.
 type scene struct {
 	c    *standin.Control
-	n    *NVML
-	s    *Sampler
+	n    *nvmlSession
+	s    *nvmlSampler
 	tick time.Duration
 }
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 )
@@ -42,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // openStandin opens NVML on stand-in GPUs.
-func openStandin(t testing.TB, gpus ...standin.GPU) (*standin.Control, *NVML) {
+func openStandin(t testing.TB, gpus ...standin.GPU) (*standin.Control, *nvmlSession) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "gpus")
 	c, err := standin.New(path, gpus...)
@@ -50,7 +52,7 @@ func openStandin(t testing.TB, gpus ...standin.GPU) (*standin.Control, *NVML) {
 		t.Fatal(err)
 	}
 	t.Setenv(standin.FileEnv, path)
-	n, err := Open()
+	n, err := open(nvml.New())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +67,13 @@ func openStandin(t testing.TB, gpus ...standin.GPU) (*standin.Control, *NVML) {
 	return c, n
 }
 
-func watchStandin(t testing.TB, n *NVML, ids ...string) *Sampler {
+func watchStandin(t testing.TB, n *nvmlSession, ids ...string) *nvmlSampler {
 	t.Helper()
 	devices, err := n.Select(t.Context(), ids)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := n.Watch(devices)
+	s, err := n.watch(devices)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func child(t *testing.T, test, mark string, env ...string) (string, error) {
 }
 
 // atTick polls GPU 0 until its counter moves and returns the reading after.
-func atTick(t *testing.T, s *Sampler, epoch time.Time) measure.Sample {
+func atTick(t *testing.T, s *nvmlSampler, epoch time.Time) measure.Sample {
 	t.Helper()
 	first := sampleAt(t, s, epoch)
 	for time.Since(epoch) < 10*time.Second {
@@ -101,7 +103,7 @@ func atTick(t *testing.T, s *Sampler, epoch time.Time) measure.Sample {
 	return first
 }
 
-func sampleAt(t *testing.T, s *Sampler, epoch time.Time) measure.Sample {
+func sampleAt(t *testing.T, s *nvmlSampler, epoch time.Time) measure.Sample {
 	t.Helper()
 	got, err := s.Sample(epoch, nil)
 	if err != nil {
@@ -276,11 +278,11 @@ func TestStandinInitFails(t *testing.T) {
 	defer func() { _ = c.Close() }()
 	t.Setenv(standin.FileEnv, path)
 	c.Fail(-1, "nvmlInit_v2", 18)
-	if _, err := Open(); !errors.Is(err, ErrInit) || !strings.Contains(err.Error(), "version mismatch") {
+	if _, err := openNVML(); !errors.Is(err, ErrInit) || !strings.Contains(err.Error(), "version mismatch") {
 		t.Errorf("got %v, want ErrInit with NVML's text", err)
 	}
 	c.Fail(-1, "nvmlInit_v2", 0)
-	n, err := Open()
+	n, err := openNVML()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +294,7 @@ func TestStandinInitFails(t *testing.T) {
 func TestNoLibrary(t *testing.T) {
 	const mark = "LLEM_TEST_NO_LIBRARY"
 	if os.Getenv(mark) != "" {
-		if _, err := Open(); !errors.Is(err, ErrNoLibrary) {
+		if _, err := openNVML(); !errors.Is(err, ErrNoLibrary) {
 			t.Errorf("got %v, want ErrNoLibrary", err)
 		}
 		return

@@ -1,0 +1,73 @@
+package harness
+
+import (
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/measure"
+	meters "github.com/llenergymeasure/llem/internal/meter"
+	"github.com/llenergymeasure/llem/internal/result"
+)
+
+// loaded is a server that tells simulated GPUs how many requests it has in flight, of a
+// most that it takes.
+type loaded struct {
+	http.Handler
+	most int
+	load meters.Load
+
+	mu sync.Mutex
+	n  int
+}
+
+func (l *loaded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		l.move(1)
+		defer l.move(-1)
+	}
+	l.Handler.ServeHTTP(w, r)
+}
+
+func (l *loaded) move(by int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n += by
+	l.load.Set(float64(l.n) / float64(l.most))
+}
+
+// A whole run of an engine's stand-in on simulated GPUs has the energy that they used.
+func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
+	t.Parallel()
+	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(60 * time.Millisecond); return false }}
+	w := &watching{}
+	r := f.runner(t, w)
+	l := &loaded{Handler: f, most: 4}
+	s := httptest.NewServer(l)
+	t.Cleanup(s.Close)
+	f.url = s.URL
+	sim := meters.Simulate(&l.load, meters.Simulated{Refresh: 20 * time.Millisecond})
+	r.OpenGPUs = func(context.Context) (measure.GPUs, error) { return sim, nil }
+	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asWritten(t, out.Dir)
+	rec := out.Record
+	if rec.EnergyTotalJ == nil || rec.Energy.URepeatabilityJ == nil || rec.WindowSeconds == nil {
+		t.Fatalf("no energy: %+v, %v", rec.Energy, rec.MeasurementWarnings)
+	}
+	from := *rec.WindowStart
+	truth := float64(sim.Truth(0, from, from.Add(time.Duration(*rec.WindowSeconds*float64(time.Second)))))
+	if u := *rec.Energy.URepeatabilityJ; math.Abs(*rec.EnergyTotalJ-truth) > 3*u || rec.Status != result.Completed {
+		t.Errorf("%s: %.2f ± %.2f J, and the GPU used %.2f J; %v", rec.Status, *rec.EnergyTotalJ, 2*u, truth, rec.MeasurementWarnings)
+	}
+	if g := rec.Environment.GPUs; len(g) != 1 || g[0].Name != "Simulated GPU" || len(rec.Energy.PerGPU) != 1 || rec.Energy.PerGPU[0].Method != measure.MethodAligned {
+		t.Errorf("%+v, %+v", g, rec.Energy.PerGPU)
+	}
+}
