@@ -32,12 +32,12 @@ const waitEvery = 2 * time.Second
 // devices, and why, where the host or the environment offers none. An error is a
 // [launch.Fault]; that of GPUs in use is an [ErrBusy], too.
 func (l *Lease) Claim(ctx context.Context, gpus measure.GPUs, w Want) (devices []measure.Device, why string, err error) {
-	for told := false; ; told = true {
+	for said := false; ; said = true {
 		devices, why, err := l.claim(ctx, gpus, w)
 		if w.Waiting == nil || !errors.Is(err, ErrBusy) {
 			return devices, why, err
 		}
-		if !told {
+		if !said {
 			w.Waiting(err)
 		}
 		if measure.Sleep(ctx, waitEvery) != nil {

@@ -98,8 +98,8 @@ type facts struct {
 	creating Creation // that was being made; no name: none
 }
 
-// readLock reads what a lock says. The lock's folder is everybody's: a file counts
-// only if it is root's or this user's own.
+// readLock reads what a lock says. Any user may write into the folder of locks: a file
+// counts only if it is root's or this user's own.
 func readLock(f *os.File) (n facts) {
 	info, err := f.Stat()
 	if err != nil {

@@ -26,7 +26,7 @@ func TestExclusivityIsProvedOrDoubted(t *testing.T) {
 	}{
 		{"nobody", nil, nil, Descends, nil},
 		{"its own", []measure.Process{{PID: os.Getpid()}}, nil, Descends, nil},
-		{"told of before", []measure.Process{known}, nil, Descends, nil},
+		{"known before", []measure.Process{known}, nil, Descends, nil},
 		{"a stranger", []measure.Process{{PID: os.Getppid()}}, nil, Descends, []string{"gpu_not_exclusive"}},
 		{"one that is hidden", []measure.Process{{PID: 1 << 30}}, nil, Descends, []string{"exclusivity_unknown"}},
 		{"no list", nil, vain, Descends, []string{"exclusivity_unknown"}},

@@ -22,7 +22,7 @@ func Granted(ctx context.Context, gpus measure.GPUs) (ids []string, ok bool, err
 
 // inOrder refuses indices in CUDA_VISIBLE_DEVICES that may not be NVML's. CUDA puts
 // the fastest GPU first, unless CUDA_DEVICE_ORDER is PCI_BUS_ID, which is NVML's
-// order; GPUs of one model stand in that order anyway.
+// order; GPUs of one model are in that order anyway.
 func inOrder(ctx context.Context, lookup func(string) (string, bool), gpus measure.GPUs, ids []string) error {
 	v, cuda := lookup("CUDA_VISIBLE_DEVICES")
 	index := func(id string) bool { _, err := strconv.Atoi(id); return err == nil }

@@ -94,7 +94,7 @@ func (l *Lease) Devices() []measure.Device {
 	return out
 }
 
-// Release gives the GPUs back. The lock of the run has a Release of its own.
+// Release gives the GPUs back, and keeps the lock of the run: see Run.
 func (l *Lease) Release() {
 	if l != nil {
 		l.giveBack(0)
@@ -107,7 +107,7 @@ func (l *Lease) LockRun(run, dir string) (err error) {
 	return err
 }
 
-// Run is the lock that shows that the run is alive; nil: there is none yet.
+// Run is the lock that shows that the run is alive; nil: LockRun was not called.
 func (l *Lease) Run() *RunLock {
 	if l == nil {
 		return nil

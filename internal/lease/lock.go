@@ -67,7 +67,7 @@ func tryLock(name, run string) (*os.File, *locked, error) {
 	}
 }
 
-// names says whether f still stands at path.
+// names says whether path still names f.
 func names(path string, f *os.File) bool {
 	there, err := os.Lstat(path)
 	if err != nil {
@@ -118,7 +118,7 @@ func openOrCreateLock(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := f.Chmod(0o666); err != nil { // whatever the umask
+		if err := f.Chmod(0o666); err != nil { // despite the umask
 			_ = f.Close()
 			return nil, err
 		}
@@ -170,9 +170,9 @@ func lockPath(name string) (string, error) {
 	return filepath.Join(dir, name+".lock"), nil
 }
 
-// takeOver gives the shared folder to root, where root is who asks: whoever made a
-// folder may remove what others put there, sticky or not. One that lockDirEnv names
-// is its namer's to look after.
+// takeOver gives the shared folder to root, where root is who asks: the owner
+// of a folder may remove the files of others in it, sticky or not. A folder that
+// lockDirEnv names is left as it is.
 func takeOver() error {
 	if os.Geteuid() != 0 || os.Getenv(lockDirEnv) != "" {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-// setting is what a run has changed of one GPU and puts back. Its note is a file beside
-// the locks, from before anything is changed until all is as it was, so that `llem
+// setting is what a run has changed of one GPU and puts back. Its note is a file in
+// the folder of locks, from before anything is changed until all is as it was, so that `llem
 // clean` can undo what a killed run did.
 type setting struct {
 	UUID     string  `json:"uuid"`
@@ -67,7 +67,7 @@ func (s *setting) write() error {
 	return nil
 }
 
-// inTheWay says how to be rid of what stands where a note is to be written.
+// inTheWay says how to remove what is where a note is to be written.
 func inTheWay(path string) error {
 	if _, err := readSetting(path); errors.Is(err, errNotOurs) {
 		return fmt.Errorf("%s, which is in the way of a note of what is to be put back, %w: sudo rm -r %s", path, errNotOurs, path)
@@ -78,8 +78,8 @@ func inTheWay(path string) error {
 // errNotOurs is a file that anybody may have put there.
 var errNotOurs = errors.New("is no file of root's or this user's")
 
-// readSetting reads a setting. The folder is everybody's: a file counts only if
-// it is root's or this user's own, so that nobody makes root set a GPU.
+// readSetting reads a setting. Any user may write into the folder: a file counts
+// only if it is root's or this user's own, so that no other user makes root set a GPU.
 func readSetting(path string) (*setting, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// RunLock shows other processes that a run is alive, and tells whoever cleans up
-// after it what it may leave. nil holds nothing.
+// RunLock shows other processes that a run is alive, and says what it may leave
+// to those who clean up after it. nil holds nothing.
 //
 // Its file's first line is the holder, the second the folder of the result, and the
 // third, of a fixed length, the container that the daemon is asked to make.
@@ -27,8 +27,8 @@ type RunLock struct {
 const runPrefix = "run-"
 
 // LockRun marks run, whose name must be unique to this host, as alive until
-// Release or until the process ends. dir is the folder of its result; empty: there
-// is none yet, see Note.
+// Release or until the process ends. dir is the folder of its result; empty: not
+// yet made, see Note.
 func LockRun(run, dir string) (*RunLock, error) {
 	// Nobody else has this name but a clean that looks at the file, and lets go.
 	const tries, pause = 50, 10 * time.Millisecond
@@ -50,8 +50,8 @@ func LockRun(run, dir string) (*RunLock, error) {
 	}
 }
 
-// Note tells of the folder of the result. It comes before the folder is made, so
-// that no kill leaves one that nobody knows of.
+// Note names the folder of the result. It comes before the folder is made, so that no
+// kill leaves one that no lock names.
 func (l *RunLock) Note(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -72,7 +72,7 @@ func (l *RunLock) Note(dir string) error {
 // maxLock bounds what is read of a lock file.
 const maxLock = 8192
 
-// Creating tells of a container before the daemon is asked to make it: a daemon
+// Creating names a container before the daemon is asked to make it: a daemon
 // that is slow may make it after llem was killed. Empty: there is no such container,
 // or it is there.
 func (l *RunLock) Creating(name string) {

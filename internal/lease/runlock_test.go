@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// killed leaves the lock of a run as a killed process does: a file that nobody
-// holds.
+// killed leaves the lock of a run as a killed process does: a file that no
+// process holds.
 func killed(t *testing.T, run, dir string) (path string) {
 	t.Helper()
 	l, err := LockRun(run, dir)
@@ -72,7 +72,7 @@ func TestALockTellsOfAContainerThatMayComeYet(t *testing.T) {
 // spare leaves the folders of results alone.
 func spare(string, bool) (string, error) { return "", nil }
 
-// Where the daemon cannot be asked, what tells of a container stays.
+// Where the daemon cannot be asked, a lock that names a container stays.
 func TestCleanRunsKeepsTheLocksOfContainersThatMayBeLeft(t *testing.T) {
 	useLockDir(t)
 	dir := t.TempDir()

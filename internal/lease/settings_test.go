@@ -44,7 +44,7 @@ func TestGPUSettingsAreNotChangedBesideOthers(t *testing.T) {
 	}
 }
 
-// Whatever stands where a note is to be written is named, with what removes it.
+// What is where a note is to be written is named, with the command that removes it.
 func TestANoteThatCannotBeWritten(t *testing.T) {
 	for name, c := range map[string]struct {
 		put  func(path string) error
