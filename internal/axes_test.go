@@ -157,6 +157,7 @@ func TestOnlyMetersKnowADriversNames(t *testing.T) {
 var rows = map[string]struct{ table, end, row, file, tested string }{
 	"a ninth load pattern":   {"pattern/pattern.go", "\ttrace,\n}", "pairs", "pattern/pairs.go", "load"},
 	"a fifth dataset format": {"dataset/format.go", "\tformatParquet,\n}", "formatTSV", "dataset/tsv.go", "load"},
+	"a second renderer":      {"report/document.go", "\t{\"text\", writeText},\n}", "{\"html\", writeHTML}", "report/html.go", "report"},
 	"GPUs of another vendor": {"meter/table.go", "\tsimulatedRow,\n}", "rocmRow", "meter/rocm.go", "meter"},
 }
 

@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"engine":  {"launch", "load", "study"},
 	"docker":  {"launch"},
 	"peer":    {"result"},
-	"report":  {"result", "stats", "load", "pattern", "peer"},
+	"report":  {"result", "stats", "pattern", "peer"},
 	"lease":   {"launch", "measure"},
 	"harness": {"engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.

@@ -187,8 +187,8 @@ func isScreen(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// table is how tables are printed on stdout.
-func (a *app) table() report.Options { return tableOn(a.out.stdout) }
+// write prints a document on stdout.
+func (a *app) write(d *report.Document) error { return d.Write(a.stdout, tableOn(a.out.stdout)) }
 
 // tableOn is how tables are printed: for people on a terminal, for scripts elsewhere.
 func tableOn(w io.Writer) report.Options {

@@ -45,7 +45,7 @@ func (c *compareCmd) Run(a *app) error {
 
 func (c *compareCmd) print(a *app, compared *report.Comparison) error {
 	if !c.JSON {
-		return compared.Text(a.stdout, a.table())
+		return a.write(compared.Document())
 	}
 	return printJSON(a.stdout, compared)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -28,7 +29,7 @@ func doctorGPUs(a *app) []finding {
 	n, err := openMeter()
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
-		return []finding{{"nvml", "lacking", seen + "; runs give no energy figure", orElse(remedy, "install the NVIDIA driver; `nvidia-smi` must work")}}
+		return []finding{{"nvml", "lacking", seen + "; runs give no energy figure", cmp.Or(remedy, "install the NVIDIA driver; `nvidia-smi` must work")}}
 	}
 	defer n.Close() //nolint:errcheck // nothing was written
 	devices, err := n.Devices(ctx)

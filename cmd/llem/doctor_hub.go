@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func doctorHub(*app) []finding {
 func roomFor(what, dir string, need float64, remedy string) finding {
 	var s syscall.Statfs_t
 	if dir == "" || syscall.Statfs(existing(dir), &s) != nil {
-		return finding{what, "ok", orElse(dir, "a folder that the daemon does not name") + ", free space unknown", ""}
+		return finding{what, "ok", cmp.Or(dir, "a folder that the daemon does not name") + ", free space unknown", ""}
 	}
 	free := int64(s.Bavail) * s.Bsize
 	seen := fmt.Sprintf("%s, %s free", dir, sizeOf(free))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -42,7 +43,7 @@ func doctorPackage(a *app, kind string) []finding {
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
 		seen = strings.TrimPrefix(seen, kind+": ")
-		return []finding{{kind, state, seen, orElse(remedy, "name another Python with energy.python or LLEM_PYTHON")}}
+		return []finding{{kind, state, seen, cmp.Or(remedy, "name another Python with energy.python or LLEM_PYTHON")}}
 	}
 	return []finding{{kind, "ok", fmt.Sprintf("%s, in %s (Python %s)", versions[kind], python, versions["python"]), ""}}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,7 +173,7 @@ func tryContainer(a *app, list []launch.Image, devices []measure.Device) finding
 		return finding{tried, "ok", fmt.Sprintf("a container of %s starts with %d; it has no nvidia-smi to list them", list[0].Ref, len(uuids)), ""}
 	case err != nil:
 		what, remedy, _ := strings.Cut(err.Error(), "; ")
-		return finding{tried, "broken", what, orElse(remedy, launcher().Advice.GPUs)}
+		return finding{tried, "broken", what, cmp.Or(remedy, launcher().Advice.GPUs)}
 	case seen != len(uuids):
 		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(uuids), seen), launcher().Advice.GPUs}
 	}

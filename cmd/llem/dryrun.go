@@ -52,10 +52,10 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 		if p.Key != "" {
 			said("key", "from "+p.Key)
 		}
-		said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
+		said("gpus", cmp.Or(strings.Join(s.GPUs, " "), "none"))
 		return nil
 	}
-	said("image id", orElse(s.ImageID, "known when the image is here"))
+	said("image id", cmp.Or(s.ImageID, "known when the image is here"))
 	containerSaid(s, e.Hide, said)
 	for _, name := range e.SecretArgs() {
 		said("visible", harness.VisibleSecret(name))
@@ -64,7 +64,7 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 		said("gpus", "not known yet: "+p.Busy)
 		return nil
 	}
-	said("gpus", orElse(strings.Join(s.GPUs, " "), "none"))
+	said("gpus", cmp.Or(strings.Join(s.GPUs, " "), "none"))
 	return nil
 }
 

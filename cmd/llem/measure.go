@@ -88,7 +88,7 @@ func (c *measureCmd) print(a *app, out *result.Command) error {
 		return enc.Encode(out)
 	}
 	fmt.Fprintln(a.stderr)
-	return report.Command(a.stderr, out, tableOn(a.out.stderr))
+	return report.Command(out).Write(a.stderr, tableOn(a.out.stderr))
 }
 
 // passed are the signals that go on to the command.

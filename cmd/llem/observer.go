@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -29,7 +30,7 @@ func (o *observer) Begin(phase, note string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.phase = phase
-	o.line("%-14s %s", title(phase), orElse(note, "…"))
+	o.line("%-14s %s", title(phase), cmp.Or(note, "…"))
 }
 
 func (o *observer) End(phase string, took time.Duration, note string) {
@@ -85,10 +86,3 @@ func (o *observer) line(format string, args ...any) {
 }
 
 func title(phase string) string { return strings.ReplaceAll(phase, "_", " ") }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}

@@ -221,7 +221,7 @@ func (c *runCmd) print(a *app, r *result.Record, dir string) error {
 		return enc.Encode(r)
 	}
 	fmt.Fprintln(a.stdout)
-	return report.Table(a.stdout, r, dir, a.table())
+	return a.write(report.Record(r, dir))
 }
 
 // readExperiment reads a file with everything that stands above and below it.

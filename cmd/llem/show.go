@@ -30,13 +30,12 @@ func (c *showCmd) Run(a *app) error {
 		list = append(list, report.Entry{Record: r, Dir: dir})
 		return nil
 	})
-	opt := a.table()
 	switch {
 	case err != nil:
 	case len(list) == 1:
-		err = report.Table(a.stdout, list[0].Record, list[0].Dir, opt)
+		err = a.write(report.Record(list[0].Record, list[0].Dir))
 	case len(list) > 1:
-		err = report.Side(a.stdout, list, opt)
+		err = a.write(report.Side(list))
 	}
 	return ended(err, code)
 }

@@ -33,7 +33,7 @@ func (c *showCmd) runAs(a *app) error {
 		if shown++; shown > 1 {
 			fmt.Fprintln(a.stdout)
 		}
-		return report.Peer(a.stdout, of, report.Entry{Record: r, Dir: dir}, list, notes, a.table())
+		return a.write(report.Peer(of, report.Entry{Record: r, Dir: dir}, list, notes))
 	})
 	if lacking > 0 {
 		code = exitUsage

@@ -202,7 +202,7 @@ func (c *runCmd) printStudy(a *app, s *report.StudySummary, dir string) error {
 		return printJSON(a.stdout, s)
 	}
 	fmt.Fprintln(a.stdout)
-	if err := s.Text(a.stdout, a.table()); err != nil {
+	if err := a.write(s.Document()); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(a.stdout, "\n%s\n", dir)

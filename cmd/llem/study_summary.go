@@ -77,7 +77,7 @@ func (a *app) showStudy(dir, versus string, asJSON bool) error {
 	if asJSON {
 		return ended(printJSON(a.stdout, s), code)
 	}
-	return ended(s.Text(a.stdout, a.table()), code)
+	return ended(a.write(s.Document()), code)
 }
 
 func printJSON(w io.Writer, v any) error {

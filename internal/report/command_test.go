@@ -30,7 +30,7 @@ func TestCommands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := Command(&b, c, Options{Width: 120, Grouped: true}); err != nil {
+			if err := Command(c).Write(&b, Options{Width: 120, Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name, b.String())
@@ -38,7 +38,7 @@ func TestCommands(t *testing.T) {
 		})
 	}
 	var b bytes.Buffer
-	if err := Command(&b, &result.Command{}, Options{Grouped: true}); err != nil || b.Len() > 0 {
+	if err := Command(&result.Command{}).Write(&b, Options{Grouped: true}); err != nil || b.Len() > 0 {
 		t.Errorf("no run: %q, %v", b.String(), err)
 	}
 }

@@ -126,20 +126,13 @@ func (d *Difference) amount() (amount, interval string) {
 	}
 	size := math.Abs(d.Percent)
 	if d.Low == nil || !isWidth((*d.High-*d.Low)/2) {
-		return short(size) + hard + "% " + way, ""
+		return short(size, "% "+way).String(), ""
 	}
 	half := (*d.High - *d.Low) / 2
 	if half < widestHalf {
-		return plusMinus(&size, &half, 1, 1, "% "+way), ""
+		return plusMinus(&size, &half, 1, 1, "% "+way).String(), ""
 	}
-	return short(size) + hard + "% " + way, fmt.Sprintf(" (%s to %s%s%%)", signed(*d.Low), signed(*d.High), hard)
-}
-
-func signed(v float64) string {
-	if v > 0 {
-		return "+" + short(v)
-	}
-	return short(v)
+	return short(size, "% "+way).String(), fmt.Sprintf(" (%s to %s)", signed(*d.Low, ""), signed(*d.High, "%"))
 }
 
 // needed says how many repeats would show the difference.

@@ -51,13 +51,22 @@ var facts = []struct {
 	{"image digest", image},
 	{"model revision", func(r *result.Record) string { return deref(r.Model.Revision) }},
 	{"weights", func(r *result.Record) string { return r.Model.DType }},
-	{"tokens in, out", func(r *result.Record) string { return bare(r.Tokens.Input) + ", " + bare(r.Tokens.Output) }},
+	{"tokens in, out", tokens},
 	{"GPU", gpuNames},
 	{"GPU devices", uuids},
 	{"power limit", limits},
 	{"driver", drivers},
 	{"host", func(r *result.Record) string { return r.Environment.Host.Hostname }},
 	{"llem", func(r *result.Record) string { return r.LlemVersion }},
+}
+
+// tokens are a run's counts, as scripts read them.
+func tokens(r *result.Record) string {
+	var out []string
+	for _, n := range []*int64{r.Tokens.Input, r.Tokens.Output} {
+		out = append(out, settled(countOr(n, "unknown").String()))
+	}
+	return strings.Join(out, ", ")
 }
 
 // fact is what the point's results say, each once: those that completed, where any
@@ -112,6 +121,6 @@ func limits(r *result.Record) string {
 		if g.PowerLimitW == nil {
 			return ""
 		}
-		return settled(short(*g.PowerLimitW) + " W")
+		return settled(short(*g.PowerLimitW, "W").String())
 	})
 }

@@ -158,7 +158,7 @@ func (d *Difference) why() string {
 	case blockedOrder:
 		return "the runs came in blocks (" + blocks(*d.Order) + "): drift cannot be distinguished from a difference"
 	}
-	return fmt.Sprintf("runs differ from their neighbours more than chance explains (correlation %s, p%s%s): something alternates", signed(*d.Dependence), hard, short(*d.DependenceP))
+	return fmt.Sprintf("runs differ from their neighbours more than chance explains (correlation %s, p%s%s): something alternates", signed(*d.Dependence, ""), hard, short(*d.DependenceP, ""))
 }
 
 // mostBlocks is how many blocks of runs are printed.
@@ -190,27 +190,5 @@ func (c *Comparison) assumes() []string {
 	return []string{
 		"The order of the runs is used: a straight line of drift is taken out, and ± is widened for other drift where this order needs it.",
 		"Assumed: figures vary by chance, follow the run before, drift slowly, or jump. Nothing else changes when the point changes, or rises and falls as the points take turns.",
-	}
-}
-
-// drift is what the runs show of it, where they do.
-func (p *printer) drift(c *Comparison) {
-	first := true
-	for _, d := range c.Differences {
-		var parts []string
-		if d.TrendP != nil && *d.TrendP < driftShown {
-			parts = append(parts, fmt.Sprintf("%s"+hard+"%% from the first run to the last (p"+hard+"%s)", signed(*d.TrendPct), short(*d.TrendP)))
-		}
-		if d.DependenceP != nil && *d.DependenceP < driftShown {
-			parts = append(parts, fmt.Sprintf("each run resembles the one before, or is its opposite: correlation %s (p"+hard+"%s)", signed(*d.Dependence), short(*d.DependenceP)))
-		}
-		if len(parts) == 0 {
-			continue
-		}
-		if first {
-			p.section("Drift")
-			first = false
-		}
-		p.row(c.Versus+", "+d.Label, "%s", strings.Join(parts, "; "))
 	}
 }

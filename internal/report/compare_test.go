@@ -74,7 +74,7 @@ func inOrder(t *testing.T, versus string, lists ...[]Entry) *Comparison {
 func text(t *testing.T, c *Comparison, opt Options) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := c.Text(&b, opt); err != nil {
+	if err := c.Document().Write(&b, opt); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {

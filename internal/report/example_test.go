@@ -27,10 +27,10 @@ func run(name string, n int, perToken float64) report.Entry {
 }
 
 // The first line is what the run was for.
-func ExampleTable() {
+func ExampleRecord() {
 	e := run("quickstart", 1, 0.42)
 	var b strings.Builder
-	if err := report.Table(&b, e.Record, e.Dir, report.Options{}); err != nil {
+	if err := report.Record(e.Record, e.Dir).Write(&b, report.Options{}); err != nil {
 		fmt.Println(err)
 	}
 	first, _, _ := strings.Cut(b.String(), "\n")
@@ -41,7 +41,7 @@ func ExampleTable() {
 
 func ExampleSide() {
 	var b strings.Builder
-	if err := report.Side(&b, []report.Entry{run("eager", 1, 0.42), run("graphs", 2, 0.40)}, report.Options{}); err != nil {
+	if err := report.Side([]report.Entry{run("eager", 1, 0.42), run("graphs", 2, 0.40)}).Write(&b, report.Options{}); err != nil {
 		fmt.Println(err)
 	}
 	for line := range strings.Lines(b.String()) {

@@ -40,7 +40,7 @@ func TestCompareGrowsLinearly(t *testing.T) {
 			from := spent()
 			c, err := Compare(list, "")
 			if err == nil {
-				err = c.Text(io.Discard, Options{})
+				err = c.Document().Write(io.Discard, Options{})
 			}
 			if err != nil {
 				t.Fatal(err)

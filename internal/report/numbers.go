@@ -9,24 +9,105 @@ import (
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
-// hard stands for a space at which no line is broken, until the table is
-// written.
+// hard stands for a space at which no line is broken, until the document is written.
 const hard = "\u00a0"
 
-// group parts thousands, until the table is written: a terminal shows a space, a pipe
+// group parts thousands, until the document is written: a terminal shows a space, a pipe
 // nothing, so that scripts read a number.
 const group = "\ue000"
 
-// unit prints a value with four significant digits, or a dash.
-func unit(v *float64, u string) string {
-	if v == nil {
-		return "–"
-	}
-	return number(*v) + hard + u
+// decimal is a number with its digits decided.
+type decimal struct {
+	value      float64
+	digits     int  // behind the point; below 0 it is rounded before the point
+	scientific bool // with an exponent; digits are then those of the mantissa
 }
 
-// plusMinus prints v ± k·u/n with the digits that u leaves.
-func plusMinus(v, u *float64, k, n float64, name string) string {
+func (d decimal) String() string {
+	if d.scientific {
+		return strconv.FormatFloat(d.value, 'e', d.digits, 64)
+	}
+	return fixed(d.value, d.digits)
+}
+
+// zero says that no digit but 0 is printed.
+func (d decimal) zero() bool { return strings.Trim(d.String(), "-0.") == "" }
+
+// figure is a number in its unit, with what is known of its uncertainty. nil is one that
+// is not known, a dash.
+type figure struct {
+	decimal
+	signed    bool   // a plus sign is before what is above 0
+	unit      string // may be empty
+	invalid   bool   // it is not to be believed
+	intervals []interval
+}
+
+// interval is half of a 95 % interval, in the figure's unit; a value of 0 is not known.
+type interval struct {
+	decimal
+	name string // empty where it is the only one
+}
+
+func (f *figure) String() string {
+	if f == nil {
+		return "–"
+	}
+	text := f.decimal.String()
+	if f.signed && f.value > 0 && !f.zero() {
+		text = "+" + text
+	}
+	if len(f.intervals) == 1 && f.intervals[0].name == "" {
+		text += " ± " + f.intervals[0].String()
+	}
+	if f.unit != "" {
+		text += " " + f.unit
+	}
+	if f.invalid {
+		text += " INVALID"
+	}
+	text = strings.ReplaceAll(text, " ", hard)
+	for i, half := range f.intervals {
+		named := "± " + half.String() + " " + half.name
+		switch {
+		case half.name == "":
+			continue
+		case half.value == 0:
+			named = half.name + " not known"
+		}
+		// No line ends between two of them: the first alone would look too sure.
+		text += []string{", ", "," + hard}[min(i, 1)] + strings.ReplaceAll(named, " ", hard)
+	}
+	return text
+}
+
+// value has four significant digits, and an exponent only where zeros would be all
+// there is to see.
+func value(v float64, unit string) *figure {
+	f := &figure{unit: unit}
+	switch a := math.Abs(v); {
+	case a == 0:
+	case a < 1e-6 || a >= 1e15:
+		f.decimal = decimal{v, 3, true}
+	default:
+		f.decimal = decimal{v, numberDigits(v), false}
+	}
+	return f
+}
+
+// numberDigits are those behind the point that [value] has.
+func numberDigits(v float64) int { return max(0, 3-stats.Exponent(v, 3)) }
+
+// unit is [value] of what may not be known.
+func unit(v *float64, u string) *figure {
+	if v == nil {
+		return nil
+	}
+	return value(*v, u)
+}
+
+// plusMinus is v ± k·u/n with the digits that u leaves.
+func plusMinus(v, u *float64, k, n float64, name string) *figure {
 	if v == nil || u == nil {
 		return unit(v, name)
 	}
@@ -35,39 +116,30 @@ func plusMinus(v, u *float64, k, n float64, name string) string {
 		return unit(v, name)
 	}
 	digits := stats.Digits(half)
-	return fixed(*v, digits) + hard + "±" + hard + fixed(half, digits) + hard + name
+	return &figure{decimal: decimal{*v, digits, false}, unit: name, intervals: []interval{{decimal: decimal{half, digits, false}}}}
 }
 
 // isWidth says whether half can stand after ±.
 func isWidth(half float64) bool { return half > 0 && !math.IsInf(half, 1) }
 
-// number prints about four significant digits; an exponent only where zeros
-// would be all there is to see.
-func number(v float64) string {
-	a := math.Abs(v)
-	switch {
-	case a == 0:
-		return "0"
-	case a < 1e-6 || a >= 1e15:
-		return strconv.FormatFloat(v, 'e', 3, 64)
+// short has three significant digits at most: what was set, or need not be known to more.
+func short(v float64, unit string) *figure {
+	f := value(v, unit)
+	if f.scientific || v == 0 {
+		return f
 	}
-	return fixed(v, numberDigits(v))
+	if f.digits = max(0, 2-stats.Exponent(v, 2)); f.digits > 0 {
+		text := stats.Fixed(v, f.digits)
+		f.digits -= len(text) - len(strings.TrimRight(text, "0"))
+	}
+	return f
 }
 
-// numberDigits are those behind the point that number prints.
-func numberDigits(v float64) int { return max(0, 3-stats.Exponent(v, 3)) }
-
-// short prints three significant digits at most: what was set, or need not be
-// known to more.
-func short(v float64) string {
-	s := number(v)
-	if a := math.Abs(v); a >= 1e-6 && a < 1e15 {
-		s = fixed(v, max(0, 2-stats.Exponent(v, 2)))
-	}
-	if strings.Contains(s, ".") && !strings.Contains(s, "e") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	return s
+// signed is [short] with its sign.
+func signed(v float64, unit string) *figure {
+	f := short(v, unit)
+	f.signed = true
+	return f
 }
 
 // settled is a text that is kept or printed as it is: with plain spaces and numbers.
@@ -90,68 +162,74 @@ func fixed(v float64, digits int) string {
 	return whole
 }
 
-// percent prints a share with its sign and two digits behind the point: +0.25 %, and
+// percent is a share with its sign and two digits behind the point: +0.25 %, and
 // 0.00 % for what is less.
-func percent(share float64) string {
-	text := fixed(100*share, 2)
-	if strings.Trim(text, "-0.") != "" && share > 0 {
-		text = "+" + text
-	}
-	return text + hard + "%"
+func percent(share float64) *figure {
+	return &figure{decimal: decimal{100 * share, 2, false}, signed: true, unit: "%"}
 }
 
-func grouped(n int64) string { return fixed(float64(n), 0) }
+// share is part as a percentage of whole.
+func share(part *float64, whole float64) *figure {
+	if part == nil {
+		return nil
+	}
+	return short(100**part/whole, "%")
+}
 
-func seconds(v float64) string { return short(v) + hard + "s" }
+func seconds(v float64) *figure { return short(v, "s") }
 
-// age prints seconds as a person would say them.
-func age(v float64) string {
+// age has seconds as a person would say them.
+func age(v float64) *figure {
 	switch {
 	case v < 120:
 		return seconds(v)
 	case v < 7200:
-		return short(math.Round(v/60)) + hard + "min"
+		return short(math.Round(v/60), "min")
 	}
-	return short(v/3600) + hard + "h"
+	return short(v/3600, "h")
 }
 
-// si prints with a decimal prefix.
-func si(v *float64, u string) string {
-	if v == nil {
-		return "–"
-	}
-	scale, prefix := decimal(*v)
-	return strings.TrimSuffix(number(*v/scale)+hard+prefix+u, hard)
-}
+// si has a decimal prefix.
+func si(v *float64, u string) *figure { return siBoth(v, widths{}, u) }
 
 // siBoth is [both] with a decimal prefix.
-func siBoth(v *float64, w widths, name string) string {
-	if v == nil || !w.known() {
-		return si(v, name)
+func siBoth(v *float64, w widths, name string) *figure {
+	if v == nil {
+		return nil
 	}
-	scale, prefix := decimal(*v)
-	x := *v / scale
-	return both(&x, widths{w.repeatability / scale, w.absolute / scale}, prefix+name)
-}
-
-// decimal is the power of 1000 that v is best printed in.
-func decimal(v float64) (scale float64, prefix string) {
-	scale = 1
+	scale, prefix := 1.0, ""
 	for _, next := range []string{"k", "M", "G", "T", "P", "E"} {
-		if math.Abs(v/scale) < 999.95 {
+		if math.Abs(*v/scale) < 999.95 {
 			break
 		}
 		scale, prefix = scale*1000, next
 	}
-	return scale, prefix
+	x := *v / scale
+	return both(&x, widths{w.repeatability / scale, w.absolute / scale}, prefix+name)
 }
 
-func count(n *int64) string {
+// count is a count, or nil where it is not known.
+func count(n *int64) *figure {
 	if n == nil {
-		return "–"
+		return nil
 	}
-	v := float64(*n)
-	return si(&v, "")
+	return whole(float64(*n), "")
+}
+
+// countOr is a count, or a word for one that is not known.
+func countOr[N int | int64](n *N, unknown string) prose {
+	if n == nil {
+		return say(unknown)
+	}
+	return say("%s", whole(float64(*n), ""))
+}
+
+// whole is a count as it is, and another number to four digits.
+func whole(v float64, unit string) *figure {
+	if v == float64(int64(v)) {
+		return &figure{decimal: decimal{value: v}, unit: unit}
+	}
+	return value(v, unit)
 }
 
 func plural(n int, noun string) string {
@@ -161,26 +239,54 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d"+hard+"%ss", n, noun)
 }
 
-// countOr is a count, or a word for one that is unknown.
-func countOr(n *int64, unknown string) string {
-	if n == nil {
-		return unknown
+// both is a figure in its unit, with each interval by its name.
+func both(v *float64, w widths, name string) *figure { return bothAs(v, w, name, "repeatability") }
+
+// bothAs is both where the first interval has another name. It is rounded to the digits
+// that the wider interval bears. Where the absolute one is not known, it has no more
+// than [value] has.
+func bothAs(v *float64, w widths, name, repeatability string) *figure {
+	f := unit(v, name)
+	if f == nil || !w.known() {
+		return f
 	}
-	return grouped(*n)
+	wide := max(w.repeatability, w.absolute)
+	digits := stats.Digits(wide)
+	if w.absolute == 0 {
+		digits = min(digits, numberDigits(*v))
+	}
+	f.decimal = decimal{*v, digits, false}
+	f.intervals = []interval{{beside(w.repeatability, wide), repeatability}, {beside(w.absolute, wide), "absolute"}}
+	return f
 }
 
-// bare is a count as scripts read it; "unknown" for one that is.
-func bare(n *int64) string {
-	if n == nil {
-		return "unknown"
+// stated are a figure without its intervals, then each of these: nil is not known.
+func stated(v *float64, w widths) [3]*figure {
+	f := both(v, w, "")
+	out := [3]*figure{f}
+	if f == nil {
+		return out
 	}
-	return strconv.FormatInt(*n, 10)
+	for i, half := range f.intervals {
+		if half.value > 0 {
+			out[1+i] = &figure{decimal: half.decimal}
+		}
+	}
+	f.intervals = nil
+	return out
 }
 
-func wide(n *int) *int64 {
-	if n == nil {
-		return nil
+// beside is one of two half-widths, of which wide is the wider.
+func beside(half, wide float64) decimal {
+	if half == 0 {
+		return decimal{}
 	}
-	w := int64(*n)
-	return &w
+	d := decimal{half, stats.Digits(wide), false}
+	if half < wide {
+		d.digits = stats.NarrowDigits(half, wide)
+	}
+	if d.zero() {
+		return decimal{half, 0, true}
+	}
+	return d
 }

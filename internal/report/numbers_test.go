@@ -23,9 +23,9 @@ func TestNumbersAreOneWordInAPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, write := range map[string]func(*bytes.Buffer, Options) error{
-		"table":   func(b *bytes.Buffer, o Options) error { return Table(b, big, "d", o) },
-		"side":    func(b *bytes.Buffer, o Options) error { return Side(b, list, o) },
-		"compare": func(b *bytes.Buffer, o Options) error { return compared.Text(b, o) },
+		"table":   func(b *bytes.Buffer, o Options) error { return Record(big, "d").Write(b, o) },
+		"side":    func(b *bytes.Buffer, o Options) error { return Side(list).Write(b, o) },
+		"compare": func(b *bytes.Buffer, o Options) error { return compared.Document().Write(b, o) },
 	} {
 		var people, scripts bytes.Buffer
 		if err := write(&people, Options{Grouped: true}); err != nil {
@@ -55,7 +55,7 @@ func TestNumbersAreOneWordInAPipe(t *testing.T) {
 		}
 	}
 	var side bytes.Buffer
-	if err := Side(&side, list, Options{}); err != nil || !strings.Contains(side.String(), "run 1 000\n") {
+	if err := Side(list).Write(&side, Options{}); err != nil || !strings.Contains(side.String(), "run 1 000\n") {
 		t.Errorf("%v; a folder's name was changed:\n%s", err, side.String())
 	}
 }
@@ -73,14 +73,14 @@ func line(text, has string) string {
 func TestZeroHasNoSign(t *testing.T) {
 	minus := regexp.MustCompile(`[-−]0(\.0+)?\b`)
 	for _, v := range []float64{-1e-9, -0.0001, -0.004, -1e-300, 0, 1e-9} {
-		for what, text := range map[string]string{"fixed": fixed(v, 2), "percent": percent(v / 100), "signed": signed(v * 0), "short": short(v * 0), "number": number(v * 0)} {
+		for what, text := range map[string]string{"fixed": fixed(v, 2), "percent": percent(v / 100).String(), "signed": signed(v*0, "").String(), "short": short(v*0, "").String(), "value": value(v*0, "").String()} {
 			if minus.MatchString(text) || strings.HasPrefix(text, "+0.00") {
 				t.Errorf("%s of %g is %q", what, v, text)
 			}
 		}
 	}
 	for share, want := range map[float64]string{0.0025: "+0.25 %", -0.0025: "-0.25 %", -0.00001: "0.00 %", 0.00001: "0.00 %", 12.5: "+1250.00 %"} {
-		if got := settled(percent(share)); got != want {
+		if got := settled(percent(share).String()); got != want {
 			t.Errorf("%g is %q, want %q", share, got, want)
 		}
 	}
@@ -88,7 +88,7 @@ func TestZeroHasNoSign(t *testing.T) {
 	difference := -*r.EnergyTotalJ * 1e-7
 	r.Energy.CrossChecks = []result.CrossCheck{{Method: "x", EnergyJ: *r.EnergyTotalJ, DifferenceJ: &difference}}
 	var b bytes.Buffer
-	if err := Table(&b, r, "d", Options{}); err != nil || minus.MatchString(line(b.String(), "cross-check")) || !strings.Contains(b.String(), "(0.00 %)") {
+	if err := Record(r, "d").Write(&b, Options{}); err != nil || minus.MatchString(line(b.String(), "cross-check")) || !strings.Contains(b.String(), "(0.00 %)") {
 		t.Errorf("%v\n%s", err, line(b.String(), "cross-check"))
 	}
 }

@@ -1,116 +1,58 @@
 package report
 
 import (
-	"fmt"
-	"io"
-	"slices"
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/peer"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// Peer writes a peer's figures of the requests of one run, and notes on them, as
-// [peer.Peer.Figures] computes them.
-func Peer(w io.Writer, of *peer.Peer, e Entry, list []peer.Figure, notes []string, opt Options) error {
-	p := newPrinter(e.Record, opt)
-	p.wrap("", "  ", "as "+of.Title+hard+of.Version+": "+strings.ReplaceAll(e.Dir, " ", hard))
+// Peer is the document of a peer's figures of the requests of one run, and notes on
+// them, as [peer.Peer.Figures] computes them.
+func Peer(of *peer.Peer, e Entry, list []peer.Figure, remarks []string) *Document {
+	d := &Document{}
+	d.note("", "as %s: %s", of.Title+hard+of.Version, unbroken(e.Dir))
 	if s := e.Record.Status; s != result.Completed {
-		p.wrap("", "  ", strings.ToUpper(s)+": the figures are of what was sent until then")
+		d.note("", "%s: the figures are of what was sent until then", strings.ToUpper(s))
 	}
-	wide := 0
+	spreads, singles, lacking := d.section("", fields), d.section("", fields), &section{name: "Left out", kind: sentences}
+	for _, c := range of.Columns {
+		spreads.columns = append(spreads.columns, column{title: c})
+	}
+	singles.columns = []column{{words: true}}
 	for _, f := range list {
-		wide = max(wide, columns(peerName(f)))
-	}
-	for some := range slices.Chunk(of.Columns, max(1, (p.width-2-wide)/(narrow+1))) {
-		p.peerSpreads(some, list, wide)
-	}
-	p.peerSingles(list, wide)
-	p.peerLacking(list)
-	for i, n := range notes {
-		if i == 0 {
-			p.section("Notes")
+		label := f.Name
+		if f.Unit != "" {
+			label += " (" + f.Unit + ")"
 		}
-		p.wrap("  ", "  ", n)
-	}
-	return p.print(w)
-}
-
-// narrow is the least width of a column.
-const narrow = 7
-
-// peerName is a figure's name with its unit.
-func peerName(f peer.Figure) string {
-	if f.Unit == "" {
-		return f.Name
-	}
-	return f.Name + " (" + f.Unit + ")"
-}
-
-// peerSpreads are the figures that have a column for each statistic, in some of
-// the columns.
-func (p *printer) peerSpreads(some []string, list []peer.Figure, wide int) {
-	cell := min(11, (p.width-2-wide)/len(some)-1)
-	fmt.Fprintf(&p.b, "\n  %-*s", wide, "")
-	for _, c := range some {
-		fmt.Fprintf(&p.b, " %*s", cell, c)
-	}
-	fmt.Fprintln(&p.b)
-	for _, f := range list {
-		if f.Single() || f.Lacks != "" {
-			continue
-		}
-		line := fmt.Sprintf("  %-*s", wide, peerName(f))
-		for _, c := range some {
-			text := "–"
-			if v, ok := f.Column(c); ok {
-				if text = number(v); columns(text) > cell {
-					text = short(v)
-				}
+		switch {
+		case f.Lacks != "":
+			lacking.row(label, "%s", f.Lacks)
+		case f.Single():
+			v, ok := f.Column("")
+			singles.row(label, "%s", ifKnown(ok, whole(v, "")))
+		default:
+			spread := row{label: clean(label)}
+			for _, c := range of.Columns {
+				v, ok := f.Column(c)
+				spread.cells = append(spread.cells, say("%s", ifKnown(ok, value(v, ""))))
 			}
-			line += fmt.Sprintf(" %*s", cell, text)
+			spreads.rows = append(spreads.rows, spread)
 		}
-		fmt.Fprintln(&p.b, strings.TrimRight(line, " "))
 	}
+	d.add(lacking)
+	if len(remarks) > 0 {
+		s := d.section("Notes", fields)
+		for _, n := range remarks {
+			s.note("", "%s", n)
+		}
+	}
+	return d
 }
 
-// peerSingles are the figures of one number.
-func (p *printer) peerSingles(list []peer.Figure, wide int) {
-	fmt.Fprintln(&p.b)
-	for _, f := range list {
-		if !f.Single() || f.Lacks != "" {
-			continue
-		}
-		text := "–"
-		if v, ok := f.Column(""); ok {
-			text = whole(v)
-		}
-		if !p.grouped { // it stands on the left of its column
-			text = strings.ReplaceAll(text, group, "")
-		}
-		fmt.Fprintf(&p.b, "  %-*s %s\n", wide, peerName(f), text)
+func ifKnown(known bool, f *figure) *figure {
+	if known {
+		return f
 	}
-}
-
-// whole prints a count as it is, and another number to four digits.
-func whole(v float64) string {
-	if v == float64(int64(v)) {
-		return grouped(int64(v))
-	}
-	return number(v)
-}
-
-// peerLacking are the figures that the file does not tell.
-func (p *printer) peerLacking(list []peer.Figure) {
-	first := true
-	for _, f := range list {
-		if f.Lacks == "" {
-			continue
-		}
-		if first {
-			p.section("Left out")
-			first = false
-		}
-		p.wrap("  ", "    ", peerName(f)+": "+f.Lacks)
-	}
+	return nil
 }

@@ -39,7 +39,7 @@ func TestPeersTables(t *testing.T) {
 		for _, width := range []int{60, 80} {
 			var b bytes.Buffer
 			e := Entry{Record: &result.Record{Status: result.Interrupted}, Dir: "results/001 a"}
-			if err := Peer(&b, of, e, list, notes, Options{Width: width, Grouped: true}); err != nil {
+			if err := Peer(of, e, list, notes).Write(&b, Options{Width: width, Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(b.String()) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -75,4 +76,37 @@ func (w *PrintableWriter) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// clean makes one printable line of s.
+func clean(s string) string {
+	return Printable(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("\t\n\v\f\r\u0085\u2028\u2029", r) {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// shorten keeps the first 12 digits of a digest.
+func shorten(digest string) string {
+	algorithm, hex, ok := strings.Cut(digest, ":")
+	if !ok || len(hex) < 12 {
+		return digest
+	}
+	return algorithm + ":" + hex[:12]
+}
+
+func dash(s string) string { return cmp.Or(s, "–") }
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

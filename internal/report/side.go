@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"slices"
@@ -21,30 +20,29 @@ type Entry struct {
 	Cycle  string // in which it ran, where runs of one cycle belong together; else empty
 }
 
-// Columns of the table of several records: of a row's name, and of a value at
-// least.
-const (
-	nameWidth  = 15
-	valueWidth = 20
-)
-
-// Side writes the main figures of several records beside each other, as many in
-// a row of columns as fit, and says what keeps them from being compared.
-func Side(w io.Writer, list []Entry, opt Options) error {
-	p := newPrinter(nil, opt)
-	fit := max(2, (p.width-nameWidth-2)/(valueWidth+1))
-	for first := 0; first < len(list); first += fit {
-		if first > 0 {
-			fmt.Fprintln(&p.b)
+// Side is the document of the main figures of several records beside each other. It says
+// what keeps them from being compared.
+func Side(list []Entry) *Document {
+	d := &Document{}
+	s := d.section("", sideTable)
+	for i := range list {
+		s.columns = append(s.columns, column{title: Letter(i)})
+	}
+	for _, of := range sideRows {
+		r := row{label: of.name}
+		for _, e := range list {
+			if of.of != nil {
+				r.cells = append(r.cells, of.of(e.Record))
+			}
 		}
-		p.columns(list[first:min(first+fit, len(list))], first)
+		s.rows = append(s.rows, r)
 	}
-	p.unlike(list)
-	p.section("Results")
+	s.unlike(list)
+	where := d.section("Results", fields)
 	for i, e := range list {
-		p.row(Letter(i), "%s", strings.ReplaceAll(e.Dir, " ", hard))
+		where.row(Letter(i), "%s", unbroken(e.Dir))
 	}
-	return p.print(w)
+	return d
 }
 
 // Letter names a column: A, B, … Z, A1, B1.
@@ -56,68 +54,53 @@ func Letter(i int) string {
 	return name
 }
 
-// sideRow is one line of the table.
+// sideRow is one row of the table; of is nil where groups of rows part.
 type sideRow struct {
 	name string
-	of   func(*result.Record) string
+	of   func(*result.Record) prose
 }
 
 var sideRows = []sideRow{
-	{"name", func(r *result.Record) string { return r.Name }},
-	{"engine", func(r *result.Record) string { return r.Engine.Called() }},
-	{"model", modelName},
-	{"status", status},
-	{"", nil},
-	{"J/token", func(r *result.Record) string { return state(r.EnergyPerOutputToken, perTokenWidths(r)).value }},
-	{"± repeatability", func(r *result.Record) string { return state(r.EnergyPerOutputToken, perTokenWidths(r)).repeatability }},
-	{"± absolute", func(r *result.Record) string { return state(r.EnergyPerOutputToken, perTokenWidths(r)).absolute }},
-	{"total J", func(r *result.Record) string { return state(r.EnergyTotalJ, totalWidths(r)).value }},
-	{"± repeatability", func(r *result.Record) string { return state(r.EnergyTotalJ, totalWidths(r)).repeatability }},
-	{"± absolute", func(r *result.Record) string { return state(r.EnergyTotalJ, totalWidths(r)).absolute }},
-	{"adjusted J", func(r *result.Record) string { return state(r.EnergyAdjustedJ, adjustedWidths(r)).value }},
-	{"± repeatability", func(r *result.Record) string { return state(r.EnergyAdjustedJ, adjustedWidths(r)).repeatability }},
-	{"± absolute", func(r *result.Record) string { return state(r.EnergyAdjustedJ, adjustedWidths(r)).absolute }},
-	{"", nil},
-	{"mean W", func(r *result.Record) string { return unit(r.Energy.MeanPowerW, "") }},
-	{"tokens/s", func(r *result.Record) string { return unit(r.TokensPerSecond, "") }},
-	{"window s", func(r *result.Record) string { return unit(r.WindowSeconds, "") }},
-	{"requests", func(r *result.Record) string { return grouped(int64(r.Requests.Completed)) }},
-	{"tokens in", func(r *result.Record) string { return countOr(r.Tokens.Input, "–") }},
-	{"tokens out", func(r *result.Record) string { return countOr(r.Tokens.Output, "–") }},
-	{"TTFT p50 ms", func(r *result.Record) string { return median(r.Latency.TTFT) }},
-	{"TPOT p50 ms", func(r *result.Record) string { return median(r.Latency.TPOT) }},
-	{"E2E p50 ms", func(r *result.Record) string { return median(r.Latency.E2E) }},
-	{"FLOP/J", func(r *result.Record) string {
+	{"name", func(r *result.Record) prose { return word(r.Name) }},
+	{"engine", func(r *result.Record) prose { return word(r.Engine.Called()) }},
+	{"model", func(r *result.Record) prose { return word(modelName(r)) }},
+	{"status", func(r *result.Record) prose { return word(status(r)) }},
+	{},
+	{"J/token", stateds(perToken, 0)}, {"± repeatability", stateds(perToken, 1)}, {"± absolute", stateds(perToken, 2)},
+	{"total J", stateds(total, 0)}, {"± repeatability", stateds(total, 1)}, {"± absolute", stateds(total, 2)},
+	{"adjusted J", stateds(adjusted, 0)}, {"± repeatability", stateds(adjusted, 1)}, {"± absolute", stateds(adjusted, 2)},
+	{},
+	{"mean W", func(r *result.Record) prose { return say("%s", unit(r.Energy.MeanPowerW, "")) }},
+	{"tokens/s", func(r *result.Record) prose { return say("%s", unit(r.TokensPerSecond, "")) }},
+	{"window s", func(r *result.Record) prose { return say("%s", unit(r.WindowSeconds, "")) }},
+	{"requests", func(r *result.Record) prose { return say("%s", whole(float64(r.Requests.Completed), "")) }},
+	{"tokens in", func(r *result.Record) prose { return say("%s", count(r.Tokens.Input)) }},
+	{"tokens out", func(r *result.Record) prose { return say("%s", count(r.Tokens.Output)) }},
+	{"TTFT p50 ms", func(r *result.Record) prose { return median(r.Latency.TTFT) }},
+	{"TPOT p50 ms", func(r *result.Record) prose { return median(r.Latency.TPOT) }},
+	{"E2E p50 ms", func(r *result.Record) prose { return median(r.Latency.E2E) }},
+	{"FLOP/J", func(r *result.Record) prose {
 		if r.FLOPs == nil {
-			return "–"
+			return word("")
 		}
-		return si(r.FLOPs.FLOPsPerJoule, "")
+		return say("%s", si(r.FLOPs.FLOPsPerJoule, ""))
 	}},
-	{"warnings", warningCount},
+	{"warnings", func(r *result.Record) prose { return word(warningCount(r)) }},
 }
 
-func (p *printer) columns(list []Entry, first int) {
-	wide := (p.width-nameWidth-2)/len(list) - 1
-	line := func(name string, of func(i int, r *result.Record) string) {
-		fmt.Fprintf(&p.b, "  %-*s", nameWidth, name)
-		for i, e := range list {
-			text := strings.TrimRight(dash(clean(of(i, e.Record))), hard+" ")
-			if columns(text) > wide {
-				text = string([]rune(text)[:wide-1]) + "…"
-			}
-			fmt.Fprintf(&p.b, " %*s", wide, text)
-		}
-		fmt.Fprintln(&p.b)
-	}
-	line("", func(i int, _ *result.Record) string { return Letter(first + i) })
-	for _, row := range sideRows {
-		if row.of == nil {
-			fmt.Fprintln(&p.b)
-			continue
-		}
-		line(row.name, func(_ int, r *result.Record) string { return row.of(r) })
-	}
+// word is a text, or a dash for none.
+func word(s string) prose { return say("%s", strings.TrimRight(dash(s), hard+" ")) }
+
+// stateds is the i-th of what is stated of an energy.
+func stateds(of func(*result.Record) (*float64, widths), i int) func(*result.Record) prose {
+	return func(r *result.Record) prose { return say("%s", stated(of(r))[i]) }
 }
+
+func perToken(r *result.Record) (*float64, widths) { return r.EnergyPerOutputToken, perTokenWidths(r) }
+
+func total(r *result.Record) (*float64, widths) { return r.EnergyTotalJ, totalWidths(r) }
+
+func adjusted(r *result.Record) (*float64, widths) { return r.EnergyAdjustedJ, adjustedWidths(r) }
 
 // modelName is a model's name without the folder in which it lies.
 func modelName(r *result.Record) string {
@@ -140,11 +123,11 @@ func status(r *result.Record) string {
 	return r.Status
 }
 
-func median(s *result.Summary) string {
+func median(s *result.Summary) prose {
 	if s == nil {
-		return "–"
+		return word("")
 	}
-	return number(s.P50)
+	return say("%s", value(s.P50, ""))
 }
 
 // warningCount counts warnings by how grave they are, the worst first.
@@ -164,8 +147,7 @@ func warningCount(r *result.Record) string {
 }
 
 // unlike says in what the records differ that their figures depend on.
-func (p *printer) unlike(list []Entry) {
-	var notes []string
+func (s *section) unlike(list []Entry) {
 	for _, c := range []struct {
 		of   func(*result.Record) string
 		note string
@@ -174,24 +156,17 @@ func (p *printer) unlike(list []Entry) {
 		{func(r *result.Record) string { return r.Energy.Scope }, "the energies are of different scope (GPUs, modules with their CPUs, or the host): do not compare them"},
 		{func(r *result.Record) string { return r.Model.ID }, "the models differ"},
 		{gpuNames, "the GPUs differ"},
-		{func(r *result.Record) string {
-			return countOr(r.Tokens.Input, "–") + " " + countOr(r.Tokens.Output, "–")
-		}, "the token counts differ, so that the work was not equal"},
+		{tokens, "the token counts differ, so that the work was not equal"},
 	} {
 		if slices.ContainsFunc(list, func(e Entry) bool { return c.of(e.Record) != c.of(list[0].Record) }) {
-			notes = append(notes, c.note)
+			s.note("unlike", c.note)
 		}
 	}
-	fmt.Fprintln(&p.b)
-	if len(notes) == 0 {
-		p.wrap("  ", "  ", "The same requests, model, GPUs and token counts. "+sideNote)
+	if s.notes == nil {
+		s.note("", "The same requests, model, GPUs and token counts. "+sideNote)
+		return
 	}
-	for _, n := range notes {
-		p.wrap("  unlike: ", "          ", n)
-	}
-	if len(notes) > 0 {
-		p.wrap("  ", "  ", sideNote)
-	}
+	s.note("", sideNote)
 }
 
 // sideNote says what the intervals are.

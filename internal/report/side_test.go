@@ -15,7 +15,7 @@ func side(t *testing.T, records ...*result.Record) string {
 		list = append(list, Entry{Record: r, Dir: "results/" + Letter(i)})
 	}
 	var b bytes.Buffer
-	if err := Side(&b, list, Options{Grouped: true}); err != nil {
+	if err := Side(list).Write(&b, Options{Grouped: true}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,23 +91,23 @@ func Study(plan *result.StudyPlan, runs []Entry, versus string) (*StudySummary, 
 // mostMissing is how many folders of missing runs are printed.
 const mostMissing = 5
 
-// Text writes the summary for people.
-func (s *StudySummary) Text(w io.Writer, opt Options) error {
-	p := newPrinter(nil, opt)
-	fmt.Fprintf(&p.b, "Study %s: %d of %s completed, %d failed, %d missing\n\n", clean(s.Name), s.Runs.Completed, plural(s.Runs.Planned, "run"), s.Runs.Failed, s.Runs.Missing)
-	p.comparison(s.Comparison)
-	if len(s.NotRun) > 0 {
-		p.section("Not run")
-		for _, n := range s.NotRun {
-			p.wrap("  ", "    ", clean(n.Point+": "+n.Reason))
-		}
+// Document is the summary for people.
+func (s *StudySummary) Document() *Document {
+	d := &Document{}
+	head := fmt.Sprintf("Study %s: %d of %s completed, %d failed, %d missing", s.Name, s.Runs.Completed, plural(s.Runs.Planned, "run"), s.Runs.Failed, s.Runs.Missing)
+	d.title = say("%s", unbroken(head))
+	d.comparison(s.Comparison)
+	notRun := &section{name: "Not run", kind: sentences}
+	for _, n := range s.NotRun {
+		notRun.row(n.Point, "%s", n.Reason)
 	}
+	d.add(notRun)
 	if n := len(s.Missing); n > 0 {
-		p.section("Missing")
-		p.wrap("  ", "  ", clean(strings.Join(s.Missing[:min(n, mostMissing)], ", ")))
+		missing := d.section("Missing", fields)
+		missing.note("", "%s", strings.Join(s.Missing[:min(n, mostMissing)], ", "))
 		if n > mostMissing {
-			fmt.Fprintf(&p.b, "  and %d more\n", n-mostMissing)
+			missing.note("", "and %s more", n-mostMissing)
 		}
 	}
-	return p.print(w)
+	return d
 }

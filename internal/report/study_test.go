@@ -58,7 +58,7 @@ func TestAStudysSummary(t *testing.T) {
 func studyText(t *testing.T, s *StudySummary) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := s.Text(&b, Options{Width: 80, Grouped: true}); err != nil {
+	if err := s.Document().Write(&b, Options{Width: 80, Grouped: true}); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {

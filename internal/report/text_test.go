@@ -20,7 +20,7 @@ func TestControlCharactersAreEscaped(t *testing.T) {
 	r.MeasurementWarnings, r.WarningSeverities = []string{"single_run: " + bad}, map[string]string{"single_run": bad}
 	r.Energy.Valid, r.Energy.Reasons = false, []string{bad}
 	var b bytes.Buffer
-	if err := Table(&b, r, bad, Options{Grouped: true}); err != nil {
+	if err := Record(r, bad).Write(&b, Options{Grouped: true}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(b.String(), "\x1b\a\r\t\u202e\u2028\u200b") {
@@ -31,19 +31,19 @@ func TestControlCharactersAreEscaped(t *testing.T) {
 	}
 }
 
-func plain(s string) string { return strings.NewReplacer(hard, " ", group, " ").Replace(s) }
+func plain(f *figure) string { return strings.NewReplacer(hard, " ", group, " ").Replace(f.String()) }
 
 func TestNumbers(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0", 0.00012346: "0.0001235", 1: "1.000", 9.9999: "10.00", 99.999: "100.0", 123.456: "123.5", 999.96: "1 000", 1234.5: "1 234", -25432.1: "-25 432",
 		1e9: "1 000 000 000", 1.5e-9: "1.500e-09", 1e20: "1.000e+20", -0.5: "-0.5000",
 	} {
-		if got := plain(number(v)); got != want {
-			t.Errorf("number(%g) = %q, want %q", v, got, want)
+		if got := plain(value(v, "")); got != want {
+			t.Errorf("value(%g) = %q, want %q", v, got, want)
 		}
 	}
 	for v, want := range map[float64]string{0: "0", 60: "60", 30.5: "30.5", 0.26712: "0.267", 3.3891: "3.39", 14: "14", 99.96: "100", 100: "100", 12345.6: "12 346", 1e-9: "1.000e-09"} {
-		if got := plain(short(v)); got != want {
+		if got := plain(short(v, "")); got != want {
 			t.Errorf("short(%g) = %q, want %q", v, got, want)
 		}
 	}
@@ -86,10 +86,10 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestAWriterThatFailsIsTold(t *testing.T) {
-	if err := Table(broken{}, full(), "d", Options{Grouped: true}); !errors.Is(err, io.ErrClosedPipe) {
+	if err := Record(full(), "d").Write(broken{}, Options{Grouped: true}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("table: %v", err)
 	}
-	if err := Command(broken{}, &result.Command{Runs: []result.CommandRun{{}}}, Options{Grouped: true}); !errors.Is(err, io.ErrClosedPipe) {
+	if err := Command(&result.Command{Runs: []result.CommandRun{{}}}).Write(broken{}, Options{Grouped: true}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("command: %v", err)
 	}
 }

@@ -154,7 +154,7 @@ func TestTables(t *testing.T) {
 			r := full()
 			change(r)
 			var b bytes.Buffer
-			if err := Table(&b, r, "results/llama31-8b_20261124T100000Z", Options{Width: 120, Grouped: true}); err != nil {
+			if err := Record(r, "results/llama31-8b_20261124T100000Z").Write(&b, Options{Width: 120, Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name, b.String())
@@ -189,7 +189,7 @@ func TestTheWidthIsBetween60And80Columns(t *testing.T) {
 		r := full()
 		r.MeasurementWarnings = []string{"throttled: " + strings.Repeat("a ", 200)}
 		var b bytes.Buffer
-		if err := Table(&b, r, "d", Options{Width: width, Grouped: true}); err != nil {
+		if err := Record(r, "d").Write(&b, Options{Width: width, Grouped: true}); err != nil {
 			t.Fatal(err)
 		}
 		got := 0
@@ -217,7 +217,7 @@ func TestTheWarmupsLine(t *testing.T) {
 		r := full()
 		r.Warmup = &c.warmup
 		var b bytes.Buffer
-		if err := Table(&b, r, "d", Options{Width: 80, Grouped: true}); err != nil {
+		if err := Record(r, "d").Write(&b, Options{Width: 80, Grouped: true}); err != nil {
 			t.Fatal(err)
 		}
 		if want := "  warmup               " + c.want; !strings.Contains(b.String(), want) {
@@ -237,7 +237,7 @@ func TestTheReadmesFirstLineIsWhatIsPrinted(t *testing.T) {
 	r.EnergyPerOutputToken, r.Energy.UPerOutputTokenJ = &e, &u
 	r.Energy.UPerOutputTokenAbsoluteJ = p(math.Hypot(u, 0.06/math.Sqrt(3)*e)) // ± 6 %
 	var b bytes.Buffer
-	if err := Table(&b, r, "d", Options{}); err != nil {
+	if err := Record(r, "d").Write(&b, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if first, _, _ := strings.Cut(b.String(), "\n"); !strings.Contains(string(readme), "\n    "+first+"\n") {
@@ -261,7 +261,7 @@ func TestNoLineNamesOneIntervalAlone(t *testing.T) {
 			r.FLOPs.UFLOPsPerJouleAbsolute = p(8.1e8)
 			change(r)
 			var b bytes.Buffer
-			if err := Table(&b, r, "d", Options{Width: width, Grouped: true}); err != nil {
+			if err := Record(r, "d").Write(&b, Options{Width: width, Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			n := 0
@@ -304,7 +304,7 @@ func TestTheFirstLine(t *testing.T) {
 			r := full()
 			c.change(r)
 			var b bytes.Buffer
-			if err := Table(&b, r, "d", Options{Grouped: true}); err != nil {
+			if err := Record(r, "d").Write(&b, Options{Grouped: true}); err != nil {
 				t.Fatal(err)
 			}
 			if got, _, _ := strings.Cut(b.String(), "\n"); got != c.want {
@@ -325,7 +325,7 @@ func TestRecordsWithFieldsMissingArePrinted(t *testing.T) {
 			}
 		}()
 		var b bytes.Buffer
-		if err := Table(&b, r, "d", Options{Grouped: true}); err != nil {
+		if err := Record(r, "d").Write(&b, Options{Grouped: true}); err != nil {
 			t.Fatal(err)
 		}
 		for _, bad := range []string{"NaN", "Inf", "%!", "nil"} {
