@@ -37,7 +37,8 @@ var may = map[string][]string{
 	"peer":    {"result"},
 	"report":  {"result", "stats", "pattern", "peer"},
 	"lease":   {"launch", "measure"},
-	"harness": {"engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
+	"job":     {"engine", "launch", "load", "dataset", "measure", "hub", "study"},
+	"harness": {"job", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
 	// What is known of kinds of cards, in pure functions: records are computed again by it.

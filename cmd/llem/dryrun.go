@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -16,29 +17,30 @@ import (
 // dryRun prints the effective experiment and the container, as far as it can be
 // told, and starts nothing.
 func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
-	p, err := r.Plan(a.ctx, e)
+	d, err := r.DryRun(a.ctx, e)
 	if err != nil {
 		return err
 	}
-	s := p.Spec
+	j, s := d.Job, d.Job.Spec
 	said := func(what, seen string) { fmt.Fprintf(a.stdout, "# %-12s %s\n", what+":", seen) }
 	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
 	said("config_hash", e.ConfigHash())
-	if p.Sends > 0 {
+	if p := j.Prompts.Plan; e.Workload.Load.Open() {
 		unit := ""
-		if p.TimeUnit != "" {
-			unit = ", its times read as " + p.TimeUnit
+		if p.Trace.Unit != "" {
+			unit = ", its times read as " + p.Trace.Unit
 		}
-		said("schedule", fmt.Sprintf("%d requests, the last due after %s (%.6g seconds%s)", p.Sends, rough(p.Schedule), p.Schedule.Seconds(), unit))
+		last, _ := p.Pattern.At(p.N - 1)
+		said("schedule", fmt.Sprintf("%d requests, the last due after %s (%.6g seconds%s)", p.N, rough(last), last.Seconds(), unit))
 	}
-	sentSaid(p.Sent, e.Hide, said)
-	if p.Pull {
-		said("image", "would pull "+cmp.Or(p.Image, e.Engine.Image))
+	sentSaid(j.Prompts.Sent(e), e.Hide, said)
+	if d.Pull {
+		said("image", "would pull "+cmp.Or(d.Image, e.Engine.Image))
 	}
-	if p.Fetch {
+	if j.Model.Fetch {
 		said("model", "would download "+e.Model)
 	}
-	if p.Prompts {
+	if j.Prompts.Fetch {
 		said("prompts", "would download "+e.Workload.Source)
 	}
 	if s.Engine == "" {
@@ -46,11 +48,11 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 		return nil
 	}
 	said("engine", s.Engine)
-	if p.Endpoint != "" {
-		said("endpoint", p.Endpoint+" (already runs: nothing is started or stopped)")
-		said("model", "served as "+p.Served)
-		if p.Key != "" {
-			said("key", "from "+p.Key)
+	if j.Running() {
+		said("endpoint", e.Engine.Endpoint+" (already runs: nothing is started or stopped)")
+		said("model", "served as "+j.Served.ID)
+		if from := j.Credentials.From; from != "" {
+			said("key", "from "+from)
 		}
 		said("gpus", cmp.Or(strings.Join(s.GPUs, " "), "none"))
 		return nil
@@ -60,8 +62,8 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	for _, name := range e.SecretArgs() {
 		said("visible", harness.VisibleSecret(name))
 	}
-	if p.Busy != "" {
-		said("gpus", "not known yet: "+p.Busy)
+	if d.Busy != "" {
+		said("gpus", "not known yet: "+d.Busy)
 		return nil
 	}
 	said("gpus", cmp.Or(strings.Join(s.GPUs, " "), "none"))
@@ -74,7 +76,7 @@ const shownPrompt = 160
 
 // sentSaid tells what is sent: how long it is, and of a file the first prompt, with
 // its control characters escaped.
-func sentSaid(s harness.Sent, hide func(string) string, said func(what, seen string)) {
+func sentSaid(s job.Sent, hide func(string) string, said func(what, seen string)) {
 	switch {
 	case s.Input > 0:
 		said("lengths", fmt.Sprintf("synthetic prompts of %.6g tokens, answers of at most %.6g, in the mean", s.Input, s.Output))

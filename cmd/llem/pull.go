@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -106,7 +107,7 @@ func (c *pullCmd) needs(flags []study.Set) ([]study.Experiment, error) {
 	return harness.Needs(p, asWritten)
 }
 
-func pulledOf(e study.Experiment, p harness.Pulled) pulled {
+func pulledOf(e study.Experiment, p job.Pulled) pulled {
 	var out pulled
 	if p.Engine != "" {
 		out.Engine = &p.Engine

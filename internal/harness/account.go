@@ -72,7 +72,7 @@ func (x *run) counters(ctx context.Context) engine.Counters {
 	if ctx.Err() != nil {
 		return nil
 	}
-	got, err := x.eng.Counters(ctx, x.at())
+	got, err := x.job.Engine.Counters(ctx, x.at())
 	if err != nil {
 		x.Log.Warn("read the server's counters", "error", x.hidden(err))
 		return nil

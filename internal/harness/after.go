@@ -32,7 +32,7 @@ func (x *run) save(r *result.Record) error {
 	full := x.store.Dir()
 	dir, err := os.MkdirTemp("", "llem-results-")
 	if err == nil {
-		x.store, err = result.Create(dir, x.exp.Name, x.started)
+		x.store, err = result.Create(dir, x.job.Experiment.Name, x.started)
 	}
 	if err == nil {
 		err = x.write(r)
@@ -51,17 +51,17 @@ func (x *run) write(r *result.Record) error {
 	r.Timeseries, r.RequestsFile = result.TimeseriesFile, result.RequestsFile
 	samples, from := x.readings()
 	err := errors.Join(
-		x.store.PutFile(result.ConfigFile, x.exp.EffectiveYAML()),
+		x.store.PutFile(result.ConfigFile, x.job.Experiment.EffectiveYAML()),
 		x.store.PutTimeseries(x.timeseries(samples, from)),
 		x.store.PutRequests(x.requestRows()),
 	)
 	if len(x.Input) > 0 {
 		err = errors.Join(err, x.store.PutFile(result.InputFile, x.Input))
 	}
-	if x.exp.Output.SaveResponses && x.work != nil {
+	if x.job.Experiment.Output.SaveResponses && x.work != nil {
 		err = errors.Join(err, x.store.Put(result.ResponsesFile, x.writeResponses))
 	}
-	if x.exp.Output.RawSamples {
+	if x.job.Experiment.Output.RawSamples {
 		r.SamplesFile = result.SamplesFile
 		err = errors.Join(err, x.store.PutSamples(x.sampleRows(samples)))
 	}
@@ -71,7 +71,7 @@ func (x *run) write(r *result.Record) error {
 // rewrite puts the record again with what came after, raw samples included.
 func (x *run) rewrite(r *result.Record) error {
 	var err error
-	if x.recorder != nil && x.exp.Output.RawSamples {
+	if x.recorder != nil && x.job.Experiment.Output.RawSamples {
 		err = x.store.PutSamples(x.sampleRows(x.recorder.Samples()))
 	}
 	files, ferr := result.Files(x.store.Dir())
@@ -86,7 +86,7 @@ func (x *run) rewrite(r *result.Record) error {
 // released. It runs whether or not the experiment did, and when it was
 // interrupted; a second interrupt kills the container.
 func (x *run) after(ctx context.Context, r *result.Record) error {
-	if x.server == nil || x.running() {
+	if x.server == nil || x.job.Running() {
 		return nil
 	}
 	return x.phase(measure.After, "", func() (string, error) {
@@ -94,7 +94,7 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 		defer cancel()
 		logCtx, done := context.WithTimeout(ctx, logDeadline)
 		err := x.store.Put(result.LogFile, func(w io.Writer) error {
-			h := &hiding{to: w, hide: x.exp.Hide}
+			h := &hiding{to: w, hide: x.job.Experiment.Hide}
 			return errors.Join(x.server.Log(logCtx, h, x.logFrom()), h.flush())
 		})
 		done()
@@ -116,10 +116,10 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 // the experiment completed. What it finds goes into the record beside the
 // baseline, and into the uncertainty of what was left of it.
 func (x *run) baselineAfter(ctx context.Context, r *result.Record) {
-	if !x.exp.Baseline.After || x.baseline == nil || r.Status != result.Completed {
+	if !x.job.Experiment.Baseline.After || x.baseline == nil || r.Status != result.Completed {
 		return
 	}
-	d := study.Seconds(x.exp.Baseline.DurationSeconds)
+	d := study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
 	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), d)
 	if err != nil {
 		x.Log.Warn("baseline after", "error", err)
@@ -217,7 +217,7 @@ func (x *run) released(ctx context.Context) string {
 		}
 		if time.Now().After(deadline) || measure.Sleep(ctx, 200*time.Millisecond) != nil {
 			for _, g := range kept {
-				x.warn("gpu_memory_not_released", "GPU %d: %d MiB more in use after the container was removed than before it", x.devices[g].Index, (now[g]-x.memBefore[g])>>20)
+				x.warn("gpu_memory_not_released", "GPU %d: %d MiB more in use after the container was removed than before it", x.job.GPUs[g].Index, (now[g]-x.memBefore[g])>>20)
 			}
 			return "container removed, GPU memory still in use"
 		}

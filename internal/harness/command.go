@@ -102,20 +102,20 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 		out.NoGPUEnergy = &x.noEnergy
 		return nil
 	}
-	if err := x.lease.Lock(x.devices); err != nil {
+	if err := x.lease.Lock(x.job.GPUs); err != nil {
 		return launch.Faultf(launch.HostFault, "%w", err)
 	}
-	if err := lease.Untouched(x.devices); err != nil {
+	if err := lease.Untouched(x.job.GPUs); err != nil {
 		return err
 	}
-	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
+	if x.watcher, err = x.gpus.Watch(x.job.GPUs); err != nil {
 		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
 	}
 	polls, err := x.watcher.PollCounters(ctx, time.Now())
 	if err != nil {
 		return launch.Faultf(launch.InterruptFault, "measure the counter's refresh: %w", err)
 	}
-	x.refresh, x.jitter = measure.Refresh(polls, len(x.devices))
+	x.refresh, x.jitter = measure.Refresh(polls, len(x.job.GPUs))
 	return nil
 }
 
@@ -133,11 +133,11 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 		}
 	}
 	if len(ids) > 0 {
-		x.devices, err = x.gpus.Select(ctx, ids)
+		x.job.GPUs, err = x.gpus.Select(ctx, ids)
 	} else {
-		x.devices, err = x.gpus.Devices(ctx)
+		x.job.GPUs, err = x.gpus.Devices(ctx)
 		// Energy is only known of whole GPUs.
-		x.devices = slices.DeleteFunc(x.devices, func(d measure.Device) bool {
+		x.job.GPUs = slices.DeleteFunc(x.job.GPUs, func(d measure.Device) bool {
 			mig := d.MIG != nil && *d.MIG
 			if mig {
 				out.GPUsLeftOut = append(out.GPUsLeftOut, d.Index)
@@ -149,7 +149,7 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 	switch {
 	case err != nil:
 		return launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
-	case len(x.devices) == 0:
+	case len(x.job.GPUs) == 0:
 		x.noEnergy = "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0"
 	}
 	return nil
@@ -171,7 +171,7 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 		return x.mapCommand(start, code), nil
 	}
 	x.look(ctx)
-	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), sampleEvery)
+	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), sampleEvery)
 	x.recorder.SetPhase(measure.ThermalFloorPhase, 0)
 	x.recorder.Start()
 	defer x.recorder.Stop()
@@ -258,11 +258,11 @@ func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
 
 // mapGPUs adds what the GPUs used while the program ran, which began at from.
 func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
-	out.Scope, out.Gain = card.ScopeOf(x.devices), gainRecord(x.devices)
+	out.Scope, out.Gain = card.ScopeOf(x.job.GPUs), gainRecord(x.job.GPUs)
 	samples, to := x.recorder.Samples(), from+x.work.window
 	per := measure.WindowEnergy(samples, x.sensors(), from, to)
-	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.devices, Samples: samples, From: from, To: to, Energies: per, DriftThreshold: driftThreshold})...)
-	out.PeakPowerW, out.CrossChecks = peak(samples, len(x.devices), from, to), crossChecks(per)
+	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.job.GPUs, Samples: samples, From: from, To: to, Energies: per, DriftThreshold: driftThreshold})...)
+	out.PeakPowerW, out.CrossChecks = peak(samples, len(x.job.GPUs), from, to), crossChecks(per)
 	for i, g := range per {
 		out.PerGPU = append(out.PerGPU, x.gpuEnergy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
 	}
@@ -272,7 +272,7 @@ func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
 			out.MaxTemperatureC = &t
 		}
 	}
-	if idle := measure.Total(measure.EnergyBetween(samples, len(x.devices), from-time.Second, from)); idle != nil {
+	if idle := measure.Total(measure.EnergyBetween(samples, len(x.job.GPUs), from-time.Second, from)); idle != nil {
 		out.IdlePowerW = ptr(float64(*idle))
 	}
 	if total := measure.Total(per); total != nil {

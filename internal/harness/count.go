@@ -21,15 +21,15 @@ const (
 // its context cannot hold. A server that does not say is not asked again: its usage
 // counts.
 func (x *run) countPrompts(ctx context.Context) error {
-	if x.prompts.counted != "" { // by the proof that a kept server is cold
+	if x.job.Prompts.Counted != "" { // by the proof that a kept server is cold
 		return nil
 	}
-	reqs := x.prompts.measured[:min(len(x.prompts.measured), x.prompts.plan.N, mostCounted)] // those that are sent in any case
+	reqs := x.job.Prompts.Measured[:min(len(x.job.Prompts.Measured), x.job.Prompts.Plan.N, mostCounted)] // those that are sent in any case
 	counts := make([]int, len(reqs))
 	if !x.countAll(ctx, counts) {
 		return ctx.Err()
 	}
-	x.prompts.counted = "tokenize"
+	x.job.Prompts.Counted = "tokenize"
 	for i, n := range counts {
 		reqs[i].InputTokens = n
 	}
@@ -46,7 +46,7 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 	for range countedAtOnce {
 		asking.Go(func() {
 			for i := range next {
-				n, err := x.eng.CountTokens(ctx, x.at(), x.info.Model, x.prompts.measured[i].Prompt)
+				n, err := x.job.Engine.CountTokens(ctx, x.at(), x.info.Model, x.job.Prompts.Measured[i].Prompt)
 				if err != nil {
 					cancel(err)
 				}
@@ -78,12 +78,12 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 // of plain prompts. Empty: nothing did.
 func (x *run) countedBy() string {
 	switch {
-	case x.exp.Workload.API != "completions": // a template adds to them
+	case x.job.Experiment.Workload.API != "completions": // a template adds to them
 		return ""
-	case x.prompts.vocabulary.Source != "" && !x.eng.Traits().TokenIDs: // the text of the ids may be read as others
+	case x.job.Prompts.Vocabulary.Source != "" && !x.job.Engine.Traits().TokenIDs: // the text of the ids may be read as others
 		return ""
 	}
-	return cmp.Or(x.prompts.vocabulary.Source, x.prompts.counted)
+	return cmp.Or(x.job.Prompts.Vocabulary.Source, x.job.Prompts.Counted)
 }
 
 // shownPrompt is how much of a prompt an error shows.
@@ -91,7 +91,7 @@ const shownPrompt = 40
 
 // fitsCounted refuses prompts that leave no room for their answers.
 func (x *run) fitsCounted(counts []int) error {
-	context, most := x.info.ContextLength, x.exp.Workload.MaxOutputTokens
+	context, most := x.info.ContextLength, x.job.Experiment.Workload.MaxOutputTokens
 	if context == 0 {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (x *run) fitsCounted(counts []int) error {
 	if over == 0 {
 		return nil
 	}
-	text := []rune(x.prompts.measured[first].Prompt)
+	text := []rune(x.job.Prompts.Measured[first].Prompt)
 	return fmt.Errorf("workload.source: %d of %d prompts and their answers of workload.max_output_tokens %d do not fit the engine's context of %d: the first begins %q and is %d tokens to the server; leave them out, or lower max_output_tokens%s",
-		over, len(counts), most, context, string(text[:min(len(text), shownPrompt)]), counts[first], x.raiseContext())
+		over, len(counts), most, context, string(text[:min(len(text), shownPrompt)]), counts[first], x.job.RaiseContext())
 }

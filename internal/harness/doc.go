@@ -8,15 +8,15 @@
 // protocol section 1. A [launch.Fault] says whose a failure is: the configuration's, the host's
 // or the experiment's.
 //
-//  1. Preflight makes sure that what was asked for can be, claims the GPUs (package
-//     lease keeps two llem off one GPU) and opens what reads them.
+//  1. Preflight makes the [job.Job], claims the GPUs (package lease keeps two llem off
+//     one GPU) and opens what reads them.
 //  2. Baseline, launch, warmup, thermal floor and window measure. A phase that fails ends
 //     the measuring, never the writing of what was measured.
 //  3. Record maps what was measured into the record; only the record*.go files know both
 //     sides. It is written before anything else can fail.
 //  4. After stops the container, and the record is written again with what came after.
 //
-// [Runner.OpenStudy] and [Study.Run] do that for each run of a study, and resume one that was
-// stopped. [Verify] computes a record's figures again from its files, by the functions
-// that made them.
+// [Runner.OpenStudy] and [Study.Run] do that for each run of a study, and resume one that
+// was stopped. [Runner.DryRun] and [Runner.Pull] end with the job. [Verify] computes a
+// record's figures again from its files, by the functions that made them.
 package harness

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -40,7 +41,7 @@ func recordOf(t *testing.T, name, capability string, older bool) *result.Record 
 	samples, t0 := steadyGPU()
 	x := &run{
 		Runner: &Runner{}, olderGain: older, work: &work{window: 10 * time.Second, traces: load.List{}},
-		devices: []measure.Device{{UUID: "GPU-1", Name: name, ComputeCapability: capability}}, refresh: []time.Duration{100 * time.Millisecond}, jitter: []time.Duration{0},
+		job: job.Job{GPUs: []measure.Device{{UUID: "GPU-1", Name: name, ComputeCapability: capability}}}, refresh: []time.Duration{100 * time.Millisecond}, jitter: []time.Duration{0},
 		baseline: &measure.Baseline{Power: 60, PerGPU: []measure.Watts{60}, Method: measure.MethodAligned, U: ptr(measure.Watts(0.1)), Components: map[string]measure.Watts{"edges": 0.1}, Cached: true},
 	}
 	x.baseline.Aged(0)

@@ -12,8 +12,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// hold makes the lease that the run holds GPUs by: the study's, or its own. A run that
-// is only planned has none.
+// hold makes the lease that the run holds GPUs by: the study's, or its own.
 func (x *run) hold() {
 	if x.place != nil {
 		x.lease = x.place.session.lease
@@ -27,33 +26,23 @@ func (x *run) hold() {
 // GPU that cannot be put back is left to `llem clean`.
 func (r *Runner) PutBack() { r.held.Load().PutBack() }
 
-// claim takes the experiment's GPUs, or says in noEnergy why there are none.
-func (x *run) claim(ctx context.Context) (err error) {
-	w := lease.Want{IDs: x.exp.GPUs.IDs, Auto: x.exp.GPUs.Mode == "auto", N: x.exp.Parallel.Size(), Serves: x.running()}
-	if x.WaitGPU && !x.planned { // a plan only looks
-		w.Waiting = func(why error) { x.Observer.Say("waiting for a GPU: " + why.Error()) }
-	}
-	x.devices, x.noEnergy, err = x.lease.Claim(ctx, x.gpus, w)
-	return err
-}
-
 // tune sets what gpu_settings asks for, on GPUs that no other process uses.
 func (x *run) tune(ctx context.Context) error {
-	want := x.exp.GPUSettings
+	want := x.job.Experiment.GPUSettings
 	if want == (study.GPUSettings{}) {
 		return nil
 	}
-	if len(x.devices) == 0 {
+	if len(x.job.GPUs) == 0 {
 		return launch.Faultf(launch.ConfigFault, "gpu_settings cannot be set: %s", x.noEnergy)
 	}
-	devices, err := x.lease.Tune(ctx, x.gpus, x.devices, x.id, lease.Tuning(want))
+	devices, err := x.lease.Tune(ctx, x.gpus, x.job.GPUs, x.id, lease.Tuning(want))
 	switch {
 	case err != nil && x.place != nil && errors.Is(err, measure.ErrBeyond): // this point's fault, and not that of the others
 		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	case err != nil:
 		return err
 	}
-	x.devices = devices
+	x.job.GPUs = devices
 	return nil
 }
 
@@ -76,7 +65,7 @@ func settingsRecord(list []lease.Setting) []result.GPUSetting {
 // strangers lists the processes on the run's GPUs that are not its own, until the
 // function that it returns is called, which warns of them: see [lease.Strangers].
 func (x *run) strangers(ctx context.Context, own func(pid int) (bool, error)) (stop func()) {
-	if x.watcher == nil || x.exp.Energy.Backend == "none" {
+	if x.watcher == nil || x.job.Experiment.Energy.Backend == "none" {
 		return func() {}
 	}
 	end := lease.Strangers(ctx, x.watcher, x.foreign, own)
@@ -96,7 +85,7 @@ func (x *run) newcomers(list []measure.Process) {
 
 // sensors is what is known of each GPU's power sensor.
 func (x *run) sensors() []measure.Sensor {
-	return card.SensorsOf(x.devices, x.refresh, x.jitter)
+	return card.SensorsOf(x.job.GPUs, x.refresh, x.jitter)
 }
 
 // noGPU says whether err only means that the host has no GPU to measure.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/load"
@@ -60,16 +61,14 @@ type Outcome struct {
 // the record need; what a phase did not reach stays nil.
 type run struct {
 	*Runner
-	id      string
-	exp     study.Experiment
-	planned bool   // looked at, and never started: nothing is locked
-	place   *place // in a study; nil of one by itself
-	kept    *kept  // the server of an earlier run of the study, which serves this one too
-	anew    string // why a server that was kept is not used any more; empty: there was none
-	gap     string // whether there was a pause before it, and why
+	id    string
+	job   job.Job
+	place *place // in a study; nil of one by itself
+	kept  *kept  // the server of an earlier run of the study, which serves this one too
+	anew  string // why a server that was kept is not used any more; empty: there was none
+	gap   string // whether there was a pause before it, and why
 
 	gpus     measure.GPUs
-	devices  []measure.Device
 	lease    *lease.Lease // nil: nothing is locked
 	watcher  measure.Watcher
 	recorder *measure.Recorder
@@ -77,19 +76,9 @@ type run struct {
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
 
-	image      launch.Image
-	daemon     launch.DaemonInfo
-	how        string // how the engine was told from the image
-	eng        *engine.Engine
-	sent       credentials      // with every request
-	served     engine.Match     // the server's model that is measured
-	listed     []engine.Served  // all that it lists
-	model      engine.Model     // of the model, on this host
-	vocabulary *load.Vocabulary // of the model; nil: unknown
-	sized      *sized           // parameters of the model; nil: not looked for
-	store      *result.Store
-	started    time.Time
-	phases     []result.Phase
+	store   *result.Store
+	started time.Time
+	phases  []result.Phase
 
 	foreign   []measure.Process
 	polls     []measure.Sample // of the counters, which gave refresh and jitter
@@ -100,21 +89,15 @@ type run struct {
 	server    launch.Server
 	info      engine.Info
 	startup   *startup
-	prompts   prompts
 	warmup    *measure.WarmupResult
 	floor     time.Duration
 	idle      []measure.Watts
 	work      *work
 	warnings  []measure.Warning
 
-	fetches bool // of a plan: the model would be downloaded
-	// fetchesPrompts says the same of their dataset.
-	fetchesPrompts bool
-	overridden     []string  // flags of llem's that engine.args took over
-	leftOut        []string  // flags of llem's that engine.args took out
-	epoch          time.Time // of samples that were read back
-	older          bool      // of a record from before tokens could be unknown, which is computed again
-	olderGain      bool      // of one from before records said which gain they have
+	epoch     time.Time // of samples that were read back
+	older     bool      // of a record from before tokens could be unknown, which is computed again
+	olderGain bool      // of one from before records said which gain they have
 }
 
 // startup is the launch phase in figures.
@@ -148,7 +131,7 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 
 // execute runs one experiment at its place in a study, or by itself.
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
-	x := &run{Runner: r, id: newID(), exp: e, place: at, started: time.Now()}
+	x := &run{Runner: r, id: newID(), job: job.Job{Experiment: e}, place: at, started: time.Now()}
 	x.hold()
 	defer x.release()
 	if at != nil {
@@ -177,7 +160,7 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	})
 	after := x.after(ctx, rec)
 	x.mapWarnings(rec)
-	if x.exp.Baseline.After && x.baseline != nil && !x.resident() {
+	if x.job.Experiment.Baseline.After && x.baseline != nil && !x.resident() {
 		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
 			x.baselineAfter(ctx, rec)
 			return "", nil
@@ -209,7 +192,7 @@ func (x *run) measured(ctx context.Context) error {
 		do    func(context.Context) (string, error)
 	}{
 		{measure.BaselinePhase, "bare idle GPUs", x.measureBaseline},
-		{measure.Launch, x.image.Ref, x.launch},
+		{measure.Launch, x.job.Image.Ref, x.launch},
 		{measure.WarmupPhase, "", x.warm},
 		{measure.ThermalFloorPhase, "", x.thermalFloor},
 		{measure.WindowPhase, "", x.window},
@@ -241,7 +224,7 @@ const (
 // to go; a study also waits where an engine crashed or never came up, since it
 // would run into the same again.
 func (x *run) away(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || x.running() {
+	if err == nil || ctx.Err() != nil || x.job.Running() {
 		return err
 	}
 	patience := time.Duration(0)
@@ -305,7 +288,7 @@ func (x *run) explain(ctx context.Context, err error) error {
 
 // phase times one phase, tells the observer and keeps it for the record.
 func (x *run) phase(p measure.Phase, note string, do func() (string, error)) error {
-	x.Observer.Begin(p.String(), x.exp.Hide(note))
+	x.Observer.Begin(p.String(), x.job.Experiment.Hide(note))
 	if x.recorder != nil {
 		x.recorder.SetPhase(p, 0)
 	}
@@ -319,7 +302,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 	if errors.Is(err, context.Canceled) {
 		note = "interrupted"
 	}
-	x.Observer.End(p.String(), took, x.exp.Hide(note))
+	x.Observer.End(p.String(), took, x.job.Experiment.Hide(note))
 	return err
 }
 
@@ -331,10 +314,16 @@ func (x *run) release() {
 		x.lease.Release()
 		x.lease.Run().Release()
 	}
-	if x.gpus != nil {
-		if err := x.gpus.Close(); err != nil {
-			x.Log.Warn("close NVML", "error", err)
-		}
+	x.closeGPUs(x.gpus)
+}
+
+// closeGPUs ends the use of NVML; nil: it was not open.
+func (r *Runner) closeGPUs(gpus measure.GPUs) {
+	if gpus == nil {
+		return
+	}
+	if err := gpus.Close(); err != nil {
+		r.Log.Warn("close NVML", "error", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/pattern"
@@ -173,11 +174,11 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		{"a kernel that tells nothing", second, "closed", 0, -1, 20, "receipts_unknown: the kernel did not say"},
 		{"late reads of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
 	} {
-		x := &run{exp: study.Experiment{}, work: &work{traces: load.List{}, audit: load.Audit{CPU: c.cpu, Took: 10 * second}, readLag: &stats.Summary{P99: c.readMS}}}
+		x := &run{job: job.Job{Experiment: study.Experiment{}}, work: &work{traces: load.List{}, audit: load.Audit{CPU: c.cpu, Took: 10 * second}, readLag: &stats.Summary{P99: c.readMS}}}
 		if c.readMS < 0 {
 			x.work.readLag = nil
 		}
-		x.exp.Workload.Load.Pattern = c.pattern
+		x.job.Experiment.Workload.Load.Pattern = c.pattern
 		fig := load.Figures{Lag: &stats.Summary{P99: c.lagMS}, TTFT: &stats.Summary{P99: 15}}
 		if c.itlMS > 0 {
 			fig.ITL = &stats.Summary{P99: c.itlMS}
@@ -199,7 +200,7 @@ func TestAWaitForAPlaceIsNotTheClients(t *testing.T) {
 	t.Parallel()
 	for most, want := range map[int]int{0: 1, 8: 0} {
 		x := &run{work: &work{traces: load.List{}, audit: load.Audit{Took: time.Second}}}
-		x.exp.Workload.Load = pattern.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}
+		x.job.Experiment.Workload.Load = pattern.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}
 		if x.clientWarnings(load.Figures{Lag: &stats.Summary{P99: 5000}}); len(x.warnings) != want {
 			t.Errorf("at most %d in flight: %v", most, x.warnings)
 		}
@@ -219,7 +220,7 @@ func TestConnectionsThatAreOpenedAhead(t *testing.T) {
 		{"a constant rate without one", pattern.Load{Pattern: "constant"}, min(openedAhead, load.MostConnections())},
 	} {
 		x := &run{}
-		x.exp.Workload.Prompts, x.exp.Workload.Load = 5000, c.load
+		x.job.Experiment.Workload.Prompts, x.job.Experiment.Workload.Load = 5000, c.load
 		if got := x.connections(); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}

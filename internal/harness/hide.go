@@ -8,22 +8,24 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-// hidden is err without the experiment's secrets, in its words and in the log
+func (x *run) hidden(err error) error { return hidden(x.job.Experiment.Hide, err) }
+
+// hidden is err without the secrets that hide hides, in its words and in the log
 // that it carries: servers quote what they were started with and asked for.
-func (x *run) hidden(err error) error {
+func hidden(hide func(string) string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var died *launch.Exited
 	if errors.As(err, &died) {
-		died.LogTail = x.exp.Hide(died.LogTail)
+		died.LogTail = hide(died.LogTail)
 	}
 	var late *launch.NotReady
 	if errors.As(err, &late) {
-		late.Last, late.LogTail = x.exp.Hide(late.Last), x.exp.Hide(late.LogTail)
+		late.Last, late.LogTail = hide(late.Last), hide(late.LogTail)
 	}
-	if text := err.Error(); x.exp.Hide(text) != text {
-		return hiddenError{err, x.exp.Hide(text)}
+	if text := err.Error(); hide(text) != text {
+		return hiddenError{err, hide(text)}
 	}
 	return err
 }
@@ -41,7 +43,7 @@ func (h hiddenError) Unwrap() error { return h.error }
 func (x *run) hideAll(list []string) []string {
 	out := make([]string, len(list))
 	for i, text := range list {
-		out[i] = x.exp.Hide(text)
+		out[i] = x.job.Experiment.Hide(text)
 	}
 	return out
 }

@@ -40,7 +40,7 @@ func (x *run) owner() *instrument {
 }
 
 // hostScope says that the figure is the host's, since there is no GPU.
-func (x *run) hostScope() bool { return len(x.others) > 0 && len(x.devices) == 0 }
+func (x *run) hostScope() bool { return len(x.others) > 0 && len(x.job.GPUs) == 0 }
 
 // instrumentRecords are the record's account of the instruments.
 func (x *run) instrumentRecords() []result.Instrument {
@@ -195,9 +195,9 @@ func (x *run) findInstruments(ctx context.Context, e study.Energy) error {
 	auto := e.Backend == "auto"
 	var names []string
 	switch {
-	case e.Backend == "codecarbon", auto && len(x.devices) == 0:
+	case e.Backend == "codecarbon", auto && len(x.job.GPUs) == 0:
 		names = []string{"codecarbon"}
-	case e.Backend == "zeus" && len(x.devices) == 0:
+	case e.Backend == "zeus" && len(x.job.GPUs) == 0:
 		return launch.Faultf(launch.ConfigFault, "energy.backend zeus is not available: %s", x.noEnergy)
 	case auto, e.Backend == "zeus":
 		names = []string{"zeusd", "zeus"}
@@ -207,7 +207,7 @@ func (x *run) findInstruments(ctx context.Context, e study.Energy) error {
 		if x.OpenInstrument == nil || auto && len(x.others) > 0 {
 			break
 		}
-		i, err := x.OpenInstrument(ctx, name, InstrumentOptions{Devices: x.devices, Python: e.Python, Country: e.Country})
+		i, err := x.OpenInstrument(ctx, name, InstrumentOptions{Devices: x.job.GPUs, Python: e.Python, Country: e.Country})
 		if err != nil {
 			errs = append(errs, err)
 			x.Log.Debug("instrument", "name", name, "error", err)

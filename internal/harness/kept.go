@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -28,12 +29,6 @@ type kept struct {
 	result.Kept
 }
 
-// keeping says that the study keeps containers, and that the engine's can be: its
-// caches can be emptied.
-func (x *run) keeping() bool {
-	return x.place != nil && x.place.session.keeps && !x.running() && x.eng != nil && x.eng.CanReset()
-}
-
 // same compares what two containers are started with; their names are each run's
 // own.
 func same(a, b launch.Spec) bool {
@@ -48,16 +43,13 @@ func same(a, b launch.Spec) bool {
 // the GPUs are bare.
 func (x *run) takeKept(ctx context.Context) error {
 	if x.place == nil || x.place.session.kept == nil {
-		if x.place != nil && x.place.session.keeps && !x.running() && !x.keeping() {
-			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied and proven empty", x.eng.Name())
+		if x.place != nil && x.place.session.keeps && !x.job.Running() && !x.job.Keeping() {
+			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied and proven empty", x.job.Engine.Name())
 		}
 		return nil
 	}
 	s := x.place.session
-	why, err := x.unlike(s.kept)
-	if err != nil {
-		return err
-	}
+	why := x.unlike(s.kept)
 	if why == "" {
 		why = x.prove(ctx, s.kept)
 	}
@@ -77,21 +69,17 @@ func (x *run) takeKept(ctx context.Context) error {
 }
 
 // unlike says why the kept server is not this run's; empty: it is.
-func (x *run) unlike(k *kept) (why string, err error) {
-	if x.running() {
-		return "the next run is of a server that already runs", nil
-	}
-	spec, err := x.spec()
-	if err != nil {
-		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
+func (x *run) unlike(k *kept) (why string) {
+	if x.job.Running() {
+		return "the next run is of a server that already runs"
 	}
 	switch {
 	case k.server.Err() != nil:
-		return "it died: " + k.server.Err().Error(), nil
-	case !same(spec, k.spec):
-		return "the next run's container is started with something else", nil
+		return "it died: " + k.server.Err().Error()
+	case !same(x.job.Spec, k.spec):
+		return "the next run's container is started with something else"
 	}
-	return "", nil
+	return ""
 }
 
 // coldTimeout bounds the requests that prove a cache empty.
@@ -121,7 +109,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 	if err != nil {
 		return err.Error()
 	}
-	how, err := x.eng.ResetCache(ctx, x.at())
+	how, err := x.job.Engine.ResetCache(ctx, x.at())
 	if err != nil {
 		return "its prefix cache could not be emptied: " + err.Error()
 	}
@@ -134,7 +122,7 @@ func (x *run) prove(ctx context.Context, k *kept) (why string) {
 		return err.Error()
 	case by == "":
 		return "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
-	case before == 0 && how != engine.KeepsNone && x.eng.CachesPrompts(x.exp):
+	case before == 0 && how != engine.KeepsNone && x.job.Engine.CachesPrompts(x.job.Experiment):
 		return "a prompt that was sent twice was not found in its prefix cache, so that emptying it (" + how + ") proves nothing"
 	case after > 0:
 		return fmt.Sprintf("after its prefix cache was emptied (%s) it still found %d tokens of a prompt in it", how, after)
@@ -178,13 +166,13 @@ const proofTokens = 512
 
 // proof is a request with a prompt of its own.
 func (x *run) proof() ([]load.Request, error) {
-	e := x.exp
+	e := x.job.Experiment
 	if c := x.info.ContextLength; c > 0 && e.Workload.Source == "synthetic" {
 		e.Workload.MaxInputTokens = min(max(e.Workload.MaxInputTokens, proofTokens), c-1)
 	}
 	e.Workload.Prefix = study.Prefix{}
-	plain := prompts{vocabulary: x.prompts.vocabulary, measured: x.prompts.measured}
-	reqs, err := plain.warmup(e, proofBatch, 1)
+	plain := job.Prompts{Vocabulary: x.job.Prompts.Vocabulary, Measured: x.job.Prompts.Measured}
+	reqs, err := plain.Warmup(e, proofBatch, 1)
 	if err == nil {
 		reqs[0].MaxOutputTokens = 1
 	}
@@ -216,16 +204,12 @@ func (x *run) handOver(ctx context.Context, r *result.Record) bool {
 	}
 	s := x.place.session
 	s.kept = nil
-	if x.place.last || !x.keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
+	if x.place.last || !x.job.Keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
 		return false
 	}
 	k := x.kept
 	if k == nil {
-		spec, err := x.spec()
-		if err != nil {
-			return false
-		}
-		k = &kept{server: x.server, spec: spec, served: x.info.Model, by: x.id, memBefore: x.memBefore, baseline: x.baseline}
+		k = &kept{server: x.server, spec: x.job.Spec, served: x.info.Model, by: x.id, memBefore: x.memBefore, baseline: x.baseline}
 	}
 	k.runs++
 	s.kept = k

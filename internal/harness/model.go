@@ -1,14 +1,13 @@
 package harness
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -16,24 +15,24 @@ import (
 // parameters are what the model's files say, else what the engine says of its own
 // model, else its name. why tells why they are unknown or only the name's.
 func (x *run) parameters() (p hub.Parameters, commit, why string) {
-	c := x.sized
+	c := x.job.Model.Sized
 	if c == nil {
-		c = &sized{err: errors.New("no file of the model is on this host")}
+		c = &job.Sized{Err: errors.New("no file of the model is on this host")}
 	}
-	if c.err == nil {
-		return c.Parameters, c.commit, ""
+	if c.Err == nil {
+		return c.Parameters, c.Commit, ""
 	}
 	if p, ok := x.claimed(); ok {
-		return p, c.commit, ""
+		return p, c.Commit, ""
 	}
-	p, ok := hub.ByName(x.exp.Model)
-	if x.served.By == engine.ByOnly || x.served.By == engine.ByUnlisted { // a size in a name that only the server says is nobody's claim
+	p, ok := hub.ByName(x.job.Experiment.Model)
+	if x.job.Served.By == engine.ByOnly || x.job.Served.By == engine.ByUnlisted { // a size in a name that only the server says is nobody's claim
 		p, ok = hub.Parameters{}, false
 	}
 	if !ok {
 		p.Source = "unknown"
 	}
-	return p, c.commit, c.err.Error()
+	return p, c.Commit, c.Err.Error()
 }
 
 // claimed are what the server says of its own model. An engine that draws its weights
@@ -49,52 +48,20 @@ func (x *run) claimed() (p hub.Parameters, ok bool) {
 		Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
 		Source: "engine", Confidence: hub.High,
 	}
-	if x.eng == nil || !x.eng.Traits().Dummy {
+	if x.job.Engine == nil || !x.job.Engine.Traits().Dummy {
 		p.Confidence = hub.Low
 		p.Notes = []string{"the number is the server's own, and llem found no files of the model to check it with"}
 	}
 	return p, true
 }
 
-// sized are a model's parameters, or why they are unknown.
-type sized struct {
-	hub.Parameters
-	commit      string
-	fingerprint string // of a local model's files; empty: none or unknown
-	err         error
-}
-
-// headersLimit bounds how long the hub is asked for them.
-const headersLimit = 20 * time.Second
-
-// count takes the fingerprint of m, and counts its parameters: from what is here,
-// else, where that is too little, from the headers of its weights on the hub. A run
-// does so beforehand, when asking the hub costs no energy that is measured.
-func (x *run) count(ctx context.Context, m hub.Model) {
-	c := &sized{commit: m.Commit}
-	var err error
-	if c.fingerprint, err = hub.Fingerprint(m); err != nil {
-		x.Log.Warn("the record will not tell the model's files from others", "error", err)
-	}
-	if c.Parameters, c.err = hub.Inspect(m); errors.Is(c.err, hub.ErrUnsupported) && m.Commit != "" && x.exp.Engine.Pull != "never" {
-		ctx, cancel := context.WithTimeout(ctx, headersLimit) // they are for FLOPs alone
-		defer cancel()
-		p, err := hub.InspectRemote(ctx, hub.Options{Model: x.exp.Model, Revision: m.Commit})
-		if err == nil {
-			c.Parameters, c.err = p, nil
-		}
-		x.Log.Debug("parameters from the hub", "error", err)
-	}
-	x.sized = c
-}
-
 func (x *run) modelRecord() result.Model {
 	p, commit, _ := x.parameters()
 	var fingerprint *string
-	if x.sized != nil {
-		fingerprint = textOrNil(x.sized.fingerprint)
+	if x.job.Model.Sized != nil {
+		fingerprint = textOrNil(x.job.Model.Sized.Fingerprint)
 	}
-	m := result.Model{ID: x.exp.Model, Revision: textOrNil(commit), Fingerprint: fingerprint, DType: hub.Precision(orText(p.DType, x.exp.DType))}
+	m := result.Model{ID: x.job.Experiment.Model, Revision: textOrNil(commit), Fingerprint: fingerprint, DType: hub.Precision(orText(p.DType, x.job.Experiment.DType))}
 	mapSizes(&m, p)
 	return m
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/hub/standin"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -32,12 +33,19 @@ func smallRun(t *testing.T, name string) (*run, hub.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &run{Runner: &Runner{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}, exp: study.Experiment{Model: name}}, m
+	return &run{Runner: &Runner{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}, job: job.Job{Experiment: study.Experiment{Model: name}}}, m
+}
+
+// count counts the parameters of m for x.
+func count(t *testing.T, x *run, m hub.Model) {
+	t.Helper()
+	x.job.Model.Files = m
+	(&job.Finder{Log: x.Log}).Count(t.Context(), &x.job)
 }
 
 func TestParametersFromTheHubWhereFilesTellNone(t *testing.T) {
 	x, m := smallRun(t, "owner/name")
-	x.count(t.Context(), m)
+	count(t, x, m)
 	if p, commit, why := x.parameters(); p.Total != 864 || p.Source != "safetensors" || commit != standin.Commit || why != "" {
 		t.Errorf("%+v, %s, %s", p, commit, why)
 	}
@@ -46,7 +54,7 @@ func TestParametersFromTheHubWhereFilesTellNone(t *testing.T) {
 func TestParametersFromTheNameWhereNothingElseTells(t *testing.T) {
 	x, m := smallRun(t, "owner/name-8B")
 	t.Setenv("HF_HUB_OFFLINE", "1")
-	x.count(t.Context(), m)
+	count(t, x, m)
 	if p, commit, why := x.parameters(); p.Total != 8e9 || p.Confidence != hub.Low || commit != standin.Commit || why == "" {
 		t.Errorf("%+v, %s, %s", p, commit, why)
 	}
@@ -57,15 +65,15 @@ func TestParametersFromTheNameWhereNothingElseTells(t *testing.T) {
 
 func TestTheFilesOfALocalModelHaveAFingerprint(t *testing.T) {
 	dir := t.TempDir()
-	x := &run{Runner: &Runner{Log: slog.New(slog.DiscardHandler)}, exp: study.Experiment{Model: dir, Engine: study.Engine{Pull: "never"}}}
+	x := &run{Runner: &Runner{Log: slog.New(slog.DiscardHandler)}, job: job.Job{Experiment: study.Experiment{Model: dir, Engine: study.Engine{Pull: "never"}}}}
 	if r := x.modelRecord(); r.Fingerprint != nil {
 		t.Errorf("%s before any file was looked at", *r.Fingerprint)
 	}
-	x.count(t.Context(), hub.Model{ID: dir, Path: dir})
+	count(t, x, hub.Model{ID: dir, Path: dir})
 	if r := x.modelRecord(); r.Fingerprint == nil || !strings.HasPrefix(*r.Fingerprint, "sha256:") {
 		t.Errorf("record %+v", r)
 	}
-	x.count(t.Context(), hub.Model{ID: "owner/name", Path: dir, Commit: standin.Commit})
+	count(t, x, hub.Model{ID: "owner/name", Path: dir, Commit: standin.Commit})
 	if r := x.modelRecord(); r.Fingerprint != nil {
 		t.Errorf("%s of a model of the hub", *r.Fingerprint)
 	}
@@ -95,7 +103,7 @@ func TestAServersOwnCountIsDoubted(t *testing.T) {
 		"nothing active":         {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 1e9, ParametersActive: 5e9}, "unknown", ""},
 		"less than none":         {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 7e9, ParametersActive: -1}, "unknown", ""},
 	} {
-		x := &run{Runner: &Runner{}, info: c.info, exp: study.Experiment{Model: "owner/name"}}
+		x := &run{Runner: &Runner{}, info: c.info, job: job.Job{Experiment: study.Experiment{Model: "owner/name"}}}
 		if p, _, _ := x.parameters(); p.Source != c.source || p.Confidence != c.confidence {
 			t.Errorf("%s: %+v; want %s, %s", name, p, c.source, c.confidence)
 		}

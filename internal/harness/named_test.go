@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 )
 
 // A version that the server does not say leaves no gap in what is printed.
@@ -13,7 +14,7 @@ func TestAnUnknownVersionLeavesNoGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, want := range map[string]string{"": "vllm", "0.32": "vllm 0.32", " ": "vllm"} {
-		x := run{eng: e, info: engine.Info{Version: version}}
+		x := run{job: job.Job{Engine: e}, info: engine.Info{Version: version}}
 		if got := x.called(); got != want {
 			t.Errorf("version %q: %q, want %q", version, got, want)
 		}

@@ -27,20 +27,20 @@ func boot() string {
 // measureBaseline reads the bare idle GPUs, or finds that it did so lately.
 func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	switch {
-	case x.recorder == nil || x.exp.Energy.Backend == "none":
+	case x.recorder == nil || x.job.Experiment.Energy.Backend == "none":
 		return "skipped: no energy figure", nil
-	case x.running():
+	case x.job.Running():
 		return "skipped: the server is on the GPUs already", nil
-	case !x.exp.Baseline.Enabled:
+	case !x.job.Experiment.Baseline.Enabled:
 		return "skipped: baseline.enabled is false", nil
 	case x.kept != nil:
 		return x.keptBaseline(), nil
 	}
-	length := study.Seconds(x.exp.Baseline.DurationSeconds)
-	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.exp.Baseline.CacheTTLSeconds), Least: length}
-	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.exp.GPUSettings.SMClockMHz)
-	key := measure.BaselineKey(x.devices, boot(), method)
-	if b, ok := cache.Load(key, x.devices, time.Now()); ok {
+	length := study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
+	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.job.Experiment.Baseline.CacheTTLSeconds), Least: length}
+	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.job.Experiment.GPUSettings.SMClockMHz)
+	key := measure.BaselineKey(x.job.GPUs, boot(), method)
+	if b, ok := cache.Load(key, x.job.GPUs, time.Now()); ok {
 		x.baseline = &b
 		return fmt.Sprintf("%s W, cached %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second)), nil
 	}
@@ -54,7 +54,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		return "no reading", nil
 	}
 	x.baseline = &b
-	if err := cache.Store(key, x.devices, b); err != nil {
+	if err := cache.Store(key, x.job.GPUs, b); err != nil {
 		x.Log.Warn("keep baseline", "error", err)
 	}
 	return stats.Fixed(float64(b.Power), 1) + " W", nil
@@ -63,24 +63,20 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 // launch starts the engine and waits until it takes requests. What it costs
 // stands apart and is in no total.
 func (x *run) launch(ctx context.Context) (string, error) {
-	if x.running() {
-		x.server = endpoint(x.exp.Engine.Endpoint)
+	if x.job.Running() {
+		x.server = endpoint(x.job.Experiment.Engine.Endpoint)
 		err := x.identify(ctx, "")
 		return fmt.Sprintf("skipped: %s already runs at %s", x.called(), x.server.URL()), err
 	}
 	if x.kept != nil {
 		return fmt.Sprintf("skipped: %s is kept from an earlier run, %s", x.called(), x.kept.proof()), nil
 	}
-	spec, err := x.spec()
-	if err != nil {
-		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
-	}
-	for _, name := range x.exp.SecretArgs() {
+	for _, name := range x.job.Experiment.SecretArgs() {
 		x.Observer.Say(VisibleSecret(name))
 	}
 	x.memBefore = x.memoryUsed() // an edge, from which the energy of the start counts
 	start := time.Now()
-	served, err := x.start(ctx, spec)
+	served, err := x.start(ctx, x.job.Spec)
 	if err != nil {
 		return "", err
 	}
@@ -130,8 +126,8 @@ func (x *run) loadModel(ctx context.Context, limit time.Duration) (served string
 	defer cancel()
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
-	if served, err = x.eng.Load(ctx, x.at(), x.exp, x.engineHost()); err != nil {
-		return "", fmt.Errorf("have the server load %s: %w", x.exp.Model, err)
+	if served, err = x.job.Engine.Load(ctx, x.at(), x.job.Experiment, x.job.Host()); err != nil {
+		return "", fmt.Errorf("have the server load %s: %w", x.job.Experiment.Model, err)
 	}
 	return served, nil
 }
@@ -139,18 +135,18 @@ func (x *run) loadModel(ctx context.Context, limit time.Duration) (served string
 // identify asks the server what it is. One that says it is another engine would
 // be spoken to in the wrong dialect.
 func (x *run) identify(ctx context.Context, served string) (err error) {
-	if x.running() {
-		served = x.served.ID // found in the preflight
+	if x.job.Running() {
+		served = x.job.Served.ID // found in the preflight
 	} else if served, err = x.confirm(ctx, served); err != nil {
 		return err
 	}
-	if x.info, err = x.eng.Probe(ctx, x.at(), served); err != nil {
+	if x.info, err = x.job.Engine.Probe(ctx, x.at(), served); err != nil {
 		return fmt.Errorf("ask the server what it is: %w", err)
 	}
 	if x.info.Model == "" {
 		x.info.Model = served
 	}
-	if err := engine.Confirm(x.eng.Name(), x.how, x.info); err != nil {
+	if err := engine.Confirm(x.job.Engine.Name(), x.job.ToldBy, x.info); err != nil {
 		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
@@ -163,21 +159,23 @@ func (x *run) confirm(ctx context.Context, served string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask the server what it is: %w", err)
 	}
-	if !seen.Strong(x.eng) {
-		x.warn("engine_not_confirmed", "%s", seen.Doubt(x.eng))
+	if !seen.Strong(x.job.Engine) {
+		x.warn("engine_not_confirmed", "%s", seen.Doubt(x.job.Engine))
 	}
 	if served != "" { // by which it was loaded
-		x.listed, x.served = seen.Models, engine.Match{ID: served, By: engine.ByLaunch}
+		x.job.Listed, x.job.Served = seen.Models, engine.Match{ID: served, By: engine.ByLaunch}
 		return served, nil
 	}
-	if err := x.pick(seen); err != nil {
+	err = x.job.Pick(seen)
+	x.takeWarnings()
+	if err != nil {
 		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
-	return x.served.ID, nil
+	return x.job.Served.ID, nil
 }
 
 // called is the engine and its version, where that is known.
-func (x *run) called() string { return strings.TrimSpace(x.eng.Name() + " " + x.info.Version) }
+func (x *run) called() string { return strings.TrimSpace(x.job.Engine.Name() + " " + x.info.Version) }
 
 // memoryUsed is the memory in use on each GPU; nil where it is unknown.
 func (x *run) memoryUsed() []uint64 {
@@ -188,7 +186,7 @@ func (x *run) memoryUsed() []uint64 {
 	if err != nil {
 		return nil
 	}
-	used := make([]uint64, len(x.devices))
+	used := make([]uint64, len(x.job.GPUs))
 	for _, s := range got {
 		if s.Has&measure.HasMemory == 0 {
 			return nil // unknown
@@ -200,18 +198,18 @@ func (x *run) memoryUsed() []uint64 {
 
 // thermalFloor waits, and reads the loaded engine's idle power on the way.
 func (x *run) thermalFloor(ctx context.Context) (string, error) {
-	d := study.Seconds(x.exp.Warmup.ThermalFloorSeconds)
+	d := study.Seconds(x.job.Experiment.Warmup.ThermalFloorSeconds)
 	wctx, cancel := x.alive(ctx)
 	defer cancel()
 	stop := x.tick(d)
-	idle, err := measure.ThermalFloor(wctx, x.recorder, len(x.devices), d)
+	idle, err := measure.ThermalFloor(wctx, x.recorder, len(x.job.GPUs), d)
 	stop()
 	x.floor = d
 	if err != nil {
 		return "", err
 	}
 	x.idle = idle
-	if len(idle) == 0 || x.exp.Energy.Backend == "none" {
+	if len(idle) == 0 || x.job.Experiment.Energy.Backend == "none" {
 		return "", nil
 	}
 	var sum measure.Watts

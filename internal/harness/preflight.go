@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -28,30 +29,39 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 		return "", launch.Faultf(launch.HostFault, "%w", err)
 	}
 	if free, ok := FreeSpace(x.store.Dir()); ok && free < minSpace {
-		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.exp.Output.Dir, float64(free)/(1<<20), minSpace>>20)
+		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.job.Experiment.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
-	if err := x.openPrompts(ctx); err != nil {
+	var s *session
+	if x.place != nil {
+		s = x.place.session
+	}
+	x.job.Run = job.Run{ID: x.id, Lock: x.lockFile(), PID: os.Getpid(), Keeps: s != nil && s.keeps, HFToken: x.HFToken}
+	f := x.finder(x.job.Experiment, s)
+	if err := f.Prompts(ctx, &x.job); err != nil {
 		return "", err
 	}
-	if err := findModel(ctx, x.exp); err != nil {
-		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
+	if err := job.LocalModel(ctx, x.job.Experiment); err != nil {
+		return "", err
 	}
 	if err := x.files(); err != nil {
 		return "", err
 	}
-	if err := x.findDaemon(ctx); err != nil {
+	if err := f.Daemon(ctx, &x.job); err != nil {
 		return "", err
 	}
 	if err := x.findGPUs(ctx); err != nil {
 		return "", err
 	}
-	if err := x.findHost(ctx, x.exp.Energy.Host); err != nil {
+	if err := x.findHost(ctx, x.job.Experiment.Energy.Host); err != nil {
 		return "", err
 	}
-	if err := x.findInstruments(ctx, x.exp.Energy); err != nil {
+	if err := x.findInstruments(ctx, x.job.Experiment.Energy); err != nil {
 		return "", err
 	}
-	if err := x.findServer(ctx); err != nil {
+	err := f.Server(ctx, &x.job)
+	f.Count(ctx, &x.job)
+	x.takeWarnings()
+	if err != nil {
 		return "", err
 	}
 	if err := x.takeKept(ctx); err != nil {
@@ -74,7 +84,7 @@ func (x *run) create() (err error) {
 	if err := x.lease.LockRun(x.id, ""); err != nil {
 		return err
 	}
-	x.store, err = result.CreateNoted(x.exp.Output.Dir, x.exp.Name, x.started, x.lease.Run().Note)
+	x.store, err = result.CreateNoted(x.job.Experiment.Output.Dir, x.job.Experiment.Name, x.started, x.lease.Run().Note)
 	return err
 }
 
@@ -84,8 +94,8 @@ func (x *run) preflightNote() string {
 		gpus = "no GPU: the host's energy by CodeCarbon"
 	}
 	if x.noEnergy == "" {
-		names := make([]string, len(x.devices))
-		for i, d := range x.devices {
+		names := make([]string, len(x.job.GPUs))
+		for i, d := range x.job.GPUs {
 			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
 		}
 		gpus = strings.Join(names, ", ")
@@ -93,32 +103,14 @@ func (x *run) preflightNote() string {
 	return x.identityNote() + ", " + gpus
 }
 
-// findModel refuses a local model that is not there. A model that the engine
-// knows by name is the engine's to find, and one of a server that already runs need
-// not be here.
-func findModel(ctx context.Context, e study.Experiment) error {
-	if e.Engine.Endpoint != "" || !hub.IsPath(e.Model) {
-		return nil
-	}
-	_, err := hub.Find(ctx, hub.Options{Model: e.Model, Revision: e.Revision})
-	return err
-}
-
 // findGPUs opens NVML once for the run, claims GPUs and prepares to read them.
-func (x *run) findGPUs(ctx context.Context) error {
-	backend := x.exp.Energy.Backend
-	if x.exp.GPUs.Mode != "none" {
-		if err := x.openGPUs(ctx); err != nil {
-			return err
-		}
-	} else {
-		x.noEnergy = noGPUsAsked
+func (x *run) findGPUs(ctx context.Context) (err error) {
+	x.gpus, x.job.GPUs, x.noEnergy, err = x.openGPUs(ctx, x.job.Experiment, x.lease)
+	if err == nil {
+		err = measurable(x.job.Experiment, x.job.GPUs, x.noEnergy)
 	}
-	if backend == "nvml" && len(x.devices) == 0 {
-		return launch.Faultf(launch.ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", x.noEnergy)
-	}
-	if len(x.devices) == 0 {
-		return nil
+	if err != nil || len(x.job.GPUs) == 0 {
+		return err
 	}
 	return x.watch(ctx)
 }
@@ -129,57 +121,77 @@ const (
 	noBackend   = "energy.backend: none was asked for"
 )
 
-func (x *run) openGPUs(ctx context.Context) error {
-	gpus, err := x.OpenGPUs(ctx)
-	switch {
-	case noGPU(err) && x.exp.GPUs.Mode == "auto" && x.exp.Parallel.Size() == 1:
-		x.noEnergy = err.Error()
-		return nil
-	case noGPU(err):
-		return launch.Faultf(launch.HostFault, "GPUs are asked for: %w", err)
-	case err != nil && x.exp.GPUs.Mode == "auto" && x.exp.Energy.Backend != "nvml":
-		x.noEnergy = err.Error()
-		return nil
-	case err != nil:
-		return launch.Faultf(launch.HostFault, "open NVML: %w", err)
+// openGPUs opens NVML and claims the GPUs of e by l; where l is nil, it only looks and
+// does not wait. It returns no devices, and why, where there need be none. gpus, nil
+// where there is no NVML, must be closed, after an error too.
+func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus measure.GPUs, devices []measure.Device, why string, err error) {
+	if e.GPUs.Mode == "none" {
+		return nil, nil, noGPUsAsked, nil
 	}
-	x.gpus = gpus
-	return x.claim(ctx)
+	if gpus, err = r.OpenGPUs(ctx); err != nil {
+		why, err = withoutGPUs(e, err)
+		return nil, nil, why, err
+	}
+	w := lease.Want{IDs: e.GPUs.IDs, Auto: e.GPUs.Mode == "auto", N: e.Parallel.Size(), Serves: e.Engine.Endpoint != ""}
+	if r.WaitGPU && l != nil {
+		w.Waiting = func(why error) { r.Observer.Say("waiting for a GPU: " + why.Error()) }
+	}
+	devices, why, err = l.Claim(ctx, gpus, w)
+	return gpus, devices, why, err
+}
+
+// measurable refuses GPUs that e cannot be measured with: none, and why, though it asks
+// for NVML, and those that a killed run has left changed.
+func measurable(e study.Experiment, devices []measure.Device, why string) error {
+	if e.Energy.Backend == "nvml" && len(devices) == 0 {
+		return launch.Faultf(launch.ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", why)
+	}
+	return lease.Untouched(devices)
+}
+
+// withoutGPUs says why e is run without the GPUs of a host whose NVML cannot be opened,
+// or that it cannot be.
+func withoutGPUs(e study.Experiment, err error) (why string, _ error) {
+	auto := e.GPUs.Mode == "auto"
+	switch {
+	case noGPU(err) && auto && e.Parallel.Size() == 1, !noGPU(err) && auto && e.Energy.Backend != "nvml":
+		return err.Error(), nil
+	case noGPU(err):
+		return "", launch.Faultf(launch.HostFault, "GPUs are asked for: %w", err)
+	}
+	return "", launch.Faultf(launch.HostFault, "open NVML: %w", err)
 }
 
 // watch prepares to read the claimed GPUs, lists who else is on them and
 // measures how often their counters move.
 func (x *run) watch(ctx context.Context) error {
-	err := lease.Untouched(x.devices)
-	if err != nil {
-		return err
-	}
-	if x.watcher, err = x.gpus.Watch(x.devices); err != nil {
+	var err error
+	if x.watcher, err = x.gpus.Watch(x.job.GPUs); err != nil {
 		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
 	}
-	if x.exp.Energy.Backend == "none" {
+	if x.job.Experiment.Energy.Backend == "none" {
 		x.noEnergy = noBackend
 	}
 	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)
 	}
 	x.foreign = x.notKept(x.foreign)
-	if x.exp.Energy.Backend != "none" && len(x.foreign) > 0 && !x.running() { // those of a server that was there are its own
+	if x.job.Experiment.Energy.Backend != "none" && len(x.foreign) > 0 && !x.job.Running() { // those of a server that was there are its own
 		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
 	}
-	interval := time.Duration(x.exp.Measurement.SampleIntervalMS) * time.Millisecond
-	x.recorder = measure.NewRecorder(x.watcher, len(x.devices), interval)
+	interval := time.Duration(x.job.Experiment.Measurement.SampleIntervalMS) * time.Millisecond
+	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), interval)
 	if x.polls, err = x.watcher.PollCounters(ctx, x.recorder.Epoch()); err != nil {
 		x.Log.Warn("measure the counter's refresh", "error", err)
 	}
-	x.refresh, x.jitter = measure.Refresh(x.polls, len(x.devices))
+	x.refresh, x.jitter = measure.Refresh(x.polls, len(x.job.GPUs))
 	return nil
 }
 
 // findHost opens the counters of the host's own energy: those that are there, or
 // with "rapl" an error where there are none.
 func (x *run) findHost(ctx context.Context, want string) (err error) {
-	if want == "none" || x.OpenHost == nil || x.daemon.Elsewhere != "" {
+	if want == "none" || x.OpenHost == nil || x.job.Daemon.Elsewhere != "" {
 		return nil
 	}
 	if x.host, err = x.OpenHost(); err != nil {

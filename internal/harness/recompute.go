@@ -13,13 +13,13 @@ import (
 // it, from the run that [replay] made of it.
 func (x *run) recompute(r *result.Record, samples []measure.Sample, from time.Duration) *result.Record {
 	out := &result.Record{
-		SchemaVersion: r.SchemaVersion, ExperimentID: r.ExperimentID, Name: x.exp.Name, LlemVersion: r.LlemVersion, Status: r.Status, Error: r.Error,
-		ConfigHash: x.exp.ConfigHash(), WorkloadHash: x.exp.WorkloadHash(x.prompts.file()),
+		SchemaVersion: r.SchemaVersion, ExperimentID: r.ExperimentID, Name: x.job.Experiment.Name, LlemVersion: r.LlemVersion, Status: r.Status, Error: r.Error,
+		ConfigHash: x.job.Experiment.ConfigHash(), WorkloadHash: x.job.Experiment.WorkloadHash(x.job.Prompts.File()),
 		StartedAt: r.StartedAt, EndedAt: r.EndedAt, Phases: x.phaseRecords(), Gap: r.Gap, Study: r.Study,
 		Engine: r.Engine, Model: r.Model, Config: r.Config, Environment: r.Environment,
 		Timeseries: result.TimeseriesFile, RequestsFile: result.RequestsFile, Files: r.Files, RecordSHA256: r.RecordSHA256,
 	}
-	if x.exp.Output.RawSamples {
+	if x.job.Experiment.Output.RawSamples {
 		out.SamplesFile = result.SamplesFile
 	}
 	out.Environment.GPUs = slices.Clone(r.Environment.GPUs)
@@ -34,14 +34,14 @@ func (x *run) recompute(r *result.Record, samples []measure.Sample, from time.Du
 		if x.older {
 			fig = olderTotals(fig, x.work.traces)
 			out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
-			out.SLO = goodput(x.work.traces, x.exp.SLO, x.work.window.Seconds(), x.exp.Workload.Load.Open(), true)
+			out.SLO = goodput(x.work.traces, x.job.Experiment.SLO, x.work.window.Seconds(), x.job.Experiment.Workload.Load.Open(), true)
 		}
 	}
 	x.mapEnergy(out, fig, samples, from)
 	x.circumstances(out, r)
 	x.recomputeAfter(out, r, samples)
 	x.recomputeFLOPs(out, r, fig)
-	if x.eng != nil {
+	if x.job.Engine != nil {
 		x.recomputeWarnings(r, fig)
 		x.mapUnknown(out, fig)
 	}
@@ -146,7 +146,7 @@ func (x *run) reached(p measure.Phase) bool {
 func (x *run) accept(r *result.Record) {
 	made := map[string]bool{}
 	for _, w := range x.warnings {
-		made[x.exp.Hide(w.String())] = true
+		made[x.job.Experiment.Hide(w.String())] = true
 	}
 	for _, text := range r.MeasurementWarnings {
 		code, message := splitWarning(text)

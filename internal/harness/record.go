@@ -20,10 +20,10 @@ import (
 // record maps everything that was reached into the record; cause is why the
 // run did not complete, or nil.
 func (x *run) record(cause error) *result.Record {
-	e := x.exp
+	e := x.job.Experiment
 	r := &result.Record{
 		SchemaVersion: result.SchemaVersion, ExperimentID: x.id,
-		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.prompts.file()),
+		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(x.job.Prompts.File()),
 		Name: e.Name, LlemVersion: x.Version, Status: result.Completed,
 		StartedAt: x.utc(x.started), EndedAt: x.utc(time.Now()), Phases: x.phaseRecords(),
 		Gap:    x.gap,
@@ -84,11 +84,11 @@ func (x *run) phaseRecords() []result.Phase {
 
 func (x *run) engineRecord() result.Engine {
 	out := result.Engine{
-		Version: textOrNil(x.exp.Hide(x.info.Version)), ContextLength: countOrNil(int64(x.info.ContextLength)), Image: orText(x.image.Ref, x.exp.Engine.Image),
-		ImageDigest: textOrNil(x.image.Digest), ImageID: x.image.ID, Command: []string{}, Kept: x.keptRecord(),
+		Version: textOrNil(x.job.Experiment.Hide(x.info.Version)), ContextLength: countOrNil(int64(x.info.ContextLength)), Image: orText(x.job.Image.Ref, x.job.Experiment.Engine.Image),
+		ImageDigest: textOrNil(x.job.Image.Digest), ImageID: x.job.Image.ID, Command: []string{}, Kept: x.keptRecord(),
 	}
-	if x.eng != nil {
-		out.Name, out.ToldBy = x.eng.Name(), x.toldBy()
+	if x.job.Engine != nil {
+		out.Name, out.ToldBy = x.job.Engine.Name(), x.toldBy()
 	}
 	if x.server != nil {
 		info := x.server.Info()
@@ -99,7 +99,7 @@ func (x *run) engineRecord() result.Engine {
 		out.StartupSeconds = ptr(x.startup.took.Seconds())
 	}
 	x.servedRecord(&out)
-	out.Endpoint, out.Counters = textOrNil(x.exp.Hide(x.exp.Engine.Endpoint)), x.accountRecord()
+	out.Endpoint, out.Counters = textOrNil(x.job.Experiment.Hide(x.job.Experiment.Engine.Endpoint)), x.accountRecord()
 	return out
 }
 
@@ -108,25 +108,25 @@ const mostServed = 100
 
 // servedRecord maps what the server calls the model, and what it was asked with.
 func (x *run) servedRecord(out *result.Engine) {
-	out.ServedModel, out.ServedBy, out.Loaded = textOrNil(x.served.ID), textOrNil(x.served.By), textOrNil(x.served.Loaded)
+	out.ServedModel, out.ServedBy, out.Loaded = textOrNil(x.job.Served.ID), textOrNil(x.job.Served.By), textOrNil(x.job.Served.Loaded)
 	if x.info.Model != "" { // TGI's requests say tgi whatever it serves
 		out.ServedModel = &x.info.Model
 	}
-	for _, m := range x.listed[:min(len(x.listed), mostServed)] {
+	for _, m := range x.job.Listed[:min(len(x.job.Listed), mostServed)] {
 		out.Served = append(out.Served, m.ID)
 	}
-	out.AuthorizedBy = textOrNil(x.sent.from)
-	out.HeaderNames = slices.Sorted(maps.Keys(x.sent.header))
+	out.AuthorizedBy = textOrNil(x.job.Credentials.From)
+	out.HeaderNames = slices.Sorted(maps.Keys(x.job.Credentials.Header))
 }
 
 func (x *run) environment() result.Environment {
-	d := x.daemon
+	d := x.job.Daemon
 	env := result.Environment{
 		GPUs: []result.GPU{}, Host: describeHost(),
 		Docker:       result.Docker{Version: d.Version, APIVersion: d.APIVersion, Runtimes: d.Runtimes, Elsewhere: textOrNil(d.Elsewhere)},
 		GPUProcesses: x.processes(x.foreign), GPUSettings: settingsRecord(x.lease.Settings(x.id)),
 	}
-	for i, d := range x.devices {
+	for i, d := range x.job.GPUs {
 		g := result.GPU{
 			Index: d.Index, UUID: d.UUID, Name: d.Name, MemoryMB: float64(d.MemoryBytes) / (1 << 20),
 			Driver: d.Driver, CUDA: d.CUDA, VBIOS: d.VBIOS, ComputeCapability: d.ComputeCapability,
@@ -153,7 +153,7 @@ func (x *run) mapRefresh(g *result.GPU, i int) {
 func (x *run) processes(list []measure.Process) []result.Process {
 	out := make([]result.Process, 0, len(list))
 	for _, p := range list {
-		out = append(out, result.Process{PID: p.PID, Name: p.Name, GPU: x.devices[p.Device].UUID, MemoryMB: float64(p.MemoryUsed) / (1 << 20)})
+		out = append(out, result.Process{PID: p.PID, Name: p.Name, GPU: x.job.GPUs[p.Device].UUID, MemoryMB: float64(p.MemoryUsed) / (1 << 20)})
 	}
 	return out
 }
@@ -176,8 +176,8 @@ func (x *run) mapWarmup(r *result.Record) {
 
 // mapWork maps the window's requests, tokens and latencies.
 func (x *run) mapWork(r *result.Record) load.Figures {
-	w, p := x.work, &x.prompts
-	open := x.exp.Workload.Load.Open()
+	w, p := x.work, &x.job.Prompts
+	open := x.job.Experiment.Workload.Load.Open()
 	fig := load.Summarise(w.traces, open)
 	seconds := w.window.Seconds()
 	r.WindowSeconds = ptr(seconds)
@@ -185,13 +185,13 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(p.first(x.exp, w.traces.Len())), SharedTokens: x.sharedPrefix(), HeadTokens: x.headTokens(), MultiTokenChunks: fig.MultiTokenChunks,
-		TraceSHA256: p.plan.Trace.Digest, TraceTimeUnit: p.plan.Trace.Unit, LengthsSHA256: p.plan.Lengths, LengthsBy: cmp.Or(p.vocabulary.Source, p.counted, "server"),
-		SourceSHA256: p.digest, SourceCommit: textOrNil(p.commit), LeftOut: p.left, PromptTemplate: p.template, ColumnsNotSent: p.notSent,
+		PromptChecksum: load.Checksum(p.First(x.job.Experiment, w.traces.Len())), SharedTokens: x.sharedPrefix(), HeadTokens: x.headTokens(), MultiTokenChunks: fig.MultiTokenChunks,
+		TraceSHA256: p.Plan.Trace.Digest, TraceTimeUnit: p.Plan.Trace.Unit, LengthsSHA256: p.Plan.Lengths, LengthsBy: cmp.Or(p.Vocabulary.Source, p.Counted, "server"),
+		SourceSHA256: p.Digest, SourceCommit: textOrNil(p.Commit), LeftOut: p.LeftOut, PromptTemplate: p.Template, ColumnsNotSent: p.NotSent,
 	}
 	if seconds > 0 {
 		r.TokensPerSecond = over(fig.OutputTokens, seconds)
-		if n := len(x.devices); n > 0 && r.TokensPerSecond != nil {
+		if n := len(x.job.GPUs); n > 0 && r.TokensPerSecond != nil {
 			r.TokensPerSecondPerGPU = ptr(*r.TokensPerSecond / float64(n))
 		}
 	}
@@ -199,7 +199,7 @@ func (x *run) mapWork(r *result.Record) load.Figures {
 	if open {
 		r.Latency.TTFTScheduled, r.Latency.E2EScheduled = summary(fig.TTFTScheduled), summary(fig.E2EScheduled)
 	}
-	r.SLO = goodput(w.traces, x.exp.SLO, seconds, open, false)
+	r.SLO = goodput(w.traces, x.job.Experiment.SLO, seconds, open, false)
 	r.Client = result.Client{
 		CPUSeconds: ptr(w.audit.CPU.Seconds()), CPUShare: ptr(w.audit.CPUShare()),
 		SendLagMS: summary(fig.Lag), ReadLagMS: summary(w.readLag), GCPausesMS: summary(w.audit.GC),
@@ -213,7 +213,7 @@ func (x *run) mapWarnings(r *result.Record) {
 	r.MeasurementWarnings, r.WarningSeverities = []string{}, map[string]string{}
 	seen := map[string]bool{}
 	for _, w := range x.warnings {
-		if text := x.exp.Hide(w.String()); !seen[text] {
+		if text := x.job.Experiment.Hide(w.String()); !seen[text] {
 			seen[text] = true
 			r.MeasurementWarnings = append(r.MeasurementWarnings, text)
 			r.WarningSeverities[w.Code] = string(w.Severity)

@@ -27,7 +27,7 @@ func (x *run) readings() (samples []measure.Sample, from time.Duration) {
 // which tell more of the sensors than those of the launch.
 func (x *run) mapStartup(r *result.Record, samples []measure.Sample) {
 	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = nil, nil
-	if x.exp.Energy.Backend == "none" || x.noEnergy != "" {
+	if x.job.Experiment.Energy.Backend == "none" || x.noEnergy != "" {
 		return
 	}
 	energy, u := measure.LaunchEnergy(samples, x.sensors())
@@ -122,13 +122,13 @@ func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figu
 	to := from + x.work.window
 	per := measure.Window{From: from, To: to, Begun: begun(x.work.traces)}.Energy(samples, x.sensors())
 	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{
-		Devices: x.devices, Samples: samples, From: from, To: to, Energies: per,
-		DriftThreshold: measure.Celsius(x.exp.Measurement.ThermalDriftThresholdC),
+		Devices: x.job.GPUs, Samples: samples, From: from, To: to, Energies: per,
+		DriftThreshold: measure.Celsius(x.job.Experiment.Measurement.ThermalDriftThresholdC),
 	})...)
 	for i, g := range per {
 		en.PerGPU = append(en.PerGPU, x.gpuEnergy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
 	}
-	en.PeakPowerW = peak(samples, len(x.devices), from, to)
+	en.PeakPowerW = peak(samples, len(x.job.GPUs), from, to)
 	en.CrossChecks = crossChecks(per)
 	en.Steady = x.steady(fig, samples, from)
 	f := figure{method: commonMethod(per), energy: measure.Total(per)}
@@ -221,10 +221,10 @@ func mapAdjustedU(en *result.Energy, adjusted measure.Joules, u float64) {
 
 // mapGain maps whose energy it is and how far the sensors' gain may be off, of GPUs.
 func (x *run) mapGain(en *result.Energy) {
-	if len(x.devices) == 0 || x.olderGain {
+	if len(x.job.GPUs) == 0 || x.olderGain {
 		return
 	}
-	en.Scope, en.Gain = card.ScopeOf(x.devices), gainRecord(x.devices)
+	en.Scope, en.Gain = card.ScopeOf(x.job.GPUs), gainRecord(x.job.GPUs)
 }
 
 func gainRecord(devices []measure.Device) *result.Gain {
@@ -242,7 +242,7 @@ func gainOf(g *result.Gain) measure.Gain {
 
 func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {
 	out := result.GPUEnergy{
-		Index: x.devices[i].Index, UUID: x.devices[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
+		Index: x.job.GPUs[i].Index, UUID: x.job.GPUs[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
 		CounterJ: joules(g.Counter), PowerIntegralJ: joules(g.Integral), Samples: g.Samples,
 		MeanPowerW: watts(g.Mean), PeakPowerW: watts(g.Peak), ThrottledSeconds: map[string]float64{},
 	}
@@ -256,7 +256,7 @@ func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.Thrott
 
 // steady is the slice in which the concurrency was full, for a closed loop.
 func (x *run) steady(fig load.Figures, samples []measure.Sample, from time.Duration) *result.Steady {
-	l := x.exp.Workload.Load
+	l := x.job.Experiment.Workload.Load
 	full := l.Concurrency
 	if l.Open() {
 		full = l.MaxInFlight

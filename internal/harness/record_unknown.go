@@ -133,7 +133,7 @@ func (x *run) tokenWarnings(fig load.Figures) {
 // otherModels doubts answers that name a model which was not asked for. Where only some do,
 // the figures are of no one model.
 func (x *run) otherModels(completed int) {
-	asked := engine.Match{ID: x.info.Model, Loaded: x.served.Loaded}
+	asked := engine.Match{ID: x.info.Model, Loaded: x.job.Served.Loaded}
 	named, all := map[string]int{}, 0
 	for _, t := range x.work.traces.All() {
 		if t.Status == load.StatusOK && t.Model != "" && !asked.Names(t.Model) {

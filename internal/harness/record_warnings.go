@@ -14,10 +14,10 @@ import (
 
 // runWarnings are those that concern the run as a whole.
 func (x *run) runWarnings(fig load.Figures) {
-	if x.exp.Quick {
+	if x.job.Experiment.Quick {
 		x.warn("quick_mode", "this run used --quick: a short baseline, no thermal floor, few prompts")
 	}
-	if x.noEnergy != "" && !x.hostScope() && x.exp.Energy.Backend != "none" {
+	if x.noEnergy != "" && !x.hostScope() && x.job.Experiment.Energy.Backend != "none" {
 		x.warn("energy_unavailable", "%s", x.noEnergy)
 	}
 	if x.work == nil {
@@ -29,36 +29,36 @@ func (x *run) runWarnings(fig load.Figures) {
 	if w, ok := measure.ShortWindow(x.work.window); ok {
 		x.warnings = append(x.warnings, w)
 	}
-	if x.exp.Workload.Source == "synthetic" {
+	if x.job.Experiment.Workload.Source == "synthetic" {
 		x.warn("synthetic_prompts", "the prompts are random tokens")
 	}
 	switch {
 	case x.work.unmade != nil:
 		x.warn("prompts_exhausted", "no request was sent after %.1f s, when %d had been: %v", x.work.out.Seconds(), x.work.traces.Len(), x.work.unmade)
 	case x.work.out > 0:
-		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", x.work.traces.Len(), x.work.out.Seconds(), x.exp.Workload.MinSeconds)
+		x.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", x.work.traces.Len(), x.work.out.Seconds(), x.job.Experiment.Workload.MinSeconds)
 	}
-	if words := dataset.LeftOut(x.prompts.left); words != "" {
-		x.warn("prompts_left_out", "%s prompts of %s were left out", words, x.exp.Workload.Source)
+	if words := dataset.LeftOut(x.job.Prompts.LeftOut); words != "" {
+		x.warn("prompts_left_out", "%s prompts of %s were left out", words, x.job.Experiment.Workload.Source)
 	}
-	if gap, after := x.prompts.plan.Gap(); x.exp.Workload.Load.Recorded() && gap > longGap {
-		t := x.prompts.plan.Trace
+	if gap, after := x.job.Prompts.Plan.Gap(); x.job.Experiment.Workload.Load.Recorded() && gap > longGap {
+		t := x.job.Prompts.Plan.Trace
 		x.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)
 	}
-	if why, ok := x.eng.Draws(x.exp.Engine.Args); ok {
+	if why, ok := x.job.Engine.Draws(x.job.Experiment.Engine.Args); ok {
 		x.warn("dummy_weights", "%s", why)
 	}
-	if len(x.overridden) > 0 {
-		x.warn("engine_args_override", "engine.args set --%s, which llem sets itself", strings.Join(x.overridden, ", --"))
+	if len(x.job.Spec.Overridden) > 0 {
+		x.warn("engine_args_override", "engine.args set --%s, which llem sets itself", strings.Join(x.job.Spec.Overridden, ", --"))
 	}
-	if len(x.leftOut) > 0 {
-		x.warn("engine_args_override", "engine.args take out --%s (null), which llem sets itself", strings.Join(x.leftOut, ", --"))
+	if len(x.job.Spec.LeftOut) > 0 {
+		x.warn("engine_args_override", "engine.args take out --%s (null), which llem sets itself", strings.Join(x.job.Spec.LeftOut, ", --"))
 	}
 	x.lengthWarnings()
 	x.cacheWarning(fig)
 	x.clientWarnings(fig)
 	x.countWarnings(fig)
-	if x.recorder == nil || x.exp.Energy.Backend == "none" {
+	if x.recorder == nil || x.job.Experiment.Energy.Backend == "none" {
 		return
 	}
 	if failed, dropped, last := x.recorder.Trouble(); failed+dropped > 0 {
@@ -91,7 +91,7 @@ func (x *run) clientWarnings(fig load.Figures) {
 	case share > load.MostCPUShare:
 		x.warn("client_bound", "the client used %.0f %% of a core", share*100)
 	// Where a request waits for a place it is the server that is late.
-	case fig.Lag != nil && x.exp.Workload.Load.Open() && x.exp.Workload.Load.MaxInFlight == 0 && fig.Lag.P99 > clientLagMS:
+	case fig.Lag != nil && x.job.Experiment.Workload.Load.Open() && x.job.Experiment.Workload.Load.MaxInFlight == 0 && fig.Lag.P99 > clientLagMS:
 		x.warn("client_bound", "requests left %.1f ms late at the 99th percentile", fig.Lag.P99)
 	case lag != nil && stamped != nil && lag.P99 > max(load.MostReadLagMS, clientReadShare*stamped.P99):
 		x.warn("reads_late", "answers were read %.1f ms late at the 99th percentile, of %s of %.1f ms", lag.P99, name, stamped.P99)
@@ -102,8 +102,8 @@ func (x *run) clientWarnings(fig load.Figures) {
 // far as the server counted them. Prompts of a chat are longer than planned by
 // its template, and are not judged.
 func (x *run) lengthWarnings() {
-	w := x.exp.Workload
-	planned := x.prompts.planned(x.exp)
+	w := x.job.Experiment.Workload
+	planned := x.job.Prompts.Planned(x.job.Experiment)
 	counted, full := 0, 0
 	var prompts, answers strayed
 	for i, t := range x.work.traces.All() {
@@ -128,8 +128,8 @@ func (x *run) lengthWarnings() {
 	switch {
 	case !w.Sampling.IgnoreEOS:
 		x.warn("output_length_not_controlled", "the engine may end an answer early")
-	case !x.eng.Traits().IgnoreEOS:
-		x.warn("output_length_not_controlled", "%s cannot be told to ignore the model's end of answer: %d of %d answers had another length than asked for", x.eng.Name(), answers.n, counted)
+	case !x.job.Engine.Traits().IgnoreEOS:
+		x.warn("output_length_not_controlled", "%s cannot be told to ignore the model's end of answer: %d of %d answers had another length than asked for", x.job.Engine.Name(), answers.n, counted)
 		x.doubted(answers.n > 0)
 	case answers.n > 0:
 		x.warn("output_length_not_controlled", "%d of %d answers had another length than asked for: the first %d tokens, asked for were %d", answers.n, counted, answers.first, answers.want)
@@ -160,7 +160,7 @@ func (x *run) cacheWarning(fig load.Figures) {
 // sharedPrefix is how many tokens of the prompts that were sent an earlier one of
 // their group began with; nil where they share nothing by design.
 func (x *run) sharedPrefix() *int64 {
-	p := x.exp.Workload.Prefix
+	p := x.job.Experiment.Workload.Prefix
 	if p.Length == 0 {
 		return nil
 	}
@@ -184,7 +184,7 @@ func orZero(n *int64) int64 {
 
 // headTokens is how many tokens all prompts begin with alike, also where their texts differ: the
 // mark that begins a text. Engines whose cache works by single tokens find it each time.
-func (x *run) headTokens() int { return max(1, len(x.prompts.vocabulary.Head)) }
+func (x *run) headTokens() int { return max(1, len(x.job.Prompts.Vocabulary.Head)) }
 
 // strayed counts lengths that are not the wanted one.
 type strayed struct{ n, first, want int }

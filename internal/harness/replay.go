@@ -33,11 +33,11 @@ func replay(r *result.Record, dir string, rows []result.RequestRow, raw []result
 // replayed is the run of r before anything of it is rebuilt.
 func replayed(r *result.Record, dir string) (x *run, err error) {
 	x = &run{Runner: &Runner{Version: r.LlemVersion}, id: r.ExperimentID, older: r.Older() && r.Tokens.InputSource == "", olderGain: r.Energy.Gain == nil && r.Older(), started: r.StartedAt, gap: r.Gap, phases: r.Phases, store: result.Open(dir)}
-	if x.exp, err = configOf(dir); err != nil {
+	if x.job.Experiment, err = configOf(dir); err != nil {
 		return nil, err
 	}
 	for _, g := range r.Environment.GPUs {
-		x.devices = append(x.devices, deviceOf(g))
+		x.job.GPUs = append(x.job.GPUs, deviceOf(g))
 	}
 	return x, nil
 }
@@ -62,7 +62,7 @@ func (x *run) rebuild(r *result.Record, rows []result.RequestRow, samples []meas
 	if x.baseline, err = x.baselineOf(r, samples); err != nil {
 		return nil, err
 	}
-	x.idle = measure.FloorPower(samples, len(x.devices))
+	x.idle = measure.FloorPower(samples, len(x.job.GPUs))
 	for i := range r.Energy.Instruments {
 		x.others = append(x.others, x.instrumentOf(r, &r.Energy.Instruments[i]))
 	}
@@ -93,7 +93,7 @@ func deviceOf(g result.GPU) measure.Device {
 // restoreServer is what the server said, and by what it was asked.
 func (x *run) restoreServer(r *result.Record) (err error) {
 	if r.Engine.Name != "" {
-		x.eng, err = engine.Lookup(r.Engine.Name)
+		x.job.Engine, err = engine.Lookup(r.Engine.Name)
 	}
 	text := func(s *string) string {
 		if s == nil {
@@ -101,8 +101,8 @@ func (x *run) restoreServer(r *result.Record) (err error) {
 		}
 		return *s
 	}
-	x.info.Model, x.served.ID, x.served.Loaded, x.served.By = text(r.Engine.ServedModel), text(r.Engine.ServedModel), text(r.Engine.Loaded), text(r.Engine.ServedBy)
-	x.sent.from = text(r.Engine.AuthorizedBy)
+	x.info.Model, x.job.Served.ID, x.job.Served.Loaded, x.job.Served.By = text(r.Engine.ServedModel), text(r.Engine.ServedModel), text(r.Engine.Loaded), text(r.Engine.ServedBy)
+	x.job.Credentials.From = text(r.Engine.AuthorizedBy)
 	x.info.ContextLength = int(orZero(r.Engine.ContextLength))
 	if r.Study != nil {
 		x.place = &place{StudyRun: *r.Study, cycles: 2}
@@ -112,23 +112,23 @@ func (x *run) restoreServer(r *result.Record) (err error) {
 
 // restorePrompts is what is known of the prompts, which are not kept.
 func (x *run) restorePrompts(r *result.Record, rows []result.RequestRow) {
-	p, q := &x.prompts, r.Requests
-	p.plan.Trace.Digest, p.plan.Trace.Unit, p.plan.Lengths = q.TraceSHA256, q.TraceTimeUnit, q.LengthsSHA256
-	p.digest, p.left, p.template, p.notSent = q.SourceSHA256, q.LeftOut, q.PromptTemplate, q.ColumnsNotSent
+	p, q := &x.job.Prompts, r.Requests
+	p.Plan.Trace.Digest, p.Plan.Trace.Unit, p.Plan.Lengths = q.TraceSHA256, q.TraceTimeUnit, q.LengthsSHA256
+	p.Digest, p.LeftOut, p.Template, p.NotSent = q.SourceSHA256, q.LeftOut, q.PromptTemplate, q.ColumnsNotSent
 	if q.SourceCommit != nil {
-		p.commit = *q.SourceCommit
+		p.Commit = *q.SourceCommit
 	}
 	if q.LengthsBy != "server" {
-		p.counted = q.LengthsBy
-		if x.exp.Workload.Source == "synthetic" {
-			p.vocabulary.Source = q.LengthsBy
+		p.Counted = q.LengthsBy
+		if x.job.Experiment.Workload.Source == "synthetic" {
+			p.Vocabulary.Source = q.LengthsBy
 		}
 	}
 	if q.HeadTokens > 0 && q.HeadTokens <= mostHead {
-		p.vocabulary.Head = make([]int, q.HeadTokens)
+		p.Vocabulary.Head = make([]int, q.HeadTokens)
 	}
 	for i := range rows {
-		p.measured = append(p.measured, load.Request{ID: int(rows[i].ID), InputTokens: orNone(rows[i].PlannedInputTokens), MaxOutputTokens: orNone(rows[i].PlannedOutputTokens), Hash: rows[i].PromptHash})
+		p.Measured = append(p.Measured, load.Request{ID: int(rows[i].ID), InputTokens: orNone(rows[i].PlannedInputTokens), MaxOutputTokens: orNone(rows[i].PlannedOutputTokens), Hash: rows[i].PromptHash})
 	}
 }
 
@@ -174,11 +174,11 @@ func summaryOf(s *result.Summary) *stats.Summary {
 // whyNoEnergy is why the run had no energy figure; empty: it had GPUs to read.
 func (x *run) whyNoEnergy(r *result.Record) string {
 	switch {
-	case len(x.devices) > 0 && x.exp.Energy.Backend == "none":
+	case len(x.job.GPUs) > 0 && x.job.Experiment.Energy.Backend == "none":
 		return noBackend
-	case len(x.devices) > 0:
+	case len(x.job.GPUs) > 0:
 		return ""
-	case x.exp.GPUs.Mode == "none":
+	case x.job.Experiment.GPUs.Mode == "none":
 		return noGPUsAsked
 	case len(r.Energy.Reasons) > 0 && r.Energy.Backend == "none":
 		return r.Energy.Reasons[0]
@@ -190,7 +190,7 @@ func (x *run) whyNoEnergy(r *result.Record) string {
 func (x *run) recomputeWarmup(r *result.Record) error {
 	x.floor = 0
 	if x.reached(measure.ThermalFloorPhase) {
-		x.floor = study.Seconds(x.exp.Warmup.ThermalFloorSeconds)
+		x.floor = study.Seconds(x.job.Experiment.Warmup.ThermalFloorSeconds)
 	}
 	w := r.Warmup
 	if w == nil {

@@ -69,7 +69,7 @@ func lostReadings(r *result.Record) bool { return r.WarningSeverities["readings_
 // processesOf is the inverse of processes.
 func (x *run) processesOf(list []result.Process) (out []measure.Process) {
 	for _, p := range list {
-		at := slices.IndexFunc(x.devices, func(d measure.Device) bool { return d.UUID == p.GPU })
+		at := slices.IndexFunc(x.job.GPUs, func(d measure.Device) bool { return d.UUID == p.GPU })
 		if at >= 0 {
 			out = append(out, measure.Process{PID: p.PID, Name: p.Name, Device: at, MemoryUsed: uint64(p.MemoryMB * (1 << 20))})
 		}

@@ -1,41 +1,12 @@
 package harness
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/result"
 )
-
-// sameImage finds the very image of the run that is done again, whatever its tag
-// names by now: by its digest or its id on this host, else its digest is pulled.
-func (x *run) sameImage(ctx context.Context) (launch.Image, error) {
-	was, digest := x.From.Engine, ""
-	if was.ImageDigest != nil {
-		digest = *was.ImageDigest
-	}
-	var err error
-	for _, try := range []struct{ ref, pull string }{{digest, "never"}, {was.ImageID, "never"}, {digest, x.exp.Engine.Pull}} {
-		if try.ref == "" {
-			continue
-		}
-		var img launch.Image
-		if img, err = x.Launcher.Resolve(ctx, try.ref, try.pull, x.Observer.Progress); err == nil {
-			img.Ref, img.Digest = was.Image, digest
-			return img, nil
-		}
-		if !errors.Is(err, launch.ErrNoImage) {
-			return img, err
-		}
-	}
-	if digest == "" {
-		return launch.Image{}, launch.Faultf(launch.ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with docker save and docker load, or take another with --image", was.Image, was.ImageID)
-	}
-	return launch.Image{}, err
-}
 
 // differences are what the run that is done again was measured with, and this one
 // is not.
@@ -48,15 +19,15 @@ func (x *run) differences() []string {
 		}
 	}
 	add("llem", was.LlemVersion, x.Version)
-	add("config_hash", short(was.ConfigHash), short(x.exp.ConfigHash()))
-	add("workload_hash (what is sent)", short(was.WorkloadHash), short(x.exp.WorkloadHash(x.prompts.file())))
-	add("image id", short(was.Engine.ImageID), short(x.image.ID))
+	add("config_hash", job.Short(was.ConfigHash), job.Short(x.job.Experiment.ConfigHash()))
+	add("workload_hash (what is sent)", job.Short(was.WorkloadHash), job.Short(x.job.Experiment.WorkloadHash(x.job.Prompts.File())))
+	add("image id", job.Short(was.Engine.ImageID), job.Short(x.job.Image.ID))
 	model := x.modelRecord()
 	if r := model.Revision; was.Model.Revision != nil && r != nil {
 		add("model revision", *was.Model.Revision, *r)
 	}
 	if f := model.Fingerprint; was.Model.Fingerprint != nil && f != nil {
-		add("model files (fingerprint)", short(*was.Model.Fingerprint), short(*f))
+		add("model files (fingerprint)", job.Short(*was.Model.Fingerprint), job.Short(*f))
 	}
 	e := was.Environment
 	add("host", e.Host.Hostname, now.Host.Hostname)
@@ -99,10 +70,4 @@ func limit(g result.GPU) string {
 		return ""
 	}
 	return fmt.Sprintf("%.0f W", *g.PowerLimitW)
-}
-
-// short is the beginning of a digest, enough to tell two apart.
-func short(digest string) string {
-	digest = strings.TrimPrefix(digest, "sha256:")
-	return digest[:min(12, len(digest))]
 }

@@ -22,7 +22,7 @@ type response struct {
 func (x *run) writeResponses(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	for _, t := range x.work.traces.All() {
-		if err := enc.Encode(response{t.ID, x.exp.Hide(string(t.Text))}); err != nil {
+		if err := enc.Encode(response{t.ID, x.job.Experiment.Hide(string(t.Text))}); err != nil {
 			return err
 		}
 	}
@@ -35,12 +35,12 @@ func (x *run) requestRows() iter.Seq[result.RequestRow] {
 		if x.work == nil || x.work.traces == nil {
 			return
 		}
-		planned := x.prompts.planned(x.exp)
+		planned := x.job.Prompts.Planned(x.job.Experiment)
 		for i, t := range x.work.traces.All() {
 			row := requestRow(t, planned(i))
 			row.ExperimentID = x.id
 			if row.Error != "" {
-				row.Error = x.exp.Hide(row.Error)
+				row.Error = x.job.Experiment.Hide(row.Error)
 			}
 			if !yield(row) {
 				return
@@ -99,12 +99,12 @@ func stamp(d time.Duration) *int64 {
 // timeseries averages the window's readings per GPU and second; throttle bits
 // are OR-ed. Seconds count from t0.
 func (x *run) timeseries(samples []measure.Sample, from time.Duration) []result.TimeseriesRow {
-	if x.work == nil || len(x.devices) == 0 {
+	if x.work == nil || len(x.job.GPUs) == 0 {
 		return nil
 	}
 	t0 := x.utc(x.work.t0)
 	seconds := int(math.Ceil(x.work.window.Seconds()))
-	cells := make([]cell, seconds*len(x.devices))
+	cells := make([]cell, seconds*len(x.job.GPUs))
 	for i := range samples {
 		s := &samples[i]
 		at := s.At - from
@@ -112,12 +112,12 @@ func (x *run) timeseries(samples []measure.Sample, from time.Duration) []result.
 			continue
 		}
 		second := min(int(at/time.Second), seconds-1)
-		cells[second*len(x.devices)+int(s.GPU)].add(s)
+		cells[second*len(x.job.GPUs)+int(s.GPU)].add(s)
 	}
 	var rows []result.TimeseriesRow
 	for i := range cells {
 		if cells[i].n > 0 {
-			d, second := x.devices[i%len(x.devices)], i/len(x.devices)
+			d, second := x.job.GPUs[i%len(x.job.GPUs)], i/len(x.job.GPUs)
 			row := cells[i].row(float64(second), int32(d.Index))
 			row.GPUUUID, row.UTCNS = d.UUID, t0.Add(time.Duration(second)*time.Second).UnixNano()
 			if x.store != nil { // llem measure has no record
@@ -201,7 +201,7 @@ func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
 	at := x.recorder.Epoch().Add(s.At)
 	row := result.SampleRow{
 		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml", ExperimentID: x.id,
-		GPUUUID: x.devices[s.GPU].UUID, GPUIndex: int32(x.devices[s.GPU].Index),
+		GPUUUID: x.job.GPUs[s.GPU].UUID, GPUIndex: int32(x.job.GPUs[s.GPU].Index),
 		MonotonicNS: int64(s.At), UTCNS: at.UnixNano(), ReadTookNS: int64(s.Took),
 	}
 	if x.work != nil && x.work.window > 0 {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -12,13 +13,13 @@ import (
 // batch is how many requests one warmup iteration sends: the workload's own
 // concurrency; of an open loop, a burst, or a second's arrivals at its peak.
 func (x *run) batch() int {
-	l := x.exp.Workload.Load
+	l := x.job.Experiment.Workload.Load
 	if !l.Open() {
 		return l.Concurrency
 	}
 	n := max(1, l.AtOnce(), int(math.Ceil(l.PeakRate())))
 	if l.Recorded() {
-		n = x.prompts.plan.Busiest()
+		n = x.job.Prompts.Plan.Busiest()
 	}
 	if l.MaxInFlight > 0 {
 		n = min(n, l.MaxInFlight)
@@ -34,7 +35,7 @@ const openedAhead = 1024
 // connections is how many are opened before the window: as many as the load can
 // have in flight.
 func (x *run) connections() int {
-	w := x.exp.Workload
+	w := x.job.Experiment.Workload
 	switch {
 	case !w.Load.Open():
 		return min(w.Load.Concurrency, w.Most())
@@ -46,7 +47,7 @@ func (x *run) connections() int {
 
 // files refuses a load that needs more connections than this process may open.
 func (x *run) files() error {
-	if x.exp.Workload.HTTP == study.H2C {
+	if x.job.Experiment.Workload.HTTP == study.H2C {
 		return nil // how many it needs the server says
 	}
 	if n, most := x.connections(), load.MostConnections(); n > most {
@@ -57,17 +58,17 @@ func (x *run) files() error {
 
 // sends is what the window sends.
 func (x *run) sends(client load.Client) load.Config {
-	w, p := x.exp.Workload, &x.prompts
+	w, p := x.job.Experiment.Workload, &x.job.Prompts
 	return load.Config{
-		Client: client, Requests: p.measured, Pattern: p.plan.Pattern, AtLeast: p.plan.N,
-		Min: study.Seconds(w.MinSeconds), Max: study.Seconds(w.MaxSeconds), More: p.more(x.exp), Ahead: held(x.exp) / 4,
+		Client: client, Requests: p.Measured, Pattern: p.Plan.Pattern, AtLeast: p.Plan.N,
+		Min: study.Seconds(w.MinSeconds), Max: study.Seconds(w.MaxSeconds), More: p.More(x.job.Experiment), Ahead: job.Held(x.job.Experiment) / 4,
 	}
 }
 
 // spare draws before the window what one of seconds may need by the pace of the warmup:
 // twice as many prompts, and one for each place.
 func (x *run) spare() {
-	w := x.exp.Workload
+	w := x.job.Experiment.Workload
 	if w.Load.Open() || w.MinSeconds == 0 || w.Source != "synthetic" {
 		return
 	}
@@ -75,7 +76,7 @@ func (x *run) spare() {
 	if last := x.lastWarm().Seconds(); last > 0 {
 		n += 2 * n * w.MinSeconds / last
 	}
-	x.prompts.spare(x.exp, int(min(n, math.MaxInt32)))
+	x.job.Prompts.Spare(x.job.Experiment, int(min(n, math.MaxInt32)))
 }
 
 // lastWarm is the latency of the warmup's last batch; 0: there was none.
@@ -90,8 +91,8 @@ func (x *run) lastWarm() time.Duration {
 // for it.
 func (x *run) expect() time.Duration {
 	const atLeast = 10 * time.Minute
-	p := &x.prompts
-	due, _ := p.plan.Pattern.At(p.plan.N - 1)
-	rounds := (max(p.plan.N, len(p.measured)) + x.batch() - 1) / x.batch()
-	return max(atLeast, 2*x.lastWarm()*time.Duration(rounds), 2*max(due, study.Seconds(x.exp.Workload.MinSeconds)))
+	p := &x.job.Prompts
+	due, _ := p.Plan.Pattern.At(p.Plan.N - 1)
+	rounds := (max(p.Plan.N, len(p.Measured)) + x.batch() - 1) / x.batch()
+	return max(atLeast, 2*x.lastWarm()*time.Duration(rounds), 2*max(due, study.Seconds(x.job.Experiment.Workload.MinSeconds)))
 }

@@ -8,18 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/pattern"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // traced is a run of a trace, whose second request comes so long after the first.
 func traced(t *testing.T, gap time.Duration) *run {
 	t.Helper()
 	x := longRun(t, "vllm")
-	w := &x.exp.Workload
+	w := &x.job.Experiment.Workload
 	w.Prompts, w.MinSeconds = 2, 0
 	w.Load = pattern.Load{Pattern: "trace", TimeUnit: "ms", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
 	text := fmt.Sprintf(`{"timestamp":0,"input_length":100,"output_length":1}
@@ -28,7 +26,7 @@ func traced(t *testing.T, gap time.Duration) *run {
 	if err := os.WriteFile(w.Load.File, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.openPrompts(t.Context()); err != nil {
+	if err := x.finder(x.job.Experiment, nil).Prompts(t.Context(), &x.job); err != nil {
 		t.Fatal(err)
 	}
 	return x
@@ -39,11 +37,11 @@ func traced(t *testing.T, gap time.Duration) *run {
 func TestATraceIsHeldAgainstTheContext(t *testing.T) {
 	t.Parallel()
 	x := traced(t, time.Second)
-	if err := x.fits("the model's context", 128); err != nil {
+	if err := x.job.Fits("the model's context", 128); err != nil {
 		t.Error(err)
 	}
-	err := x.fits("the model's context", 127)
-	want := x.exp.Workload.Load.File + ":2: a prompt of 99 tokens and an answer of 29 do not fit the model's context of 127: take the request out, or raise engine.args.max-model-len"
+	err := x.job.Fits("the model's context", 127)
+	want := x.job.Experiment.Workload.Load.File + ":2: a prompt of 99 tokens and an answer of 29 do not fit the model's context of 127: take the request out, or raise engine.args.max-model-len"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
@@ -78,30 +76,30 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	t.Parallel()
 	x := longRun(t, "vllm")
-	w := &x.exp.Workload
+	w := &x.job.Experiment.Workload
 	w.Prompts, w.MinSeconds, w.Load = 1, 10, pattern.Load{Pattern: "closed", Concurrency: 4}
-	if err := x.openPrompts(t.Context()); err != nil {
+	if err := x.finder(x.job.Experiment, nil).Prompts(t.Context(), &x.job); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.prompts.make(x.exp, load.Bytes(0, 256, true)); err != nil {
+	if err := x.job.Prompts.Draw(x.job.Experiment, load.Bytes(0, 256, true)); err != nil {
 		t.Fatal(err)
 	}
 	x.spare()
-	if n := len(x.prompts.measured); n != 4 {
+	if n := len(x.job.Prompts.Measured); n != 4 {
 		t.Errorf("%d prompts without a warmup, want one for each place", n)
 	}
 	x.warmup = &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}}
 	x.spare()
 	const want = 4 + 2*4*10/2
-	if n := len(x.prompts.measured); n != want {
+	if n := len(x.job.Prompts.Measured); n != want {
 		t.Errorf("%d prompts, want %d", n, want)
 	}
-	next, err := x.prompts.more(x.exp)(want)
+	next, err := x.job.Prompts.More(x.job.Experiment)(want)
 	if err != nil || next.ID != want {
 		t.Errorf("the one that follows is %d, %v", next.ID, err)
 	}
 	seen := map[string]bool{}
-	for i, r := range append(x.prompts.measured, next) {
+	for i, r := range append(x.job.Prompts.Measured, next) {
 		if r.ID != i || seen[r.Hash] {
 			t.Errorf("request %d has the number %d, or another's prompt", i, r.ID)
 		}
@@ -109,24 +107,5 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	}
 	if c := x.sends(nil); c.AtLeast != 1 || c.Min != 10*time.Second || c.Max != 0 || len(c.Requests) != want {
 		t.Errorf("%d at least, for %v to %v", c.AtLeast, c.Min, c.Max)
-	}
-}
-
-// A file has to have as many prompts as an open loop's seconds need; a closed loop
-// takes all that there are.
-func TestPromptsOfAFileForSeconds(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "p.jsonl")
-	if err := os.WriteFile(path, []byte("{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n{\"prompt\": \"c\"}\n{\"prompt\": \"d\"}\n{\"prompt\": \"e\"}\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	e := study.Experiment{Workload: study.Workload{Source: path, Prompts: 2, MinSeconds: 9, Load: pattern.Load{Pattern: "closed", Concurrency: 1}}}
-	var p prompts
-	if err := p.open(t.Context(), e, hub.Options{}); err != nil || len(p.measured) != 5 || p.plan.N != 2 || p.more(e) != nil {
-		t.Errorf("%d prompts, %d at least, %v", len(p.measured), p.plan.N, err)
-	}
-	e.Workload.Load = pattern.Load{Pattern: "constant", RatePerSecond: 1}
-	if err := p.open(t.Context(), e, hub.Options{}); err == nil || !strings.Contains(err.Error(), "p.jsonl holds 5 prompts, and 9 requests are due within workload.min_seconds 9: lower it") {
-		t.Errorf("got %v", err)
 	}
 }

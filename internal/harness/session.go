@@ -80,32 +80,13 @@ func (s *session) sweep(ctx context.Context) error {
 // lockFile is the file by which others see that the run's container has an owner.
 func (x *run) lockFile() string { return x.lease.Run().Path() }
 
-// pinned is the image that the study took for this run's when it began.
-func (x *run) pinned() (launch.Image, bool) {
-	if x.place == nil {
-		return launch.Image{}, false
-	}
-	img, ok := x.place.session.images[x.exp.Engine.Image]
-	return img, ok
-}
-
-// samePinned finds that very image on this host, whatever its tag names by now.
-func (x *run) samePinned(ctx context.Context, was launch.Image) (launch.Image, error) {
-	img, err := x.Launcher.Resolve(ctx, was.ID, "never", x.Observer.Progress)
-	if errors.Is(err, launch.ErrNoImage) {
-		return img, launch.Faultf(launch.HostFault, "image %s (%s), which the study took, is not on this host any more: resumed, the study takes what the name stands for by then", was.Ref, short(was.ID))
-	}
-	img.Ref, img.Digest = was.Ref, was.Digest
-	return img, err
-}
-
 // pause waits until so much time has passed since the run before as the study's
 // file asks for. Where a container is started in between there is no need.
 func (x *run) pause(ctx context.Context) error {
 	const still = "the thermal floor stands inside the experiment"
 	at := x.place
 	switch {
-	case at == nil && x.running():
+	case at == nil && x.job.Running():
 		x.gap = "none: the server was already running, and nothing ran before on its behalf"
 	case at == nil:
 		x.gap = "skipped: starting a container is the gap, and " + still
@@ -114,7 +95,7 @@ func (x *run) pause(ctx context.Context) error {
 		if at.Run > 1 {
 			x.gap = "none: the study was resumed with it"
 		}
-	case x.kept == nil && !x.running():
+	case x.kept == nil && !x.job.Running():
 		x.gap = "skipped " + at.gap.String() + ": starting a container is the gap, and " + still + x.because()
 	default:
 		return x.wait(ctx, at.gap)
@@ -140,7 +121,7 @@ func (x *run) wait(ctx context.Context, d time.Duration) error {
 	})
 	at.GapSeconds = time.Since(at.session.ended).Seconds()
 	who := "the container is kept"
-	if x.running() {
+	if x.job.Running() {
 		who = "the server was already running"
 	}
 	x.gap = "waited " + d.String() + ": " + who + ", and nothing is restarted"

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -213,7 +214,7 @@ func (s *Study) experiment(run int) (study.Experiment, error) {
 	p := s.record.Points[s.record.Runs[run-1][1]-1]
 	i, ok := s.points[p.ConfigHash]
 	if !ok {
-		return study.Experiment{}, launch.Faultf(launch.ConfigFault, "%s: point %s (%s) is not one of the study's file", result.PlanFile, p.Name, short(p.ConfigHash))
+		return study.Experiment{}, launch.Faultf(launch.ConfigFault, "%s: point %s (%s) is not one of the study's file", result.PlanFile, p.Name, job.Short(p.ConfigHash))
 	}
 	e, err := s.Plan.Experiment(i)
 	if err == nil {

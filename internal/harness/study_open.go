@@ -10,6 +10,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -106,7 +107,9 @@ func Unfit(ctx context.Context, p *study.Plan, restore func(study.Experiment) (s
 		key := fmt.Sprintf("%+v", w)
 		why, known := seen[key]
 		if !known {
-			err := (&prompts{files: files}).open(ctx, e, hub.Options{Pull: "never"})
+			j := job.Job{Experiment: e}
+			j.Experiment.Engine.Pull = "never" // it only looks
+			err := (&job.Finder{Files: files}).Prompts(ctx, &j)
 			if err != nil && (!errors.Is(err, hub.ErrNotFound) || e.Engine.Pull == "never") {
 				why = e.Hide(err.Error())
 			}
@@ -197,10 +200,8 @@ func (s *Study) claim(ctx context.Context) error {
 		if e.GPUs.Mode == "none" {
 			continue
 		}
-		x := &run{Runner: s.runner, exp: e, place: &place{session: s.session}}
-		x.hold()
-		err := x.openGPUs(ctx)
-		x.release()
+		gpus, _, _, err := s.runner.openGPUs(ctx, e, s.session.lease)
+		s.runner.closeGPUs(gpus)
 		if err != nil {
 			return err
 		}
@@ -214,17 +215,19 @@ func (s *Study) check(ctx context.Context) error {
 	var reasons error
 	files := &dataset.Cache{}
 	err := each(s.Plan, s.restore, func(i int, e study.Experiment) error {
-		x := &run{Runner: s.runner, exp: e, planned: true, place: &place{session: s.session}}
-		x.devices, x.prompts.files = s.session.devicesOf(e), files
-		err := x.openPrompts(ctx)
-		s.files[i] = x.prompts.file()
-		for _, d := range x.devices {
+		f := s.runner.finder(e, s.session)
+		f.Files = files
+		j := job.Job{Experiment: e, Run: job.Run{Keeps: s.session.keeps, HFToken: s.runner.HFToken}, GPUs: s.session.devicesOf(e)}
+		j.Experiment.Engine.Pull = "never" // all is here
+		err := f.Prompts(ctx, &j)
+		s.files[i] = j.Prompts.File()
+		for _, d := range j.GPUs {
 			if beyond := d.Beyond(e.GPUSettings.PowerLimitW, e.GPUSettings.SMClockMHz); err == nil && beyond != nil {
 				err = fmt.Errorf("gpu_settings: %w", beyond)
 			}
 		}
 		if err == nil && e.Engine.Endpoint == "" {
-			err = s.patiently(ctx, func() error { return x.findServer(ctx) })
+			err = s.patiently(ctx, func() error { return f.Server(ctx, &j) })
 		}
 		switch {
 		case err == nil:
@@ -275,7 +278,7 @@ func (s *Study) changed() (out []measure.Warning) {
 	for _, i := range s.record.Images {
 		img, used := s.session.images[i.Ref]
 		if used {
-			add("image "+i.Ref, short(i.ID), short(img.ID))
+			add("image "+i.Ref, job.Short(i.ID), job.Short(img.ID))
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
@@ -48,7 +49,7 @@ func (s *Study) measured(run int, rec *result.Record) {
 	i, known := s.points[p.ConfigHash]
 	was := cmp.Or(rec.Requests.SourceSHA256, rec.Requests.TraceSHA256, rec.Requests.LengthsSHA256)
 	if now := s.files[i]; known && was != "" && now != "" && was != now && s.other[p.ConfigHash].Code == "" {
-		w := measure.Warn("study_input_changed", "point %s: the file of its prompts or lengths was %s in run %d, and is %s", p.Name, short(was), run, short(now))
+		w := measure.Warn("study_input_changed", "point %s: the file of its prompts or lengths was %s in run %d, and is %s", p.Name, job.Short(was), run, job.Short(now))
 		s.other[p.ConfigHash] = w
 		s.runner.Observer.Say("differs: " + w.Message)
 	}

@@ -181,7 +181,7 @@ func (x *run) boundConfig(r *result.Record, dir, version string, wrong wronged) 
 	if err != nil {
 		return // as files says
 	}
-	if r.LlemVersion == version && !x.exp.IsFile(have) { // another llem may write other keys
+	if r.LlemVersion == version && !x.job.Experiment.IsFile(have) { // another llem may write other keys
 		wrong("config", "it is not what %s says", result.ConfigFile)
 	}
 }

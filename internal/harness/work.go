@@ -3,12 +3,14 @@ package harness
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -20,15 +22,15 @@ const syncTimeout = 30 * time.Second
 
 // client speaks the engine's dialect to the server that was launched.
 func (x *run) client() load.Client {
-	w := x.exp.Workload
+	w := x.job.Experiment.Workload
 	model := x.info.Model
 	if model == "" {
-		model = x.exp.Model
+		model = x.job.Experiment.Model
 	}
-	return x.eng.Client(x.at(), engine.ClientOptions{
-		API: w.API, Model: model, Seed: x.exp.Seed, Temperature: w.Sampling.Temperature,
+	return x.job.Engine.Client(x.at(), engine.ClientOptions{
+		API: w.API, Model: model, Seed: x.job.Experiment.Seed, Temperature: w.Sampling.Temperature,
 		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
-		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.exp.Output.SaveResponses,
+		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.job.Experiment.Output.SaveResponses,
 		Connections: x.connections(), Bounded: !w.Load.Open() || w.Load.MaxInFlight > 0, H2C: w.HTTP == study.H2C,
 	})
 }
@@ -49,7 +51,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	n := x.batch()
 	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
 		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
-		reqs, err := x.prompts.warmup(x.exp, i, n)
+		reqs, err := x.job.Prompts.Warmup(x.job.Experiment, i, n)
 		if err != nil {
 			return 0, &launch.Fault{Kind: launch.ConfigFault, Err: err}
 		}
@@ -67,7 +69,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 }
 
 func (x *run) warmupConfig() measure.WarmupConfig {
-	w := x.exp.Warmup
+	w := x.job.Experiment.Warmup
 	if !w.Enabled {
 		w.NWarmup, w.ConvergenceDetection = 0, false
 	}
@@ -91,26 +93,38 @@ func (x *run) warmupWarnings() {
 // draw makes synthetic prompts, or has those of a file counted, and sees that they
 // fit.
 func (x *run) draw(ctx context.Context) error {
-	if x.exp.Workload.Source != "synthetic" {
+	if x.job.Experiment.Workload.Source != "synthetic" {
 		return x.countPrompts(ctx)
 	}
-	if err := x.fitsServer(); err != nil {
+	if err := x.job.Fits("the engine's context", x.info.ContextLength); err != nil {
 		return err
 	}
 	v, err := x.wordsOf()
 	if err != nil {
 		return err
 	}
-	return x.prompts.make(x.exp, v)
+	return x.job.Prompts.Draw(x.job.Experiment, v)
+}
+
+// wordsOf is the vocabulary of synthetic prompts: the model's own, else the bytes
+// that the server takes as tokens.
+func (x *run) wordsOf() (load.Vocabulary, error) {
+	if i := x.info; i.TextHigh > 0 {
+		return load.Bytes(i.TextLow, i.TextHigh, i.ByteLevel), nil
+	}
+	if x.job.Model.Vocabulary == nil {
+		return load.Vocabulary{}, job.NoWords(x.job.Experiment.Model, errors.New("neither its server nor a file on this host tells them"))
+	}
+	return *x.job.Model.Vocabulary, nil
 }
 
 // hint is what to do about an answer's status; empty: nothing is known.
 func (x *run) hint(status int) string {
-	if status == http.StatusNotFound && x.running() {
+	if status == http.StatusNotFound && x.job.Running() {
 		other := map[string]string{"chat": "completions"}
-		return "; the server may have the other route alone: set workload.api: " + cmp.Or(other[x.exp.Workload.API], "chat") + ", or see that --base-url is its address"
+		return "; the server may have the other route alone: set workload.api: " + cmp.Or(other[x.job.Experiment.Workload.API], "chat") + ", or see that --base-url is its address"
 	}
-	return engine.KeyHint(status, x.sent.from)
+	return engine.KeyHint(status, x.job.Credentials.From)
 }
 
 // iterate sends one batch at once and returns its mean end-to-end latency.
@@ -148,7 +162,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	if o, ok := client.(interface {
 		Prepare(context.Context, []load.Request) error
 	}); ok { // last, since servers close connections that idle
-		if err := o.Prepare(ctx, x.prompts.measured); err != nil {
+		if err := o.Prepare(ctx, x.job.Prompts.Measured); err != nil {
 			return "", fmt.Errorf("open connections: %w", err)
 		}
 	}
@@ -173,7 +187,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	x.quiesced(ctx)
 	x.doubtCounters()
-	load.Settle(x.work.traces, x.prompts.planned(x.exp), x.countedBy())
+	load.Settle(x.work.traces, x.job.Prompts.Planned(x.job.Experiment), x.countedBy())
 	if err != nil {
 		return "", err
 	}
@@ -226,7 +240,7 @@ func (x *run) close(ctx context.Context, done load.Run) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	if x.eng.Sync(ctx, x.at()) != nil {
+	if x.job.Engine.Sync(ctx, x.at()) != nil {
 		x.work.silent = true
 		return
 	}

@@ -1,7 +1,6 @@
-package harness
+package job
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,8 +8,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/load"
-	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
 func TestPromptsAreDrawnFromTheModelsWords(t *testing.T) {
@@ -53,44 +50,23 @@ func TestAnEngineIsGivenTheTokenOnlyWhereItMayAskTheHub(t *testing.T) {
 		"a model that is not here":   {vllm, engine.Model{}, "", true},
 		"a name of the engine's own": {reference, engine.Model{}, "", false},
 	} {
-		x := &run{Runner: &Runner{HFToken: true}, eng: c.eng, model: c.model}
+		j := &Job{Run: Run{HFToken: true}, Engine: c.eng, Model: Model{Mount: c.model}}
 		if c.offline != "" {
-			x.exp.Engine.Env = map[string]string{"HF_HUB_OFFLINE": c.offline}
+			j.Experiment.Engine.Env = map[string]string{"HF_HUB_OFFLINE": c.offline}
 		}
-		if got := x.engineHost().TokenFile != ""; got != c.want {
+		if got := j.Host().TokenFile != ""; got != c.want {
 			t.Errorf("%s: given %v, want %v", name, got, c.want)
-		}
-	}
-}
-
-func TestARunThatIsDoneAgainHasItsModelsCommit(t *testing.T) {
-	t.Parallel()
-	commit := strings.Repeat("a", 40)
-	from := &result.Record{Model: result.Model{ID: "org/m", Revision: &commit}, Config: map[string]any{"revision": "main"}}
-	for name, c := range map[string]struct {
-		from            *result.Record
-		model, revision string
-		want            string
-	}{
-		"the same":                {from, "org/m", "main", commit},
-		"another revision, asked": {from, "org/m", "v2", "v2"},
-		"another model, asked":    {from, "org/n", "main", "main"},
-		"a run of its own":        {nil, "org/m", "main", "main"},
-	} {
-		x := &run{Runner: &Runner{From: c.from}, exp: study.Experiment{Model: c.model, Revision: c.revision}}
-		if got := x.revision(); got != c.want {
-			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }
 
 func TestTheLongestPromptOfAFileIsToldByItsBytes(t *testing.T) {
 	t.Parallel()
-	p := prompts{digest: "sha256:1", measured: []load.Request{{Prompt: "ab"}, {Prompt: "äöü"}}}
+	p := Prompts{Digest: "sha256:1", Measured: []load.Request{{Prompt: "ab"}, {Prompt: "äöü"}}}
 	if got := p.longest(); got != 3 {
 		t.Errorf("%d, want 3", got)
 	}
-	p.digest = ""
+	p.Digest = ""
 	if got := p.longest(); got != 0 {
 		t.Errorf("%d for synthetic prompts, want 0", got)
 	}

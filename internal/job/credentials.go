@@ -1,4 +1,4 @@
-package harness
+package job
 
 import (
 	"errors"
@@ -13,11 +13,11 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-// credentials are what every request to the server carries, and nothing else does.
-type credentials struct {
+// Credentials are what every request to the server carries, and nothing else does.
+type Credentials struct {
 	key    launch.Secret
-	from   string // of the key
-	header http.Header
+	From   string      // where the key comes from; empty: there is none
+	Header http.Header // with the key; nil: not looked for
 }
 
 // Variables that hold the server's key, and lines of further headers for it.
@@ -28,52 +28,52 @@ const (
 
 // findKey reads what the server is to be asked with. From here on no text of the run
 // shows any of it.
-func (x *run) findKey() error {
-	g := x.exp.Engine
-	key, from, err := secretText(x.Runner.APIKey, keyVariable, g.APIKeyFile, "engine.api_key_file")
+func (f *Finder) findKey(j *Job) error {
+	g := j.Experiment.Engine
+	key, from, err := secretText(f.APIKey, keyVariable, g.APIKeyFile, "engine.api_key_file")
 	if err != nil {
-		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
+		return config(err)
 	}
-	c := credentials{from: from, header: http.Header{}}
+	c := Credentials{From: from, Header: http.Header{}}
 	if from != "" {
 		if c.key, err = engine.ParseKey(key); err != nil {
 			return launch.Faultf(launch.ConfigFault, "%s: %w", from, err)
 		}
 	}
-	lines, by, err := secretText(x.Runner.Headers, headersVariable, g.HeadersFile, "engine.headers_file")
+	lines, by, err := secretText(f.Headers, headersVariable, g.HeadersFile, "engine.headers_file")
 	if err != nil {
-		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
+		return config(err)
 	}
 	if by != "" {
-		if c.header, err = engine.ParseHeaders(lines); err != nil {
+		if c.Header, err = engine.ParseHeaders(lines); err != nil {
 			return launch.Faultf(launch.ConfigFault, "%s: %w", by, err)
 		}
 	}
-	if x.exp.Hidden = nil; c.header.Get("Authorization") != "" && c.key != "" {
+	if j.Experiment.Hidden = nil; c.Header.Get("Authorization") != "" && c.key != "" {
 		return launch.Faultf(launch.ConfigFault, "%s holds a key, and %s an Authorization: leave one of them out", from, by)
 	}
-	for name, values := range c.header {
-		x.hideHeader(name, values[0])
+	for name, values := range c.Header {
+		j.hideHeader(name, values[0])
 	}
-	x.sent = c
-	x.authorize(c.key, from)
+	j.Credentials = c
+	j.authorize(c.key, from)
 	return nil
 }
 
 // authorize has every request carry the key.
-func (x *run) authorize(key launch.Secret, from string) {
+func (j *Job) authorize(key launch.Secret, from string) {
 	if key == "" {
 		return
 	}
-	x.sent.key, x.sent.from = key, from
-	x.sent.header.Set("Authorization", key.Bearer())
-	x.exp.Hidden = append(x.exp.Hidden, string(key))
+	j.Credentials.key, j.Credentials.From = key, from
+	j.Credentials.Header.Set("Authorization", key.Bearer())
+	j.Experiment.Hidden = append(j.Experiment.Hidden, string(key))
 }
 
 // shareKey takes the key that the experiment gives its container itself.
-func (x *run) shareKey() {
-	if !x.running() && x.sent.key == "" {
-		x.authorize(engine.OwnKey(x.eng, x.exp))
+func (j *Job) shareKey() {
+	if !j.Running() && j.Credentials.key == "" {
+		j.authorize(engine.OwnKey(j.Engine, j.Experiment))
 	}
 }
 
@@ -126,12 +126,12 @@ func readSecret(path string) (string, error) {
 const sureHeader = 8
 
 // hideHeader hides what a header carries, and what follows a scheme in it.
-func (x *run) hideHeader(name, value string) {
+func (j *Job) hideHeader(name, value string) {
 	secret := engine.SecretHeader(name)
 	if len(value) >= sureHeader || secret {
-		x.exp.Hidden = append(x.exp.Hidden, value)
+		j.Experiment.Hidden = append(j.Experiment.Hidden, value)
 	}
 	if _, rest, ok := strings.Cut(value, " "); ok && secret && rest != "" {
-		x.exp.Hidden = append(x.exp.Hidden, rest)
+		j.Experiment.Hidden = append(j.Experiment.Hidden, rest)
 	}
 }

@@ -1,4 +1,4 @@
-package harness
+package job
 
 import (
 	"context"
@@ -6,14 +6,14 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-// findDaemon asks the daemon what it is. Energy is read here: from one on another
+// Daemon asks the daemon what it is. Energy is read here: from one on another
 // machine, such as a virtual one, no GPU and no energy can be had.
-func (x *run) findDaemon(ctx context.Context) error {
-	if x.running() {
+func (f *Finder) Daemon(ctx context.Context, j *Job) error {
+	if j.Running() {
 		return nil
 	}
-	x.daemon, _ = x.Launcher.Describe(ctx) // unknown, where it does not answer
-	e, away := x.exp, x.daemon.Elsewhere
+	j.Daemon, _ = f.Launcher.Describe(ctx) // unknown, where it does not answer
+	e, away := j.Experiment, j.Daemon.Elsewhere
 	if away == "" || e.GPUs.Mode == "none" && e.Energy.Backend == "none" && e.Energy.Host != "rapl" {
 		return nil
 	}
