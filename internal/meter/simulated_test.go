@@ -164,3 +164,38 @@ func TestSimulatedGPUsAreSetAndSelected(t *testing.T) {
 		}
 	})
 }
+
+// The first row is the one that llem uses, and a simulated session follows the load and
+// has the cards that it is opened with.
+func TestEveryMeterIsARow(t *testing.T) {
+	all := Rows()
+	if len(all) < 2 || all[0].Name != "nvml" || all[1].Name != "simulated" {
+		t.Fatalf("rows %+v", all)
+	}
+	for cards, want := range map[int]int{0: 1, 3: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			l := new(Load)
+			g, err := all[1].Open(Options{Load: l, Cards: make([]Simulated, cards)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			devices, err := g.Devices(t.Context())
+			if err != nil || len(devices) != want {
+				t.Fatalf("%d GPUs of %d, %v", len(devices), want, err)
+			}
+			l.Set(1)
+			time.Sleep(time.Second)
+			w, err := g.Watch(devices)
+			if err != nil {
+				t.Fatal(err)
+			}
+			samples, err := w.Sample(time.Now(), nil)
+			if err != nil || len(samples) != want || samples[0].PowerInstMW != 300_000 {
+				t.Errorf("%+v, %v", samples, err)
+			}
+			if err := g.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
