@@ -52,10 +52,6 @@ const (
 	leftRepeated = "repeated"
 )
 
-// Read reads the prompts of a file, none empty and no two the same. The first bad row is
-// an error that names it.
-func Read(o Options) (texts []string, file File, err error) { return new(Cache).Read(o) }
-
 // maxFile bounds a file of prompts, whose texts are held in memory.
 const maxFile = 4 << 30
 
@@ -68,7 +64,8 @@ type Cache struct {
 	err  error
 }
 
-// Read is the function [Read]. What it returns is not to be changed.
+// Read reads the prompts of a file, none empty and no two the same, once for equal
+// options. The first bad row is an error that names it. What it returns is not to be changed.
 func (c *Cache) Read(o Options) ([]string, File, error) {
 	if c.of != o {
 		*c = Cache{of: o}

@@ -14,6 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite generated files")
 
+func read(o Options) (texts []string, file File, err error) { return new(Cache).Read(o) }
+
 // dataset writes a file of prompts.
 func dataset(t *testing.T, name, text string) string {
 	t.Helper()
@@ -75,7 +77,7 @@ func TestPromptsOfEveryFormat(t *testing.T) {
 {"messages":[{"role":"user","content":"three, \"quoted\""}],"image":null}
 `), ""},
 	} {
-		got, file, err := Read(Options{Path: c.path, Column: c.column})
+		got, file, err := read(Options{Path: c.path, Column: c.column})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -147,7 +149,7 @@ func TestDatasetsThatCannotBeRead(t *testing.T) {
 		{"a damaged Parquet", dataset(t, "p.parquet", string(damaged)), "", "p.parquet"},
 		{"a column of numbers", dataset(t, "p.parquet", string(whole)), "id", `p.parquet, row 1: "id" is not a string: it is a number`},
 	} {
-		_, _, err := Read(Options{Path: c.path, Column: c.column})
+		_, _, err := read(Options{Path: c.path, Column: c.column})
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(err.Error(), "workload.source: ") {
 			t.Errorf("%s: error %.300v, want one that says %q", c.name, err, c.says)
 		}
@@ -168,7 +170,7 @@ func TestAParquetFileThatIsCut(t *testing.T) {
 			if err := os.WriteFile(path, data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, _, _ = Read(Options{Path: path}) // it returns
+			_, _, _ = read(Options{Path: path}) // it returns
 		}
 	}
 }

@@ -6,7 +6,7 @@
 //  3. A row becomes a prompt by the user's column or template, else by what the names of
 //     its columns say. Text that nothing says anything of is an error.
 //  4. What goes out is the prompts, none empty and no two the same, with the file's
-//     SHA-256, the template and what was left out ([Read]).
+//     SHA-256, the template and what was left out ([Cache.Read]).
 //
 // No length or count in a file is believed before it is checked, and every row has a limit.
 // A new format is a file with its row, the row's name in formats, and test data.

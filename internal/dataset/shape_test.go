@@ -41,7 +41,7 @@ func TestWhatIsBesideThePromptIsSentOrNamed(t *testing.T) {
 		"other letters' case":            {"a.jsonl", `{"Question":"q","Context":"c"}`, "", "", "c\n\nq", "{Context}\n\n{Question}", nil},
 		"unknown columns without values": {"a.jsonl", `{"prompt":"p","notes":null,"facts":[],"more":""}`, "", "", "p", "{prompt}", nil},
 	} {
-		got, file, err := Read(Options{Path: dataset(t, c.file, c.text), Column: c.column, Template: c.template})
+		got, file, err := read(Options{Path: dataset(t, c.file, c.text), Column: c.column, Template: c.template})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -79,13 +79,13 @@ func TestTextOfUnknownColumnsIsRefused(t *testing.T) {
 		if c.text == "" {
 			path = personas(t)
 		}
-		_, _, err := Read(Options{Path: path})
+		_, _, err := read(Options{Path: path})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %.500v\nwant %s", name, err, c.says)
 		}
 	}
 	for from, says := range map[string]string{"no column": "names no column", "{a": "write a column as {name}", "a}": "write a column as {name}", "{}": "write a column as {name}", "{b}": `it has no "b" (workload.template); it has a`} {
-		if _, _, err := Read(Options{Path: dataset(t, "a.jsonl", `{"a":"x"}`), Template: from}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, _, err := read(Options{Path: dataset(t, "a.jsonl", `{"a":"x"}`), Template: from}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", from, err, says)
 		}
 	}
@@ -112,7 +112,7 @@ func TestParquetListsAreSent(t *testing.T) {
 		"q0\n\nA. a\nB. b|q1\n\nA. c|q2": parquetOf(t, quiz{"q0", []string{"a", "b"}, 1, "s"}, quiz{"q1", []string{"c"}, 0, "s"}, quiz{"q2", nil, 0, "s"}),
 		"s\n\nu|v":                       parquetOf(t, talk{"1", []said{{"system", "s"}, {"user", "u"}, {"assistant", "a"}}}, talk{"2", []said{{"user", "v"}}}),
 	} {
-		got, _, err := Read(Options{Path: path})
+		got, _, err := read(Options{Path: path})
 		if all := strings.Join(got, "|"); err != nil || all != want {
 			t.Errorf("got %q, %v\nwant %q", all, err, want)
 		}
@@ -132,7 +132,7 @@ func TestTheTemplateHasAllThatWasSent(t *testing.T) {
 	for i := range 5 {
 		fmt.Fprintf(&text, `{"instruction":"i%d"}`+"\n"+`{"instruction":"i%d","input":"x","system":"s%d"}`+"\n"+`{"prompt":"p%d"}`+"\n", i, i, i, i)
 	}
-	_, file, err := Read(Options{Path: dataset(t, "a.jsonl", text.String())})
+	_, file, err := read(Options{Path: dataset(t, "a.jsonl", text.String())})
 	if want := "{system}\n\n{instruction}\n\n{input} or {prompt}"; err != nil || file.Template != want {
 		t.Errorf("%q, %v", file.Template, err)
 	}

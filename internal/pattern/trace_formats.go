@@ -76,9 +76,9 @@ func unitOf(asked string, first float64, bailian bool) string {
 	case asked != "":
 		return asked
 	case bailian, first >= year2000 && first <= year2100:
-		return InSeconds
+		return inSeconds
 	case first >= year2000*1000 && first <= year2100*1000:
-		return Milliseconds
+		return milliseconds
 	}
 	return ""
 }
@@ -86,7 +86,7 @@ func unitOf(asked string, first float64, bailian bool) string {
 // nanoseconds is a time of a trace; in an unknown unit it is taken for milliseconds.
 func nanoseconds(at float64, unit string) (int64, error) {
 	each, name := 1e6, "milliseconds"
-	if unit == InSeconds {
+	if unit == inSeconds {
 		each, name = 1e9, "seconds"
 	}
 	whole, part := math.Modf(at) // by themselves, since both together have more digits than a float
@@ -102,9 +102,9 @@ var layouts = []struct {
 	unit    string // of the times; empty: it is as unknown as in Mooncake's keys
 }{
 	// Azure/AzurePublicDataset, 2023 and 2024.
-	{[3]string{"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, Dates},
+	{[3]string{"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, dates},
 	// HPMLL/BurstGPT: seconds since midnight of the first day.
-	{[3]string{"Timestamp", "Request tokens", "Response tokens"}, InSeconds},
+	{[3]string{"Timestamp", "Request tokens", "Response tokens"}, inSeconds},
 	{[3]string{timeKey, inputKey, outputKey}, ""},
 }
 
@@ -162,7 +162,7 @@ func (c *columns) header(fields []string) error {
 			continue
 		}
 		if l.unit != "" && c.unit != "" && l.unit != c.unit {
-			return fmt.Errorf("%s is in %s, and workload.load.time_unit is %s: leave the key out", l.columns[0], map[string]string{Dates: "dates", InSeconds: "seconds"}[l.unit], c.unit)
+			return fmt.Errorf("%s is in %s, and workload.load.time_unit is %s: leave the key out", l.columns[0], map[string]string{dates: "dates", inSeconds: "seconds"}[l.unit], c.unit)
 		}
 		if l.unit != "" {
 			c.unit = l.unit
@@ -178,7 +178,7 @@ func (c *columns) header(fields []string) error {
 }
 
 func (c *columns) time(text string) (int64, error) {
-	if c.unit == Dates {
+	if c.unit == dates {
 		return date(text)
 	}
 	v, err := strconv.ParseFloat(text, 64)

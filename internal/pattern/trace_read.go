@@ -19,15 +19,15 @@ import (
 type Trace struct {
 	Path     string
 	Digest   string // SHA-256 of the file, hexadecimal
-	Unit     string // of the file's times: Milliseconds, InSeconds or Dates; empty: all are the same
+	Unit     string // of the file's times: ms, s or dates; empty: all are the same
 	Arrivals []Arrival
 }
 
 // Units of a trace's times.
 const (
-	Milliseconds = "ms"
-	InSeconds    = "s"
-	Dates        = "dates"
+	milliseconds = "ms"
+	inSeconds    = "s"
+	dates        = "dates"
 )
 
 // Arrival is one request of a trace.

@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns s with every character that a terminal or a reader's eye could
+// printable returns s with every character that a terminal or a reader's eye could
 // be misled by written as \uXXXX: control characters (escape sequences, carriage
 // returns), format characters (bidirectional marks, zero-width ones), line and
 // paragraph separators, and bytes that are not UTF-8. Line feeds and tabs stay.
 // Inside a JSON string the result means the same.
-func Printable(s string) string {
+func printable(s string) string {
 	if strings.IndexFunc(s, misleads) < 0 && utf8.ValidString(s) {
 		return s
 	}
@@ -46,7 +46,7 @@ func misleads(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
-// PrintableWriter passes on what is written to it as [Printable] makes it, without
+// PrintableWriter passes on what is written to it as [printable] makes it, without
 // what Hide takes out; nil takes nothing. A character may be split over two calls; its
 // beginning is kept until the rest comes.
 type PrintableWriter struct {
@@ -72,7 +72,7 @@ func (w *PrintableWriter) Write(p []byte) (int, error) {
 	if w.Hide != nil {
 		out = w.Hide(out)
 	}
-	if _, err := io.WriteString(w.To, Printable(out)); err != nil {
+	if _, err := io.WriteString(w.To, printable(out)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -80,7 +80,7 @@ func (w *PrintableWriter) Write(p []byte) (int, error) {
 
 // clean makes one printable line of s.
 func clean(s string) string {
-	return Printable(strings.Map(func(r rune) rune {
+	return printable(strings.Map(func(r rune) rune {
 		if strings.ContainsRune("\t\n\v\f\r\u0085\u2028\u2029", r) {
 			return ' '
 		}

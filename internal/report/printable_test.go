@@ -26,16 +26,16 @@ var hostile = map[string]string{
 func TestHostileTextIsEscaped(t *testing.T) {
 	t.Parallel()
 	for what, text := range hostile {
-		got := Printable(text)
+		got := printable(text)
 		if got == text || bytes.ContainsFunc([]byte(got), misleads) {
 			t.Errorf("%s: %q", what, got)
 		}
-		if Printable(got) != got {
-			t.Errorf("%s: escaped twice: %q", what, Printable(got))
+		if printable(got) != got {
+			t.Errorf("%s: escaped twice: %q", what, printable(got))
 		}
 	}
 	for _, text := range []string{"", "plain", "Qwen/Qwen3-8B", "naïve ünïcode 模型 – 5 µJ", "a\tb\nc", "𝛼"} {
-		if got := Printable(text); got != text {
+		if got := printable(text); got != text {
 			t.Errorf("Printable(%q) = %q", text, got)
 		}
 	}
@@ -52,7 +52,7 @@ func TestEscapedJSONMeansTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got string
-		if err := json.Unmarshal([]byte(Printable(string(data))), &got); err != nil || got != text {
+		if err := json.Unmarshal([]byte(printable(string(data))), &got); err != nil || got != text {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestAWriterEscapesAcrossCalls(t *testing.T) {
 			break
 		}
 	}
-	if got, want := b.String(), Printable(text); got != want {
+	if got, want := b.String(), printable(text); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -9,6 +9,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// readStudy reads and decodes the file at path.
+func readStudy(path string, opt Options) (*Study, []byte, error) {
+	name, data, err := Read(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := DecodeStudy(name, data, opt)
+	return s, data, err
+}
+
 func write(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -28,7 +38,7 @@ func TestABaseStandsBelowTheFileAndItsPathsAreItsOwn(t *testing.T) {
 	write(t, dir, "low/base.yaml", "base: lowest.yaml\nseed: 2\nworkload: {source: p.jsonl}\nengine: {container: {mounts: ['m:/m']}}\n")
 	path := write(t, dir, "studies/s.yaml", "base: ../low/base.yaml\nengine: {args: {b: 3}}\nexperiments: [{}]\n")
 	user := &Layer{Source: "user.yaml", Data: []byte("engine: {args: {u: 1}}\n")}
-	s, _, err := ReadStudy(path, Options{User: user})
+	s, _, err := readStudy(path, Options{User: user})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +72,7 @@ func TestABaseThatIncludesItselfIsRefusedWithTheChain(t *testing.T) {
 		"a.yaml":   "b.yaml:2:7: base: includes itself: s.yaml → a.yaml → b.yaml → s.yaml",
 	} {
 		path := write(t, dir, "s.yaml", "model: x/y\nbase: "+base+"\nexperiments: [{}]\n")
-		if _, _, err := ReadStudy(path, Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "^") {
+		if _, _, err := readStudy(path, Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "^") {
 			t.Errorf("%s: got %v, want %s", base, err, want)
 		}
 	}
@@ -80,7 +90,7 @@ func TestABaseIsAnExperimentsFile(t *testing.T) {
 		"- a\n":                                "b.yaml:1:1: the file is not a mapping",
 	} {
 		write(t, dir, "b.yaml", text)
-		if _, _, err := ReadStudy(path, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := readStudy(path, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}

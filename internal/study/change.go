@@ -96,7 +96,7 @@ func (d *decoder) blankField(k key) any {
 // spreads counts what a study's lists and aliases make of its file, and says
 // once that it is too much.
 func (d *decoder) spreads(n int, path string, at *yaml.Node) bool {
-	const most = 2 * MaxPoints // twice, so that a grid's own limit is met before
+	const most = 2 * maxPoints // twice, so that a grid's own limit is met before
 	if d.spread += n; d.spread > most && d.spread-n <= most {
 		d.bad(at, path, "with all before it, the study's lists and aliases make more than %d values", most)
 	}

@@ -64,7 +64,7 @@ func (d *decoder) wrong(path, format string, args ...any) {
 // where is the place that set the first of these keys or groups that was set.
 func (d *decoder) where(paths ...string) place {
 	for _, path := range paths {
-		for _, p := range Paths() {
+		for _, p := range keyPaths() {
 			if set, ok := d.set[p]; ok && (p == path || strings.HasPrefix(p, path+".")) {
 				return set
 			}
@@ -230,7 +230,7 @@ func (d *decoder) checkEndpoint() {
 	if _, err := url.Parse(at); err != nil {
 		d.wrong("engine.endpoint", "%q: %v", at, err)
 	}
-	for _, p := range Paths() {
+	for _, p := range keyPaths() {
 		if _, set := d.set[p]; set && ofContainer(p) {
 			d.wrong(p, "belongs to a container that llem starts, and engine.endpoint names a server that already runs: leave one of them out")
 		}

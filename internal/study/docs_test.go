@@ -120,7 +120,7 @@ func TestExamplesOfStudies(t *testing.T) {
 			}
 			continue
 		}
-		s, _, err := ReadStudy(f, Options{})
+		s, _, err := readStudy(f, Options{})
 		if err != nil {
 			t.Error(err)
 			continue

@@ -174,8 +174,8 @@ func row(path string) (key, bool) {
 // things, marked for ever.
 var quick = map[string]any{"baseline.duration_seconds": 5.0, "warmup.thermal_floor_seconds": 0.0, "warmup.n_warmup": 1}
 
-// Paths lists the keys that this version reads, in the file's order.
-func Paths() []string {
+// keyPaths lists the keys that this version reads, in the file's order.
+func keyPaths() []string {
 	var out []string
 	for _, k := range keys {
 		if !k.later {

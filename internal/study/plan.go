@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -97,12 +96,12 @@ func (p *Plan) finish() error {
 		rows := squareRows(len(p.runs))
 		x.Cycles = (x.Cycles + rows - 1) / rows * rows
 	}
-	if n := x.Cycles * len(p.runs); n > MaxRuns {
+	if n := x.Cycles * len(p.runs); n > maxRuns {
 		hint := "fewer cycles or points"
 		if x.Cycles > p.Asked {
 			hint = fmt.Sprintf("a Latin square of %d points takes %d cycles; another execution.order takes any number", len(p.runs), squareRows(len(p.runs)))
 		}
-		return fmt.Errorf("%d points in %d cycles are %d runs, and a study has at most %d: %s", len(p.runs), x.Cycles, n, MaxRuns, hint)
+		return fmt.Errorf("%d points in %d cycles are %d runs, and a study has at most %d: %s", len(p.runs), x.Cycles, n, maxRuns, hint)
 	}
 	sum := p.sum()
 	p.Hash = "sha256:" + hex.EncodeToString(sum[:])
@@ -157,15 +156,12 @@ func (p *Plan) Runnable() []int {
 	return out
 }
 
-// ErrInvalid is what Experiment says of a point that is not valid.
-var ErrInvalid = errors.New("the point is not valid")
-
 // Experiment is a point's experiment, named as the point. Callers change none of
 // its maps: points share them.
 func (p *Plan) Experiment(point int) (Experiment, error) {
 	d := p.study.point(point)
 	if d.problems() > 0 {
-		return Experiment{}, fmt.Errorf("%s: %w: %s", p.Points[point].Name, ErrInvalid, p.Points[point].Invalid)
+		return Experiment{}, fmt.Errorf("%s: the point is not valid: %s", p.Points[point].Name, p.Points[point].Invalid)
 	}
 	d.e.Name = p.Points[point].Name
 	return d.e, nil

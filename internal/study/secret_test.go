@@ -108,7 +108,7 @@ func TestASecretUnderAnotherName(t *testing.T) {
 
 // No key of llem's own is taken for a secret's, which nobody would keep or show.
 func TestOurOwnKeysAreNoSecrets(t *testing.T) {
-	for _, path := range append(Paths(), executionNames()...) {
+	for _, path := range append(keyPaths(), executionNames()...) {
 		if secretPath(path) {
 			t.Errorf("%s is redacted", path)
 		}

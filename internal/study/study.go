@@ -11,10 +11,10 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// MaxPoints and MaxRuns bound what one study may be.
+// maxPoints and maxRuns bound what one study may be.
 const (
-	MaxPoints = 100_000
-	MaxRuns   = 1_000_000
+	maxPoints = 100_000
+	maxRuns   = 1_000_000
 )
 
 // Study is a study file, read and checked. Plan expands it.
@@ -92,16 +92,6 @@ func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 	return s, nil
 }
 
-// ReadStudy reads and decodes the file at path.
-func ReadStudy(path string, opt Options) (*Study, []byte, error) {
-	name, data, err := Read(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := DecodeStudy(name, data, opt)
-	return s, data, err
-}
-
 // parts reads the study's own keys, all of one file.
 func (s *Study) parts(parts map[string]pair) {
 	d := s.shared
@@ -124,8 +114,8 @@ func (s *Study) parts(parts map[string]pair) {
 	if swept {
 		s.size(sweep.key)
 	}
-	if n := s.grid() + len(s.explicit); listed && n > MaxPoints && s.grid() <= MaxPoints {
-		d.bad(list.key, "experiments", "with those of the sweep they are %d points, and a study has at most %d", n, MaxPoints)
+	if n := s.grid() + len(s.explicit); listed && n > maxPoints && s.grid() <= maxPoints {
+		d.bad(list.key, "experiments", "with those of the sweep they are %d points, and a study has at most %d", n, maxPoints)
 	}
 }
 
@@ -135,12 +125,12 @@ func (s *Study) size(at *yaml.Node) {
 	for i, a := range s.axes {
 		factors[i] = fmt.Sprint(len(a.options))
 	}
-	if s.grid() > MaxPoints {
-		s.shared.bad(at, "sweep", "its axes multiply to %s points, and a study has at most %d", strings.Join(factors, " × "), MaxPoints)
+	if s.grid() > maxPoints {
+		s.shared.bad(at, "sweep", "its axes multiply to %s points, and a study has at most %d", strings.Join(factors, " × "), maxPoints)
 	}
 }
 
-// grid is the number of points of the sweep, or more than MaxPoints.
+// grid is the number of points of the sweep, or more than maxPoints.
 func (s *Study) grid() int {
 	if !s.swept {
 		return 0
@@ -152,8 +142,8 @@ func (s *Study) grid() int {
 	return n
 }
 
-// times multiplies numbers of points and stops above MaxPoints.
-func times(a, b int) int { return min(a*min(b, MaxPoints+1), MaxPoints+1) }
+// times multiplies numbers of points and stops above maxPoints.
+func times(a, b int) int { return min(a*min(b, maxPoints+1), maxPoints+1) }
 
 // set applies a value from a flag or the environment.
 func (s *Study) set(v Set) {

@@ -104,8 +104,8 @@ func (d *decoder) alternative(where string, n *yaml.Node) []option {
 	}
 	total := 1
 	for _, a := range axes {
-		if total = times(total, len(a.options)); total > MaxPoints {
-			d.bad(n, where, "its lists multiply to more than %d", MaxPoints)
+		if total = times(total, len(a.options)); total > maxPoints {
+			d.bad(n, where, "its lists multiply to more than %d", maxPoints)
 			return nil
 		}
 	}

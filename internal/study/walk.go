@@ -146,7 +146,7 @@ var lacking = map[string]string{
 // ending lists the keys and groups of that last name.
 func ending(name string) []string {
 	var out []string
-	for _, path := range Paths() {
+	for _, path := range keyPaths() {
 		for at, r := range path + "." {
 			if r != '.' {
 				continue
@@ -162,7 +162,7 @@ func ending(name string) []string {
 
 func lastNames() []string {
 	var out []string
-	for _, path := range Paths() {
+	for _, path := range keyPaths() {
 		out = append(out, strings.Split(path, ".")...)
 	}
 	return out
