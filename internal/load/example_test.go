@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // echo is a server that answers at once with one token.
@@ -69,4 +70,35 @@ func ExampleConstant() {
 	// 0s true
 	// 250ms true
 	// 500ms true
+}
+
+// An open loop sends when its schedule says, and never more at once than it may.
+func ExampleNew() {
+	e, err := study.Decode("x.yaml", []byte("model: m\nworkload: {prompts: 3, load: {pattern: constant, rate_per_second: 10, max_in_flight: 2}}\n"), study.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p, err := load.New(e.Workload, 1)
+	for i := range p.N {
+		at, _ := p.Pattern.At(i)
+		fmt.Println(at)
+	}
+	fmt.Println(p.Pattern.InFlight(), "at most,", err)
+	// Output:
+	// 0s
+	// 100ms
+	// 200ms
+	// 2 at most, <nil>
+}
+
+// Of two requests one kept the limit on its first token.
+func ExampleGood() {
+	answer := func(first time.Duration) load.Trace {
+		return load.Trace{FirstToken: first, LastToken: 2 * first, End: 2 * first, OutputTokens: 5, UsageSource: "server", Status: load.StatusOK}
+	}
+	g := load.Good(load.List{answer(20 * time.Millisecond), answer(90 * time.Millisecond)}, study.SLO{TTFTMS: 50}, false)
+	fmt.Println(g.Requests, "request,", g.Tokens, "tokens")
+	// Output:
+	// 1 request, 5 tokens
 }

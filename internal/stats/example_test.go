@@ -66,3 +66,30 @@ func ExamplePareto() {
 	// Output:
 	// [true true false]
 }
+
+// Two points whose runs nothing pairs.
+func ExampleWelch() {
+	d, ok := stats.Welch([]float64{1.000, 1.004, 0.997}, []float64{0.931, 0.927, 0.925})
+	low, high := d.Interval(0.05)
+	fmt.Printf("%.1f %% (%.1f to %.1f %%), %s, %v\n", 100*d.Relative(), 100*low, 100*high, d.Verdict(0.05), ok)
+	// Output:
+	// -7.3 % (-8.0 to -6.5 %), less, true
+}
+
+// A value has the digits that its interval bears; the narrower of two intervals has one
+// that is not 0.
+func ExampleDigits() {
+	const value, absolute, repeatability = 5.99442, 0.346, 0.00062
+	fmt.Println(stats.Fixed(value, stats.Digits(absolute)), "±", stats.Fixed(absolute, stats.Digits(absolute)))
+	fmt.Println("±", stats.Fixed(repeatability, stats.NarrowDigits(repeatability, absolute)))
+	// Output:
+	// 5.99 ± 0.35
+	// ± 0.0006
+}
+
+// Below 0 the digits end before the point.
+func ExampleFixed() {
+	fmt.Println(stats.Fixed(25432.1, -2), stats.Fixed(-0.004, 2))
+	// Output:
+	// 25400 0.00
+}

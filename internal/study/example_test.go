@@ -67,3 +67,22 @@ execution: {cycles: 2, order: interleave}
 	// cycle 2 concurrency-1
 	// cycle 2 concurrency-8
 }
+
+// What is saved of a file has none of its secrets.
+func ExampleRedact() {
+	fmt.Print(string(study.Redact([]byte("model: reference/small\nengine: {env: {HF_TOKEN: hf_secret}}\n"))))
+	// Output:
+	// model: reference/small
+	// engine: {env: {HF_TOKEN: REDACTED}}
+}
+
+func ExampleDiff() {
+	fmt.Print(study.Diff([]byte("model: reference/small\nseed: 1\n"), []byte("model: reference/small\nseed: 2\n")))
+	// Output:
+	// --- as it was begun
+	// +++ as it is now
+	// @@ -1,2 +1,2 @@
+	//  model: reference/small
+	// -seed: 1
+	// +seed: 2
+}
