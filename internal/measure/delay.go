@@ -31,7 +31,9 @@ func (v *view) begin(begun time.Duration) {
 	v.delay = limits{0, most}
 	if lacks, u, ok := v.lacking(); ok {
 		v.missing, v.unsure, v.known = lacks, u, true
-		v.delay.most = min(most, max(0, lacks)+2*u)
+		// A load that began higher than it went on makes up for what is shown late.
+		hidden := 2 * v.early * v.refresh / (v.first - v.idle)
+		v.delay.most = min(most, max(0, lacks)+2*u+hidden)
 		v.delay.least = min(v.delay.most, max(0, lacks-2*u-v.begun))
 	}
 	if late, ok := v.lateEnd(); ok {
@@ -87,7 +89,7 @@ func (v *view) lateEnd() (seconds float64, ok bool) {
 		lacks += after - v.lowest*v.refresh
 	}
 	lacks /= v.fall()
-	u := math.Hypot(uniform(v.last*e.within), math.Hypot(closingJump*v.jump*e.part, math.Sqrt2*v.last*v.jitter)) / v.fall()
+	u := math.Hypot(uniform(v.last*e.within), math.Hypot(v.unsteady()*e.part, math.Sqrt2*v.last*v.jitter)) / v.fall()
 	return max(0, lacks) + 2*u + 2*v.wake, true
 }
 

@@ -89,7 +89,7 @@ func (v *view) counted() (f *Figure, method string, ok bool) {
 func (v *view) figure(opening, closing edge) *Figure {
 	late := v.shift().u()
 	late = math.Sqrt(late * (late + 2*closing.more)) // both err the same way: they add linearly
-	late = math.Hypot(late, closingJump*v.jump*v.delay.u())
+	late = math.Hypot(late, v.unsteady()*v.delay.u())
 	f := &Figure{Components: map[string]Joules{
 		openingEdge: Joules(opening.load), closingEdge: Joules(closing.load), dutyCycle: Joules(v.dutyNoise()),
 		polling: Joules(math.Hypot(opening.poll, closing.poll)), sensorLook: Joules(v.drift()), display: Joules(late),
@@ -314,6 +314,16 @@ func (v *view) fall() float64 { return max(0, v.last-v.lowest) }
 // wakes is what a last byte that is stamped as late as readings are taken makes of
 // a load that ended before.
 func (v *view) wakes() float64 { return half(v.fall() * v.wake) }
+
+// unsteady is by how much power may have changed within the last tick: as it does from level
+// to level, or did before the end.
+func (v *view) unsteady() float64 {
+	n := len(v.list)
+	if n < 2 { // of a window that is still to come
+		return closingJump * v.jump
+	}
+	return max(closingJump*v.jump, math.Abs(v.list[n-1].watts-v.list[n-2].watts))
+}
 
 // closingJump is how much more than from level to level the power may have
 // changed at the end, within a tick: a level is the mean of one. Simulated.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -168,5 +169,34 @@ func TestWhatLateTicksAndALoadThatWentOnExplainAddsLinearly(t *testing.T) {
 	}
 	if alone, both := together(0), together(2); math.Abs(both-alone-2) > 0.01 {
 		t.Errorf("%.3f J of ticks shown late, and 2 J of a load that went on: %.3f J", alone, both)
+	}
+}
+
+// A prefill makes up for what is shown late at the start, so that the start does not show it.
+func TestABurstAtTheStartHidesThatTicksAreShownLate(t *testing.T) {
+	missed := 0
+	const n = 48
+	prefill := func(rng *rand.Rand, T float64) func(float64) float64 {
+		long := 0.1 + 0.1*rng.Float64()
+		return framed(rng, T, 0, func(t, idle, high float64) float64 {
+			if t < long {
+				return high
+			}
+			return idle + 0.5*(high-idle)
+		})
+	}
+	for seed := range uint64(n) {
+		p := boards["shown 50 ms late"].window(seed, prefill, 8, 1, 0.0002)
+		v, ok := see(p.samples, 0, p.from, p.to, p.sensors[0])
+		if !ok {
+			t.Fatal("too little was seen")
+		}
+		v.begin(0)
+		if v.delay.least > 0.05 || v.delay.most < 0.045 {
+			missed++
+		}
+	}
+	if float64(n-missed) < leastOf(n)*n {
+		t.Errorf("the range of the delay lacks 50 ms in %d of %d windows", missed, n)
 	}
 }
