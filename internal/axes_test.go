@@ -220,7 +220,7 @@ func TestWarningsAreRaisedAsTheirTableHasThem(t *testing.T) {
 		}
 		code, ok := literal(call.Args[0])
 		switch types.ExprString(call.Fun) {
-		case "Warn", "measure.Warn", "x.warn", "j.warn":
+		case "Warn", "measure.Warn", "x.warn", "j.warn", "o.warn":
 		default:
 			return
 		}

@@ -38,7 +38,10 @@ var may = map[string][]string{
 	"report":  {"result", "stats", "pattern", "peer"},
 	"lease":   {"launch", "measure"},
 	"job":     {"engine", "launch", "load", "dataset", "measure", "hub", "study"},
-	"harness": {"job", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
+	"record":  {"engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
+	"harness": {"job", "record", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "hub", "result", "stats", "study"},
+	// It reads a result's folder, which record does not.
+	"record/verify": {"record", "measure", "result", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
 	// What is known of kinds of cards, in pure functions: records are computed again by it.
@@ -64,6 +67,12 @@ var only = map[string][]string{
 	"gonum.org/v1/gonum/blas":            {"images/reference"},
 	"gonum.org/v1/gonum/stat":            {"internal/stats"},
 }
+
+// pure are packages of values and functions: they take no context and do no I/O.
+var pure = []string{"record"}
+
+// impure are what such a package has no use for.
+var impure = []string{"context", "os", "io", "net", "net/http", "log/slog", "os/exec", "sync", "syscall"}
 
 type goPackage struct {
 	ImportPath string
@@ -99,6 +108,9 @@ func TestWhoImportsWhom(t *testing.T) {
 			t.Errorf("%s has no row in the table of who imports whom", path)
 		}
 		for _, i := range p.Imports {
+			if internal && slices.Contains(pure, name) && slices.Contains(impure, i) {
+				t.Errorf("%s imports %s, and is pure", path, i)
+			}
 			if other, ours := strings.CutPrefix(i, module+"internal/"); ours && internal && !slices.Contains(allowed, other) {
 				t.Errorf("%s imports internal/%s", path, other)
 			}

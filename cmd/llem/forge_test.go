@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/meter/standin"
+	"github.com/llenergymeasure/llem/internal/record/verify"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -99,7 +99,7 @@ func TestAnInvalidResultThatIsMadeValidIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(harness.Verify(r, dir, version), func(f harness.Finding) bool { return !f.OK && strings.HasPrefix(f.What, c.finds) }) {
+		if !slices.ContainsFunc(verify.Record(r, dir, version), func(f verify.Finding) bool { return !f.OK && strings.HasPrefix(f.What, c.finds) }) {
 			t.Errorf("%s: %s does not differ", name, c.finds)
 		}
 	}
@@ -121,7 +121,7 @@ func checkEveryField(t *testing.T, reader *reader, base string) {
 		f.set(path, to)
 		f.seal()
 		v := reader.run("verify", f.dir)
-		switch is := harness.IsGiven(path); {
+		switch is := verify.IsGiven(path); {
 		case v.Code != exitDone:
 			found++
 		case is:

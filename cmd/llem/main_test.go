@@ -18,8 +18,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
-	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/meter/standin"
+	"github.com/llenergymeasure/llem/internal/record/verify"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -200,7 +200,7 @@ func computedAgain(t *testing.T, r *result.Record, dir string) {
 	if r.State != result.Whole || r.SamplesFile == "" {
 		return
 	}
-	for _, f := range harness.Verify(r, dir, version) {
+	for _, f := range verify.Record(r, dir, version) {
 		if !f.OK {
 			t.Errorf("%s: %s: %s", dir, f.What, f.Seen)
 		}

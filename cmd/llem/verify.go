@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/llenergymeasure/llem/internal/harness"
+	"github.com/llenergymeasure/llem/internal/record/verify"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -33,7 +33,7 @@ func (c *verifyCmd) Run(a *app) error {
 		if err != nil {
 			return exitFailed, err
 		}
-		for _, f := range append(signed, harness.Verify(r, dir, version)...) {
+		for _, f := range append(signed, verify.Record(r, dir, version)...) {
 			state := "ok"
 			if !f.OK {
 				state, same = "differs", false
@@ -50,13 +50,13 @@ func (c *verifyCmd) Run(a *app) error {
 
 // finding is what is said of a record's signature; nothing where there is none and none
 // is asked for.
-func (s signers) finding(a *app, dir string) ([]harness.Finding, error) {
+func (s signers) finding(a *app, dir string) ([]verify.Finding, error) {
 	if s.file == "" {
 		if _, err := os.Lstat(filepath.Join(dir, result.SignatureFile)); err != nil {
 			return nil, nil
 		}
-		return []harness.Finding{{What: result.SignatureFile, OK: true, Seen: "not checked: --signer says whose it is to be"}}, nil
+		return []verify.Finding{{What: result.SignatureFile, OK: true, Seen: "not checked: --signer says whose it is to be"}}, nil
 	}
 	seen, ok, err := s.check(a.ctx, dir)
-	return []harness.Finding{{What: result.SignatureFile, OK: ok, Seen: seen}}, err
+	return []verify.Finding{{What: result.SignatureFile, OK: ok, Seen: seen}}, err
 }

@@ -89,14 +89,14 @@ func TestAContainerIsGivenItsKey(t *testing.T) {
 
 func TestARefusalSaysWhichKeyToSet(t *testing.T) {
 	for _, code := range []int{http.StatusUnauthorized, http.StatusForbidden} {
-		if h := KeyHint(code, ""); !strings.Contains(h, "LLEM_API_KEY") || !strings.Contains(h, "engine.api_key_file") {
+		if h := keyHint(code, ""); !strings.Contains(h, "LLEM_API_KEY") || !strings.Contains(h, "engine.api_key_file") {
 			t.Errorf("%d: %q", code, h)
 		}
-		if h := KeyHint(code, "engine.api_key_file (/k)"); !strings.Contains(h, "/k") {
+		if h := keyHint(code, "engine.api_key_file (/k)"); !strings.Contains(h, "/k") {
 			t.Errorf("%d: %q", code, h)
 		}
 	}
-	if h := KeyHint(http.StatusTooManyRequests, ""); h != "" {
+	if h := keyHint(http.StatusTooManyRequests, ""); h != "" {
 		t.Error(h)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // probeTimeout bounds one question to a server that is ready.
@@ -97,12 +98,25 @@ func (r *refusal) Error() string {
 	if body := bytes.TrimSpace(r.body); len(body) > 0 {
 		said += fmt.Sprintf(": %.200s", body)
 	}
-	return said + KeyHint(r.code, r.keyFrom)
+	return said + keyHint(r.code, r.keyFrom)
 }
 
-// KeyHint says what to do about an answer of that status that is about a key; empty:
+// StatusHint says what to do about an answer of that status to a request of e; empty:
+// nothing is known. keyFrom is that of the [Address].
+func StatusHint(e study.Experiment, status int, keyFrom string) string {
+	if status == http.StatusNotFound && e.Engine.Endpoint != "" {
+		other := "chat"
+		if e.Workload.API == other {
+			other = "completions"
+		}
+		return "; the server may have the other route alone: set workload.api: " + other + ", or see that --base-url is its address"
+	}
+	return keyHint(status, keyFrom)
+}
+
+// keyHint says what to do about an answer of that status that is about a key; empty:
 // it is about something else. keyFrom is that of the Address.
-func KeyHint(status int, keyFrom string) string {
+func keyHint(status int, keyFrom string) string {
 	switch {
 	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return ""

@@ -3,13 +3,11 @@ package harness
 import (
 	"context"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // This file is about the server's own account of its work: read before the
@@ -47,13 +45,13 @@ func (x *run) quiesced(ctx context.Context) {
 	idle := false
 	var running, waiting float64
 	for end := time.Now().Add(idleLimit); ; {
-		x.work.after = x.counters(ctx)
-		if x.work.before != nil && x.work.after == nil {
-			x.work.silent = true
+		x.obs.Window.After = x.counters(ctx)
+		if x.obs.Window.Before != nil && x.obs.Window.After == nil {
+			x.silent = true
 		}
 		var r, w bool
-		running, r = x.work.after[engine.Running]
-		waiting, w = x.work.after[engine.Waiting]
+		running, r = x.obs.Window.After[engine.Running]
+		waiting, w = x.obs.Window.After[engine.Waiting]
 		if !r || !w {
 			return
 		}
@@ -61,7 +59,7 @@ func (x *run) quiesced(ctx context.Context) {
 			break
 		}
 	}
-	x.work.idle = &idle
+	x.obs.Window.Idle = &idle
 	if !idle {
 		x.warn("window_not_quiesced", "the server still had %.0f requests running and %.0f waiting after the last response", running, waiting)
 	}
@@ -80,70 +78,19 @@ func (x *run) counters(ctx context.Context) engine.Counters {
 	return got
 }
 
-// accountRecord is what the server counted over the window; nil where it counts
-// nothing.
-func (x *run) accountRecord() *result.EngineCounters {
-	w := x.work
-	if w == nil || !counts(w.before) || !counts(w.after) {
-		return nil
-	}
-	out := &result.EngineCounters{
-		PromptTokens: x.counted(engine.PromptTokens), OutputTokens: x.counted(engine.OutputTokens),
-		CachedTokens: x.counted(engine.CachedTokens), MultiplyAdds: x.counted(engine.MultiplyAdds), Preemptions: x.counted(engine.Preemptions),
-		QueueSeconds: x.grown(engine.QueueSeconds), PrefillSeconds: x.grown(engine.PrefillSeconds), DecodeSeconds: x.grown(engine.DecodeSeconds),
-	}
-	drafts, accepted := x.grown(engine.Drafts), x.grown(engine.AcceptedTokens)
-	if drafts != nil && accepted != nil && *drafts > 0 {
-		out.AcceptanceLength = ptr(1 + *accepted / *drafts)
-	}
-	return out
-}
-
-// counts says that there is more than when the server began.
-func counts(c engine.Counters) bool {
-	_, began := c[engine.Started]
-	return len(c) > 1 || len(c) == 1 && !began
-}
-
-// mostCountable bounds a total that can be counted one by one: from there on a float
-// does not hold each number.
-const mostCountable = 1 << 53
-
-// grown is by how much the server's own total grew over the window; nil where it
-// has none, or one that cannot be.
-func (x *run) grown(q engine.Quantity) *float64 {
-	after, ok := x.work.after[q]
-	if !ok || x.work.before == nil || x.work.restarted {
-		return nil
-	}
-	before := x.work.before[q] // one that appears with its first count began at 0
-	if before < 0 || after < before || after > mostCountable {
-		return nil
-	}
-	return ptr(after - before)
-}
-
-func (x *run) counted(q engine.Quantity) *int64 {
-	g := x.grown(q)
-	if g == nil {
-		return nil
-	}
-	return ptr(int64(math.Round(*g)))
-}
-
 // doubtCounters warns of totals that cannot be, which the record leaves out.
 func (x *run) doubtCounters() {
-	w := x.work
-	began, known := w.before[engine.Started]
-	if again, ok := w.after[engine.Started]; known && ok && again != began {
-		w.restarted = true
+	w := x.obs.Window
+	began, known := w.Before[engine.Started]
+	if again, ok := w.After[engine.Started]; known && ok && again != began {
+		w.Restarted = true
 		x.warn("engine_counters_unknown", "the server's process restarted within the window (process_start_time_seconds %.0f, then %.0f)", began, again)
 		return
 	}
-	for _, q := range slices.Sorted(maps.Keys(w.after)) {
-		if q == engine.Running || q == engine.Waiting || q == engine.Started || w.before == nil || x.grown(q) != nil {
+	for _, q := range slices.Sorted(maps.Keys(w.After)) {
+		if q == engine.Running || q == engine.Waiting || q == engine.Started || w.Before == nil || w.Grown(q) != nil {
 			continue
 		}
-		x.warn("engine_counters_unknown", "the server's own count of %s went from %g to %g over the window", q, w.before[q], w.after[q])
+		x.warn("engine_counters_unknown", "the server's own count of %s went from %g to %g over the window", q, w.Before[q], w.After[q])
 	}
 }

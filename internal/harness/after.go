@@ -2,14 +2,15 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"os"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -24,18 +25,18 @@ const (
 
 // save writes everything measured, before anything else can fail. What the
 // output folder does not take goes under the temporary one.
-func (x *run) save(r *result.Record) error {
-	cause := x.write(r)
+func (x *run) save(r *result.Record, seen record.Observation) error {
+	cause := x.write(r, seen)
 	if cause == nil {
 		return nil
 	}
 	full := x.store.Dir()
 	dir, err := os.MkdirTemp("", "llem-results-")
 	if err == nil {
-		x.store, err = result.Create(dir, x.job.Experiment.Name, x.started)
+		x.store, err = result.Create(dir, x.job.Experiment.Name, x.obs.Run.Started)
 	}
 	if err == nil {
-		err = x.write(r)
+		err = x.write(r, seen)
 	}
 	if err != nil {
 		return launch.Faultf(launch.HostFault, "write the result: %w; under the temporary folder: %w; make room and measure again", cause, err)
@@ -47,32 +48,47 @@ func (x *run) save(r *result.Record) error {
 }
 
 // write tries every file, whatever happens to the others.
-func (x *run) write(r *result.Record) error {
+func (x *run) write(r *result.Record, seen record.Observation) error {
 	r.Timeseries, r.RequestsFile = result.TimeseriesFile, result.RequestsFile
-	samples, from := x.readings()
 	err := errors.Join(
 		x.store.PutFile(result.ConfigFile, x.job.Experiment.EffectiveYAML()),
-		x.store.PutTimeseries(x.timeseries(samples, from)),
-		x.store.PutRequests(x.requestRows()),
+		x.store.PutTimeseries(seen.Timeseries()),
+		x.store.PutRequests(seen.Requests()),
 	)
 	if len(x.Input) > 0 {
 		err = errors.Join(err, x.store.PutFile(result.InputFile, x.Input))
 	}
-	if x.job.Experiment.Output.SaveResponses && x.work != nil {
+	if x.job.Experiment.Output.SaveResponses && x.obs.Window != nil {
 		err = errors.Join(err, x.store.Put(result.ResponsesFile, x.writeResponses))
 	}
 	if x.job.Experiment.Output.RawSamples {
 		r.SamplesFile = result.SamplesFile
-		err = errors.Join(err, x.store.PutSamples(x.sampleRows(samples)))
+		err = errors.Join(err, x.store.PutSamples(seen.Samples()))
 	}
 	return errors.Join(err, x.store.PutRecord(r))
 }
 
+// response is one line of responses.jsonl.
+type response struct {
+	ID   int    `json:"id"`
+	Text string `json:"text"`
+}
+
+func (x *run) writeResponses(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for _, t := range x.obs.Window.Traces.All() {
+		if err := enc.Encode(response{t.ID, x.job.Experiment.Hide(string(t.Text))}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rewrite puts the record again with what came after, raw samples included.
-func (x *run) rewrite(r *result.Record) error {
+func (x *run) rewrite(r *result.Record, seen record.Observation) error {
 	var err error
 	if x.recorder != nil && x.job.Experiment.Output.RawSamples {
-		err = x.store.PutSamples(x.sampleRows(x.recorder.Samples()))
+		err = x.store.PutSamples(seen.Samples())
 	}
 	files, ferr := result.Files(x.store.Dir())
 	err, r.Files = errors.Join(err, ferr), files
@@ -113,10 +129,9 @@ func (x *run) after(ctx context.Context, r *result.Record) error {
 }
 
 // baselineAfter measures the bare idle GPUs once more, where that was asked for and
-// the experiment completed. What it finds goes into the record beside the
-// baseline, and into the uncertainty of what was left of it.
-func (x *run) baselineAfter(ctx context.Context, r *result.Record) {
-	if !x.job.Experiment.Baseline.After || x.baseline == nil || r.Status != result.Completed {
+// the experiment completed; cause is why it did not.
+func (x *run) baselineAfter(ctx context.Context, cause error) {
+	if cause != nil {
 		return
 	}
 	d := study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
@@ -125,22 +140,7 @@ func (x *run) baselineAfter(ctx context.Context, r *result.Record) {
 		x.Log.Warn("baseline after", "error", err)
 		return
 	}
-	r.Energy.BaselineAfter = x.baselineRecord(&b)
-	widenByDrift(r)
-	if w, ok := measure.BaselineDrift(*x.baseline, b); ok {
-		x.warnings = append(x.warnings, w)
-		x.mapWarnings(r)
-	}
-}
-
-// widenByDrift adds to the adjusted energy's uncertainty how far the idle power
-// moved from before the run to after it.
-func widenByDrift(r *result.Record) {
-	if r.Energy.UAdjustedJ == nil || r.Energy.BaselineAfter == nil {
-		return
-	}
-	drift := (r.Energy.BaselineAfter.PowerW - *r.BaselinePowerW) * *r.WindowSeconds / math.Sqrt(12)
-	mapAdjustedU(&r.Energy, measure.Joules(*r.EnergyAdjustedJ), math.Hypot(*r.Energy.UAdjustedJ, drift))
+	x.obs.Idle.After = &b
 }
 
 // unhurried outlives an interrupt but not a second one, which hurry tells.

@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"time"
@@ -11,7 +10,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/meter/card"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/stats"
 )
@@ -40,7 +39,7 @@ const sampleEvery = 100 * time.Millisecond
 // further repeats: the program itself is only sent the signals. It needs OpenGPUs
 // and Log of the runner.
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
-	x := &run{Runner: r, id: newID(), started: time.Now()}
+	x := &run{Runner: r, id: newID()}
 	x.hold()
 	defer x.release()
 	out := &result.Command{
@@ -50,7 +49,8 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 	if err := x.claimFor(ctx, c.GPUs, out); err != nil {
 		return nil, nil, err
 	}
-	out.GPUs = x.environment().GPUs
+	seen := x.observe(nil)
+	out.GPUs = seen.Host.GPUs()
 	var series []result.TimeseriesRow
 	var err error
 	for err == nil && len(out.Runs) < c.Repeats {
@@ -58,12 +58,10 @@ func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []res
 			err = launch.Faultf(launch.InterruptFault, "interrupted after %d of %d runs", n, c.Repeats)
 			break
 		}
-		var one *result.CommandRun
-		if one, err = x.commandRun(ctx, c); one != nil {
-			out.Runs = append(out.Runs, *one)
-			if x.recorder != nil {
-				series = x.timeseries(x.readings())
-			}
+		var code int
+		if code, err = x.commandRun(ctx, c); err == nil {
+			seen := x.observe(nil)
+			out.Runs, series = append(out.Runs, seen.Command(code)), seen.Timeseries()
 		}
 	}
 	mapMean(out)
@@ -115,7 +113,7 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 	if err != nil {
 		return launch.Faultf(launch.InterruptFault, "measure the counter's refresh: %w", err)
 	}
-	x.refresh, x.jitter = measure.Refresh(polls, len(x.job.GPUs))
+	x.obs.Host.Refresh, x.obs.Host.Jitter = measure.Refresh(polls, len(x.job.GPUs))
 	return nil
 }
 
@@ -157,18 +155,14 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 
 // commandRun is one run: idle, edge, program, edge. The error says that the
 // program could not be started or the user stopped before it; a program that
-// fails is a result.
-func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, error) {
-	x.warnings, x.foreign = nil, nil
+// fails is a result, by its exit code.
+func (x *run) commandRun(ctx context.Context, c Command) (code int, err error) {
+	x.obs.Warnings, x.obs.Host.Foreign = nil, nil
 	if x.watcher == nil {
 		if ctx.Err() != nil {
-			return nil, errBefore
+			return 0, errBefore
 		}
-		start, code, err := x.execute(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		return x.mapCommand(start, code), nil
+		return x.execute(ctx, c)
 	}
 	x.look(ctx)
 	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), sampleEvery)
@@ -176,7 +170,7 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 	x.recorder.Start()
 	defer x.recorder.Stop()
 	if err := measure.Sleep(ctx, idleBefore); err != nil {
-		return nil, errBefore
+		return 0, errBefore
 	}
 	x.recorder.SetPhase(measure.WindowPhase, 10*time.Minute)
 	// An interrupt goes to the program: it is watched, and the edge read, to its end.
@@ -184,24 +178,24 @@ func (x *run) commandRun(ctx context.Context, c Command) (*result.CommandRun, er
 	watched, ended := context.WithCancel(kept)
 	defer ended()
 	unwatch := x.strangers(watched, lease.Descends)
-	if err := x.recorder.Settle(ctx, x.refresh); ctx.Err() != nil {
+	if err := x.recorder.Settle(ctx, x.obs.Host.Refresh); ctx.Err() != nil {
 		unwatch()
-		return nil, errBefore
+		return 0, errBefore
 	} else if err != nil {
 		x.Log.Warn("read GPUs before the command", "error", err)
 	}
-	start, code, err := x.execute(ctx, c)
+	code, err = x.execute(ctx, c)
 	ended() // what it leaves behind is nobody's child from here on
 	if err != nil {
 		unwatch()
-		return nil, err
+		return 0, err
 	}
-	if err := x.recorder.Unwind(kept, x.refresh); err != nil {
+	if err := x.recorder.Unwind(kept, x.obs.Host.Refresh); err != nil {
 		x.Log.Warn("read GPUs after the command", "error", err)
 	}
 	unwatch()
 	x.recorder.SetPhase(measure.Record, 0)
-	return x.mapCommand(start, code), nil
+	return code, nil
 }
 
 var errBefore = launch.Faultf(launch.InterruptFault, "interrupted before the command")
@@ -209,86 +203,22 @@ var errBefore = launch.Faultf(launch.InterruptFault, "interrupted before the com
 // look warns of who is on the GPUs before the program.
 func (x *run) look(ctx context.Context) {
 	var err error
-	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
+	if x.obs.Host.Foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.warn("exclusivity_unknown", "processes on the GPU could not be listed before the command: %v", err)
 	}
-	if len(x.foreign) > 0 {
-		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(x.foreign))
+	if len(x.obs.Host.Foreign) > 0 {
+		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(x.obs.Host.Foreign))
 	}
 }
 
 // execute runs the program in a window of its own.
-func (x *run) execute(ctx context.Context, c Command) (start time.Time, code int, err error) {
+func (x *run) execute(ctx context.Context, c Command) (code int, err error) {
 	host := x.startHost(ctx)
-	start = time.Now()
+	start := time.Now()
 	code, err = execute(c)
-	x.work = &work{t0: start, window: time.Since(start), host: host()}
+	x.obs.Window = &record.Window{T0: start, Length: time.Since(start), Host: host()}
 	if err != nil {
-		return start, 0, launch.Faultf(launch.ConfigFault, "%w", err)
+		return 0, launch.Faultf(launch.ConfigFault, "%w", err)
 	}
-	return start, code, nil
+	return code, nil
 }
-
-func (x *run) mapCommand(start time.Time, code int) *result.CommandRun {
-	if w, ok := measure.ShortWindow(x.work.window); ok {
-		x.warnings = append(x.warnings, w)
-	}
-	out := &result.CommandRun{
-		StartedAt: start.UTC(), Seconds: x.work.window.Seconds(), ExitCode: code, CoverageK: 2,
-		Components: map[string]float64{}, PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Host: hostEnergy(x.work.host),
-		MeasurementWarnings: []string{}, WarningSeverities: map[string]string{}, Valid: true, Reasons: []string{},
-	}
-	if x.recorder != nil {
-		x.mapGPUs(out, start.Sub(x.recorder.Epoch()))
-		if failed, dropped, last := x.recorder.Trouble(); failed+dropped > 0 {
-			x.warn("readings_lost", "%d readings failed (last: %v), %d found no room", failed, last, dropped)
-		}
-	} else {
-		x.warn("energy_unavailable", "%s", x.noEnergy)
-	}
-	for _, w := range x.warnings {
-		out.MeasurementWarnings = append(out.MeasurementWarnings, w.String())
-		out.WarningSeverities[w.Code] = string(w.Severity)
-		if w.Severity == measure.Invalid && !slices.Contains(out.Reasons, w.Code) {
-			out.Valid, out.Reasons = false, append(out.Reasons, w.Code)
-		}
-	}
-	return out
-}
-
-// mapGPUs adds what the GPUs used while the program ran, which began at from.
-func (x *run) mapGPUs(out *result.CommandRun, from time.Duration) {
-	out.Scope, out.Gain = card.ScopeOf(x.job.GPUs), gainRecord(x.job.GPUs)
-	samples, to := x.recorder.Samples(), from+x.work.window
-	per := measure.WindowEnergy(samples, x.sensors(), from, to)
-	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{Devices: x.job.GPUs, Samples: samples, From: from, To: to, Energies: per, DriftThreshold: driftThreshold})...)
-	out.PeakPowerW, out.CrossChecks = peak(samples, len(x.job.GPUs), from, to), crossChecks(per)
-	for i, g := range per {
-		out.PerGPU = append(out.PerGPU, x.gpuEnergy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
-	}
-	for i := range samples {
-		s := &samples[i]
-		if t := float64(s.TemperatureC); s.Has&measure.HasTemperature != 0 && s.At >= from && s.At <= to && (out.MaxTemperatureC == nil || t > *out.MaxTemperatureC) {
-			out.MaxTemperatureC = &t
-		}
-	}
-	if idle := measure.Total(measure.EnergyBetween(samples, len(x.job.GPUs), from-time.Second, from)); idle != nil {
-		out.IdlePowerW = ptr(float64(*idle))
-	}
-	if total := measure.Total(per); total != nil {
-		out.Method, out.EnergyTotalJ = commonMethod(per), ptr(float64(*total))
-		out.MeanPowerW = ptr(float64(*total) / out.Seconds)
-		if u, components := measure.TotalU(per); u != nil {
-			out.URepeatabilityJ = ptr(float64(*u))
-			out.UAbsoluteJ = ptr(math.Hypot(float64(*u), float64(gainOf(out.Gain).U(*total))))
-			for name, c := range components {
-				out.Components[name] = float64(c)
-			}
-		}
-	} else {
-		x.warn("energy_unavailable", "%s", unread(x.work.window))
-	}
-}
-
-// driftThreshold is the default of measurement.thermal_drift_threshold_c.
-const driftThreshold = 10

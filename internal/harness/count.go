@@ -1,13 +1,13 @@
 package harness
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/record"
 )
 
 // How many prompts of a file are counted beforehand, and how many at once.
@@ -73,17 +73,11 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 	return err == nil
 }
 
-// countedBy names what counted the tokens of prompts before they were sent, exactly as
-// they were sent: the vocabulary that their ids were drawn from, or the server's route
-// of plain prompts. Empty: nothing did.
+// countedBy names what counted the tokens of prompts before they were sent; empty: nothing
+// did.
 func (x *run) countedBy() string {
-	switch {
-	case x.job.Experiment.Workload.API != "completions": // a template adds to them
-		return ""
-	case x.job.Prompts.Vocabulary.Source != "" && !x.job.Engine.Traits().TokenIDs: // the text of the ids may be read as others
-		return ""
-	}
-	return cmp.Or(x.job.Prompts.Vocabulary.Source, x.job.Prompts.Counted)
+	s, p := record.Server{Engine: x.job.Engine}, &x.job.Prompts
+	return s.CountedBy(x.job.Experiment.Workload, p.Vocabulary.Source, p.Counted)
 }
 
 // shownPrompt is how much of a prompt an error shows.

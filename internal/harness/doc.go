@@ -1,6 +1,6 @@
-// Package harness runs experiments and studies: from a configuration to a record. It is
-// the only package that sees the whole: a launcher reaches it through package launch,
-// NVML through the interfaces of package measure, everything else it calls by name.
+// Package harness runs experiments and studies, and observes what they do. A launcher
+// reaches it through package launch, NVML through the interfaces of package measure,
+// everything else it calls by name.
 //
 // In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.
 //
@@ -12,11 +12,10 @@
 //     one GPU) and opens what reads them.
 //  2. Baseline, launch, warmup, thermal floor and window measure. A phase that fails ends
 //     the measuring, never the writing of what was measured.
-//  3. Record maps what was measured into the record; only the record*.go files know both
-//     sides. It is written before anything else can fail.
+//  3. Record hands all that was observed (observe.go) to package record, which maps it. It
+//     is written before anything else can fail.
 //  4. After stops the container, and the record is written again with what came after.
 //
 // [Runner.OpenStudy] and [Study.Run] do that for each run of a study, and resume one that
-// was stopped. [Runner.DryRun] and [Runner.Pull] end with the job. [Verify] computes a
-// record's figures again from its files, by the functions that made them.
+// was stopped. [Runner.DryRun] and [Runner.Pull] end with the job.
 package harness

@@ -36,15 +36,3 @@ func (x *run) identityNote() string {
 	}
 	return fmt.Sprintf("%s (%s)", x.job.Experiment.Engine.Image, x.job.Engine.Name())
 }
-
-// toldBy says how the engine was told, and whether the server said the same.
-func (x *run) toldBy() string {
-	how := x.job.ToldBy
-	if how == "" {
-		how = "engine.name"
-	}
-	if x.info.Engine == x.job.Engine.Name() {
-		how += ", and the server's own word"
-	}
-	return how
-}

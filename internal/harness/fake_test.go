@@ -17,6 +17,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record/verify"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -261,7 +262,7 @@ func asWritten(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range Verify(r, dir, "") {
+	for _, f := range verify.Record(r, dir, "") {
 		if !f.OK {
 			t.Errorf("%s: %s", f.What, f.Seen)
 		}

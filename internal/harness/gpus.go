@@ -8,7 +8,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
-	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -46,46 +45,30 @@ func (x *run) tune(ctx context.Context) error {
 	return nil
 }
 
-// settingsRecord is what a record says of the settings that the run changed.
-func settingsRecord(list []lease.Setting) []result.GPUSetting {
-	out := []result.GPUSetting{}
-	for _, s := range list {
-		r := result.GPUSetting{Index: s.Index, UUID: s.UUID, Restored: s.Restored}
-		if s.LimitW > 0 {
-			r.PowerLimitBeforeW, r.PowerLimitW = ptr(s.LimitBeforeW), ptr(s.LimitW)
-		}
-		if s.ClockMHz > 0 {
-			r.SMClockMHz = ptr(s.ClockMHz)
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
 // strangers lists the processes on the run's GPUs that are not its own, until the
 // function that it returns is called, which warns of them: see [lease.Strangers].
 func (x *run) strangers(ctx context.Context, own func(pid int) (bool, error)) (stop func()) {
 	if x.watcher == nil || x.job.Experiment.Energy.Backend == "none" {
 		return func() {}
 	}
-	end := lease.Strangers(ctx, x.watcher, x.foreign, own)
+	end := lease.Strangers(ctx, x.watcher, x.obs.Host.Foreign, own)
 	return func() {
 		found, warnings := end()
-		x.foreign, x.warnings = append(x.foreign, found...), append(x.warnings, warnings...)
+		x.obs.Host.Foreign, x.obs.Warnings = append(x.obs.Host.Foreign, found...), append(x.obs.Warnings, warnings...)
 	}
 }
 
 // newcomers warns of processes that came while the baseline was measured.
 func (x *run) newcomers(list []measure.Process) {
-	if found := lease.Newcomers(x.foreign, list); len(found) > 0 {
-		x.foreign = append(x.foreign, found...)
+	if found := lease.Newcomers(x.obs.Host.Foreign, list); len(found) > 0 {
+		x.obs.Host.Foreign = append(x.obs.Host.Foreign, found...)
 		x.warn("gpu_not_exclusive", "%s on the GPU while the baseline was measured", measure.Describe(found))
 	}
 }
 
 // sensors is what is known of each GPU's power sensor.
 func (x *run) sensors() []measure.Sensor {
-	return card.SensorsOf(x.job.GPUs, x.refresh, x.jitter)
+	return card.SensorsOf(x.job.GPUs, x.obs.Host.Refresh, x.obs.Host.Jitter)
 }
 
 // noGPU says whether err only means that the host has no GPU to measure.

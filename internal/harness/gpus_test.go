@@ -20,10 +20,11 @@ func TestProcessesInTheBaselineAreNotExclusive(t *testing.T) {
 		{"who was told of", []measure.Process{before}, ""},
 		{"who came", []measure.Process{before, came}, "gpu_not_exclusive: came (pid 2) on the GPU while the baseline"},
 	} {
-		x := &run{foreign: []measure.Process{before}}
+		x := &run{}
+		x.obs.Host.Foreign = []measure.Process{before}
 		x.newcomers(c.list)
-		if got := len(x.warnings); (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(x.warnings[0].String(), c.want) {
-			t.Errorf("%s: warnings %v, want %q", c.name, x.warnings, c.want)
+		if got := len(x.obs.Warnings); (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(x.obs.Warnings[0].String(), c.want) {
+			t.Errorf("%s: warnings %v, want %q", c.name, x.obs.Warnings, c.want)
 		}
 	}
 }

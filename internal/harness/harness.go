@@ -14,10 +14,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
-	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -66,7 +65,6 @@ type run struct {
 	place *place // in a study; nil of one by itself
 	kept  *kept  // the server of an earlier run of the study, which serves this one too
 	anew  string // why a server that was kept is not used any more; empty: there was none
-	gap   string // whether there was a pause before it, and why
 
 	gpus     measure.GPUs
 	lease    *lease.Lease // nil: nothing is locked
@@ -76,51 +74,12 @@ type run struct {
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
 
-	store   *result.Store
-	started time.Time
-	phases  []result.Phase
-
-	foreign   []measure.Process
-	polls     []measure.Sample // of the counters, which gave refresh and jitter
-	refresh   []time.Duration
-	jitter    []time.Duration
-	baseline  *measure.Baseline
+	store     *result.Store
+	obs       record.Observation // what the phases fill in; observe adds the rest
 	memBefore []uint64
 	server    launch.Server
 	info      engine.Info
-	startup   *startup
-	warmup    *measure.WarmupResult
-	floor     time.Duration
-	idle      []measure.Watts
-	work      *work
-	warnings  []measure.Warning
-
-	epoch     time.Time // of samples that were read back
-	older     bool      // of a record from before tokens could be unknown, which is computed again
-	olderGain bool      // of one from before records said which gain they have
-}
-
-// startup is the launch phase in figures.
-type startup struct {
-	took time.Duration
-}
-
-// work is the window in figures, all times since the recorder's epoch or t0.
-type work struct {
-	traces    load.Traces
-	t0        time.Time
-	window    time.Duration
-	closedBy  string
-	out       time.Duration // see load.Run
-	unmade    error         // see load.Run
-	host      []measure.HostEnergy
-	idle      *bool // the server's own word that nothing runs
-	silent    bool  // the server did not answer after the requests
-	audit     load.Audit
-	readLag   *stats.Summary // of the load
-	before    engine.Counters
-	after     engine.Counters
-	restarted bool // its counters began again within the window
+	silent    bool // the server did not answer after the requests
 }
 
 // Execute runs one experiment. The error says why it did not complete; the
@@ -131,11 +90,12 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 
 // execute runs one experiment at its place in a study, or by itself.
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
-	x := &run{Runner: r, id: newID(), job: job.Job{Experiment: e}, place: at, started: time.Now()}
+	x := &run{Runner: r, id: newID(), job: job.Job{Experiment: e}, place: at}
+	x.obs.Run.Started = time.Now()
 	x.hold()
 	defer x.release()
 	if at != nil {
-		x.warnings = append(x.warnings, at.doubts...)
+		x.obs.Warnings = append(x.obs.Warnings, at.doubts...)
 	}
 	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
 	if err == nil {
@@ -153,16 +113,16 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 		x.recorder.Start()
 	}
 	err = x.hidden(x.measured(ctx))
-	rec := x.record(err)
+	seen := x.observe(err)
+	rec := record.Of(seen)
 	keep := x.phase(measure.Record, "", func() (string, error) {
-		err := x.save(rec)
+		err := x.save(rec, seen)
 		return x.store.Dir(), err
 	})
 	after := x.after(ctx, rec)
-	x.mapWarnings(rec)
-	if x.job.Experiment.Baseline.After && x.baseline != nil && !x.resident() {
+	if x.job.Experiment.Baseline.After && x.obs.Idle.Baseline != nil && !x.resident() {
 		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
-			x.baselineAfter(ctx, rec)
+			x.baselineAfter(ctx, err)
 			return "", nil
 		}))
 	}
@@ -170,10 +130,9 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 		x.recorder.Stop()
 	}
 	x.lease.PutBack()
-	rec.Environment.GPUSettings = settingsRecord(x.lease.Settings(x.id))
-	rec.EndedAt = x.utc(time.Now())
-	rec.Phases = x.phaseRecords()
-	keep = errors.Join(keep, x.rewrite(rec))
+	seen = x.observe(err)
+	record.Finish(rec, seen)
+	keep = errors.Join(keep, x.rewrite(rec, seen))
 	out := Outcome{Record: rec, Dir: x.store.Dir()}
 	switch {
 	case err != nil:
@@ -233,7 +192,7 @@ func (x *run) away(ctx context.Context, err error) error {
 	case stopped:
 		patience = daemonStops
 	case x.place == nil:
-	case died != nil || x.startup == nil && x.kept == nil && launch.KindOf(err) != launch.ConfigFault: // it never came up
+	case died != nil || x.obs.Server.Startup == nil && x.kept == nil && launch.KindOf(err) != launch.ConfigFault: // it never came up
 		patience = daemonGoes
 	}
 	for end := time.Now().Add(patience); ; {
@@ -261,9 +220,10 @@ func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 		return Outcome{}, err
 	}
 	x.lease.PutBack()
-	rec := x.record(err)
-	keep := x.save(rec)
-	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec))
+	seen := x.observe(err)
+	rec := record.Of(seen)
+	keep := x.save(rec, seen)
+	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec, seen))
 }
 
 // explain turns what a phase saw, a broken connection or the end of a context,
@@ -295,7 +255,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 	start := time.Now()
 	note, err := do()
 	took := time.Since(start)
-	x.phases = append(x.phases, result.Phase{Name: p.String(), Start: start, Seconds: took.Seconds()})
+	x.obs.Run.Phases = append(x.obs.Run.Phases, result.Phase{Name: p.String(), Start: start, Seconds: took.Seconds()})
 	if err != nil {
 		note = "failed"
 	}
@@ -328,7 +288,7 @@ func (r *Runner) closeGPUs(gpus measure.GPUs) {
 }
 
 func (x *run) warn(code, seen string, args ...any) {
-	x.warnings = append(x.warnings, measure.Warn(code, seen, args...))
+	x.obs.Warnings = append(x.obs.Warnings, measure.Warn(code, seen, args...))
 }
 
 // newID names a run: 12 hexadecimal digits, unique on any host.

@@ -39,15 +39,6 @@ type hiddenError struct {
 func (h hiddenError) Error() string { return h.text }
 func (h hiddenError) Unwrap() error { return h.error }
 
-// hideAll hides secrets in each of list.
-func (x *run) hideAll(list []string) []string {
-	out := make([]string, len(list))
-	for i, text := range list {
-		out[i] = x.job.Experiment.Hide(text)
-	}
-	return out
-}
-
 // hiding hides secrets in the lines that are written through it. Flush it.
 type hiding struct {
 	to   io.Writer

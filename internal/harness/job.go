@@ -58,7 +58,7 @@ func text(v any) string {
 
 // takeWarnings takes over what was to be said of the job.
 func (x *run) takeWarnings() {
-	x.warnings = append(x.warnings, x.job.Warnings...)
+	x.obs.Warnings = append(x.obs.Warnings, x.job.Warnings...)
 	x.job.Warnings = nil
 }
 

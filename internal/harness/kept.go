@@ -209,7 +209,7 @@ func (x *run) handOver(ctx context.Context, r *result.Record) bool {
 	}
 	k := x.kept
 	if k == nil {
-		k = &kept{server: x.server, spec: x.job.Spec, served: x.info.Model, by: x.id, memBefore: x.memBefore, baseline: x.baseline}
+		k = &kept{server: x.server, spec: x.job.Spec, served: x.info.Model, by: x.id, memBefore: x.memBefore, baseline: x.obs.Idle.Baseline}
 	}
 	k.runs++
 	s.kept = k
@@ -240,7 +240,7 @@ func (x *run) keptBaseline() string {
 	}
 	b := *x.kept.baseline
 	b.Aged(time.Since(b.MeasuredAt))
-	x.baseline = &b
+	x.obs.Idle.Baseline = &b
 	return fmt.Sprintf("%s W, from before the container was started, %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second))
 }
 
@@ -249,14 +249,7 @@ func (x *run) logFrom() time.Time {
 	if x.kept == nil {
 		return time.Time{}
 	}
-	return x.started
-}
-
-func (x *run) keptRecord() *result.Kept {
-	if x.kept == nil {
-		return nil
-	}
-	return ptr(x.kept.Kept)
+	return x.obs.Run.Started
 }
 
 func (k *kept) proof() string {

@@ -41,7 +41,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.job.Experiment.GPUSettings.SMClockMHz)
 	key := measure.BaselineKey(x.job.GPUs, boot(), method)
 	if b, ok := cache.Load(key, x.job.GPUs, time.Now()); ok {
-		x.baseline = &b
+		x.obs.Idle.Baseline = &b
 		return fmt.Sprintf("%s W, cached %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second)), nil
 	}
 	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), length)
@@ -53,7 +53,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		x.Log.Warn("baseline", "error", err)
 		return "no reading", nil
 	}
-	x.baseline = &b
+	x.obs.Idle.Baseline = &b
 	if err := cache.Store(key, x.job.GPUs, b); err != nil {
 		x.Log.Warn("keep baseline", "error", err)
 	}
@@ -80,7 +80,7 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	x.startup = &startup{took: time.Since(start)}
+	x.obs.Server.Startup = new(time.Since(start))
 	if x.recorder != nil {
 		if _, err := x.recorder.Edge(); err != nil { // to which its energy counts
 			x.Log.Warn("read GPUs as the engine is ready", "error", err)
@@ -204,11 +204,11 @@ func (x *run) thermalFloor(ctx context.Context) (string, error) {
 	stop := x.tick(d)
 	idle, err := measure.ThermalFloor(wctx, x.recorder, len(x.job.GPUs), d)
 	stop()
-	x.floor = d
+	x.obs.Floor = d
 	if err != nil {
 		return "", err
 	}
-	x.idle = idle
+	x.obs.Idle.Engine = idle
 	if len(idle) == 0 || x.job.Experiment.Energy.Backend == "none" {
 		return "", nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -84,7 +85,7 @@ func (x *run) create() (err error) {
 	if err := x.lease.LockRun(x.id, ""); err != nil {
 		return err
 	}
-	x.store, err = result.CreateNoted(x.job.Experiment.Output.Dir, x.job.Experiment.Name, x.started, x.lease.Run().Note)
+	x.store, err = result.CreateNoted(x.job.Experiment.Output.Dir, x.job.Experiment.Name, x.obs.Run.Started, x.lease.Run().Note)
 	return err
 }
 
@@ -115,18 +116,12 @@ func (x *run) findGPUs(ctx context.Context) (err error) {
 	return x.watch(ctx)
 }
 
-// Why a run has no energy figure that was asked for none.
-const (
-	noGPUsAsked = "gpus: none was asked for"
-	noBackend   = "energy.backend: none was asked for"
-)
-
 // openGPUs opens NVML and claims the GPUs of e by l; where l is nil, it only looks and
 // does not wait. It returns no devices, and why, where there need be none. gpus, nil
 // where there is no NVML, must be closed, after an error too.
 func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus measure.GPUs, devices []measure.Device, why string, err error) {
 	if e.GPUs.Mode == "none" {
-		return nil, nil, noGPUsAsked, nil
+		return nil, nil, record.NoGPUs, nil
 	}
 	if gpus, err = r.OpenGPUs(ctx); err != nil {
 		why, err = withoutGPUs(e, err)
@@ -170,21 +165,21 @@ func (x *run) watch(ctx context.Context) error {
 		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
 	}
 	if x.job.Experiment.Energy.Backend == "none" {
-		x.noEnergy = noBackend
+		x.noEnergy = record.NoBackend
 	}
-	if x.foreign, err = x.watcher.Processes(ctx); err != nil {
+	if x.obs.Host.Foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)
 	}
-	x.foreign = x.notKept(x.foreign)
-	if x.job.Experiment.Energy.Backend != "none" && len(x.foreign) > 0 && !x.job.Running() { // those of a server that was there are its own
-		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.foreign))
+	x.obs.Host.Foreign = x.notKept(x.obs.Host.Foreign)
+	if x.job.Experiment.Energy.Backend != "none" && len(x.obs.Host.Foreign) > 0 && !x.job.Running() { // those of a server that was there are its own
+		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.obs.Host.Foreign))
 	}
 	interval := time.Duration(x.job.Experiment.Measurement.SampleIntervalMS) * time.Millisecond
 	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), interval)
-	if x.polls, err = x.watcher.PollCounters(ctx, x.recorder.Epoch()); err != nil {
+	if x.obs.Readings.Polls, err = x.watcher.PollCounters(ctx, x.recorder.Epoch()); err != nil {
 		x.Log.Warn("measure the counter's refresh", "error", err)
 	}
-	x.refresh, x.jitter = measure.Refresh(x.polls, len(x.job.GPUs))
+	x.obs.Host.Refresh, x.obs.Host.Jitter = measure.Refresh(x.obs.Readings.Polls, len(x.job.GPUs))
 	return nil
 }
 

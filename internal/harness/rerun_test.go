@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -39,9 +38,7 @@ func TestReplacedFilesOfALocalModelDiffer(t *testing.T) {
 		was  *string
 		want bool
 	}{"replaced": {&then, true}, "the same": {&now, false}, "of a record that did not keep it": {nil, false}} {
-		from := &result.Record{Model: result.Model{ID: "/m", Fingerprint: c.was}}
-		x := &run{Runner: &Runner{From: from}, job: job.Job{Experiment: study.Experiment{Model: "/m"}, Model: job.Model{Sized: &job.Sized{Fingerprint: now}}}}
-		list := x.differences()
+		list := differences(&result.Record{Model: result.Model{Fingerprint: c.was}}, &result.Record{Model: result.Model{Fingerprint: &now}})
 		if got := slices.Contains(list, "model files (fingerprint): then 222222222222, now 111111111111"); got != c.want {
 			t.Errorf("%s: %v in %q, want %v", name, got, list, c.want)
 		}

@@ -81,10 +81,10 @@ func (x *run) spare() {
 
 // lastWarm is the latency of the warmup's last batch; 0: there was none.
 func (x *run) lastWarm() time.Duration {
-	if x.warmup == nil || len(x.warmup.Latencies) == 0 {
+	if x.obs.Warmup == nil || len(x.obs.Warmup.Latencies) == 0 {
 		return 0
 	}
-	return x.warmup.Latencies[len(x.warmup.Latencies)-1]
+	return x.obs.Warmup.Latencies[len(x.obs.Warmup.Latencies)-1]
 }
 
 // expect guesses the window's length from the warmup and the schedule, to take memory

@@ -11,6 +11,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/pattern"
+	"github.com/llenergymeasure/llem/internal/record"
 )
 
 // traced is a run of a trace, whose second request comes so long after the first.
@@ -57,16 +58,17 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 		"prompts_exhausted": {time.Second, time.Second},
 	} {
 		x := traced(t, c.gap)
-		x.work = &work{window: time.Hour, out: c.out, traces: load.List{}}
-		x.runWarnings(load.Figures{})
+		x.noEnergy = record.NoGPUs
+		x.obs.Window = &record.Window{Length: time.Hour, Out: c.out, Traces: load.List{}}
+		r := record.Of(x.observe(nil))
 		var got []string
-		for _, w := range x.warnings {
-			if w.Code == "trace_gap" || w.Code == "prompts_exhausted" {
-				got = append(got, w.Code)
+		for _, code := range []string{"trace_gap", "prompts_exhausted"} {
+			if r.WarningSeverities[code] != "" {
+				got = append(got, code)
 			}
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("a gap of %v: %v", c.gap, x.warnings)
+			t.Errorf("a gap of %v: %v", c.gap, r.MeasurementWarnings)
 		}
 	}
 }
@@ -88,7 +90,7 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	if n := len(x.job.Prompts.Measured); n != 4 {
 		t.Errorf("%d prompts without a warmup, want one for each place", n)
 	}
-	x.warmup = &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}}
+	x.obs.Warmup = &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}}
 	x.spare()
 	const want = 4 + 2*4*10/2
 	if n := len(x.job.Prompts.Measured); n != want {

@@ -87,16 +87,16 @@ func (x *run) pause(ctx context.Context) error {
 	at := x.place
 	switch {
 	case at == nil && x.job.Running():
-		x.gap = "none: the server was already running, and nothing ran before on its behalf"
+		x.obs.Run.Gap = "none: the server was already running, and nothing ran before on its behalf"
 	case at == nil:
-		x.gap = "skipped: starting a container is the gap, and " + still
+		x.obs.Run.Gap = "skipped: starting a container is the gap, and " + still
 	case at.session.ended.IsZero():
-		x.gap = "none: no run of the study came before it"
+		x.obs.Run.Gap = "none: no run of the study came before it"
 		if at.Run > 1 {
-			x.gap = "none: the study was resumed with it"
+			x.obs.Run.Gap = "none: the study was resumed with it"
 		}
 	case x.kept == nil && !x.job.Running():
-		x.gap = "skipped " + at.gap.String() + ": starting a container is the gap, and " + still + x.because()
+		x.obs.Run.Gap = "skipped " + at.gap.String() + ": starting a container is the gap, and " + still + x.because()
 	default:
 		return x.wait(ctx, at.gap)
 	}
@@ -124,7 +124,7 @@ func (x *run) wait(ctx context.Context, d time.Duration) error {
 	if x.job.Running() {
 		who = "the server was already running"
 	}
-	x.gap = "waited " + d.String() + ": " + who + ", and nothing is restarted"
+	x.obs.Run.Gap = "waited " + d.String() + ": " + who + ", and nothing is restarted"
 	return err
 }
 

@@ -16,13 +16,13 @@ func TestAStudysLineNamesBothUncertainties(t *testing.T) {
 		"no uncertainty": {func(r *result.Record) { r.Energy.UPerOutputTokenJ = nil }, "last 5.994 J/token, uncertainty not known"},
 		"no absolute":    {func(r *result.Record) { r.Energy.UPerOutputTokenAbsoluteJ = nil }, "last 5.994 J/token, uncertainty not known"},
 		"thousands": {func(r *result.Record) {
-			r.EnergyPerOutputToken, r.Energy.UPerOutputTokenJ, r.Energy.UPerOutputTokenAbsoluteJ = ptr(25432.1), ptr(64.0), ptr(737.0)
+			r.EnergyPerOutputToken, r.Energy.UPerOutputTokenJ, r.Energy.UPerOutputTokenAbsoluteJ = new(25432.1), new(64.0), new(737.0)
 		}, "last 25400 J/token, ± 130 repeatability, ± 1500 absolute"},
 		"no energy": {func(r *result.Record) { r.EnergyPerOutputToken = nil }, "last 707.2 tokens/s, no energy figure"},
 		"failed":    {func(r *result.Record) { r.Status = result.Failed }, ""},
 	} {
-		r := &result.Record{Status: result.Completed, EnergyPerOutputToken: ptr(5.99442), TokensPerSecond: ptr(707.2)}
-		r.Energy.UPerOutputTokenJ, r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.CoverageK = ptr(0.00031), ptr(0.173), 2
+		r := &result.Record{Status: result.Completed, EnergyPerOutputToken: new(5.99442), TokensPerSecond: new(707.2)}
+		r.Energy.UPerOutputTokenJ, r.Energy.UPerOutputTokenAbsoluteJ, r.Energy.CoverageK = new(0.00031), new(0.173), 2
 		c.change(r)
 		s := tally{planned: 2, completed: 1}
 		s.last(r)

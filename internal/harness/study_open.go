@@ -265,7 +265,7 @@ func (s *Study) changed() (out []measure.Warning) {
 	was, now := s.record.Host, s.host
 	add := func(what, then, now string) {
 		if then != now {
-			w := measure.Warn("study_host_changed", "%s: as the study began %s, now %s", what, orText(then, "unknown"), orText(now, "unknown"))
+			w := measure.Warn("study_host_changed", "%s: as the study began %s, now %s", what, cmp.Or(then, "unknown"), cmp.Or(now, "unknown"))
 			out = append(out, w)
 			s.runner.Observer.Say("differs: " + w.Message)
 		}

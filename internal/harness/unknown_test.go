@@ -3,12 +3,10 @@ package harness
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -189,25 +187,5 @@ func TestCountersThatCannotBeAreLeftOut(t *testing.T) {
 				t.Errorf("%+v\n%v", k, out.Record.MeasurementWarnings)
 			}
 		})
-	}
-}
-
-// A record from before tokens could be unknown is computed again as it was: chunks
-// were tokens, and those of failed requests counted.
-func TestOlderRecordsAreComputedAgainAsTheyWere(t *testing.T) {
-	t.Parallel()
-	some := func(n int32) *int32 { return &n }
-	var traces load.List
-	for _, row := range []result.RequestRow{
-		{Status: "ok", InputTokens: some(0), OutputTokens: some(5), ReasoningTokens: some(1)},
-		{Status: "failed", InputTokens: some(0), OutputTokens: some(2), ReasoningTokens: some(0)},
-		{Status: "ok", InputTokens: some(0), OutputTokens: some(0), ReasoningTokens: some(0)}, // [DONE] alone
-	} {
-		traces = append(traces, traceOf(&row, "chunks"))
-	}
-	fig := olderTotals(load.Summarise(traces, false), traces)
-	got := []int64{*fig.InputTokens, *fig.OutputTokens, *fig.ReasoningTokens}
-	if want := []int64{0, 7, 1}; !slices.Equal(got, want) {
-		t.Errorf("%v in, out and reasoning, want %v", got, want)
 	}
 }

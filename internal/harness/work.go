@@ -1,11 +1,9 @@
 package harness
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -38,7 +37,7 @@ func (x *run) client() load.Client {
 // warm runs the warmup: full batches like the measured ones, never the same
 // text, counted in nothing.
 func (x *run) warm(ctx context.Context) (string, error) {
-	cfg := x.warmupConfig()
+	cfg := record.WarmupConfig(x.job.Experiment.Warmup)
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
 	if err := x.draw(ctx); ctx.Err() != nil {
@@ -57,37 +56,17 @@ func (x *run) warm(ctx context.Context) (string, error) {
 		}
 		return x.iterate(ctx, client, reqs)
 	})
-	x.warmup = &res
+	x.obs.Warmup = &res
 	if err != nil {
 		return "", err
 	}
-	x.warmupWarnings()
+	if w, ok := measure.WarmupWarning(cfg, res); ok {
+		x.obs.Warnings = append(x.obs.Warnings, w)
+	}
 	if cfg.AtMost() == 0 {
 		return "cold start", nil
 	}
 	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
-}
-
-func (x *run) warmupConfig() measure.WarmupConfig {
-	w := x.job.Experiment.Warmup
-	if !w.Enabled {
-		w.NWarmup, w.ConvergenceDetection = 0, false
-	}
-	return measure.WarmupConfig{
-		N: w.NWarmup, Converge: w.ConvergenceDetection, Threshold: w.CVThreshold,
-		Max: w.MaxWarmupPrompts, Window: w.WindowSize, Min: w.MinPrompts,
-	}
-}
-
-// warmupWarnings judge a warmup that came to its end.
-func (x *run) warmupWarnings() {
-	cfg, res := x.warmupConfig(), x.warmup
-	switch {
-	case cfg.AtMost() == 0:
-		x.warn("cold_start", "nothing was sent before the window")
-	case res.Converged != nil && !*res.Converged && res.FinalCV != nil:
-		x.warn("warmup_not_converged", "the CV of the last %d latencies is %.3f after %d iterations, target %.3f", cfg.Window, *res.FinalCV, res.Iterations, cfg.Threshold)
-	}
 }
 
 // draw makes synthetic prompts, or has those of a file counted, and sees that they
@@ -118,15 +97,6 @@ func (x *run) wordsOf() (load.Vocabulary, error) {
 	return *x.job.Model.Vocabulary, nil
 }
 
-// hint is what to do about an answer's status; empty: nothing is known.
-func (x *run) hint(status int) string {
-	if status == http.StatusNotFound && x.job.Running() {
-		other := map[string]string{"chat": "completions"}
-		return "; the server may have the other route alone: set workload.api: " + cmp.Or(other[x.job.Experiment.Workload.API], "chat") + ", or see that --base-url is its address"
-	}
-	return engine.KeyHint(status, x.job.Credentials.From)
-}
-
 // iterate sends one batch at once and returns its mean end-to-end latency.
 func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Request) (time.Duration, error) {
 	done, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(len(reqs))})
@@ -136,7 +106,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 	var sum time.Duration
 	for _, t := range done.Traces.All() {
 		if t.Status != load.StatusOK {
-			return 0, fmt.Errorf("request %d: %s%s", t.ID, t.Error, x.hint(t.HTTPStatus))
+			return 0, fmt.Errorf("request %d: %s%s", t.ID, t.Error, engine.StatusHint(x.job.Experiment, t.HTTPStatus, x.job.Credentials.From))
 		}
 		ended := t.LastToken
 		if ended < 0 { // no token of it reads as text
@@ -166,7 +136,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("open connections: %w", err)
 		}
 	}
-	x.work = &work{before: before, traces: load.List{}}
+	x.obs.Window = &record.Window{Before: before, Traces: load.List{}}
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.WindowPhase, x.expect())
 	}
@@ -177,9 +147,9 @@ func (x *run) window(ctx context.Context) (string, error) {
 	host := x.startHost(ctx)
 	audit := load.StartAudit()
 	done, err := load.Drive(ctx, x.sends(client))
-	x.work.audit, x.work.readLag = audit.Stop(), done.ReadLag
+	x.obs.Window.Audit, x.obs.Window.ReadLag = audit.Stop(), done.ReadLag
 	x.close(ctx, done)
-	x.work.host = host()
+	x.obs.Window.Host = host()
 	x.end(ctx)
 	unwatch()
 	if x.recorder != nil {
@@ -187,11 +157,11 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	x.quiesced(ctx)
 	x.doubtCounters()
-	load.Settle(x.work.traces, x.job.Prompts.Planned(x.job.Experiment), x.countedBy())
+	load.Settle(x.obs.Window.Traces, x.job.Prompts.Planned(x.job.Experiment), x.countedBy())
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d requests in %.1f s", done.Traces.Len(), x.work.window.Seconds()), nil
+	return fmt.Sprintf("%d requests in %.1f s", done.Traces.Len(), x.obs.Window.Length.Seconds()), nil
 }
 
 // restBefore is the least time between warmup and window, in which power falls.
@@ -204,10 +174,10 @@ func (x *run) rest(ctx context.Context) error {
 		return nil
 	}
 	least := restBefore
-	for _, refresh := range x.refresh {
+	for _, refresh := range x.obs.Host.Refresh {
 		least = max(least, 4*refresh)
 	}
-	return measure.Sleep(ctx, max(0, least-x.floor))
+	return measure.Sleep(ctx, max(0, least-x.obs.Floor))
 }
 
 // settle reads the GPUs as the window opens until each counter has moved.
@@ -215,7 +185,7 @@ func (x *run) settle(ctx context.Context) {
 	if x.recorder == nil {
 		return
 	}
-	if err := x.recorder.Settle(ctx, x.refresh); err != nil && ctx.Err() == nil {
+	if err := x.recorder.Settle(ctx, x.obs.Host.Refresh); err != nil && ctx.Err() == nil {
 		x.Log.Warn("read GPUs as the window opens", "error", err)
 	}
 }
@@ -225,7 +195,7 @@ func (x *run) unwind(ctx context.Context) {
 	if x.recorder == nil {
 		return
 	}
-	if err := x.recorder.Unwind(ctx, x.refresh); err != nil && ctx.Err() == nil {
+	if err := x.recorder.Unwind(ctx, x.obs.Host.Refresh); err != nil && ctx.Err() == nil {
 		x.Log.Warn("read GPUs as the window closes", "error", err)
 	}
 }
@@ -233,53 +203,33 @@ func (x *run) unwind(ctx context.Context) {
 // close sets the window's end: the last response byte, or the return of the
 // server's sync route, whichever is later.
 func (x *run) close(ctx context.Context, done load.Run) {
-	x.work.traces, x.work.t0, x.work.window, x.work.out, x.work.unmade = done.Traces, done.T0, done.End, done.Out, done.Unmade
-	x.work.closedBy = "responses_drained"
+	x.obs.Window.Traces, x.obs.Window.T0, x.obs.Window.Length, x.obs.Window.Out, x.obs.Window.Unmade = done.Traces, done.T0, done.End, done.Out, done.Unmade
+	x.obs.Window.ClosedBy = "responses_drained"
 	if !x.info.SyncRoute || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	if x.job.Engine.Sync(ctx, x.at()) != nil {
-		x.work.silent = true
+		x.silent = true
 		return
 	}
-	x.work.closedBy = "sync_route"
-	x.work.window = max(x.work.window, time.Since(done.T0))
+	x.obs.Window.ClosedBy = "sync_route"
+	x.obs.Window.Length = max(x.obs.Window.Length, time.Since(done.T0))
 }
 
 // judge decides whether the experiment completed. A server that died is looked
 // for whatever became of the requests: one that is stopped may end its answers
 // as if they were whole.
 func (x *run) judge(ctx context.Context) error {
-	ok, failed, first := x.failures()
-	if died := x.death(ctx, failed > 0 || x.work.silent); died != nil {
+	ok, failed, first := x.obs.Window.Failures(x.job.Experiment, x.job.Credentials.From)
+	if died := x.death(ctx, failed > 0 || x.silent); died != nil {
 		return died
 	}
 	if ok == 0 {
 		return launch.Faultf(launch.ExperimentFault, "no request completed (%d failed); the first said: %s", failed, first)
 	}
-	x.failureWarning()
 	return nil
-}
-
-// failures counts the requests that completed and those that did not, and says what the
-// first of these said.
-func (x *run) failures() (ok, failed int, first string) {
-	for _, t := range x.work.traces.All() {
-		if t.Status == load.StatusOK {
-			ok++
-		} else if failed++; first == "" {
-			first = t.Error + x.hint(t.HTTPStatus)
-		}
-	}
-	return ok, failed, first
-}
-
-func (x *run) failureWarning() {
-	if ok, failed, first := x.failures(); failed > 0 {
-		x.warn("requests_failed", "%d of %d requests failed; the first said: %s", failed, ok+failed, first)
-	}
 }
 
 // deathNotice is how long the daemon may take to say that a container died.

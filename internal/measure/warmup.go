@@ -54,12 +54,7 @@ type WarmupResult struct {
 // is returned with it.
 func Warmup(ctx context.Context, cfg WarmupConfig, iterate func(ctx context.Context, i int) (time.Duration, error)) (WarmupResult, error) {
 	start := time.Now()
-	res := WarmupResult{Max: cfg.AtMost()}
-	if cfg.Converge {
-		res.TargetCV = &cfg.Threshold
-		no := false
-		res.Converged = &no
-	}
+	res := newWarmup(cfg)
 	for i := range cfg.AtMost() {
 		if err := ctx.Err(); err != nil {
 			return res, err
@@ -69,14 +64,38 @@ func Warmup(ctx context.Context, cfg WarmupConfig, iterate func(ctx context.Cont
 		if err != nil {
 			return res, fmt.Errorf("warmup iteration %d: %w", i+1, err)
 		}
-		res.Iterations++
-		res.Latencies = append(res.Latencies, lat)
-		if cfg.Converge && res.settled(cfg) {
+		if res.add(cfg, lat) {
 			break
 		}
 	}
 	res.Duration = time.Since(start)
 	return res, nil
+}
+
+// RecomputeWarmup is the warmup whose iterations took so long. It has no duration.
+func RecomputeWarmup(cfg WarmupConfig, latencies []time.Duration) WarmupResult {
+	res := newWarmup(cfg)
+	for _, lat := range latencies {
+		if res.add(cfg, lat) {
+			break
+		}
+	}
+	return res
+}
+
+func newWarmup(cfg WarmupConfig) WarmupResult {
+	res := WarmupResult{Max: cfg.AtMost()}
+	if cfg.Converge {
+		res.TargetCV, res.Converged = &cfg.Threshold, new(false)
+	}
+	return res
+}
+
+// add counts an iteration, and says whether warmup may end.
+func (res *WarmupResult) add(cfg WarmupConfig, lat time.Duration) bool {
+	res.Iterations++
+	res.Latencies = append(res.Latencies, lat)
+	return cfg.Converge && res.settled(cfg)
 }
 
 // settled updates the CV and says whether warmup may end.

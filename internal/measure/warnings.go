@@ -187,6 +187,17 @@ func ShortWindow(window time.Duration) (Warning, bool) {
 	return Warn("short_measurement_duration", "the window lasted %.1f s, under %s", window.Seconds(), shortWindow), true
 }
 
+// WarmupWarning judges a warmup that came to its end.
+func WarmupWarning(cfg WarmupConfig, res WarmupResult) (Warning, bool) {
+	switch {
+	case cfg.AtMost() == 0:
+		return Warn("cold_start", "nothing was sent before the window"), true
+	case res.Converged != nil && !*res.Converged && res.FinalCV != nil:
+		return Warn("warmup_not_converged", "the CV of the last %d latencies is %.3f after %d iterations, target %.3f", cfg.Window, *res.FinalCV, res.Iterations, cfg.Threshold), true
+	}
+	return Warning{}, false
+}
+
 // CountMismatch warns when the server's own count differs from ours by more
 // than 1 %.
 func CountMismatch(what string, ours, theirs int64) (Warning, bool) {

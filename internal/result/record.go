@@ -1,6 +1,9 @@
 package result
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // SchemaVersion is that of the records this package writes. Since 1.1 a record or a plan
 // without its checksum is an altered one.
@@ -85,6 +88,11 @@ type Phase struct {
 	// WindowSeconds is the start since t0, below 0 before the window, as timestamp_s in
 	// timeseries.parquet and window_ns in samples.parquet count; null without a window.
 	WindowSeconds *float64 `json:"window_start_seconds"`
+}
+
+// End is when the phase ended, exact to the nanosecond.
+func (p Phase) End() time.Time {
+	return p.Start.Add(time.Duration(math.Round(p.Seconds * 1000 * 1e6)))
 }
 
 // Model is what the engine ran.

@@ -1,31 +1,34 @@
-package harness
+package verify
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// Finding is one thing that Verify looked at.
+// Finding is one thing that [Record] looked at.
 type Finding struct {
 	What string
 	OK   bool
 	Seen string
 }
 
-// Verify computes a record's figures again from its raw samples and requests, and
+// Record computes a record's figures again from its raw samples and requests, and
 // the checksums of its files and of the record from what lies in dir. version is this
 // llem's.
-func Verify(r *result.Record, dir, version string) []Finding {
+func Record(r *result.Record, dir, version string) []Finding {
 	seen, ok := result.CheckRecord(dir)
 	out := []Finding{{result.RecordFile, ok, seen}}
 	for _, f := range r.Files {
 		diff := f.Check(dir)
-		out = append(out, Finding{f.Name, diff == "", orText(diff, "as it was written")})
+		out = append(out, Finding{f.Name, diff == "", cmp.Or(diff, "as it was written")})
 	}
 	if len(r.Files) == 0 {
 		out = append(out, Finding{"files", false, "the record has no checksums: its run was cut off before they were taken"})
@@ -59,17 +62,24 @@ func verifyFigures(r *result.Record, dir, version string) []Finding {
 			return []Finding{cannot(err)}
 		}
 	}
-	x, samples, from, err := replay(r, dir, rows, raw)
+	text, err := result.ReadConfig(dir)
 	if err != nil {
 		return []Finding{cannot(err)}
 	}
-	recomputed := x.recompute(r, samples, from)
-	c := comparison{r: r, recomputed: recomputed, version: version, unread: r.SamplesFile == "" && len(r.Environment.GPUs) > 0}
-	out := c.findings()
-	if !r.Older() {
-		out = append(out, x.verifySeries(r, dir, samples, from, c.unread)...)
+	e, err := study.FromJSON(text)
+	if err != nil {
+		return []Finding{cannot(fmt.Errorf("config: %w", err))}
 	}
-	return append(out, x.bounds(r, dir, version, rows, raw)...)
+	again, err := record.Recompute(r, e, rows, raw)
+	if err != nil {
+		return []Finding{cannot(err)}
+	}
+	c := comparison{r: r, recomputed: again.Record(), version: version, unread: r.SamplesFile == "" && len(r.Environment.GPUs) > 0}
+	out := c.findings()
+	if !r.Older() && !c.unread {
+		out = append(out, series(r, dir, again)...)
+	}
+	return append(out, bounds(again, r, dir, version, rows, raw)...)
 }
 
 // headline are the figures that are named also when they agree.
@@ -225,4 +235,31 @@ func checkSource(r *result.Record, method string) string {
 		}
 	}
 	return "computed again"
+}
+
+// differences are the figures in which two records differ, by path.
+func differences(was, recomputed *result.Record) (paths []string, of func(path string) (was, again string), err error) {
+	a, err := was.Leaves()
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := recomputed.Leaves()
+	if err != nil {
+		return nil, nil, err
+	}
+	all := map[string]bool{}
+	for path := range a {
+		all[path] = true
+	}
+	for path := range b {
+		all[path] = true
+	}
+	for path := range all {
+		if a[path] != b[path] {
+			paths = append(paths, path)
+		}
+	}
+	return paths, func(path string) (string, string) {
+		return cmp.Or(a[path], "nothing"), cmp.Or(b[path], "nothing")
+	}, nil
 }

@@ -1,16 +1,10 @@
-package harness
+package verify
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 )
-
-// splitWarning is a warning's code, and what it says.
-func splitWarning(text string) (code, message string) {
-	code, message, _ = strings.Cut(text, ": ")
-	return code, message
-}
 
 // warnings holds the record's warnings to those that are made again, in any order. Of
 // another llem's, whose words may be others, the codes are compared, and how often each
@@ -21,7 +15,7 @@ func (c *comparison) warnings() (out []Finding) {
 	}
 	word := func(text string) string { return text }
 	if c.r.LlemVersion != c.version {
-		word = func(text string) string { code, _ := splitWarning(text); return code }
+		word = func(text string) string { code, _, _ := strings.Cut(text, ": "); return code }
 	}
 	left := map[string]int{}
 	for _, text := range c.r.MeasurementWarnings {

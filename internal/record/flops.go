@@ -1,44 +1,44 @@
-package harness
+package record
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
-	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // parameters are what the model's files say, else what the engine says of its own
 // model, else its name. why tells why they are unknown or only the name's.
-func (x *run) parameters() (p hub.Parameters, commit, why string) {
-	c := x.job.Model.Sized
-	if c == nil {
-		c = &job.Sized{Err: errors.New("no file of the model is on this host")}
+func (o *Observation) parameters() (p hub.Parameters, why string) {
+	if o.Model != nil && o.Model.Err == nil {
+		return o.Model.Parameters, ""
 	}
-	if c.Err == nil {
-		return c.Parameters, c.Commit, ""
+	if p, ok := o.Server.claimed(); ok {
+		return p, ""
 	}
-	if p, ok := x.claimed(); ok {
-		return p, c.Commit, ""
-	}
-	p, ok := hub.ByName(x.job.Experiment.Model)
-	if x.job.Served.By == engine.ByOnly || x.job.Served.By == engine.ByUnlisted { // a size in a name that only the server says is nobody's claim
+	p, ok := hub.ByName(o.Experiment.Model)
+	if by := o.Server.Served.By; by == engine.ByOnly || by == engine.ByUnlisted { // a name that only the server gives says nothing of the size
 		p, ok = hub.Parameters{}, false
 	}
 	if !ok {
 		p.Source = "unknown"
 	}
-	return p, c.Commit, c.Err.Error()
+	why = "no file of the model is on this host"
+	if o.Model != nil {
+		why = o.Model.Err.Error()
+	}
+	return p, why
 }
 
 // claimed are what the server says of its own model. An engine that draws its weights
 // counts what it has drawn; any other may count experts, tables and towers as it likes.
-func (x *run) claimed() (p hub.Parameters, ok bool) {
-	i := x.info
+func (s *Server) claimed() (p hub.Parameters, ok bool) {
+	i := s.Info
 	total, rest, active := i.ParametersTotal, i.ParametersNonEmbedding, i.ParametersActive
 	if rest <= 0 || total < rest || active < 0 || active > total || active > 0 && total-active >= rest {
 		return p, false
@@ -48,22 +48,21 @@ func (x *run) claimed() (p hub.Parameters, ok bool) {
 		Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
 		Source: "engine", Confidence: hub.High,
 	}
-	if x.job.Engine == nil || !x.job.Engine.Traits().Dummy {
+	if s.Engine == nil || !s.Engine.Traits().Dummy {
 		p.Confidence = hub.Low
 		p.Notes = []string{"the number is the server's own, and llem found no files of the model to check it with"}
 	}
 	return p, true
 }
 
-func (x *run) modelRecord() result.Model {
-	p, commit, _ := x.parameters()
-	var fingerprint *string
-	if x.job.Model.Sized != nil {
-		fingerprint = textOrNil(x.job.Model.Sized.Fingerprint)
+// record maps the model of e, which has the parameters p; m may be nil.
+func (m *Model) record(e study.Experiment, p hub.Parameters) result.Model {
+	out := result.Model{ID: e.Model, DType: hub.Precision(cmp.Or(p.DType, e.DType))}
+	if m != nil {
+		out.Revision, out.Fingerprint = textOrNil(m.Commit), textOrNil(m.Fingerprint)
 	}
-	m := result.Model{ID: x.job.Experiment.Model, Revision: textOrNil(commit), Fingerprint: fingerprint, DType: hub.Precision(orText(p.DType, x.job.Experiment.DType))}
-	mapSizes(&m, p)
-	return m
+	mapSizes(&out, p)
+	return out
 }
 
 // mapSizes maps how many parameters a model has.
@@ -72,26 +71,18 @@ func mapSizes(m *result.Model, p hub.Parameters) {
 		p.NonEmbedding = 0 // which a name does not tell
 	}
 	if p.Active == p.Total {
-		p.Active = 0 // which is told of a mixture of experts
+		p.Active = 0 // which is for a mixture of experts alone
 	}
 	m.Source = p.Source
 	m.ParametersTotal, m.ParametersNonEmbedding, m.ParametersActive = countOrNil(p.Total), countOrNil(p.NonEmbedding), countOrNil(p.Active)
 }
 
-// flops estimates the window's operations.
-func (x *run) flops(r *result.Record, fig load.Figures) *result.FLOPs {
-	if x.work == nil {
-		return nil
-	}
-	p, _, why := x.parameters()
-	return x.flopsBy(r, fig, p, why)
-}
-
-// flopsBy is flops by a model's sizes; why says why nothing better is known of it.
-func (x *run) flopsBy(r *result.Record, fig load.Figures, p hub.Parameters, why string) *result.FLOPs {
+// flopsOf estimates the window's operations by a model's sizes; why says why nothing
+// better is known of it.
+func (w *Window) flopsOf(r *result.Record, fig load.Figures, p hub.Parameters, why string) *result.FLOPs {
 	in := flops.Input{Parameters: p, Precision: p.DType, Why: why}
-	in.Requests = make([]flops.Lengths, 0, x.work.traces.Len())
-	for _, t := range x.work.traces.All() {
+	in.Requests = make([]flops.Lengths, 0, w.Traces.Len())
+	for _, t := range w.Traces.All() {
 		in.Requests = append(in.Requests, flops.Lengths{Input: t.InputTokens, Output: t.OutputTokens})
 	}
 	e := flops.Of(in).Without(whyNull(fig.InputTokens, fig.Lacking.InputWhy(fig.Completed)), whyNull(fig.OutputTokens, fig.Lacking.OutputWhy(fig.Completed)))
@@ -142,14 +133,14 @@ func mapRates(r *result.Record, f *result.FLOPs) {
 		return
 	}
 	if *r.WindowSeconds > 0 {
-		f.FLOPsPerSecond = ptr(*f.Value / *r.WindowSeconds)
+		f.FLOPsPerSecond = new(*f.Value / *r.WindowSeconds)
 	}
 	if r.EnergyTotalJ == nil || *r.EnergyTotalJ <= 0 {
 		return
 	}
-	f.FLOPsPerJoule = ptr(*f.Value / *r.EnergyTotalJ)
+	f.FLOPsPerJoule = new(*f.Value / *r.EnergyTotalJ)
 	if u := r.Energy.URepeatabilityJ; u != nil {
-		f.UFLOPsPerJoule = ptr(*f.FLOPsPerJoule * *u / *r.EnergyTotalJ)
-		f.UFLOPsPerJouleAbsolute = ptr(*f.FLOPsPerJoule * *r.Energy.UAbsoluteJ / *r.EnergyTotalJ)
+		f.UFLOPsPerJoule = new(*f.FLOPsPerJoule * *u / *r.EnergyTotalJ)
+		f.UFLOPsPerJouleAbsolute = new(*f.FLOPsPerJoule * *r.Energy.UAbsoluteJ / *r.EnergyTotalJ)
 	}
 }

@@ -1,4 +1,4 @@
-package harness
+package record
 
 import (
 	"github.com/llenergymeasure/llem/internal/load"
@@ -6,8 +6,8 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// goodput is what came within an SLO in a window of so many seconds; nil where there
-// is none.
+// goodput is what came within an SLO in a window of so many seconds; nil without an
+// SLO.
 func goodput(traces load.Traces, s study.SLO, seconds float64, open, older bool) *result.SLO {
 	if s == (study.SLO{}) {
 		return nil
@@ -28,7 +28,7 @@ func goodput(traces load.Traces, s study.SLO, seconds float64, open, older bool)
 		out.OutputTokensGood = &g.Tokens
 	}
 	if seconds > 0 {
-		out.RequestsPerSecond = ptr(float64(g.Requests) / seconds)
+		out.RequestsPerSecond = new(float64(g.Requests) / seconds)
 		out.OutputTokensPerSecond = over(out.OutputTokensGood, seconds)
 	}
 	return out

@@ -1,9 +1,7 @@
-package harness
+package record
 
 import (
 	"cmp"
-	"encoding/json"
-	"io"
 	"iter"
 	"math"
 	"time"
@@ -13,34 +11,17 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// response is one line of responses.jsonl.
-type response struct {
-	ID   int    `json:"id"`
-	Text string `json:"text"`
-}
-
-func (x *run) writeResponses(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	for _, t := range x.work.traces.All() {
-		if err := enc.Encode(response{t.ID, x.job.Experiment.Hide(string(t.Text))}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// requestRows are the rows of the requests, each good until the next.
-func (x *run) requestRows() iter.Seq[result.RequestRow] {
+// Requests are the rows of the requests, each good until the next.
+func (o *Observation) Requests() iter.Seq[result.RequestRow] {
 	return func(yield func(result.RequestRow) bool) {
-		if x.work == nil || x.work.traces == nil {
+		if o.Window == nil || o.Window.Traces == nil {
 			return
 		}
-		planned := x.job.Prompts.Planned(x.job.Experiment)
-		for i, t := range x.work.traces.All() {
-			row := requestRow(t, planned(i))
-			row.ExperimentID = x.id
+		for i, t := range o.Window.Traces.All() {
+			row := requestRow(t, o.Prompts.Planned(i))
+			row.ExperimentID = o.Run.ID
 			if row.Error != "" {
-				row.Error = x.job.Experiment.Hide(row.Error)
+				row.Error = o.Experiment.Hide(row.Error)
 			}
 			if !yield(row) {
 				return
@@ -59,10 +40,10 @@ func requestRow(t *load.Trace, planned load.Request) result.RequestRow {
 		OutputTokensBy: textOrNil(t.UsageSource), PlannedInputTokens: tokens(planned.InputTokens), PlannedOutputTokens: tokens(planned.MaxOutputTokens),
 	}
 	if row.InputTokens != nil {
-		row.InputTokensBy = ptr(cmp.Or(t.InputSource, "server"))
+		row.InputTokensBy = new(cmp.Or(t.InputSource, "server"))
 	}
 	if t.CachedTokens != nil {
-		row.CachedTokens = ptr(int32(min(*t.CachedTokens, math.MaxInt32)))
+		row.CachedTokens = new(int32(min(*t.CachedTokens, math.MaxInt32)))
 	}
 	prev := t.Sent
 	for _, c := range t.Chunks {
@@ -78,14 +59,14 @@ func tokens(n int) *int32 {
 	if n == 0 {
 		return nil
 	}
-	return ptr(int32(min(n, math.MaxInt32)))
+	return new(int32(min(n, math.MaxInt32)))
 }
 
 func reasoning(t *load.Trace) *int32 {
 	if t.Reasoning == load.Unknown || t.OutputTokens == 0 {
 		return nil
 	}
-	return ptr(int32(min(t.Reasoning, math.MaxInt32)))
+	return new(int32(min(t.Reasoning, math.MaxInt32)))
 }
 
 // stamp is nil for what never happened.
@@ -93,36 +74,35 @@ func stamp(d time.Duration) *int64 {
 	if d < 0 {
 		return nil
 	}
-	return ptr(int64(d))
+	return new(int64(d))
 }
 
-// timeseries averages the window's readings per GPU and second; throttle bits
+// Timeseries averages the window's readings per GPU and second; throttle bits
 // are OR-ed. Seconds count from t0.
-func (x *run) timeseries(samples []measure.Sample, from time.Duration) []result.TimeseriesRow {
-	if x.work == nil || len(x.job.GPUs) == 0 {
+func (o *Observation) Timeseries() []result.TimeseriesRow {
+	if o.Window == nil || len(o.Host.Devices) == 0 {
 		return nil
 	}
-	t0 := x.utc(x.work.t0)
-	seconds := int(math.Ceil(x.work.window.Seconds()))
-	cells := make([]cell, seconds*len(x.job.GPUs))
-	for i := range samples {
-		s := &samples[i]
-		at := s.At - from
-		if at < 0 || at > x.work.window || seconds == 0 {
+	t0 := o.utc(o.Window.T0)
+	seconds := int(math.Ceil(o.Window.Length.Seconds()))
+	cells := make([]cell, seconds*len(o.Host.Devices))
+	for i := range o.Readings.Samples {
+		s := &o.Readings.Samples[i]
+		at := s.At - o.Readings.From
+		if at < 0 || at > o.Window.Length || seconds == 0 {
 			continue
 		}
 		second := min(int(at/time.Second), seconds-1)
-		cells[second*len(x.job.GPUs)+int(s.GPU)].add(s)
+		cells[second*len(o.Host.Devices)+int(s.GPU)].add(s)
 	}
+	id := textOrNil(o.Run.ID)
 	var rows []result.TimeseriesRow
 	for i := range cells {
 		if cells[i].n > 0 {
-			d, second := x.job.GPUs[i%len(x.job.GPUs)], i/len(x.job.GPUs)
+			d, second := o.Host.Devices[i%len(o.Host.Devices)], i/len(o.Host.Devices)
 			row := cells[i].row(float64(second), int32(d.Index))
 			row.GPUUUID, row.UTCNS = d.UUID, t0.Add(time.Duration(second)*time.Second).UnixNano()
-			if x.store != nil { // llem measure has no record
-				row.ExperimentID = &x.id
-			}
+			row.ExperimentID = id
 			rows = append(rows, row)
 		}
 	}
@@ -181,15 +161,15 @@ func (m *mean) value() *float32 {
 	if m.n == 0 {
 		return nil
 	}
-	return ptr(float32(m.sum / float64(m.n)))
+	return new(float32(m.sum / float64(m.n)))
 }
 
-// sampleRows are all readings as they were read, those of preflight first.
-func (x *run) sampleRows(samples []measure.Sample) iter.Seq[result.SampleRow] {
+// Samples are the rows of all readings, those of preflight first.
+func (o *Observation) Samples() iter.Seq[result.SampleRow] {
 	return func(yield func(result.SampleRow) bool) {
-		for _, list := range [][]measure.Sample{x.polls, samples} {
+		for _, list := range [][]measure.Sample{o.Readings.Polls, o.Readings.Samples} {
 			for i := range list {
-				if !yield(x.sampleRow(&list[i])) {
+				if !yield(o.sampleRow(&list[i])) {
 					return
 				}
 			}
@@ -197,15 +177,15 @@ func (x *run) sampleRows(samples []measure.Sample) iter.Seq[result.SampleRow] {
 	}
 }
 
-func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
-	at := x.recorder.Epoch().Add(s.At)
+func (o *Observation) sampleRow(s *measure.Sample) result.SampleRow {
+	at := o.Readings.Epoch.Add(s.At)
 	row := result.SampleRow{
-		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml", ExperimentID: x.id,
-		GPUUUID: x.job.GPUs[s.GPU].UUID, GPUIndex: int32(x.job.GPUs[s.GPU].Index),
+		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml", ExperimentID: o.Run.ID,
+		GPUUUID: o.Host.Devices[s.GPU].UUID, GPUIndex: int32(o.Host.Devices[s.GPU].Index),
 		MonotonicNS: int64(s.At), UTCNS: at.UnixNano(), ReadTookNS: int64(s.Took),
 	}
-	if x.work != nil && x.work.window > 0 {
-		row.WindowNS = ptr(int64(at.Sub(x.work.t0)))
+	if o.Window != nil && o.Window.Length > 0 {
+		row.WindowNS = new(int64(at.Sub(o.Window.T0)))
 	}
 	set := func(f measure.Field, put func()) {
 		if s.Has&f != 0 {
@@ -213,22 +193,22 @@ func (x *run) sampleRow(s *measure.Sample) result.SampleRow {
 		}
 	}
 	set(measure.HasEnergy, func() {
-		row.EnergyMJ = ptr(int64(s.EnergyMJ))
+		row.EnergyMJ = new(int64(s.EnergyMJ))
 		if s.EnergyUS != 0 {
-			row.EnergyDeviceUS = ptr(s.EnergyUS)
+			row.EnergyDeviceUS = new(s.EnergyUS)
 		}
 	})
-	set(measure.HasPowerInstant, func() { row.PowerInstantMW = ptr(int32(s.PowerInstMW)) })
-	set(measure.HasPowerAverage, func() { row.PowerAverageMW = ptr(int32(s.PowerAvgMW)) })
-	set(measure.HasPowerUsage, func() { row.PowerUsageMW = ptr(int32(s.PowerUsageMW)) })
-	set(measure.HasTemperature, func() { row.TemperatureC = ptr(s.TemperatureC) })
+	set(measure.HasPowerInstant, func() { row.PowerInstantMW = new(int32(s.PowerInstMW)) })
+	set(measure.HasPowerAverage, func() { row.PowerAverageMW = new(int32(s.PowerAvgMW)) })
+	set(measure.HasPowerUsage, func() { row.PowerUsageMW = new(int32(s.PowerUsageMW)) })
+	set(measure.HasTemperature, func() { row.TemperatureC = new(s.TemperatureC) })
 	set(measure.HasMemory, func() {
-		row.MemoryUsedBytes, row.MemoryTotalBytes = ptr(int64(s.MemUsed)), ptr(int64(s.MemTotal))
+		row.MemoryUsedBytes, row.MemoryTotalBytes = new(int64(s.MemUsed)), new(int64(s.MemTotal))
 	})
-	set(measure.HasUtilisation, func() { row.SMUtilisationPct = ptr(int32(s.SMUtil)) })
-	set(measure.HasThrottle, func() { row.ThrottleReasons = ptr(int64(s.Throttle)) })
+	set(measure.HasUtilisation, func() { row.SMUtilisationPct = new(int32(s.SMUtil)) })
+	set(measure.HasThrottle, func() { row.ThrottleReasons = new(int64(s.Throttle)) })
 	for k, to := range throttled(&row) {
-		set(measure.HasThrottled<<k, func() { *to = ptr(int64(s.Throttled[k])) })
+		set(measure.HasThrottled<<k, func() { *to = new(int64(s.Throttled[k])) })
 	}
 	return row
 }

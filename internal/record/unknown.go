@@ -1,4 +1,4 @@
-package harness
+package record
 
 import (
 	"cmp"
@@ -11,15 +11,12 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// mapUnknown says why figures are null, in the record and by warnings. A run that did
-// not reach its window has its error for all of them.
-func (x *run) mapUnknown(r *result.Record, fig load.Figures) {
-	if x.work == nil {
-		return
-	}
-	x.tokenWarnings(fig)
+// mapUnknown says why figures are null. A run that did not reach its window has its error
+// for all of them.
+func mapUnknown(r *result.Record, fig load.Figures) {
 	in := whyNull(fig.InputTokens, fig.Lacking.InputWhy(fig.Completed))
 	out := whyNull(fig.OutputTokens, fig.Lacking.OutputWhy(fig.Completed))
 	energy := ""
@@ -101,58 +98,60 @@ func whyNull(n *int64, why string) string {
 }
 
 // tokenWarnings doubt what the server counted, and what it did not.
-func (x *run) tokenWarnings(fig load.Figures) {
-	x.otherModels(fig.Completed)
+func (w *Window) tokenWarnings(of study.Workload, s *Server, p *Prompts, fig load.Figures) []measure.Warning {
+	out := w.otherModels(s, fig.Completed)
 	l := fig.Lacking
 	for _, why := range slices.Sorted(maps.Keys(l.Refused)) {
-		x.warn("usage_not_taken", "the usage of %d of %d answers cannot be: %s", l.Refused[why], fig.Completed+fig.Failed, why)
+		out = append(out, measure.Warn("usage_not_taken", "the usage of %d of %d answers cannot be: %s", l.Refused[why], fig.Completed+fig.Failed, why))
 	}
 	if fig.Completed == 0 {
-		return
+		return out
 	}
 	if fig.OutputTokens == nil {
-		x.warn("token_count_unknown", "the tokens of %d of %d answers are unknown: %s; J/token, tokens/s, TPOT and FLOPs are left out, since a chunk is not a token", l.Output, fig.Completed, l.OutputWhy(fig.Completed))
+		out = append(out, measure.Warn("token_count_unknown", "the tokens of %d of %d answers are unknown: %s; J/token, tokens/s, TPOT and FLOPs are left out, since a chunk is not a token", l.Output, fig.Completed, l.OutputWhy(fig.Completed)))
 	}
 	if fig.InputTokens == nil {
-		x.warn("input_tokens_unknown", "the tokens of %d of %d prompts are unknown: %s; energy per total token and FLOPs are left out", l.Input, fig.Completed, l.InputWhy(fig.Completed))
+		out = append(out, measure.Warn("input_tokens_unknown", "the tokens of %d of %d prompts are unknown: %s; energy per total token and FLOPs are left out", l.Input, fig.Completed, l.InputWhy(fig.Completed)))
 	}
-	if n := x.endless(); n > 0 && (n < fig.Completed || fig.OutputTokens == nil) {
-		x.warn("answers_not_ended", "%d of %d completed answers ended without a finish reason: they may have been cut", n, fig.Completed)
+	if n := w.endless(); n > 0 && (n < fig.Completed || fig.OutputTokens == nil) {
+		out = append(out, measure.Warn("answers_not_ended", "%d of %d completed answers ended without a finish reason: they may have been cut", n, fig.Completed))
 	}
 	if source := fig.InputSource; source != "server" && source != "none" {
-		x.warn("input_tokens_counted", "the server did not count every prompt: the missing counts are those by %s", x.countedBy())
+		out = append(out, measure.Warn("input_tokens_counted", "the server did not count every prompt: the missing counts are those by %s", s.CountedBy(of, p.Vocabulary, p.Counted)))
 	}
 	switch with := fig.Completed - l.Text; {
 	case l.Text > 0:
-		x.warn("latency_unknown", "%d of %d answers carried no text, though the server counted their tokens: %s", l.Text, fig.Completed, which(with))
+		out = append(out, measure.Warn("latency_unknown", "%d of %d answers carried no text, though the server counted their tokens: %s", l.Text, fig.Completed, which(with)))
 	case l.Apart == with && fig.OutputTokens != nil && *fig.OutputTokens > int64(with):
-		x.warn("latency_unknown", "all text of each answer came at once, so that TPOT and ITL are unknown")
+		out = append(out, measure.Warn("latency_unknown", "all text of each answer came at once, so that TPOT and ITL are unknown"))
 	}
+	return out
 }
 
 // otherModels doubts answers that name a model which was not asked for. Where only some do,
 // the figures are of no one model.
-func (x *run) otherModels(completed int) {
-	asked := engine.Match{ID: x.info.Model, Loaded: x.job.Served.Loaded}
+func (w *Window) otherModels(s *Server, completed int) (out []measure.Warning) {
+	asked := engine.Match{ID: s.Info.Model, Loaded: s.Served.Loaded}
 	named, all := map[string]int{}, 0
-	for _, t := range x.work.traces.All() {
+	for _, t := range w.Traces.All() {
 		if t.Status == load.StatusOK && t.Model != "" && !asked.Names(t.Model) {
 			named[t.Model]++
 			all++
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		w := measure.Warn("other_model_answered", "%d of %d answers name the model %s, and %s was asked for", named[name], completed, name, x.info.Model)
+		one := measure.Warn("other_model_answered", "%d of %d answers name the model %s, and %s was asked for", named[name], completed, name, s.Info.Model)
 		if len(named) > 1 || all < completed {
-			w.Severity = measure.Invalid
+			one.Severity = measure.Invalid
 		}
-		x.warnings = append(x.warnings, w)
+		out = append(out, one)
 	}
+	return out
 }
 
 // endless is how many completed answers have no finish reason.
-func (x *run) endless() (n int) {
-	for _, t := range x.work.traces.All() {
+func (w *Window) endless() (n int) {
+	for _, t := range w.Traces.All() {
 		if t.Status == load.StatusOK && t.FinishReason == "" {
 			n++
 		}

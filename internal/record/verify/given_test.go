@@ -1,4 +1,4 @@
-package harness
+package verify
 
 import (
 	"flag"
@@ -72,7 +72,7 @@ func TestEveryFieldIsComputedOrGiven(t *testing.T) {
 
 // docs/verify.md lists what is not computed, as the code has it.
 func TestWhatVerifyCannotComputeIsDocumented(t *testing.T) {
-	const path = "../../docs/verify.md"
+	const path = "../../../docs/verify.md"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestWhatVerifyCannotComputeIsDocumented(t *testing.T) {
 		text = []byte(want)
 	}
 	if diff := cmp.Diff(want, string(text)); diff != "" {
-		t.Errorf("%s (go test ./internal/harness -update rewrites it): -want +got:\n%s", path, diff)
+		t.Errorf("%s (go test ./internal/record/verify -update rewrites it): -want +got:\n%s", path, diff)
 	}
 }
 

@@ -1,4 +1,4 @@
-package harness
+package record
 
 import (
 	"errors"
@@ -9,9 +9,8 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// readings turns rows back into samples. from is where the window began on their clock,
-// and epoch where that clock did. An error says that they are not the record's.
-func readings(rows []result.SampleRow, r *result.Record) (out []measure.Sample, from time.Duration, epoch time.Time, err error) {
+// readings turns rows back into readings. An error says that they are not the record's.
+func readings(rows []result.SampleRow, r *result.Record) (out Readings, err error) {
 	position := map[string]int32{}
 	for i, g := range r.Environment.GPUs {
 		position[g.UUID] = int32(i)
@@ -26,7 +25,7 @@ func readings(rows []result.SampleRow, r *result.Record) (out []measure.Sample, 
 		g, known := position[row.GPUUUID]
 		phase, named := phases[row.Phase]
 		if !known || !named || !r.Older() && int(row.GPUIndex) != r.Environment.GPUs[g].Index {
-			return nil, 0, epoch, bad
+			return Readings{}, bad
 		}
 		began, windowed := time.Duration(0), row.WindowNS != nil
 		if windowed {
@@ -34,17 +33,17 @@ func readings(rows []result.SampleRow, r *result.Record) (out []measure.Sample, 
 		}
 		at := time.Unix(0, row.UTCNS-row.MonotonicNS).UTC()
 		if i == 0 {
-			from, epoch = began, at
+			out.From, out.Epoch = began, at
 		}
-		if windowed != (r.WindowSeconds != nil && *r.WindowSeconds > 0) || began != from || !at.Equal(epoch) && !r.Older() {
-			return nil, 0, epoch, bad
+		if windowed != (r.WindowSeconds != nil && *r.WindowSeconds > 0) || began != out.From || !at.Equal(out.Epoch) && !r.Older() {
+			return Readings{}, bad
 		}
-		out = append(out, readingOf(row, g, phase))
+		out.Samples = append(out.Samples, readingOf(row, g, phase))
 	}
 	if len(rows) == 0 && len(r.Environment.GPUs) > 0 && r.SamplesFile != "" && r.EnergyTotalJ != nil {
-		return nil, 0, epoch, bad
+		return Readings{}, bad
 	}
-	return out, from, epoch, nil
+	return out, nil
 }
 
 // readingOf is the inverse of sampleRow, of what energy is computed from.
@@ -112,7 +111,7 @@ func traceOf(row *result.RequestRow, source string) load.Trace {
 		t.Model = *row.Model
 	}
 	if row.CachedTokens != nil {
-		t.CachedTokens = ptr(int(*row.CachedTokens))
+		t.CachedTokens = new(int(*row.CachedTokens))
 	}
 	if row.ReasoningTokens != nil {
 		t.Reasoning = int(*row.ReasoningTokens)

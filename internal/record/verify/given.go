@@ -1,4 +1,4 @@
-package harness
+package verify
 
 import (
 	"maps"
@@ -8,8 +8,8 @@ import (
 
 // given are the fields of a record that nothing in its folder is left of to compute
 // them from, and why. A path stands for all fields under it; the longest that fits
-// decides. [Verify] computes every other field again. What can hold a given field to
-// others is in record_bounds.go. docs/verify.md is made from this list.
+// decides. [Record] computes every other field again. What can hold a given field to
+// others is in bounds.go. docs/verify.md is made from this list.
 var given = map[string]string{
 	"schema_version":      "says by which rules the record is read; the Parquet files have it too, and each version has its keys",
 	"experiment_id":       "drawn as the run began; every row of the Parquet files has it too",
@@ -97,7 +97,7 @@ func isGiven(path string) bool {
 	return false
 }
 
-// Given are the fields that [Verify] does not compute again, and why. A path stands for
+// Given are the fields that [Record] does not compute again, and why. A path stands for
 // all fields under it but those of [Computed].
 func Given() map[string]string { return maps.Clone(given) }
 

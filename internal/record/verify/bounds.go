@@ -1,4 +1,4 @@
-package harness
+package verify
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -17,7 +18,7 @@ import (
 const slack = time.Second
 
 // bounds hold what only the run saw to what else lies in its folder.
-func (x *run) bounds(r *result.Record, dir, version string, rows []result.RequestRow, raw []result.SampleRow) (out []Finding) {
+func bounds(again *record.Recomputed, r *result.Record, dir, version string, rows []result.RequestRow, raw []result.SampleRow) (out []Finding) {
 	wrong := func(what, seen string, args ...any) {
 		out = append(out, Finding{what, false, fmt.Sprintf(seen, args...)})
 	}
@@ -25,21 +26,21 @@ func (x *run) bounds(r *result.Record, dir, version string, rows []result.Reques
 		boundVersions(r, dir, wrong)
 		return out
 	}
-	x.boundStatus(r, wrong)
-	x.boundTimes(r, wrong)
-	x.boundSamples(r, raw, wrong)
-	x.boundWindow(r, rows, wrong)
+	boundStatus(again, r, wrong)
+	boundTimes(r, wrong)
+	boundSamples(r, raw, wrong)
+	boundWindow(again.Window, r, rows, wrong)
 	boundFiles(r, dir, rows, raw, wrong)
-	x.boundConfig(r, dir, version, wrong)
+	boundConfig(again, r, dir, version, wrong)
 	return out
 }
 
 type wronged func(what, seen string, args ...any)
 
-func (x *run) boundStatus(r *result.Record, wrong wronged) {
+func boundStatus(again *record.Recomputed, r *result.Record, wrong wronged) {
 	completed := 0
-	if x.work != nil {
-		completed, _, _ = x.failures()
+	if again.Window != nil {
+		completed, _, _ = again.Window.Failures(again.Experiment, again.Server.KeyFrom)
 	}
 	switch done := r.Status == result.Completed; {
 	case done && r.Error != "":
@@ -54,7 +55,7 @@ func (x *run) boundStatus(r *result.Record, wrong wronged) {
 }
 
 // boundTimes holds the phases, and what took its time in them, to each other.
-func (x *run) boundTimes(r *result.Record, wrong wronged) {
+func boundTimes(r *result.Record, wrong wronged) {
 	end := r.StartedAt
 	long := map[string]float64{}
 	for _, p := range r.Phases {
@@ -62,7 +63,7 @@ func (x *run) boundTimes(r *result.Record, wrong wronged) {
 			wrong("phases", "%s begins at %s, before what comes ahead of it has ended at %s", p.Name, p.Start.Format(time.RFC3339Nano), end.Format(time.RFC3339Nano))
 			return
 		}
-		end = p.Start.Add(milliseconds(p.Seconds * 1000))
+		end = p.End()
 		long[p.Name] += p.Seconds
 	}
 	if r.EndedAt.Before(end.Add(-time.Microsecond)) {
@@ -76,16 +77,15 @@ func (x *run) boundTimes(r *result.Record, wrong wronged) {
 	}
 }
 
-// boundSamples holds the phases to what each sample says of its own, and to their energy.
-func (x *run) boundSamples(r *result.Record, raw []result.SampleRow, wrong wronged) {
+// boundSamples holds the phases to the phase of each sample.
+func boundSamples(r *result.Record, raw []result.SampleRow, wrong wronged) {
 	for i := range raw {
 		at := time.Unix(0, raw[i].UTCNS)
 		if raw[i].Phase == measure.Record.String() { // from the end of the window on
 			continue
 		}
 		in := slices.ContainsFunc(r.Phases, func(p result.Phase) bool {
-			long := milliseconds(p.Seconds * 1000)
-			return p.Name == raw[i].Phase && !at.Before(p.Start.Add(-slack)) && !at.After(p.Start.Add(long+5*slack))
+			return p.Name == raw[i].Phase && !at.Before(p.Start.Add(-slack)) && !at.After(p.End().Add(5*slack))
 		})
 		if !in {
 			wrong("phases", "a sample of the phase %s was read at %s, which is not in it", raw[i].Phase, at.UTC().Format(time.RFC3339Nano))
@@ -98,8 +98,8 @@ func (x *run) boundSamples(r *result.Record, raw []result.SampleRow, wrong wrong
 }
 
 // boundWindow holds the window to the requests and to its phase.
-func (x *run) boundWindow(r *result.Record, rows []result.RequestRow, wrong wronged) {
-	if x.work == nil {
+func boundWindow(w *record.Window, r *result.Record, rows []result.RequestRow, wrong wronged) {
+	if w == nil {
 		return
 	}
 	last := int64(0)
@@ -108,9 +108,9 @@ func (x *run) boundWindow(r *result.Record, rows []result.RequestRow, wrong wron
 			last = max(last, *rows[i].EndNS)
 		}
 	}
-	window := int64(x.work.window)
+	window := int64(w.Length)
 	if window < last || window > last && r.Energy.WindowClosedBy == "responses_drained" {
-		wrong("window_seconds", "the record says %v, and the last byte came after %v", x.work.window, time.Duration(last))
+		wrong("window_seconds", "the record says %v, and the last byte came after %v", w.Length, time.Duration(last))
 	}
 	i := slices.IndexFunc(r.Phases, func(p result.Phase) bool { return p.Name == measure.WindowPhase.String() })
 	if i < 0 {
@@ -118,7 +118,7 @@ func (x *run) boundWindow(r *result.Record, rows []result.RequestRow, wrong wron
 		return
 	}
 	p := r.Phases[i]
-	if end := p.Start.Add(milliseconds(p.Seconds * 1000)); x.work.t0.Before(p.Start) || x.work.t0.Add(x.work.window).After(end.Add(time.Microsecond)) {
+	if w.T0.Before(p.Start) || w.T0.Add(w.Length).After(p.End().Add(time.Microsecond)) {
 		wrong("phases", "the window is not within its phase")
 	}
 	if c := r.Client; c.CPUSeconds != nil && c.CPUShare != nil && *c.CPUShare*time.Duration(last).Seconds() > *c.CPUSeconds*(1+1e-9) {
@@ -171,7 +171,7 @@ func boundVersions(r *result.Record, dir string, wrong wronged) {
 }
 
 // boundConfig holds the configuration to its file.
-func (x *run) boundConfig(r *result.Record, dir, version string, wrong wronged) {
+func boundConfig(again *record.Recomputed, r *result.Record, dir, version string, wrong wronged) {
 	for _, f := range r.Files {
 		if f.Name == result.ConfigFile && f.Check(dir) != "" {
 			return // as is said of it
@@ -181,22 +181,22 @@ func (x *run) boundConfig(r *result.Record, dir, version string, wrong wronged) 
 	if err != nil {
 		return // as files says
 	}
-	if r.LlemVersion == version && !x.job.Experiment.IsFile(have) { // another llem may write other keys
+	if r.LlemVersion == version && !again.Experiment.IsFile(have) { // another llem may write other keys
 		wrong("config", "it is not what %s says", result.ConfigFile)
 	}
 }
 
-// verifySeries holds timeseries.parquet to the samples that it averages.
-func (x *run) verifySeries(r *result.Record, dir string, samples []measure.Sample, from time.Duration, unread bool) []Finding {
+// series holds timeseries.parquet to the samples that it averages.
+func series(r *result.Record, dir string, again *record.Recomputed) []Finding {
 	const what = "timeseries"
-	if unread || x.work == nil {
+	if again.Window == nil {
 		return nil
 	}
 	have, err := r.ReadTimeseries(dir)
 	if err != nil {
 		return []Finding{{what, false, err.Error()}}
 	}
-	want := x.timeseries(samples, from)
+	want := again.Timeseries()
 	if len(have) != len(want) {
 		return []Finding{{what, false, fmt.Sprintf("it has %d rows, its samples give %d", len(have), len(want))}}
 	}

@@ -1,4 +1,4 @@
-package harness
+package record
 
 import (
 	"fmt"
@@ -8,74 +8,58 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
-	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// readings are all samples, and when the window began on their clock.
-func (x *run) readings() (samples []measure.Sample, from time.Duration) {
-	if x.recorder == nil {
-		return nil, 0
-	}
-	if x.work != nil {
-		from = x.work.t0.Sub(x.recorder.Epoch())
-	}
-	return x.recorder.Samples(), from
-}
-
-// mapStartup maps the energy of the launch. As [Verify] does it has all readings so far,
-// which tell more of the sensors than those of the launch.
-func (x *run) mapStartup(r *result.Record, samples []measure.Sample) {
+// mapStartup maps the energy of the launch. It has all readings so far, which tell more of
+// the sensors than those of the launch.
+func (o *Observation) mapStartup(r *result.Record) {
 	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = nil, nil
-	if x.job.Experiment.Energy.Backend == "none" || x.noEnergy != "" {
+	if o.Experiment.Energy.Backend == "none" || o.Host.NoEnergy != "" {
 		return
 	}
-	energy, u := measure.LaunchEnergy(samples, x.sensors())
+	energy, u := measure.LaunchEnergy(o.Readings.Samples, o.Host.sensors())
 	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = joules(energy), joules(u)
 }
 
-// mapEnergy maps baseline, window and steady slice. It is also what [Verify]
-// computes them again by.
-func (x *run) mapEnergy(r *result.Record, fig load.Figures, samples []measure.Sample, from time.Duration) {
+// mapEnergy maps baseline, window and steady slice.
+func (o *Observation) mapEnergy(r *result.Record, fig load.Figures) {
 	en := result.Energy{
 		Valid: true, Reasons: []string{}, Scope: measure.ScopeGPU, Backend: "nvml", CoverageK: 2,
 		PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Components: map[string]float64{},
-		Instruments: x.instrumentRecords(),
+		Instruments: instrumentsOf(o.Instruments, o.Window),
 	}
 	defer func() { r.Energy = en }()
-	x.mapGain(&en)
-	if x.work != nil {
-		en.WindowClosedBy, en.EngineIdleConfirmed = x.work.closedBy, x.work.idle
+	o.Host.mapGain(&en)
+	if w := o.Window; w != nil {
+		en.WindowClosedBy, en.EngineIdleConfirmed, en.Host = w.ClosedBy, w.Idle, hostEnergy(w.Host)
 	}
-	if x.work != nil {
-		en.Host = hostEnergy(x.work.host)
-	}
-	en.CodeCarbon = x.codeCarbon()
-	if x.hostScope() {
-		x.mapHostScope(r, &en, fig)
+	en.CodeCarbon = codeCarbonOf(o.Instruments)
+	if o.hostScope() {
+		o.mapHostScope(r, &en, fig)
 		return
 	}
-	if x.noEnergy != "" {
-		en.Backend, en.Valid, en.Reasons = "none", false, []string{x.noEnergy}
+	if o.Host.NoEnergy != "" {
+		en.Backend, en.Valid, en.Reasons = "none", false, []string{o.Host.NoEnergy}
 		return
 	}
-	if b := x.baseline; b != nil {
-		r.BaselinePowerW = ptr(float64(b.Power))
-		en.Baseline = x.baselineRecord(b)
+	if b := o.Idle.Baseline; b != nil {
+		r.BaselinePowerW = new(float64(b.Power))
+		en.Baseline = o.Host.baseline(b)
 	}
-	if len(x.idle) > 0 {
+	if len(o.Idle.Engine) > 0 {
 		var sum measure.Watts
-		for _, w := range x.idle {
+		for _, w := range o.Idle.Engine {
 			sum += w
 		}
-		en.EngineIdlePowerW = ptr(float64(sum))
-		en.UEngineIdlePowerW = watts(measure.FloorU(samples, x.sensors()))
+		en.EngineIdlePowerW = new(float64(sum))
+		en.UEngineIdlePowerW = watts(measure.FloorU(o.Readings.Samples, o.Host.sensors()))
 	}
-	if x.work == nil || x.work.window <= 0 {
+	if o.Window == nil || o.Window.Length <= 0 {
 		en.Valid, en.Reasons = false, []string{"the window was not reached"}
 		return
 	}
-	x.mapWindowEnergy(r, &en, fig, samples, from)
+	o.mapWindowEnergy(r, &en, fig)
 }
 
 // hostEnergy adds packages and memories up, each null where any is unknown.
@@ -92,7 +76,7 @@ func hostEnergy(list []measure.HostEnergy) *result.HostEnergy {
 			case e.Energy == nil:
 				return nil
 			case sum == nil:
-				sum = ptr(float64(*e.Energy))
+				sum = new(float64(*e.Energy))
 			default:
 				*sum += float64(*e.Energy)
 			}
@@ -103,49 +87,35 @@ func hostEnergy(list []measure.HostEnergy) *result.HostEnergy {
 	return out
 }
 
-func (x *run) baselineRecord(b *measure.Baseline) *result.Baseline {
-	out := &result.Baseline{
-		PowerW: float64(b.Power), Method: b.Method, DurationSeconds: b.Duration.Seconds(),
-		MeasuredAt: b.MeasuredAt, AgeSeconds: b.Age.Seconds(), Cached: b.Cached,
-		UW: watts(b.U), Components: map[string]float64{}, Contaminated: b.Contaminated, Processes: x.processes(b.Processes),
-	}
-	for _, w := range b.PerGPU {
-		out.PerGPUW = append(out.PerGPUW, float64(w))
-	}
-	for name, c := range b.Components {
-		out.Components[name] = float64(c)
-	}
-	return out
-}
-
-func (x *run) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures, samples []measure.Sample, from time.Duration) {
-	to := from + x.work.window
-	per := measure.Window{From: from, To: to, Begun: begun(x.work.traces)}.Energy(samples, x.sensors())
-	x.warnings = append(x.warnings, measure.GPUWarnings(measure.GPUFacts{
-		Devices: x.job.GPUs, Samples: samples, From: from, To: to, Energies: per,
-		DriftThreshold: measure.Celsius(x.job.Experiment.Measurement.ThermalDriftThresholdC),
+func (o *Observation) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures) {
+	samples, from := o.Readings.Samples, o.Readings.From
+	to := from + o.Window.Length
+	per := measure.Window{From: from, To: to, Begun: begun(o.Window.Traces)}.Energy(samples, o.Host.sensors())
+	o.Warnings = append(o.Warnings, measure.GPUWarnings(measure.GPUFacts{
+		Devices: o.Host.Devices, Samples: samples, From: from, To: to, Energies: per,
+		DriftThreshold: measure.Celsius(o.Experiment.Measurement.ThermalDriftThresholdC),
 	})...)
 	for i, g := range per {
-		en.PerGPU = append(en.PerGPU, x.gpuEnergy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
+		en.PerGPU = append(en.PerGPU, o.Host.energy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
 	}
-	en.PeakPowerW = peak(samples, len(x.job.GPUs), from, to)
+	en.PeakPowerW = peak(samples, len(o.Host.Devices), from, to)
 	en.CrossChecks = crossChecks(per)
-	en.Steady = x.steady(fig, samples, from)
+	en.Steady = o.steady(fig)
 	f := figure{method: commonMethod(per), energy: measure.Total(per)}
 	f.u, f.components = measure.TotalU(per)
-	if o := x.owner(); o != nil {
-		f = x.owned(en, f, measure.Unaligned(samples, x.sensors(), from, to))
-		en.Backend = o.backend()
+	if len(o.Instruments) > 0 {
+		f = o.owned(en, f, measure.Unaligned(samples, o.Host.sensors(), from, to))
+		en.Backend = o.Instruments[0].backend()
 	} else if f.energy == nil {
-		f.why = unread(x.work.window)
+		f.why = unread(o.Window.Length)
 	}
 	en.Method = f.method
 	if f.energy == nil {
-		x.warn("energy_unavailable", "%s", f.why)
+		o.warn("energy_unavailable", "%s", f.why)
 		en.Valid, en.Reasons, en.Method = false, []string{f.why}, ""
 		return
 	}
-	x.mapFigure(r, en, f, fig)
+	o.mapFigure(r, en, f, fig)
 }
 
 // begun is how long after the window opened the GPUs had begun to work at the latest: a
@@ -170,27 +140,27 @@ func unread(window time.Duration) string {
 // figure is the energy of all GPUs by the instrument that owns it.
 type figure struct {
 	method     string
-	energy     *measure.Joules // nil: there is none, and why says why
+	energy     *measure.Joules // nil: why says why there is no figure
 	u          *measure.Joules
 	components map[string]measure.Joules
 	why        string
 }
 
 // mapFigure maps the energy and what follows from it.
-func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.Figures) {
-	seconds := x.work.window.Seconds()
+func (o *Observation) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.Figures) {
+	seconds := o.Window.Length.Seconds()
 	t := float64(*f.energy)
-	r.EnergyTotalJ = ptr(t)
-	en.MeanPowerW = ptr(t / seconds)
-	en.PerRequestJ = per1(t, ptr(int64(fig.Completed)))
+	r.EnergyTotalJ = new(t)
+	en.MeanPowerW = new(t / seconds)
+	en.PerRequestJ = per1(t, new(int64(fig.Completed)))
 	en.PerTotalTokenJ = per1(t, plus(fig.InputTokens, fig.OutputTokens))
 	r.EnergyPerOutputToken = per1(t, fig.OutputTokens)
 	if r.SLO != nil {
 		r.SLO.EnergyPerGoodTokenJ = per1(t, r.SLO.OutputTokensGood)
 	}
 	if f.u != nil {
-		en.URepeatabilityJ = ptr(float64(*f.u))
-		en.UAbsoluteJ = ptr(math.Hypot(float64(*f.u), float64(gainOf(en.Gain).U(*f.energy))))
+		en.URepeatabilityJ = new(float64(*f.u))
+		en.UAbsoluteJ = new(math.Hypot(float64(*f.u), float64(gainOf(en.Gain).U(*f.energy))))
 		for name, c := range f.components {
 			en.Components[name] = float64(c)
 		}
@@ -201,34 +171,35 @@ func (x *run) mapFigure(r *result.Record, en *result.Energy, f figure, fig load.
 		en.UPerOutputTokenAbsoluteJ = per1(*en.UAbsoluteJ, fig.OutputTokens)
 	}
 	var adjusted *measure.Joules
-	if x.baseline != nil {
-		a := *f.energy - measure.Joules(float64(x.baseline.Power)*seconds)
+	if o.Idle.Baseline != nil {
+		a := *f.energy - measure.Joules(float64(o.Idle.Baseline.Power)*seconds)
 		adjusted = &a
-		r.EnergyAdjustedJ = ptr(float64(a))
-		if f.u != nil && x.baseline.U != nil {
-			mapAdjustedU(en, a, math.Hypot(float64(*f.u), float64(*x.baseline.U)*seconds))
+		r.EnergyAdjustedJ = new(float64(a))
+		if f.u != nil && o.Idle.Baseline.U != nil {
+			mapAdjustedU(en, a, math.Hypot(float64(*f.u), float64(*o.Idle.Baseline.U)*seconds))
 		}
 	}
-	x.warnings = append(x.warnings, measure.BaselineWarnings(x.baseline, adjusted)...)
+	o.Warnings = append(o.Warnings, measure.BaselineWarnings(o.Idle.Baseline, adjusted)...)
 }
 
 // mapAdjustedU maps the uncertainty u of the adjusted energy. The sensor that made
 // both terms has one gain, which therefore scales their difference.
 func mapAdjustedU(en *result.Energy, adjusted measure.Joules, u float64) {
-	en.UAdjustedJ = ptr(u)
-	en.UAdjustedAbsoluteJ = ptr(math.Hypot(u, float64(gainOf(en.Gain).U(adjusted))))
+	en.UAdjustedJ = new(u)
+	en.UAdjustedAbsoluteJ = new(math.Hypot(u, float64(gainOf(en.Gain).U(adjusted))))
 }
 
-// mapGain maps whose energy it is and how far the sensors' gain may be off, of GPUs.
-func (x *run) mapGain(en *result.Energy) {
-	if len(x.job.GPUs) == 0 || x.olderGain {
+// widenByDrift adds to the adjusted energy's uncertainty how far the idle power
+// moved from before the run to after it.
+func widenByDrift(r *result.Record) {
+	if r.Energy.UAdjustedJ == nil || r.Energy.BaselineAfter == nil {
 		return
 	}
-	en.Scope, en.Gain = card.ScopeOf(x.job.GPUs), gainRecord(x.job.GPUs)
+	drift := (r.Energy.BaselineAfter.PowerW - *r.BaselinePowerW) * *r.WindowSeconds / math.Sqrt(12)
+	mapAdjustedU(&r.Energy, measure.Joules(*r.EnergyAdjustedJ), math.Hypot(*r.Energy.UAdjustedJ, drift))
 }
 
-func gainRecord(devices []measure.Device) *result.Gain {
-	g := card.GainOf(devices)
+func gainRecord(g measure.Gain) *result.Gain {
 	return &result.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
 }
 
@@ -240,9 +211,10 @@ func gainOf(g *result.Gain) measure.Gain {
 	return measure.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
 }
 
-func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {
+// energy maps that of GPU i.
+func (h *Host) energy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {
 	out := result.GPUEnergy{
-		Index: x.job.GPUs[i].Index, UUID: x.job.GPUs[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
+		Index: h.Devices[i].Index, UUID: h.Devices[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
 		CounterJ: joules(g.Counter), PowerIntegralJ: joules(g.Integral), Samples: g.Samples,
 		MeanPowerW: watts(g.Mean), PeakPowerW: watts(g.Peak), ThrottledSeconds: map[string]float64{},
 	}
@@ -255,8 +227,8 @@ func (x *run) gpuEnergy(i int, g measure.DeviceEnergy, throttled [measure.Thrott
 }
 
 // steady is the slice in which the concurrency was full, for a closed loop.
-func (x *run) steady(fig load.Figures, samples []measure.Sample, from time.Duration) *result.Steady {
-	l := x.job.Experiment.Workload.Load
+func (o *Observation) steady(fig load.Figures) *result.Steady {
+	l := o.Experiment.Workload.Load
 	full := l.Concurrency
 	if l.Open() {
 		full = l.MaxInFlight
@@ -264,16 +236,16 @@ func (x *run) steady(fig load.Figures, samples []measure.Sample, from time.Durat
 	if full == 0 {
 		return nil
 	}
-	start, end, tokens, ok := load.Steady(x.work.traces, full)
+	start, end, tokens, ok := load.Steady(o.Window.Traces, full)
 	if !ok || end <= start {
 		return nil
 	}
 	s := &result.Steady{StartSeconds: start.Seconds(), Seconds: (end - start).Seconds()}
 	var known *int64
 	if fig.OutputTokens != nil {
-		s.OutputTokens, known = &tokens, ptr(int64(tokens))
+		s.OutputTokens, known = &tokens, new(int64(tokens))
 	}
-	per := measure.SliceEnergy(samples, x.sensors(), from+start, from+end)
+	per := measure.SliceEnergy(o.Readings.Samples, o.Host.sensors(), o.Readings.From+start, o.Readings.From+end)
 	sum := measure.Total(per)
 	if sum == nil {
 		return s
@@ -283,7 +255,7 @@ func (x *run) steady(fig load.Figures, samples []measure.Sample, from time.Durat
 		s.UJ = joules(u)
 		if s.JoulesPerToken != nil && *sum > 0 {
 			relative := math.Hypot(float64(*u / *sum), measure.EdgeTokensU(full, tokens))
-			s.UPerTokenJ = ptr(relative * *s.JoulesPerToken)
+			s.UPerTokenJ = new(relative * *s.JoulesPerToken)
 		}
 	}
 	return s
@@ -303,9 +275,9 @@ func crossChecks(per []measure.DeviceEnergy) []result.CrossCheck {
 			u += float64(*g.UIntegral) // GPUs that share a job err alike
 		}
 	}
-	check := result.CrossCheck{Method: measure.MethodIntegral, EnergyJ: integral, DifferenceJ: ptr(integral - counter)}
+	check := result.CrossCheck{Method: measure.MethodIntegral, EnergyJ: integral, DifferenceJ: new(integral - counter)}
 	if known {
-		check.UJ = ptr(u)
+		check.UJ = new(u)
 	}
 	return []result.CrossCheck{check}
 }
@@ -337,7 +309,7 @@ func peak(samples []measure.Sample, n int, from, to time.Duration) *float64 {
 		}
 		sum += float64(p)
 		if seen++; seen == n && (best == nil || sum > *best) {
-			best = ptr(sum)
+			best = new(sum)
 		}
 	}
 	return best

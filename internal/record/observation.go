@@ -1,0 +1,187 @@
+package record
+
+import (
+	"iter"
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/load"
+	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter/card"
+	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/stats"
+	"github.com/llenergymeasure/llem/internal/study"
+)
+
+// Observation is all that a record is made of. What a run did not reach is zero.
+type Observation struct {
+	Run         Run
+	Experiment  study.Experiment // as it was run
+	Host        Host
+	Server      Server
+	Model       *Model // nil: its files were not looked for
+	Prompts     Prompts
+	Readings    Readings
+	Idle        Idle
+	Warmup      *measure.WarmupResult // nil: it was not reached
+	Floor       time.Duration         // how long the thermal floor was
+	Instruments []Instrument          // the first owns the energy figure
+	Window      *Window               // nil: it was not reached
+	Warnings    []measure.Warning     // of what only the run could see, in their order
+}
+
+// Run is which run it was, and how it went.
+type Run struct {
+	ID      string // empty: of a command, which has no record
+	Version string // of the llem that observed it
+	Started time.Time
+	Ended   time.Time // or the time of the observation
+	Phases  []result.Phase
+	Gap     string           // whether there was a pause before it, and why
+	Study   *result.StudyRun // nil: it was in no study
+	Cycles  int              // of the study
+	Err     error            // why it did not complete; nil: it did
+}
+
+// Host is the machine, and the GPUs that were measured.
+type Host struct {
+	Machine         result.Host
+	Daemon          launch.DaemonInfo
+	Devices         []measure.Device
+	Gain            *measure.Gain     // of their sensors; nil: no GPU, or a record from before there was one
+	Refresh, Jitter []time.Duration   // of each device's energy counter; 0: it has none
+	Foreign         []measure.Process // on the devices
+	Settings        []Setting
+	NoEnergy        string // why there is no energy of GPUs; empty: there is
+}
+
+// Setting is what was changed of one GPU.
+type Setting struct {
+	Index        int
+	UUID         string
+	LimitBeforeW float64
+	LimitW       float64 // 0: was left as it was, and LimitBeforeW is 0
+	ClockMHz     int     // 0: was left free
+	Restored     bool
+}
+
+// Server is the engine, and what it said.
+type Server struct {
+	Engine              *engine.Engine // nil: not known
+	ToldBy              string         // how it was found out which engine it is; empty: by engine.name
+	Image               launch.Image
+	Container           *launch.ContainerInfo // nil: no server was started or found
+	Startup             *time.Duration        // of the launch; nil: there was none
+	Info                engine.Info
+	Served              engine.Match    // the model that was measured
+	Listed              []engine.Served // all models of the server
+	KeyFrom             string          // where the key came from; empty: none was sent
+	Headers             []string        // names of the headers that were sent too
+	Kept                *result.Kept    // nil: it was started for this run
+	Overridden, LeftOut []string        // flags of llem's that engine.args took over, and took out
+}
+
+// Model is what the model's files say.
+type Model struct {
+	Parameters  hub.Parameters
+	Commit      string
+	Fingerprint string // of a local model's files; empty: none or unknown
+	Err         error  // why Parameters are not known; nil: they are
+}
+
+// Prompts are the requests that were planned.
+type Prompts struct {
+	Plan       load.Plan
+	File       string // digest of what tells the requests: the prompts file, the trace, the lengths; empty: none does
+	Digest     string // of the prompts file; empty: they are synthetic
+	Commit     string // of the dataset that has the file
+	Template   string // by which its columns became prompts
+	NotSent    []string
+	LeftOut    map[string]int
+	Vocabulary string                             // that synthetic ones are drawn from
+	Counted    string                             // what counted the tokens of a file's prompts; empty: nothing did
+	Head       int                                // tokens with which every prompt begins
+	Planned    func(i int) load.Request           // the i-th, its prompt left out where it is not held
+	First      func(n int) iter.Seq[load.Request] // the first n, with their prompts
+}
+
+// Readings are those of the GPUs, on one clock.
+type Readings struct {
+	Epoch           time.Time        // when that clock began; zero: no recorder read
+	Polls           []measure.Sample // of the counters in preflight
+	Samples         []measure.Sample
+	From            time.Duration // when the window began
+	Failed, Dropped int           // readings
+	Lost            error         // why the last one failed
+}
+
+// Idle is the power of the idle GPUs.
+type Idle struct {
+	Baseline *measure.Baseline // nil: none was measured
+	After    *measure.Baseline // once more after the run; nil: that was not asked for
+	Engine   []measure.Watts   // of each GPU with the model loaded
+}
+
+// Instrument is another meter in the run.
+type Instrument struct {
+	Name         string
+	Versions     map[string]string
+	Began, Ended time.Time // the call that opened it, and the answer that closed it
+	Reading      measure.Reading
+	Err          error // why there is no reading
+}
+
+// Window is the measurement: its requests, and what was read at its edges.
+type Window struct {
+	Traces    load.Traces
+	T0        time.Time
+	Length    time.Duration
+	ClosedBy  string
+	Out       time.Duration        // see [load.Run]
+	Unmade    error                // see [load.Run]
+	Host      []measure.HostEnergy // empty: the host has no counters
+	Idle      *bool                // the server's own word that nothing ran after it; nil: it does not say
+	Audit     load.Audit
+	ReadLag   *stats.Summary // of the load, milliseconds
+	Before    engine.Counters
+	After     engine.Counters
+	Restarted bool // the server's counters began again within it
+}
+
+// utc places a moment of the run on one clock with all its readings: that of the
+// recorder's epoch, which no adjustment of the host's clock reaches.
+func (o *Observation) utc(t time.Time) time.Time {
+	epoch := o.Readings.Epoch
+	if epoch.IsZero() {
+		epoch = o.Run.Started
+	}
+	if epoch.IsZero() || t.IsZero() {
+		return t.UTC()
+	}
+	return epoch.Add(t.Sub(epoch)).UTC()
+}
+
+func (o *Observation) warn(code, seen string, args ...any) {
+	o.Warnings = append(o.Warnings, measure.Warn(code, seen, args...))
+}
+
+// sensors is what is known of each GPU's power sensor.
+func (h *Host) sensors() []measure.Sensor {
+	return card.SensorsOf(h.Devices, h.Refresh, h.Jitter)
+}
+
+// hostScope says that the figure is the host's, since there is no GPU.
+func (o *Observation) hostScope() bool { return len(o.Instruments) > 0 && len(o.Host.Devices) == 0 }
+
+// WarmupConfig is the warmup that an experiment asks for.
+func WarmupConfig(w study.Warmup) measure.WarmupConfig {
+	if !w.Enabled {
+		w.NWarmup, w.ConvergenceDetection = 0, false
+	}
+	return measure.WarmupConfig{
+		N: w.NWarmup, Converge: w.ConvergenceDetection, Threshold: w.CVThreshold,
+		Max: w.MaxWarmupPrompts, Window: w.WindowSize, Min: w.MinPrompts,
+	}
+}
