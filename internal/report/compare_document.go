@@ -65,7 +65,7 @@ func (d *Document) differing(list []Differs) {
 		s.row(one.Key, "%s", strings.Join(order, "; "))
 	}
 	if more := len(list) - mostDiffering; more > 0 {
-		s.row("", "and %s: --json has them", plural(more, "more"))
+		s.row("", "and %d"+hard+"more: --json has them", more)
 	}
 	d.add(s)
 }
