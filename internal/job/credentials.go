@@ -53,7 +53,7 @@ func (f *Finder) findKey(j *Job) error {
 		return launch.Faultf(launch.ConfigFault, "%s holds a key, and %s an Authorization: leave one of them out", from, by)
 	}
 	for name, values := range c.Header {
-		j.hideHeader(name, values[0])
+		j.Experiment.Hidden = append(j.Experiment.Hidden, secretsOf(name, values[0])...)
 	}
 	j.Credentials = c
 	j.authorize(c.key, from)
@@ -125,13 +125,15 @@ func readSecret(path string) (string, error) {
 // sureHeader is from which length on a header's value is no word that texts have anyway.
 const sureHeader = 8
 
-// hideHeader hides what a header carries, and what follows a scheme in it.
-func (j *Job) hideHeader(name, value string) {
+// secretsOf is what texts must not show of a header: its value, and what follows a scheme
+// in it.
+func secretsOf(name, value string) (out []string) {
 	secret := engine.SecretHeader(name)
 	if len(value) >= sureHeader || secret {
-		j.Experiment.Hidden = append(j.Experiment.Hidden, value)
+		out = append(out, value)
 	}
 	if _, rest, ok := strings.Cut(value, " "); ok && secret && rest != "" {
-		j.Experiment.Hidden = append(j.Experiment.Hidden, rest)
+		out = append(out, rest)
 	}
+	return out
 }

@@ -54,7 +54,7 @@ func (f *Finder) DryRun(ctx context.Context, e study.Experiment, r Run, selectGP
 	err = f.findEngine(ctx, j)
 	if asked != "never" && errors.Is(err, launch.ErrNoImage) {
 		d.Pull = true
-		d.Image, err = j.lookup()
+		d.Image, err = lookup(j)
 	}
 	if err != nil || j.Engine == nil {
 		return d, err
@@ -66,12 +66,12 @@ func (f *Finder) DryRun(ctx context.Context, e study.Experiment, r Run, selectGP
 	return d, j.complete()
 }
 
-// lookup finds the engine that an experiment names whose image is not here; none, where
-// the image is to tell it. upstream is the image that a bare engine name stands for.
-func (j *Job) lookup() (upstream string, err error) {
+// lookup finds the engine of a job whose image is not here by its name; none, where the
+// image is to tell it. upstream is the image that a bare engine name stands for.
+func lookup(j *Job) (upstream string, err error) {
 	g := j.Experiment.Engine
 	name := g.Name
-	upstream, bare := engine.Upstream(g.Image, j.OnGPUs())
+	upstream, bare := engine.Upstream(g.Image, j.onGPUs())
 	if bare {
 		name = cmp.Or(name, strings.SplitN(g.Image, ":", 2)[0])
 	}

@@ -48,7 +48,7 @@ func (f *Finder) findImage(ctx context.Context, j *Job) (launch.Image, error) {
 	case f.Pins.Taken != nil:
 		return f.samePinned(ctx, *f.Pins.Taken)
 	}
-	upstream, bare := engine.Upstream(ref, j.OnGPUs())
+	upstream, bare := engine.Upstream(ref, j.onGPUs())
 	if !bare {
 		return f.Launcher.Resolve(ctx, ref, pull, f.Progress)
 	}

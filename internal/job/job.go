@@ -39,8 +39,8 @@ type Run struct {
 // Running says that the server is one that already runs.
 func (j *Job) Running() bool { return j.Experiment.Engine.Endpoint != "" }
 
-// OnGPUs says whether the engine is to have GPUs; they may be another host's.
-func (j *Job) OnGPUs() bool {
+// onGPUs says whether the engine is to have GPUs; they may be another host's.
+func (j *Job) onGPUs() bool {
 	e := j.Experiment
 	return len(j.GPUs) > 0 || e.GPUs.Mode == "list" || e.Parallel.Size() > 1
 }
@@ -56,10 +56,10 @@ func (j *Job) At(url string) engine.Address {
 	return engine.Address{URL: url, Header: j.Credentials.Header, KeyFrom: j.Credentials.From}
 }
 
-// uuids are those of the GPUs.
-func (j *Job) uuids() []string {
-	out := make([]string, len(j.GPUs))
-	for i, d := range j.GPUs {
+// uuids are those of devices.
+func uuids(devices []measure.Device) []string {
+	out := make([]string, len(devices))
+	for i, d := range devices {
 		out[i] = d.UUID
 	}
 	return out
