@@ -32,37 +32,7 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if free, ok := FreeSpace(x.store.Dir()); ok && free < minSpace {
 		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.job.Experiment.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
-	var s *session
-	if x.place != nil {
-		s = x.place.session
-	}
-	x.job.Run = job.Run{ID: x.id, Lock: x.lockFile(), PID: os.Getpid(), Keeps: s != nil && s.keeps, HFToken: x.HFToken}
-	f := x.finder(x.job.Experiment, s)
-	if err := f.Prompts(ctx, &x.job); err != nil {
-		return "", err
-	}
-	if err := job.LocalModel(ctx, x.job.Experiment); err != nil {
-		return "", err
-	}
-	if err := x.files(); err != nil {
-		return "", err
-	}
-	if err := f.Daemon(ctx, &x.job); err != nil {
-		return "", err
-	}
-	if err := x.findGPUs(ctx); err != nil {
-		return "", err
-	}
-	if err := x.findHost(ctx, x.job.Experiment.Energy.Host); err != nil {
-		return "", err
-	}
-	if err := x.findInstruments(ctx, x.job.Experiment.Energy); err != nil {
-		return "", err
-	}
-	err := f.Server(ctx, &x.job)
-	f.Count(ctx, &x.job)
-	x.takeWarnings()
-	if err != nil {
+	if err := x.makeJob(ctx); err != nil {
 		return "", err
 	}
 	if err := x.takeKept(ctx); err != nil {
@@ -73,6 +43,42 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	}
 	x.sayDifferences()
 	return x.preflightNote(), nil
+}
+
+// makeJob makes the job. The GPUs are claimed, and what reads them is opened, before image
+// and model are downloaded.
+func (x *run) makeJob(ctx context.Context) error {
+	var s *session
+	if x.place != nil {
+		s = x.place.session
+	}
+	x.job.Run = job.Run{ID: x.id, Lock: x.lease.Run().Path(), PID: os.Getpid(), Keeps: s != nil && s.keeps, HFToken: x.HFToken}
+	f := x.finder(x.job.Experiment, s)
+	if err := f.Prompts(ctx, &x.job); err != nil {
+		return err
+	}
+	if err := job.LocalModel(ctx, x.job.Experiment); err != nil {
+		return err
+	}
+	if err := x.files(); err != nil {
+		return err
+	}
+	if err := f.Daemon(ctx, &x.job); err != nil {
+		return err
+	}
+	if err := x.findGPUs(ctx); err != nil {
+		return err
+	}
+	if err := x.findHost(ctx, x.job.Experiment.Energy.Host); err != nil {
+		return err
+	}
+	if err := x.findInstruments(ctx, x.job.Experiment.Energy); err != nil {
+		return err
+	}
+	err := f.Server(ctx, &x.job)
+	f.Count(ctx, &x.job)
+	x.takeWarnings()
+	return err
 }
 
 // create makes the folder of the result, and shows others before that the run is

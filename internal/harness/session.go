@@ -77,9 +77,6 @@ func (s *session) sweep(ctx context.Context) error {
 	return nil
 }
 
-// lockFile is the file by which others see that the run's container has an owner.
-func (x *run) lockFile() string { return x.lease.Run().Path() }
-
 // pause waits until so much time has passed since the run before as the study's
 // file asks for. Where a container is started in between there is no need.
 func (x *run) pause(ctx context.Context) error {
