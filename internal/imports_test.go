@@ -38,7 +38,7 @@ var may = map[string][]string{
 	"report":  {"result", "stats", "pattern", "peer"},
 	"lease":   {"launch", "measure"},
 	"job":     {"engine", "launch", "load", "dataset", "measure", "hub", "study"},
-	"record":  {"engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
+	"record":  {"job", "engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
 	"harness": {"job", "record", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "hub", "result", "stats", "study"},
 	// It reads a result's folder, which record does not.
 	"record/verify": {"record", "measure", "result", "study"},

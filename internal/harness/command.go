@@ -92,12 +92,12 @@ func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (
 		if len(ids) > 0 {
 			return launch.Faultf(launch.HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
 		}
-		x.noEnergy = err.Error()
+		x.obs.Host.NoEnergy = err.Error()
 	} else if err := x.choose(ctx, ids, out); err != nil {
 		return err
 	}
-	if x.noEnergy != "" { // the command's time and the host's energy are known all the same
-		out.NoGPUEnergy = &x.noEnergy
+	if x.obs.Host.NoEnergy != "" { // the command's time and the host's energy are known all the same
+		out.NoGPUEnergy = &x.obs.Host.NoEnergy
 		return nil
 	}
 	if err := x.lease.Lock(x.job.GPUs); err != nil {
@@ -126,7 +126,7 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 			return err
 		}
 		if ids = granted; ok && len(ids) == 0 {
-			x.noEnergy = "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus"
+			x.obs.Host.NoEnergy = "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus"
 			return nil
 		}
 	}
@@ -148,7 +148,7 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 	case err != nil:
 		return launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
 	case len(x.job.GPUs) == 0:
-		x.noEnergy = "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0"
+		x.obs.Host.NoEnergy = "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0"
 	}
 	return nil
 }

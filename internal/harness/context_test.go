@@ -41,7 +41,7 @@ func TestAServersContextThatIsTooShortSaysWhatToChange(t *testing.T) {
 	} {
 		x := longRun(t, c.engine)
 		x.job.Experiment.Engine.Endpoint = c.endpoint
-		x.info.ContextLength = 64
+		x.obs.Server.Info.ContextLength = 64
 		err := x.draw(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "the engine's context of 64") || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)

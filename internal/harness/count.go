@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/llenergymeasure/llem/internal/engine"
-	"github.com/llenergymeasure/llem/internal/record"
 )
 
 // How many prompts of a file are counted beforehand, and how many at once.
@@ -46,7 +45,7 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 	for range countedAtOnce {
 		asking.Go(func() {
 			for i := range next {
-				n, err := x.job.Engine.CountTokens(ctx, x.at(), x.info.Model, x.job.Prompts.Measured[i].Prompt)
+				n, err := x.job.Engine.CountTokens(ctx, x.at(), x.obs.Server.Info.Model, x.job.Prompts.Measured[i].Prompt)
 				if err != nil {
 					cancel(err)
 				}
@@ -73,19 +72,12 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 	return err == nil
 }
 
-// countedBy names what counted the tokens of prompts before they were sent; empty: nothing
-// did.
-func (x *run) countedBy() string {
-	s, p := record.Server{Engine: x.job.Engine}, &x.job.Prompts
-	return s.CountedBy(x.job.Experiment.Workload, p.Vocabulary.Source, p.Counted)
-}
-
 // shownPrompt is how much of a prompt an error shows.
 const shownPrompt = 40
 
 // fitsCounted refuses prompts that leave no room for their answers.
 func (x *run) fitsCounted(counts []int) error {
-	context, most := x.info.ContextLength, x.job.Experiment.Workload.MaxOutputTokens
+	context, most := x.obs.Server.Info.ContextLength, x.job.Experiment.Workload.MaxOutputTokens
 	if context == 0 {
 		return nil
 	}

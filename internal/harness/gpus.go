@@ -32,7 +32,7 @@ func (x *run) tune(ctx context.Context) error {
 		return nil
 	}
 	if len(x.job.GPUs) == 0 {
-		return launch.Faultf(launch.ConfigFault, "gpu_settings cannot be set: %s", x.noEnergy)
+		return launch.Faultf(launch.ConfigFault, "gpu_settings cannot be set: %s", x.obs.Host.NoEnergy)
 	}
 	devices, err := x.lease.Tune(ctx, x.gpus, x.job.GPUs, x.id, lease.Tuning(want))
 	switch {

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
@@ -70,7 +69,6 @@ type run struct {
 	lease    *lease.Lease // nil: nothing is locked
 	watcher  measure.Watcher
 	recorder *measure.Recorder
-	noEnergy string // why there is no energy figure; empty when there is
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
 
@@ -78,7 +76,6 @@ type run struct {
 	obs       record.Observation // what the phases fill in; observe adds the rest
 	memBefore []uint64
 	server    launch.Server
-	info      engine.Info
 	silent    bool // the server did not answer after the requests
 }
 

@@ -32,7 +32,7 @@ func (x *run) findInstruments(ctx context.Context, e study.Energy) error {
 	case e.Backend == "codecarbon", auto && len(x.job.GPUs) == 0:
 		names = []string{"codecarbon"}
 	case e.Backend == "zeus" && len(x.job.GPUs) == 0:
-		return launch.Faultf(launch.ConfigFault, "energy.backend zeus is not available: %s", x.noEnergy)
+		return launch.Faultf(launch.ConfigFault, "energy.backend zeus is not available: %s", x.obs.Host.NoEnergy)
 	case auto, e.Backend == "zeus":
 		names = []string{"zeusd", "zeus"}
 	}

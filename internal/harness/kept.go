@@ -57,7 +57,7 @@ func (x *run) takeKept(ctx context.Context) error {
 		x.kept, x.memBefore = s.kept, s.kept.memBefore
 		return nil
 	}
-	x.server, x.info, x.anew = nil, engine.Info{}, why
+	x.server, x.obs.Server.Info, x.anew = nil, engine.Info{}, why
 	x.Observer.Say("the container of the run before is removed, and this run starts its own: " + why)
 	x.memBefore = s.kept.memBefore
 	if err := s.drop(ctx); err != nil {
@@ -167,7 +167,7 @@ const proofTokens = 512
 // proof is a request with a prompt of its own.
 func (x *run) proof() ([]load.Request, error) {
 	e := x.job.Experiment
-	if c := x.info.ContextLength; c > 0 && e.Workload.Source == "synthetic" {
+	if c := x.obs.Server.Info.ContextLength; c > 0 && e.Workload.Source == "synthetic" {
 		e.Workload.MaxInputTokens = min(max(e.Workload.MaxInputTokens, proofTokens), c-1)
 	}
 	e.Workload.Prefix = study.Prefix{}
@@ -209,7 +209,7 @@ func (x *run) handOver(ctx context.Context, r *result.Record) bool {
 	}
 	k := x.kept
 	if k == nil {
-		k = &kept{server: x.server, spec: x.job.Spec, served: x.info.Model, by: x.id, memBefore: x.memBefore, baseline: x.obs.Idle.Baseline}
+		k = &kept{server: x.server, spec: x.job.Spec, served: x.obs.Server.Info.Model, by: x.id, memBefore: x.memBefore, baseline: x.obs.Idle.Baseline}
 	}
 	k.runs++
 	s.kept = k

@@ -14,7 +14,8 @@ func TestAnUnknownVersionLeavesNoGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, want := range map[string]string{"": "vllm", "0.32": "vllm 0.32", " ": "vllm"} {
-		x := run{job: job.Job{Engine: e}, info: engine.Info{Version: version}}
+		x := run{job: job.Job{Engine: e}}
+		x.obs.Server.Info.Version = version
 		if got := x.called(); got != want {
 			t.Errorf("version %q: %q, want %q", version, got, want)
 		}

@@ -140,13 +140,13 @@ func (x *run) identify(ctx context.Context, served string) (err error) {
 	} else if served, err = x.confirm(ctx, served); err != nil {
 		return err
 	}
-	if x.info, err = x.job.Engine.Probe(ctx, x.at(), served); err != nil {
+	if x.obs.Server.Info, err = x.job.Engine.Probe(ctx, x.at(), served); err != nil {
 		return fmt.Errorf("ask the server what it is: %w", err)
 	}
-	if x.info.Model == "" {
-		x.info.Model = served
+	if x.obs.Server.Info.Model == "" {
+		x.obs.Server.Info.Model = served
 	}
-	if err := engine.Confirm(x.job.Engine.Name(), x.job.ToldBy, x.info); err != nil {
+	if err := engine.Confirm(x.job.Engine.Name(), x.job.ToldBy, x.obs.Server.Info); err != nil {
 		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
 	return nil
@@ -175,7 +175,9 @@ func (x *run) confirm(ctx context.Context, served string) (string, error) {
 }
 
 // called is the engine and its version, where that is known.
-func (x *run) called() string { return strings.TrimSpace(x.job.Engine.Name() + " " + x.info.Version) }
+func (x *run) called() string {
+	return strings.TrimSpace(x.job.Engine.Name() + " " + x.obs.Server.Info.Version)
+}
 
 // memoryUsed is the memory in use on each GPU; nil where it is unknown.
 func (x *run) memoryUsed() []uint64 {

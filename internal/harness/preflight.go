@@ -96,11 +96,11 @@ func (x *run) create() (err error) {
 }
 
 func (x *run) preflightNote() string {
-	gpus := "no energy figure: " + x.noEnergy
+	gpus := "no energy figure: " + x.obs.Host.NoEnergy
 	if x.hostScope() {
 		gpus = "no GPU: the host's energy by CodeCarbon"
 	}
-	if x.noEnergy == "" {
+	if x.obs.Host.NoEnergy == "" {
 		names := make([]string, len(x.job.GPUs))
 		for i, d := range x.job.GPUs {
 			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
@@ -112,9 +112,9 @@ func (x *run) preflightNote() string {
 
 // findGPUs opens NVML once for the run, claims GPUs and prepares to read them.
 func (x *run) findGPUs(ctx context.Context) (err error) {
-	x.gpus, x.job.GPUs, x.noEnergy, err = x.openGPUs(ctx, x.job.Experiment, x.lease)
+	x.gpus, x.job.GPUs, x.obs.Host.NoEnergy, err = x.openGPUs(ctx, x.job.Experiment, x.lease)
 	if err == nil {
-		err = measurable(x.job.Experiment, x.job.GPUs, x.noEnergy)
+		err = measurable(x.job.Experiment, x.job.GPUs, x.obs.Host.NoEnergy)
 	}
 	if err != nil || len(x.job.GPUs) == 0 {
 		return err
@@ -171,7 +171,7 @@ func (x *run) watch(ctx context.Context) error {
 		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
 	}
 	if x.job.Experiment.Energy.Backend == "none" {
-		x.noEnergy = record.NoBackend
+		x.obs.Host.NoEnergy = record.NoBackend
 	}
 	if x.obs.Host.Foreign, err = x.watcher.Processes(ctx); err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)

@@ -58,7 +58,7 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 		"prompts_exhausted": {time.Second, time.Second},
 	} {
 		x := traced(t, c.gap)
-		x.noEnergy = record.NoGPUs
+		x.obs.Host.NoEnergy = record.NoGPUs
 		x.obs.Window = &record.Window{Length: time.Hour, Out: c.out, Traces: load.List{}}
 		r := record.Of(x.observe(nil))
 		var got []string

@@ -22,7 +22,7 @@ const syncTimeout = 30 * time.Second
 // client speaks the engine's dialect to the server that was launched.
 func (x *run) client() load.Client {
 	w := x.job.Experiment.Workload
-	model := x.info.Model
+	model := x.obs.Server.Info.Model
 	if model == "" {
 		model = x.job.Experiment.Model
 	}
@@ -75,7 +75,7 @@ func (x *run) draw(ctx context.Context) error {
 	if x.job.Experiment.Workload.Source != "synthetic" {
 		return x.countPrompts(ctx)
 	}
-	if err := x.job.Fits("the engine's context", x.info.ContextLength); err != nil {
+	if err := x.job.Fits("the engine's context", x.obs.Server.Info.ContextLength); err != nil {
 		return err
 	}
 	v, err := x.wordsOf()
@@ -88,7 +88,7 @@ func (x *run) draw(ctx context.Context) error {
 // wordsOf is the vocabulary of synthetic prompts: the model's own, else the bytes
 // that the server takes as tokens.
 func (x *run) wordsOf() (load.Vocabulary, error) {
-	if i := x.info; i.TextHigh > 0 {
+	if i := x.obs.Server.Info; i.TextHigh > 0 {
 		return load.Bytes(i.TextLow, i.TextHigh, i.ByteLevel), nil
 	}
 	if x.job.Model.Vocabulary == nil {
@@ -157,7 +157,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	x.quiesced(ctx)
 	x.doubtCounters()
-	load.Settle(x.obs.Window.Traces, x.job.Prompts.Planned(x.job.Experiment), x.countedBy())
+	load.Settle(x.obs.Window.Traces, x.job.Prompts.Planned(x.job.Experiment), x.job.CountedBy())
 	if err != nil {
 		return "", err
 	}
@@ -205,7 +205,7 @@ func (x *run) unwind(ctx context.Context) {
 func (x *run) close(ctx context.Context, done load.Run) {
 	x.obs.Window.Traces, x.obs.Window.T0, x.obs.Window.Length, x.obs.Window.Out, x.obs.Window.Unmade = done.Traces, done.T0, done.End, done.Out, done.Unmade
 	x.obs.Window.ClosedBy = "responses_drained"
-	if !x.info.SyncRoute || ctx.Err() != nil {
+	if !x.obs.Server.Info.SyncRoute || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)

@@ -64,6 +64,20 @@ func (f *Finder) openPrompts(ctx context.Context, e study.Experiment, p *Prompts
 // file of lengths; empty where there is none.
 func (p *Prompts) File() string { return cmp.Or(p.Digest, p.Plan.Trace.Digest, p.Plan.Lengths) }
 
+// CountedBy names what counted the tokens of prompts before they were sent, exactly as
+// they were sent: the vocabulary that their ids were drawn from, or the server's route
+// of plain prompts. Empty: nothing did.
+func (j *Job) CountedBy() string {
+	p := &j.Prompts
+	switch {
+	case j.Experiment.Workload.API != "completions": // a template adds to them
+		return ""
+	case p.Vocabulary.Source != "" && !j.Engine.Traits().TokenIDs: // the text of the ids may be read as others
+		return ""
+	}
+	return cmp.Or(p.Vocabulary.Source, p.Counted)
+}
+
 // bytesPerToken is fewer than any language's text has in any model's tokens. A
 // context that is sized by it holds the prompts, and not many times them; a text
 // of stranger bytes is refused by its engine, or cut, which is warned of.

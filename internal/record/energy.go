@@ -15,7 +15,7 @@ import (
 // the sensors than those of the launch.
 func (o *Observation) mapStartup(r *result.Record) {
 	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = nil, nil
-	if o.Experiment.Energy.Backend == "none" || o.Host.NoEnergy != "" {
+	if o.Job.Experiment.Energy.Backend == "none" || o.Host.NoEnergy != "" {
 		return
 	}
 	energy, u := measure.LaunchEnergy(o.Readings.Samples, o.Host.sensors())
@@ -93,7 +93,7 @@ func (o *Observation) mapWindowEnergy(r *result.Record, en *result.Energy, fig l
 	per := measure.Window{From: from, To: to, Begun: begun(o.Window.Traces)}.Energy(samples, o.Host.sensors())
 	o.Warnings = append(o.Warnings, measure.GPUWarnings(measure.GPUFacts{
 		Devices: o.Host.Devices, Samples: samples, From: from, To: to, Energies: per,
-		DriftThreshold: measure.Celsius(o.Experiment.Measurement.ThermalDriftThresholdC),
+		DriftThreshold: measure.Celsius(o.Job.Experiment.Measurement.ThermalDriftThresholdC),
 	})...)
 	for i, g := range per {
 		en.PerGPU = append(en.PerGPU, o.Host.energy(i, g, measure.ThrottledTimes(samples, int32(i), from, to)))
@@ -228,7 +228,7 @@ func (h *Host) energy(i int, g measure.DeviceEnergy, throttled [measure.Throttle
 
 // steady is the slice in which the concurrency was full, for a closed loop.
 func (o *Observation) steady(fig load.Figures) *result.Steady {
-	l := o.Experiment.Workload.Load
+	l := o.Job.Experiment.Workload.Load
 	full := l.Concurrency
 	if l.Open() {
 		full = l.MaxInFlight

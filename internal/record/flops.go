@@ -7,38 +7,38 @@ import (
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/flops"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // parameters are what the model's files say, else what the engine says of its own
 // model, else its name. why tells why they are unknown or only the name's.
 func (o *Observation) parameters() (p hub.Parameters, why string) {
-	if o.Model != nil && o.Model.Err == nil {
-		return o.Model.Parameters, ""
+	files := o.Job.Model.Sized
+	if files != nil && files.Err == nil {
+		return files.Parameters, ""
 	}
-	if p, ok := o.Server.claimed(); ok {
+	if p, ok := claimed(o.Server.Info, o.Job.Engine); ok {
 		return p, ""
 	}
-	p, ok := hub.ByName(o.Experiment.Model)
-	if by := o.Server.Served.By; by == engine.ByOnly || by == engine.ByUnlisted { // a name that only the server gives says nothing of the size
+	p, ok := hub.ByName(o.Job.Experiment.Model)
+	if by := o.Job.Served.By; by == engine.ByOnly || by == engine.ByUnlisted { // a name that only the server gives says nothing of the size
 		p, ok = hub.Parameters{}, false
 	}
 	if !ok {
 		p.Source = "unknown"
 	}
 	why = "no file of the model is on this host"
-	if o.Model != nil {
-		why = o.Model.Err.Error()
+	if files != nil {
+		why = files.Err.Error()
 	}
 	return p, why
 }
 
 // claimed are what the server says of its own model. An engine that draws its weights
 // counts what it has drawn; any other may count experts, tables and towers as it likes.
-func (s *Server) claimed() (p hub.Parameters, ok bool) {
-	i := s.Info
+func claimed(i engine.Info, by *engine.Engine) (p hub.Parameters, ok bool) {
 	total, rest, active := i.ParametersTotal, i.ParametersNonEmbedding, i.ParametersActive
 	if rest <= 0 || total < rest || active < 0 || active > total || active > 0 && total-active >= rest {
 		return p, false
@@ -48,18 +48,18 @@ func (s *Server) claimed() (p hub.Parameters, ok bool) {
 		Layers: i.Layers, Hidden: i.HiddenSize, Heads: i.AttentionHeads, HeadDim: i.HeadDim, Vocab: i.Vocabulary,
 		Source: "engine", Confidence: hub.High,
 	}
-	if s.Engine == nil || !s.Engine.Traits().Dummy {
+	if by == nil || !by.Traits().Dummy {
 		p.Confidence = hub.Low
 		p.Notes = []string{"the number is the server's own, and llem found no files of the model to check it with"}
 	}
 	return p, true
 }
 
-// record maps the model of e, which has the parameters p; m may be nil.
-func (m *Model) record(e study.Experiment, p hub.Parameters) result.Model {
-	out := result.Model{ID: e.Model, DType: hub.Precision(cmp.Or(p.DType, e.DType))}
-	if m != nil {
-		out.Revision, out.Fingerprint = textOrNil(m.Commit), textOrNil(m.Fingerprint)
+// modelOf maps the model of j, which has the parameters p.
+func modelOf(j *job.Job, p hub.Parameters) result.Model {
+	out := result.Model{ID: j.Experiment.Model, DType: hub.Precision(cmp.Or(p.DType, j.Experiment.DType))}
+	if files := j.Model.Sized; files != nil {
+		out.Revision, out.Fingerprint = textOrNil(files.Commit), textOrNil(files.Fingerprint)
 	}
 	mapSizes(&out, p)
 	return out

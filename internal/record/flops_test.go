@@ -5,12 +5,13 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
 func TestParametersFromTheNameWhereNothingElseTells(t *testing.T) {
 	t.Parallel()
-	o := Observation{Experiment: study.Experiment{Model: "owner/name-8B"}, Model: &Model{Commit: "c", Err: hub.ErrUnsupported}}
+	o := Observation{Job: job.Job{Experiment: study.Experiment{Model: "owner/name-8B"}, Model: job.Model{Sized: &job.Sized{Commit: "c", Err: hub.ErrUnsupported}}}}
 	if p, why := o.parameters(); p.Total != 8e9 || p.Confidence != hub.Low || why == "" {
 		t.Errorf("%+v, %s", p, why)
 	}
@@ -43,7 +44,7 @@ func TestAServersOwnCountIsDoubted(t *testing.T) {
 		"nothing active":         {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 1e9, ParametersActive: 5e9}, "unknown", ""},
 		"less than none":         {engine.Info{ParametersTotal: 8e9, ParametersNonEmbedding: 7e9, ParametersActive: -1}, "unknown", ""},
 	} {
-		o := Observation{Server: Server{Info: c.info}, Experiment: study.Experiment{Model: "owner/name"}}
+		o := Observation{Server: Server{Info: c.info}, Job: job.Job{Experiment: study.Experiment{Model: "owner/name"}}}
 		if p, _ := o.parameters(); p.Source != c.source || p.Confidence != c.confidence {
 			t.Errorf("%s: %+v; want %s, %s", name, p, c.source, c.confidence)
 		}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -12,8 +13,7 @@ const (
 	NoBackend = "energy.backend: none was asked for"
 )
 
-func (h *Host) environment() result.Environment {
-	d := h.Daemon
+func (h *Host) environment(d launch.DaemonInfo) result.Environment {
 	return result.Environment{
 		GPUs: h.GPUs(), Host: h.Machine,
 		Docker:       result.Docker{Version: d.Version, APIVersion: d.APIVersion, Runtimes: d.Runtimes, Elsewhere: textOrNil(d.Elsewhere)},

@@ -1,11 +1,10 @@
 package record
 
 import (
-	"iter"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
-	"github.com/llenergymeasure/llem/internal/hub"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -18,11 +17,9 @@ import (
 // Observation is all that a record is made of. What a run did not reach is zero.
 type Observation struct {
 	Run         Run
-	Experiment  study.Experiment // as it was run
+	Job         job.Job // as it was run
 	Host        Host
 	Server      Server
-	Model       *Model // nil: its files were not looked for
-	Prompts     Prompts
 	Readings    Readings
 	Idle        Idle
 	Warmup      *measure.WarmupResult // nil: it was not reached
@@ -48,7 +45,6 @@ type Run struct {
 // Host is the machine, and the GPUs that were measured.
 type Host struct {
 	Machine         result.Host
-	Daemon          launch.DaemonInfo
 	Devices         []measure.Device
 	Gain            *measure.Gain     // of their sensors; nil: no GPU, or a record from before there was one
 	Refresh, Jitter []time.Duration   // of each device's energy counter; 0: it has none
@@ -67,44 +63,12 @@ type Setting struct {
 	Restored     bool
 }
 
-// Server is the engine, and what it said.
+// Server is what a started server said.
 type Server struct {
-	Engine              *engine.Engine // nil: not known
-	ToldBy              string         // how it was found out which engine it is; empty: by engine.name
-	Image               launch.Image
-	Container           *launch.ContainerInfo // nil: no server was started or found
-	Startup             *time.Duration        // of the launch; nil: there was none
-	Info                engine.Info
-	Served              engine.Match    // the model that was measured
-	Listed              []engine.Served // all models of the server
-	KeyFrom             string          // where the key came from; empty: none was sent
-	Headers             []string        // names of the headers that were sent too
-	Kept                *result.Kept    // nil: it was started for this run
-	Overridden, LeftOut []string        // flags of llem's that engine.args took over, and took out
-}
-
-// Model is what the model's files say.
-type Model struct {
-	Parameters  hub.Parameters
-	Commit      string
-	Fingerprint string // of a local model's files; empty: none or unknown
-	Err         error  // why Parameters are not known; nil: they are
-}
-
-// Prompts are the requests that were planned.
-type Prompts struct {
-	Plan       load.Plan
-	File       string // digest of what tells the requests: the prompts file, the trace, the lengths; empty: none does
-	Digest     string // of the prompts file; empty: they are synthetic
-	Commit     string // of the dataset that has the file
-	Template   string // by which its columns became prompts
-	NotSent    []string
-	LeftOut    map[string]int
-	Vocabulary string                             // that synthetic ones are drawn from
-	Counted    string                             // what counted the tokens of a file's prompts; empty: nothing did
-	Head       int                                // tokens with which every prompt begins
-	Planned    func(i int) load.Request           // the i-th, its prompt left out where it is not held
-	First      func(n int) iter.Seq[load.Request] // the first n, with their prompts
+	Container *launch.ContainerInfo // nil: no server was started or found
+	Startup   *time.Duration        // of the launch; nil: there was none
+	Info      engine.Info
+	Kept      *result.Kept // nil: it was started for this run
 }
 
 // Readings are those of the GPUs, on one clock.

@@ -13,10 +13,10 @@ import (
 // Record is the record with every figure mapped again that can be, by the
 // functions that mapped it.
 func (p Recomputed) Record() *result.Record {
-	r, e := p.of, p.Experiment
+	r, e := p.of, p.Job.Experiment
 	out := &result.Record{
 		SchemaVersion: r.SchemaVersion, ExperimentID: r.ExperimentID, Name: e.Name, LlemVersion: r.LlemVersion, Status: r.Status, Error: r.Error,
-		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(p.Prompts.File),
+		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(p.Job.Prompts.File()),
 		StartedAt: r.StartedAt, EndedAt: r.EndedAt, Phases: p.phases(), Gap: r.Gap, Study: r.Study,
 		Engine: r.Engine, Model: r.Model, Config: r.Config, Environment: r.Environment, Warmup: warmupOf(p.Warmup, p.Floor),
 		Timeseries: result.TimeseriesFile, RequestsFile: result.RequestsFile, Files: r.Files, RecordSHA256: r.RecordSHA256,
@@ -44,7 +44,7 @@ func (p Recomputed) Record() *result.Record {
 	keepCircumstances(en.Baseline, was.Baseline)
 	p.recomputeAfter(out)
 	p.recomputeFLOPs(out, fig)
-	if p.Server.Engine != nil {
+	if p.Job.Engine != nil {
 		p.recomputeWarnings(fig)
 		if p.Window != nil {
 			mapUnknown(out, fig)
@@ -127,17 +127,17 @@ func (p *Recomputed) recomputeFLOPs(out *result.Record, fig load.Figures) {
 // recomputeWarnings makes the warnings again that are not made with the figures they are of.
 func (p *Recomputed) recomputeWarnings(fig load.Figures) {
 	if p.Warmup != nil && p.reached(measure.ThermalFloorPhase) {
-		if w, ok := measure.WarmupWarning(WarmupConfig(p.Experiment.Warmup), *p.Warmup); ok {
+		if w, ok := measure.WarmupWarning(WarmupConfig(p.Job.Experiment.Warmup), *p.Warmup); ok {
 			p.Warnings = append(p.Warnings, w)
 		}
 	}
 	w := p.Window
 	if w != nil && p.of.Status == result.Completed {
-		p.Warnings = append(p.Warnings, w.failureWarnings(p.Experiment, p.Server.KeyFrom)...)
+		p.Warnings = append(p.Warnings, w.failureWarnings(p.Job.Experiment, p.Job.Credentials.From)...)
 	}
 	p.runWarnings(fig)
 	if w != nil {
-		p.Warnings = append(p.Warnings, w.tokenWarnings(p.Experiment.Workload, &p.Server, &p.Prompts, fig)...)
+		p.Warnings = append(p.Warnings, w.tokenWarnings(&p.Job, &p.Server, fig)...)
 	}
 }
 
@@ -151,7 +151,7 @@ func (p *Recomputed) reached(of measure.Phase) bool {
 func (p *Recomputed) accept() {
 	made := map[string]bool{}
 	for _, w := range p.Warnings {
-		made[p.Experiment.Hide(w.String())] = true
+		made[p.Job.Experiment.Hide(w.String())] = true
 	}
 	for _, text := range p.of.MeasurementWarnings {
 		code, message, _ := strings.Cut(text, ": ")

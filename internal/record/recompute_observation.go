@@ -1,11 +1,8 @@
 package record
 
 import (
-	"cmp"
 	"fmt"
-	"iter"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/engine"
@@ -37,7 +34,7 @@ func Recompute(r *result.Record, e study.Experiment, rows []result.RequestRow, r
 
 func recompute(r *result.Record, e study.Experiment, rows []result.RequestRow, read Readings) (*Recomputed, error) {
 	p := &Recomputed{of: r, epoch: read.Epoch}
-	p.Experiment = e
+	p.Job.Experiment = e
 	p.Run = Run{ID: r.ExperimentID, Version: r.LlemVersion, Started: r.StartedAt, Gap: r.Gap, Phases: r.Phases, Study: r.Study, Cycles: 2}
 	p.Readings.From = read.From
 	for _, g := range r.Environment.GPUs {
@@ -82,7 +79,7 @@ func deviceOf(g result.GPU) measure.Device {
 func (p *Recomputed) restoreServer() (err error) {
 	was := p.of.Engine
 	if was.Name != "" {
-		p.Server.Engine, err = engine.Lookup(was.Name)
+		p.Job.Engine, err = engine.Lookup(was.Name)
 	}
 	text := func(s *string) string {
 		if s == nil {
@@ -90,16 +87,15 @@ func (p *Recomputed) restoreServer() (err error) {
 		}
 		return *s
 	}
-	p.Server.Served = engine.Match{ID: text(was.ServedModel), Loaded: text(was.Loaded), By: text(was.ServedBy)}
+	p.Job.Served = engine.Match{ID: text(was.ServedModel), Loaded: text(was.Loaded), By: text(was.ServedBy)}
 	p.Server.Info = engine.Info{Model: text(was.ServedModel), ContextLength: int(orZero(was.ContextLength))}
-	p.Server.KeyFrom = text(was.AuthorizedBy)
+	p.Job.Credentials.From = text(was.AuthorizedBy)
 	return err
 }
 
 // restorePrompts is what is known of the prompts, which are not kept.
 func (p *Recomputed) restorePrompts(rows []result.RequestRow) {
-	q, to := p.of.Requests, &p.Prompts
-	to.File = cmp.Or(q.SourceSHA256, q.TraceSHA256, q.LengthsSHA256)
+	q, to := p.of.Requests, &p.Job.Prompts
 	to.Plan.Trace.Digest, to.Plan.Trace.Unit, to.Plan.Lengths = q.TraceSHA256, q.TraceTimeUnit, q.LengthsSHA256
 	to.Digest, to.LeftOut, to.Template, to.NotSent = q.SourceSHA256, q.LeftOut, q.PromptTemplate, q.ColumnsNotSent
 	if q.SourceCommit != nil {
@@ -107,19 +103,16 @@ func (p *Recomputed) restorePrompts(rows []result.RequestRow) {
 	}
 	if q.LengthsBy != "server" {
 		to.Counted = q.LengthsBy
-		if p.Experiment.Workload.Source == "synthetic" {
-			to.Vocabulary = q.LengthsBy
+		if p.Job.Experiment.Workload.Source == "synthetic" {
+			to.Vocabulary.Source = q.LengthsBy
 		}
 	}
-	if q.HeadTokens <= mostHead {
-		to.Head = q.HeadTokens
+	if q.HeadTokens > 0 && q.HeadTokens <= mostHead {
+		to.Vocabulary.Head = make([]int, q.HeadTokens)
 	}
-	planned := make([]load.Request, len(rows))
-	for i, row := range rows {
-		planned[i] = load.Request{ID: int(row.ID), InputTokens: orNone(row.PlannedInputTokens), MaxOutputTokens: orNone(row.PlannedOutputTokens), Hash: row.PromptHash}
+	for i := range rows {
+		to.Measured = append(to.Measured, load.Request{ID: int(rows[i].ID), InputTokens: orNone(rows[i].PlannedInputTokens), MaxOutputTokens: orNone(rows[i].PlannedOutputTokens), Hash: rows[i].PromptHash})
 	}
-	to.Planned = func(i int) load.Request { return planned[i] }
-	to.First = func(n int) iter.Seq[load.Request] { return slices.Values(planned[:n]) }
 }
 
 // mostHead bounds the tokens with which prompts begin alike.
@@ -163,7 +156,7 @@ func summaryOf(s *result.Summary) *stats.Summary {
 
 // whyNoEnergy is why the run had no energy figure; empty: it had GPUs to read.
 func (p *Recomputed) whyNoEnergy() string {
-	e, was := p.Experiment, p.of.Energy
+	e, was := p.Job.Experiment, p.of.Energy
 	switch {
 	case len(p.Host.Devices) > 0 && e.Energy.Backend == "none":
 		return NoBackend
@@ -180,13 +173,13 @@ func (p *Recomputed) whyNoEnergy() string {
 // recomputeWarmup warms up again by the latencies that the warmup had.
 func (p *Recomputed) recomputeWarmup() error {
 	if p.reached(measure.ThermalFloorPhase) {
-		p.Floor = study.Seconds(p.Experiment.Warmup.ThermalFloorSeconds)
+		p.Floor = study.Seconds(p.Job.Experiment.Warmup.ThermalFloorSeconds)
 	}
 	w := p.of.Warmup
 	if w == nil {
 		return nil
 	}
-	cfg := WarmupConfig(p.Experiment.Warmup)
+	cfg := WarmupConfig(p.Job.Experiment.Warmup)
 	if len(w.LatenciesMS) > cfg.AtMost() {
 		return fmt.Errorf("warmup: %d latencies of at most %d iterations", len(w.LatenciesMS), cfg.AtMost())
 	}

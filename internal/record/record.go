@@ -17,10 +17,10 @@ import (
 // Of is the record of a run, as far as it came.
 func Of(o Observation) *result.Record {
 	o.Warnings = slices.Clip(o.Warnings) // what is added here is the record's
-	e := o.Experiment
+	e := o.Job.Experiment
 	r := &result.Record{
 		SchemaVersion: result.SchemaVersion, ExperimentID: o.Run.ID,
-		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(o.Prompts.File),
+		ConfigHash: e.ConfigHash(), WorkloadHash: e.WorkloadHash(o.Job.Prompts.File()),
 		Name: e.Name, LlemVersion: o.Run.Version, Status: result.Completed,
 		StartedAt: o.utc(o.Run.Started), EndedAt: o.utc(o.Run.Ended), Phases: o.phases(),
 		Gap: o.Run.Gap, Study: o.Run.Study, Config: e.Redacted(),
@@ -32,13 +32,13 @@ func Of(o Observation) *result.Record {
 		}
 	}
 	p, why := o.parameters()
-	r.Engine, r.Model = o.Server.record(e, o.Window), o.Model.record(e, p)
-	r.Environment = o.Host.environment()
+	r.Engine, r.Model = o.Server.record(&o.Job, o.Window), modelOf(&o.Job, p)
+	r.Environment = o.Host.environment(o.Job.Daemon)
 	r.Warmup = warmupOf(o.Warmup, o.Floor)
 	var fig load.Figures
 	if w := o.Window; w != nil {
 		if r.Status == result.Completed {
-			o.Warnings = append(o.Warnings, w.failureWarnings(e, o.Server.KeyFrom)...)
+			o.Warnings = append(o.Warnings, w.failureWarnings(e, o.Job.Credentials.From)...)
 		}
 		fig = o.mapWork(r)
 	}
@@ -49,7 +49,7 @@ func Of(o Observation) *result.Record {
 	o.runWarnings(fig)
 	if w := o.Window; w != nil {
 		r.FLOPs = w.flopsOf(r, fig, p, why)
-		o.Warnings = append(o.Warnings, w.tokenWarnings(e.Workload, &o.Server, &o.Prompts, fig)...)
+		o.Warnings = append(o.Warnings, w.tokenWarnings(&o.Job, &o.Server, fig)...)
 		mapUnknown(r, fig)
 	}
 	mapWarnings(r, e, o.Warnings)
@@ -58,12 +58,12 @@ func Of(o Observation) *result.Record {
 
 // Finish adds to r, which an earlier observation of the run gave, what came after it.
 func Finish(r *result.Record, o Observation) {
-	mapWarnings(r, o.Experiment, o.Warnings)
+	mapWarnings(r, o.Job.Experiment, o.Warnings)
 	if b := o.Idle.After; b != nil {
 		r.Energy.BaselineAfter = o.Host.baseline(b)
 		widenByDrift(r)
 		if w, ok := measure.BaselineDrift(*o.Idle.Baseline, *b); ok {
-			mapWarnings(r, o.Experiment, []measure.Warning{w})
+			mapWarnings(r, o.Job.Experiment, []measure.Warning{w})
 		}
 	}
 	r.Environment.GPUSettings = settingsOf(o.Host.Settings)
@@ -99,8 +99,8 @@ func warmupOf(w *measure.WarmupResult, floor time.Duration) *result.Warmup {
 
 // mapWork maps the window's requests, tokens and latencies.
 func (o *Observation) mapWork(r *result.Record) load.Figures {
-	w, p := o.Window, &o.Prompts
-	open := o.Experiment.Workload.Load.Open()
+	w, p := o.Window, &o.Job.Prompts
+	open := o.Job.Experiment.Workload.Load.Open()
 	fig := load.Summarise(w.Traces, open)
 	seconds := w.Length.Seconds()
 	r.WindowSeconds = new(seconds)
@@ -108,8 +108,8 @@ func (o *Observation) mapWork(r *result.Record) load.Figures {
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(p.First(w.Traces.Len())), SharedTokens: w.shared(o.Experiment.Workload.Prefix), HeadTokens: p.head(), MultiTokenChunks: fig.MultiTokenChunks,
-		TraceSHA256: p.Plan.Trace.Digest, TraceTimeUnit: p.Plan.Trace.Unit, LengthsSHA256: p.Plan.Lengths, LengthsBy: cmp.Or(p.Vocabulary, p.Counted, "server"),
+		PromptChecksum: load.Checksum(p.First(o.Job.Experiment, w.Traces.Len())), SharedTokens: w.shared(o.Job.Experiment.Workload.Prefix), HeadTokens: head(p), MultiTokenChunks: fig.MultiTokenChunks,
+		TraceSHA256: p.Plan.Trace.Digest, TraceTimeUnit: p.Plan.Trace.Unit, LengthsSHA256: p.Plan.Lengths, LengthsBy: cmp.Or(p.Vocabulary.Source, p.Counted, "server"),
 		SourceSHA256: p.Digest, SourceCommit: textOrNil(p.Commit), LeftOut: p.LeftOut, PromptTemplate: p.Template, ColumnsNotSent: p.NotSent,
 	}
 	if seconds > 0 {
@@ -122,7 +122,7 @@ func (o *Observation) mapWork(r *result.Record) load.Figures {
 	if open {
 		r.Latency.TTFTScheduled, r.Latency.E2EScheduled = summary(fig.TTFTScheduled), summary(fig.E2EScheduled)
 	}
-	r.SLO = goodput(w.Traces, o.Experiment.SLO, seconds, open, false)
+	r.SLO = goodput(w.Traces, o.Job.Experiment.SLO, seconds, open, false)
 	r.Client = result.Client{
 		CPUSeconds: new(w.Audit.CPU.Seconds()), CPUShare: new(w.Audit.CPUShare()),
 		SendLagMS: summary(fig.Lag), ReadLagMS: summary(w.ReadLag), GCPausesMS: summary(w.Audit.GC),

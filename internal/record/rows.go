@@ -17,11 +17,12 @@ func (o *Observation) Requests() iter.Seq[result.RequestRow] {
 		if o.Window == nil || o.Window.Traces == nil {
 			return
 		}
+		planned := o.Job.Prompts.Planned(o.Job.Experiment)
 		for i, t := range o.Window.Traces.All() {
-			row := requestRow(t, o.Prompts.Planned(i))
+			row := requestRow(t, planned(i))
 			row.ExperimentID = o.Run.ID
 			if row.Error != "" {
-				row.Error = o.Experiment.Hide(row.Error)
+				row.Error = o.Job.Experiment.Hide(row.Error)
 			}
 			if !yield(row) {
 				return

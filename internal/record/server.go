@@ -2,25 +2,31 @@ package record
 
 import (
 	"cmp"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// record maps the engine, and what it counted over w, which may be nil.
-func (s *Server) record(e study.Experiment, w *Window) result.Engine {
+// record maps the engine of j, and what it counted over w, which may be nil.
+func (s *Server) record(j *job.Job, w *Window) result.Engine {
+	e := j.Experiment
 	out := result.Engine{
-		Version: textOrNil(e.Hide(s.Info.Version)), ContextLength: countOrNil(int64(s.Info.ContextLength)), Image: cmp.Or(s.Image.Ref, e.Engine.Image),
-		ImageDigest: textOrNil(s.Image.Digest), ImageID: s.Image.ID, Command: []string{}, Kept: s.Kept,
-		ServedModel: textOrNil(cmp.Or(s.Info.Model, s.Served.ID)), // TGI is asked for tgi, whichever model it serves
-		ServedBy:    textOrNil(s.Served.By), Loaded: textOrNil(s.Served.Loaded),
-		AuthorizedBy: textOrNil(s.KeyFrom), HeaderNames: s.Headers,
+		Version: textOrNil(e.Hide(s.Info.Version)), ContextLength: countOrNil(int64(s.Info.ContextLength)), Image: cmp.Or(j.Image.Ref, e.Engine.Image),
+		ImageDigest: textOrNil(j.Image.Digest), ImageID: j.Image.ID, Command: []string{}, Kept: s.Kept,
+		ServedModel: textOrNil(cmp.Or(s.Info.Model, j.Served.ID)), // TGI is asked for tgi, whichever model it serves
+		ServedBy:    textOrNil(j.Served.By), Loaded: textOrNil(j.Served.Loaded),
+		AuthorizedBy: textOrNil(j.Credentials.From), HeaderNames: slices.Sorted(maps.Keys(j.Credentials.Header)),
 		Endpoint: textOrNil(e.Hide(e.Engine.Endpoint)), Counters: w.counters(),
 	}
-	if s.Engine != nil {
-		out.Name, out.ToldBy = s.Engine.Name(), s.toldBy()
+	if j.Engine != nil {
+		out.Name, out.ToldBy = j.Engine.Name(), cmp.Or(j.ToldBy, "engine.name")
+		if s.Info.Engine == out.Name {
+			out.ToldBy += ", and the server's own word"
+		}
 	}
 	if c := s.Container; c != nil {
 		for _, text := range c.Command {
@@ -31,7 +37,7 @@ func (s *Server) record(e study.Experiment, w *Window) result.Engine {
 	if s.Startup != nil {
 		out.StartupSeconds = new(s.Startup.Seconds())
 	}
-	for _, m := range s.Listed[:min(len(s.Listed), mostServed)] {
+	for _, m := range j.Listed[:min(len(j.Listed), mostServed)] {
 		out.Served = append(out.Served, m.ID)
 	}
 	return out
@@ -39,28 +45,6 @@ func (s *Server) record(e study.Experiment, w *Window) result.Engine {
 
 // mostServed is how many of a server's models are recorded.
 const mostServed = 100
-
-// toldBy says how the engine was found out, and whether the server said the same.
-func (s *Server) toldBy() string {
-	how := cmp.Or(s.ToldBy, "engine.name")
-	if s.Info.Engine == s.Engine.Name() {
-		how += ", and the server's own word"
-	}
-	return how
-}
-
-// CountedBy names what counted the tokens of prompts before they were sent, exactly as
-// they were sent: the vocabulary that their ids were drawn from, or counted, the server's
-// route of plain prompts. Empty: nothing did.
-func (s *Server) CountedBy(w study.Workload, vocabulary, counted string) string {
-	switch {
-	case w.API != "completions": // a template adds to them
-		return ""
-	case vocabulary != "" && !s.Engine.Traits().TokenIDs: // the text of the ids may be read as others
-		return ""
-	}
-	return cmp.Or(vocabulary, counted)
-}
 
 // counters are what the server counted over the window; nil where it counts nothing.
 func (w *Window) counters() *result.EngineCounters {

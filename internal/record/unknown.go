@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // mapUnknown says why figures are null. A run that did not reach its window has its error
@@ -98,8 +98,8 @@ func whyNull(n *int64, why string) string {
 }
 
 // tokenWarnings doubt what the server counted, and what it did not.
-func (w *Window) tokenWarnings(of study.Workload, s *Server, p *Prompts, fig load.Figures) []measure.Warning {
-	out := w.otherModels(s, fig.Completed)
+func (w *Window) tokenWarnings(j *job.Job, s *Server, fig load.Figures) []measure.Warning {
+	out := w.otherModels(j, s, fig.Completed)
 	l := fig.Lacking
 	for _, why := range slices.Sorted(maps.Keys(l.Refused)) {
 		out = append(out, measure.Warn("usage_not_taken", "the usage of %d of %d answers cannot be: %s", l.Refused[why], fig.Completed+fig.Failed, why))
@@ -117,7 +117,7 @@ func (w *Window) tokenWarnings(of study.Workload, s *Server, p *Prompts, fig loa
 		out = append(out, measure.Warn("answers_not_ended", "%d of %d completed answers ended without a finish reason: they may have been cut", n, fig.Completed))
 	}
 	if source := fig.InputSource; source != "server" && source != "none" {
-		out = append(out, measure.Warn("input_tokens_counted", "the server did not count every prompt: the missing counts are those by %s", s.CountedBy(of, p.Vocabulary, p.Counted)))
+		out = append(out, measure.Warn("input_tokens_counted", "the server did not count every prompt: the missing counts are those by %s", j.CountedBy()))
 	}
 	switch with := fig.Completed - l.Text; {
 	case l.Text > 0:
@@ -130,8 +130,8 @@ func (w *Window) tokenWarnings(of study.Workload, s *Server, p *Prompts, fig loa
 
 // otherModels doubts answers that name a model which was not asked for. Where only some do,
 // the figures are of no one model.
-func (w *Window) otherModels(s *Server, completed int) (out []measure.Warning) {
-	asked := engine.Match{ID: s.Info.Model, Loaded: s.Served.Loaded}
+func (w *Window) otherModels(j *job.Job, s *Server, completed int) (out []measure.Warning) {
+	asked := engine.Match{ID: s.Info.Model, Loaded: j.Served.Loaded}
 	named, all := map[string]int{}, 0
 	for _, t := range w.Traces.All() {
 		if t.Status == load.StatusOK && t.Model != "" && !asked.Names(t.Model) {

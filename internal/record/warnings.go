@@ -9,6 +9,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/dataset"
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -16,16 +17,16 @@ import (
 
 // runWarnings are those that concern the run as a whole.
 func (o *Observation) runWarnings(fig load.Figures) {
-	if o.Experiment.Quick {
+	if o.Job.Experiment.Quick {
 		o.warn("quick_mode", "this run used --quick: a short baseline, no thermal floor, few prompts")
 	}
-	if o.Host.NoEnergy != "" && !o.hostScope() && o.Experiment.Energy.Backend != "none" {
+	if o.Host.NoEnergy != "" && !o.hostScope() && o.Job.Experiment.Energy.Backend != "none" {
 		o.warn("energy_unavailable", "%s", o.Host.NoEnergy)
 	}
 	if o.Window == nil {
 		return
 	}
-	w, of := o.Window, o.Experiment.Workload
+	w, of := o.Window, o.Job.Experiment.Workload
 	if o.Run.Study == nil || o.Run.Cycles < 2 {
 		o.warn("single_run", "one run has no spread of its own")
 	}
@@ -41,24 +42,24 @@ func (o *Observation) runWarnings(fig load.Figures) {
 	case w.Out > 0:
 		o.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", w.Traces.Len(), w.Out.Seconds(), of.MinSeconds)
 	}
-	if words := dataset.LeftOut(o.Prompts.LeftOut); words != "" {
+	if words := dataset.LeftOut(o.Job.Prompts.LeftOut); words != "" {
 		o.warn("prompts_left_out", "%s prompts of %s were left out", words, of.Source)
 	}
-	if gap, after := o.Prompts.Plan.Gap(); of.Load.Recorded() && gap > longGap {
-		t := o.Prompts.Plan.Trace
+	if gap, after := o.Job.Prompts.Plan.Gap(); of.Load.Recorded() && gap > longGap {
+		t := o.Job.Prompts.Plan.Trace
 		o.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)
 	}
-	if why, ok := o.Server.Engine.Draws(o.Experiment.Engine.Args); ok {
+	if why, ok := o.Job.Engine.Draws(o.Job.Experiment.Engine.Args); ok {
 		o.warn("dummy_weights", "%s", why)
 	}
-	if len(o.Server.Overridden) > 0 {
-		o.warn("engine_args_override", "engine.args set --%s, which llem sets itself", strings.Join(o.Server.Overridden, ", --"))
+	if len(o.Job.Spec.Overridden) > 0 {
+		o.warn("engine_args_override", "engine.args set --%s, which llem sets itself", strings.Join(o.Job.Spec.Overridden, ", --"))
 	}
-	if len(o.Server.LeftOut) > 0 {
-		o.warn("engine_args_override", "engine.args take out --%s (null), which llem sets itself", strings.Join(o.Server.LeftOut, ", --"))
+	if len(o.Job.Spec.LeftOut) > 0 {
+		o.warn("engine_args_override", "engine.args take out --%s (null), which llem sets itself", strings.Join(o.Job.Spec.LeftOut, ", --"))
 	}
-	o.Warnings = slices.Concat(o.Warnings, w.lengthWarnings(of, &o.Prompts, &o.Server), w.cacheWarnings(of, &o.Prompts, fig), w.clientWarnings(of, fig), w.countWarnings(fig))
-	if o.Experiment.Energy.Backend != "none" {
+	o.Warnings = slices.Concat(o.Warnings, w.lengthWarnings(&o.Job, o.Server.Info.ContextLength), w.cacheWarnings(&o.Job, fig), w.clientWarnings(of, fig), w.countWarnings(fig))
+	if o.Job.Experiment.Energy.Backend != "none" {
 		o.Warnings = append(o.Warnings, o.Readings.warnings()...)
 	}
 }
@@ -99,7 +100,8 @@ func (w *Window) clientWarnings(of study.Workload, fig load.Figures) (out []meas
 // lengthWarnings hold each request to the lengths that were planned for it, as
 // far as the server counted them. Prompts of a chat are longer than planned by
 // its template, and are not judged.
-func (w *Window) lengthWarnings(of study.Workload, p *Prompts, s *Server) (out []measure.Warning) {
+func (w *Window) lengthWarnings(j *job.Job, context int) (out []measure.Warning) {
+	of, planned := j.Experiment.Workload, j.Prompts.Planned(j.Experiment)
 	counted, full := 0, 0
 	var prompts, answers strayed
 	for i, t := range w.Traces.All() {
@@ -107,16 +109,16 @@ func (w *Window) lengthWarnings(of study.Workload, p *Prompts, s *Server) (out [
 			continue
 		}
 		counted++
-		if c := s.Info.ContextLength; c > 0 && t.InputTokens >= c {
+		if context > 0 && t.InputTokens >= context {
 			full++
 		}
-		if want := p.Planned(i).InputTokens; want > 0 && t.InputTokens > 0 && of.API == "completions" {
+		if want := planned(i).InputTokens; want > 0 && t.InputTokens > 0 && of.API == "completions" {
 			prompts.look(t.InputTokens, want)
 		}
-		answers.look(t.OutputTokens, p.Planned(i).MaxOutputTokens)
+		answers.look(t.OutputTokens, planned(i).MaxOutputTokens)
 	}
 	if full > 0 {
-		out = append(out, measure.Warn("token_count_mismatch", "%d of %d prompts fill the engine's whole context of %d tokens: it will have cut them", full, counted, s.Info.ContextLength))
+		out = append(out, measure.Warn("token_count_mismatch", "%d of %d prompts fill the engine's whole context of %d tokens: it will have cut them", full, counted, context))
 	}
 	if prompts.n > 0 {
 		out = append(out, measure.Warn("token_count_mismatch", "%d of %d prompts had another length than planned: the server counted %d tokens, planned were %d", prompts.n, counted, prompts.first, prompts.want))
@@ -125,8 +127,8 @@ func (w *Window) lengthWarnings(of study.Workload, p *Prompts, s *Server) (out [
 	switch {
 	case !of.Sampling.IgnoreEOS:
 		out = append(out, measure.Warn("output_length_not_controlled", "the engine may end an answer early"))
-	case !s.Engine.Traits().IgnoreEOS:
-		out = append(out, measure.Warn("output_length_not_controlled", "%s cannot be told to ignore the model's end of answer: %d of %d answers had another length than asked for", s.Engine.Name(), answers.n, counted))
+	case !j.Engine.Traits().IgnoreEOS:
+		out = append(out, measure.Warn("output_length_not_controlled", "%s cannot be told to ignore the model's end of answer: %d of %d answers had another length than asked for", j.Engine.Name(), answers.n, counted))
 		doubt = answers.n > 0
 	case answers.n > 0:
 		out = append(out, measure.Warn("output_length_not_controlled", "%d of %d answers had another length than asked for: the first %d tokens, asked for were %d", answers.n, counted, answers.first, answers.want))
@@ -140,12 +142,12 @@ func (w *Window) lengthWarnings(of study.Workload, p *Prompts, s *Server) (out [
 
 // cacheWarnings tell of prompt tokens that were not computed but found: by the
 // answers' own word, else by the server's counter.
-func (w *Window) cacheWarnings(of study.Workload, p *Prompts, fig load.Figures) []measure.Warning {
+func (w *Window) cacheWarnings(j *job.Job, fig load.Figures) []measure.Warning {
 	hits := fig.CachedTokens
 	if hits == nil {
 		hits = w.counted(engine.CachedTokens)
 	}
-	if hits == nil || *hits <= int64(fig.Completed+fig.Failed)*int64(p.head())+orZero(w.shared(of.Prefix)) {
+	if hits == nil || *hits <= int64(fig.Completed+fig.Failed)*int64(head(&j.Prompts))+orZero(w.shared(j.Experiment.Workload.Prefix)) {
 		return nil
 	}
 	return []measure.Warning{measure.Warn("prefix_cache_hits", "%d of %s prompt tokens were found in the engine's prefix cache", *hits, numberOr(fig.InputTokens, "an unknown number of"))}
@@ -177,7 +179,7 @@ func orZero(n *int64) int64 {
 
 // head is how many tokens all prompts begin with alike, also where their texts differ: the
 // mark that begins a text. Engines whose cache works by single tokens find it each time.
-func (p *Prompts) head() int { return max(1, p.Head) }
+func head(p *job.Prompts) int { return max(1, len(p.Vocabulary.Head)) }
 
 // strayed counts lengths that are not the wanted one.
 type strayed struct{ n, first, want int }

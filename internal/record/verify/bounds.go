@@ -40,7 +40,7 @@ type wronged func(what, seen string, args ...any)
 func boundStatus(again *record.Recomputed, r *result.Record, wrong wronged) {
 	completed := 0
 	if again.Window != nil {
-		completed, _, _ = again.Window.Failures(again.Experiment, again.Server.KeyFrom)
+		completed, _, _ = again.Window.Failures(again.Job.Experiment, again.Job.Credentials.From)
 	}
 	switch done := r.Status == result.Completed; {
 	case done && r.Error != "":
@@ -181,7 +181,7 @@ func boundConfig(again *record.Recomputed, r *result.Record, dir, version string
 	if err != nil {
 		return // as files says
 	}
-	if r.LlemVersion == version && !again.Experiment.IsFile(have) { // another llem may write other keys
+	if r.LlemVersion == version && !again.Job.Experiment.IsFile(have) { // another llem may write other keys
 		wrong("config", "it is not what %s says", result.ConfigFile)
 	}
 }
