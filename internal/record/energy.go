@@ -199,18 +199,6 @@ func widenByDrift(r *result.Record) {
 	mapAdjustedU(&r.Energy, measure.Joules(*r.EnergyAdjustedJ), math.Hypot(*r.Energy.UAdjustedJ, drift))
 }
 
-func gainRecord(g measure.Gain) *result.Gain {
-	return &result.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
-}
-
-// gainOf is the gain that a record has, or had when records did not say.
-func gainOf(g *result.Gain) measure.Gain {
-	if g == nil {
-		return measure.OlderGain
-	}
-	return measure.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
-}
-
 // energy maps that of GPU i.
 func (h *Host) energy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {
 	out := result.GPUEnergy{

@@ -55,6 +55,18 @@ func (h *Host) mapGain(en *result.Energy) {
 	}
 }
 
+func gainRecord(g measure.Gain) *result.Gain {
+	return &result.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
+}
+
+// gainOf is the gain that a record has, or had when records did not say.
+func gainOf(g *result.Gain) measure.Gain {
+	if g == nil {
+		return measure.OlderGain
+	}
+	return measure.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
+}
+
 func (h *Host) processes(list []measure.Process) []result.Process {
 	out := make([]result.Process, 0, len(list))
 	for _, p := range list {
