@@ -50,7 +50,7 @@ func drive(ctx context.Context, base string, n, tokens int, stalled bool) (figur
 // compare fills in the errors.
 func (f *figures) compare(run load.Run, truth map[string]standin.Stamps) error {
 	var ttft, token, late []float64
-	for _, tr := range run.Traces.All() {
+	for _, tr := range run.Timings.All() {
 		st := truth[strconv.Itoa(tr.ID)]
 		if len(tr.Chunks) != len(st.Written) {
 			return fmt.Errorf("request %d: %d tokens were stamped here, %d by the server", tr.ID, len(tr.Chunks), len(st.Written))

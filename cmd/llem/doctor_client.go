@@ -100,10 +100,10 @@ func tooMuch(o standin.Outcome) string {
 
 // requests is how many a trial sent; 0: there was none.
 func requests(o standin.Outcome) int {
-	if o.Run.Traces == nil {
+	if o.Run.Timings == nil {
 		return 0
 	}
-	return o.Run.Traces.Len()
+	return o.Run.Timings.Len()
 }
 
 func (c *calibrated) findings() []finding {
@@ -128,7 +128,7 @@ func (c *calibrated) findings() []finding {
 	return []finding{
 		streams,
 		{What: "client tokens", State: "ok", Seen: fmt.Sprintf("%.0f a second, 16 at once, %s", c.bulk.PerSecond(), where)},
-		{What: "client cost", State: "ok", Seen: fmt.Sprintf("%.2f µs of CPU for a token that comes by itself, of %d streams; %.2f µs where 16 come at once", microseconds(dear.Cost()), dear.Run.Traces.Len(), microseconds(c.bulk.Cost()))},
+		{What: "client cost", State: "ok", Seen: fmt.Sprintf("%.2f µs of CPU for a token that comes by itself, of %d streams; %.2f µs where 16 come at once", microseconds(dear.Cost()), dear.Run.Timings.Len(), microseconds(c.bulk.Cost()))},
 	}
 }
 

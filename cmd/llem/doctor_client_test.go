@@ -30,7 +30,7 @@ func TestDoctorTriesTheClient(t *testing.T) {
 // trialOf is a trial of n streams for ten seconds.
 func trialOf(n int, client, server time.Duration, lagMS float64) standin.Outcome {
 	return standin.Outcome{
-		Run: load.Run{Traces: make(load.List, n), End: 10 * time.Second, ReadLag: &stats.Summary{P99: lagMS}}, Received: 1000, Server: server,
+		Run: load.Run{Timings: make(load.List, n), End: 10 * time.Second, ReadLag: &stats.Summary{P99: lagMS}}, Received: 1000, Server: server,
 		Audit: load.Audit{Took: 10 * time.Second, CPU: client},
 	}
 }

@@ -71,7 +71,7 @@ func TestRedirectsToAnotherServerAreNotFollowed(t *testing.T) {
 		}
 		c := vllm.Client(at, ClientOptions{API: "completions", Model: "m"})
 		run, err := load.Drive(t.Context(), load.Config{Client: c, Requests: []load.Request{{Prompt: "a secret prompt", MaxOutputTokens: 3}}, Pattern: load.Closed(1)})
-		if err != nil || run.Traces.At(0).Status != load.StatusFailed {
+		if err != nil || run.Timings.At(0).Status != load.StatusFailed {
 			t.Errorf("%d: a completion: %v", code, err)
 		}
 		s.Close()

@@ -56,7 +56,7 @@ type captured struct {
 	Errors  map[string]string
 }
 
-func saidOf(tr load.Trace) said {
+func saidOf(tr load.Timing) said {
 	out := said{tr.Status, string(tr.Text), tr.FinishReason, tr.UsageSource, tr.InputTokens, tr.OutputTokens, nil, -1}
 	for _, c := range tr.Chunks {
 		out.Chunks = append(out.Chunks, c.Tokens())

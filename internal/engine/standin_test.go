@@ -111,7 +111,7 @@ func (s *standin) times(route string) int {
 }
 
 // drive sends one request, of a prompt that is known by its text and by its ids.
-func (s *standin) drive(t *testing.T, name, api string) load.Trace {
+func (s *standin) drive(t *testing.T, name, api string) load.Timing {
 	t.Helper()
 	e, err := Lookup(name)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *standin) drive(t *testing.T, name, api string) load.Trace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return *run.Traces.At(0)
+	return *run.Timings.At(0)
 }
 
 // events are the pieces of a stream of server-sent events.

@@ -58,7 +58,7 @@ func TestAServerThatClosesEachConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tr := range run.Traces.All() {
+	for _, tr := range run.Timings.All() {
 		if tr.Status != load.StatusOK {
 			t.Fatalf("%s: %s", tr.Status, tr.Error)
 		}
@@ -84,7 +84,7 @@ func TestEnginesThatTakeTextAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := run.Traces.At(0).Error; !strings.Contains(got, "takes text alone") {
+		if got := run.Timings.At(0).Error; !strings.Contains(got, "takes text alone") {
 			t.Errorf("%s: error %q", name, got)
 		}
 	}

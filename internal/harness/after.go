@@ -76,7 +76,7 @@ type response struct {
 
 func (x *run) writeResponses(w io.Writer) error {
 	enc := json.NewEncoder(w)
-	for _, t := range x.obs.Window.Traces.All() {
+	for _, t := range x.obs.Window.Timings.All() {
 		if err := enc.Encode(response{t.ID, x.job.Experiment.Hide(string(t.Text))}); err != nil {
 			return err
 		}

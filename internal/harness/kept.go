@@ -146,7 +146,7 @@ func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err er
 		if err != nil {
 			return 0, "", err
 		}
-		t := done.Traces.At(0)
+		t := done.Timings.At(0)
 		if t.Status != load.StatusOK {
 			return 0, "", errors.New(t.Error)
 		}

@@ -59,7 +59,7 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 	} {
 		x := traced(t, c.gap)
 		x.obs.Host.NoEnergy = record.NoGPUs
-		x.obs.Window = &record.Window{Length: time.Hour, Out: c.out, Traces: load.List{}}
+		x.obs.Window = &record.Window{Length: time.Hour, Out: c.out, Timings: load.List{}}
 		r := record.Of(x.observe(nil))
 		var got []string
 		for _, code := range []string{"trace_gap", "prompts_exhausted"} {

@@ -104,7 +104,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 		return 0, err
 	}
 	var sum time.Duration
-	for _, t := range done.Traces.All() {
+	for _, t := range done.Timings.All() {
 		if t.Status != load.StatusOK {
 			return 0, fmt.Errorf("request %d: %s%s", t.ID, t.Error, engine.StatusHint(x.job.Experiment, t.HTTPStatus, x.job.Credentials.From))
 		}
@@ -114,7 +114,7 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 		}
 		sum += ended - t.Sent
 	}
-	return sum / time.Duration(done.Traces.Len()), nil
+	return sum / time.Duration(done.Timings.Len()), nil
 }
 
 // window is the measurement: the span opens, the load runs, everything is
@@ -136,7 +136,7 @@ func (x *run) window(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("open connections: %w", err)
 		}
 	}
-	x.obs.Window = &record.Window{Before: before, Traces: load.List{}}
+	x.obs.Window = &record.Window{Before: before, Timings: load.List{}}
 	if x.recorder != nil {
 		x.recorder.SetPhase(measure.WindowPhase, x.expect())
 	}
@@ -157,11 +157,11 @@ func (x *run) window(ctx context.Context) (string, error) {
 	}
 	x.quiesced(ctx)
 	x.doubtCounters()
-	load.Settle(x.obs.Window.Traces, x.job.Prompts.Planned(x.job.Experiment), x.job.CountedBy())
+	load.Settle(x.obs.Window.Timings, x.job.Prompts.Planned(x.job.Experiment), x.job.CountedBy())
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d requests in %.1f s", done.Traces.Len(), x.obs.Window.Length.Seconds()), nil
+	return fmt.Sprintf("%d requests in %.1f s", done.Timings.Len(), x.obs.Window.Length.Seconds()), nil
 }
 
 // restBefore is the least time between warmup and window, in which power falls.
@@ -203,7 +203,7 @@ func (x *run) unwind(ctx context.Context) {
 // close sets the window's end: the last response byte, or the return of the
 // server's sync route, whichever is later.
 func (x *run) close(ctx context.Context, done load.Run) {
-	x.obs.Window.Traces, x.obs.Window.T0, x.obs.Window.Length, x.obs.Window.Out, x.obs.Window.Unmade = done.Traces, done.T0, done.End, done.Out, done.Unmade
+	x.obs.Window.Timings, x.obs.Window.T0, x.obs.Window.Length, x.obs.Window.Out, x.obs.Window.Unmade = done.Timings, done.T0, done.End, done.Out, done.Unmade
 	x.obs.Window.ClosedBy = "responses_drained"
 	if !x.obs.Server.Info.SyncRoute || ctx.Err() != nil {
 		return

@@ -15,7 +15,7 @@ import (
 // Prompts are the requests of an experiment. Those of the window and those of
 // the warmup are drawn apart, so that neither changes with the other.
 type Prompts struct {
-	Plan       load.Plan
+	Plan       load.Schedule
 	Digest     string // of the prompts file; empty for synthetic ones
 	LeftOut    map[string]int
 	Template   string          // by which that file's columns became prompts

@@ -59,9 +59,9 @@ func (c *choice) tokens() (n int, reasoning bool) {
 	return max(1, len(c.TokenIDs)), said == 0
 }
 
-// stream turns events into a trace.
+// stream turns events into a timing.
 type stream struct {
-	tr        *Trace
+	tr        *Timing
 	wish      wish
 	keepText  bool
 	fast      fastParser // of the event at hand

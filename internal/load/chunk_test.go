@@ -8,11 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// trace reads a stream of which each event arrives in a read of its own, a
+// timing reads a stream of which each event arrives in a read of its own, a
 // millisecond after the last.
-func trace(t *testing.T, events ...string) (*Trace, error) {
+func timing(t *testing.T, events ...string) (*Timing, error) {
 	t.Helper()
-	tr := &Trace{FirstToken: -1, LastToken: -1}
+	tr := &Timing{FirstToken: -1, LastToken: -1}
 	s := stream{tr: tr, keepText: true}
 	defer s.close()
 	for i, e := range events {
@@ -31,45 +31,45 @@ func TestWhatCountsAsAToken(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		events []string
-		want   Trace // First and LastToken in milliseconds here
+		want   Timing // First and LastToken in milliseconds here
 	}{
 		{"completion", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b","finish_reason":"length"}]}`, usage, "[DONE]"},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", FinishReason: "length", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
+			Timing{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", FinishReason: "length", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"chat: a role and an empty text are no tokens", []string{`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[{"delta":{},"finish_reason":"stop"}]}`},
-			Trace{FirstToken: 2, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
+			Timing{FirstToken: 2, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", FinishReason: "stop", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
 		{"reasoning is tokens", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"reasoning":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`},
-			Trace{FirstToken: 1, LastToken: 3, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1), came(3, 1)}}},
+			Timing{FirstToken: 1, LastToken: 3, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1), came(3, 1)}}},
 		{"reasoning without details in the usage", []string{`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, `{"choices":[{"delta":{"content":"a"}}]}`, `{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"completion_tokens_details":null}}`},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
+			Timing{FirstToken: 1, LastToken: 2, InputTokens: 7, OutputTokens: 2, Reasoning: 1, UsageSource: "server", Text: []byte("a"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"a tool's arguments are tokens", []string{`{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":""}}]}}]}`, `{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"{}"}}]}}]}`, `{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}`},
-			Trace{FirstToken: 1, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", Chunks: []Chunk{came(1, 1), came(2, 1)}}},
+			Timing{FirstToken: 1, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"token ids count", []string{`{"choices":[{"text":"abc","token_ids":[1,2,3]}]}`},
-			Trace{FirstToken: 1, LastToken: 1, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
+			Timing{FirstToken: 1, LastToken: 1, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
 		{"a running usage tells how many a chunk carried", []string{
 			`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":5,"completion_tokens":1}}`,
 			`{"choices":[{"text":"bcd"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`,
 		},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 4, UsageSource: "server", Text: []byte("abcd"), Chunks: []Chunk{came(1, 1), came(2, 3)}}},
+			Timing{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 4, UsageSource: "server", Text: []byte("abcd"), Chunks: []Chunk{came(1, 1), came(2, 3)}}},
 		{"a running usage of several tokens from the first chunk", []string{
 			`{"choices":[{"text":"abc"}],"usage":{"prompt_tokens":5,"completion_tokens":3}}`,
 			`{"choices":[{"text":""}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`,
 			`{"choices":[{"text":"é"}],"usage":{"prompt_tokens":5,"completion_tokens":5}}`,
 		}, // the second was held back for half a character
-			Trace{FirstToken: 1, LastToken: 3, InputTokens: 5, OutputTokens: 5, UsageSource: "server", Text: []byte("abcé"), Chunks: []Chunk{came(1, 3), came(3, 2)}}},
+			Timing{FirstToken: 1, LastToken: 3, InputTokens: 5, OutputTokens: 5, UsageSource: "server", Text: []byte("abcé"), Chunks: []Chunk{came(1, 3), came(3, 2)}}},
 		{"a total with the last token is not that chunk's", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b"}],"usage":{"prompt_tokens":5,"completion_tokens":9}}`},
-			Trace{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 9, UsageSource: "server", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
+			Timing{FirstToken: 1, LastToken: 2, InputTokens: 5, OutputTokens: 9, UsageSource: "server", Text: []byte("ab"), Chunks: []Chunk{came(1, 1), came(2, 1)}}},
 		{"the only chunk carried everything", []string{`{"choices":[{"text":"abc"}]}`, `{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3}}`},
-			Trace{FirstToken: 1, LastToken: 1, InputTokens: 5, OutputTokens: 3, UsageSource: "server", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
+			Timing{FirstToken: 1, LastToken: 1, InputTokens: 5, OutputTokens: 3, UsageSource: "server", Text: []byte("abc"), Chunks: []Chunk{came(1, 3)}}},
 		{"an empty event is a ping", []string{"", `{"choices":[{"text":"a"}]}`, " "},
-			Trace{FirstToken: 2, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
+			Timing{FirstToken: 2, LastToken: 2, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(2, 1)}}},
 		{"a usage below zero is not taken", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":-5,"completion_tokens":-9}}`},
-			Trace{FirstToken: 1, LastToken: 1, Refused: refusedInputBad + "; " + refusedOutputBad, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
+			Timing{FirstToken: 1, LastToken: 1, Refused: refusedInputBad + "; " + refusedOutputBad, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
 		{"usage of zeros is none", []string{`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":0,"completion_tokens":0}}`},
-			Trace{FirstToken: 1, LastToken: 1, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
-		{"nothing", []string{"[DONE]"}, Trace{FirstToken: -1, LastToken: -1, Reasoning: Unknown, UsageSource: "none"}},
+			Timing{FirstToken: 1, LastToken: 1, Reasoning: Unknown, UsageSource: "chunks", Text: []byte("a"), Chunks: []Chunk{came(1, 1)}}},
+		{"nothing", []string{"[DONE]"}, Timing{FirstToken: -1, LastToken: -1, Reasoning: Unknown, UsageSource: "none"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := trace(t, c.events...)
+			got, err := timing(t, c.events...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestEventsThatAreErrors(t *testing.T) {
 		`{"choices":"none"}`:                               "no chunk of a completion",
 		`17`:                                               "no chunk of a completion",
 	} {
-		tr, err := trace(t, `{"choices":[{"text":"a"}]}`, event)
+		tr, err := timing(t, `{"choices":[{"text":"a"}]}`, event)
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want one that says %q", event, err, says)
 		}
@@ -104,7 +104,7 @@ func TestEventsThatAreErrors(t *testing.T) {
 			t.Errorf("%s: %d chunks and %d tokens kept, want the chunk before it", event, len(tr.Chunks), tr.OutputTokens)
 		}
 	}
-	if _, err := trace(t, `{"choices":[{"text":"a"}],"error":null}`); err != nil {
+	if _, err := timing(t, `{"choices":[{"text":"a"}],"error":null}`); err != nil {
 		t.Errorf("an error of null: %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`{"choices":[{"text":"a","token_ids":[1]}],"usage":{"completion_tokens":-3}}`))
 	f.Add([]byte(`[DONE]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tr := &Trace{FirstToken: -1, LastToken: -1}
+		tr := &Timing{FirstToken: -1, LastToken: -1}
 		s := stream{tr: tr}
 		_ = s.event(data, time.Millisecond) // an error is an answer
 		_ = s.event(data, time.Millisecond) // and so is the next

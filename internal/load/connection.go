@@ -80,7 +80,7 @@ func (o *OpenAI) models() string { return strings.TrimRight(o.opt.BaseURL, "/") 
 // reached the server, and takes another: servers close what idles whenever they
 // like.
 // With the response comes what carries it.
-func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Trace) (*http.Response, *Timed, error) {
+func (o *OpenAI) send(ctx context.Context, t0 time.Time, body []byte, tr *Timing) (*http.Response, *Timed, error) {
 	for {
 		c := carried{shared: o.shared != nil}
 		began := time.Since(t0)

@@ -88,7 +88,7 @@ func TestAConnectionThatIdledAwayCostsNoRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	ok := int64(0)
-	for _, tr := range run.Traces.All() {
+	for _, tr := range run.Timings.All() {
 		switch {
 		case tr.Status == StatusOK:
 			ok++
@@ -119,7 +119,7 @@ func TestAServerThatClosesEveryConnectionIsNotTakenAtItsWord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tr := range run.Traces.All() {
+	for _, tr := range run.Timings.All() {
 		if tr.Status != StatusOK {
 			t.Fatalf("request %d: %s", tr.ID, tr.Error)
 		}
@@ -263,10 +263,10 @@ func TestARequestIsSentWhenItHasLeft(t *testing.T) {
 		return dial(ctx, network, addr)
 	}
 	run, err := Drive(t.Context(), Config{Client: c, Requests: make([]Request, 1), Pattern: Closed(1)})
-	if err != nil || run.Traces.Len() != 1 {
+	if err != nil || run.Timings.Len() != 1 {
 		t.Fatal(run, err)
 	}
-	if tr := run.Traces.At(0); run.T0.Add(tr.Sent).Before(dialled) || tr.FirstByte < tr.Sent {
+	if tr := run.Timings.At(0); run.T0.Add(tr.Sent).Before(dialled) || tr.FirstByte < tr.Sent {
 		t.Errorf("sent at %v, first byte at %v, dialled at %v", tr.Sent, tr.FirstByte, dialled.Sub(run.T0))
 	}
 }
@@ -288,10 +288,10 @@ func TestABrokenConnectionIsNotTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	run, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(1)})
-	if err != nil || run.Traces.Len() != 1 {
+	if err != nil || run.Timings.Len() != 1 {
 		t.Fatal(run, err)
 	}
-	if tr := run.Traces.At(0); tr.Status != StatusFailed || tr.Sent < 0 || asked.Load() != 1 {
+	if tr := run.Timings.At(0); tr.Status != StatusFailed || tr.Sent < 0 || asked.Load() != 1 {
 		t.Errorf("asked %d times, %+v", asked.Load(), tr)
 	}
 }

@@ -1,7 +1,7 @@
 // Package load sends requests when they are due and stamps exactly what came back.
 //
 // In: a workload of the experiment file, prompts, and a [Client] of the server.
-// Out: one [Trace] for each request, and [Figures] over them.
+// Out: one [Timing] for each request, and [Figures] over them.
 //
 //  1. [New] lays down the schedule before the window, of as many requests as the
 //     workload's numbers and seconds come to: a closed loop keeps a number of requests
@@ -13,7 +13,7 @@
 //  3. [Drive] sends complete [Request]s by the pattern, through a client such as
 //     [OpenAI], which stamps bytes with the time at which the kernel received them.
 //  4. [Settle] judges the server's counts of tokens once all requests have ended.
-//  5. [Summarise], [Steady] and [Good] turn traces into figures. Tokens that failed
+//  5. [Summarise], [Steady] and [Good] turn timings into figures. Tokens that failed
 //     requests received count, as their energy does.
 //
 // Latencies are those of protocol section 8:

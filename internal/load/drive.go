@@ -32,9 +32,9 @@ type Config struct {
 
 // Run is what a load left behind.
 type Run struct {
-	T0     time.Time     // the first scheduled send; has a monotonic reading
-	End    time.Duration // last response byte, since T0
-	Traces Traces        // of the requests that were begun, in order; one that could not be sent has failed
+	T0      time.Time     // the first scheduled send; has a monotonic reading
+	End     time.Duration // last response byte, since T0
+	Timings Timings       // of the requests that were begun, in order; one that could not be sent has failed
 	// ReadLag is from the kernel's receipt of what was read to the read, in
 	// milliseconds; nil where the kernel gave no times.
 	ReadLag *stats.Summary
@@ -44,7 +44,7 @@ type Run struct {
 
 // Drive sends every request when the pattern says so and returns when every
 // response was drained. When ctx ends, requests in flight are cut and no more
-// are sent: the traces so far come back with ctx's error. Failed requests are
+// are sent: the timings so far come back with ctx's error. Failed requests are
 // no error of Drive.
 func Drive(ctx context.Context, c Config) (Run, error) {
 	d := drive{Config: c}
@@ -56,7 +56,7 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 	if open && c.wait == nil {
 		clock, err := newAlarm()
 		if err != nil {
-			return Run{Traces: List{}}, err
+			return Run{Timings: List{}}, err
 		}
 		defer clock.close()
 		d.wait = clock.wait
@@ -79,8 +79,8 @@ func Drive(ctx context.Context, c Config) (Run, error) {
 		unmade = nil
 	}
 	d.book.close()
-	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Unmade: unmade, Traces: &d.book}
-	for _, t := range run.Traces.All() {
+	run := Run{T0: d.t0, ReadLag: d.lags.summary(), Out: d.out, Unmade: unmade, Timings: &d.book}
+	for _, t := range run.Timings.All() {
 		run.End = max(run.End, t.End)
 	}
 	return run, cmp.Or(ctx.Err(), err)
@@ -206,7 +206,7 @@ func (d *drive) open(ctx context.Context) error {
 	return nil
 }
 
-// send runs one request, completes what the client left out of its trace, and
+// send runs one request, completes what the client left out of its timing, and
 // writes it down.
 func (d *drive) send(ctx context.Context, i int, r Request, due time.Duration) {
 	tr := d.book.lend(&r)

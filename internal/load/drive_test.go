@@ -26,7 +26,7 @@ type slow struct {
 	sent         []time.Duration // by id
 }
 
-func (s *slow) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trace) error {
+func (s *slow) Generate(ctx context.Context, t0 time.Time, r Request, tr *Timing) error {
 	tr.Sent = time.Since(t0)
 	s.mu.Lock()
 	s.flying++
@@ -60,13 +60,13 @@ func TestAClosedLoopKeepsItsConcurrencyFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{take: func(id int) time.Duration { return time.Duration(1+id%3) * time.Second }, sent: make([]time.Duration, 30)}
 		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(30), Pattern: Closed(4)})
-		if err != nil || run.Traces.Len() != 30 {
-			t.Fatalf("%d traces, error %v", run.Traces.Len(), err)
+		if err != nil || run.Timings.Len() != 30 {
+			t.Fatalf("%d timings, error %v", run.Timings.Len(), err)
 		}
 		if s.most != 4 {
 			t.Errorf("%d in flight at most, want 4", s.most)
 		}
-		for _, tr := range run.Traces.All() {
+		for _, tr := range run.Timings.All() {
 			if tr.Sent != tr.Scheduled {
 				t.Errorf("request %d left %v late", tr.ID, tr.Sent-tr.Scheduled)
 			}
@@ -105,15 +105,15 @@ func TestAFullConstantRateIsLagAndNotAGap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, tr := range run.Traces.All() {
+		for i, tr := range run.Timings.All() {
 			if tr.Scheduled != time.Duration(i)*time.Second {
 				t.Errorf("request %d was due at %v", i, tr.Scheduled)
 			}
 		}
-		if lag := run.Traces.At(1).Sent - run.Traces.At(1).Scheduled; lag != 2500*time.Millisecond {
+		if lag := run.Timings.At(1).Sent - run.Timings.At(1).Scheduled; lag != 2500*time.Millisecond {
 			t.Errorf("the request that waited was %v late, want 2.5 s", lag)
 		}
-		if lag := run.Traces.At(7).Sent - run.Traces.At(7).Scheduled; lag != 0 || s.most != 1 {
+		if lag := run.Timings.At(7).Sent - run.Timings.At(7).Scheduled; lag != 0 || s.most != 1 {
 			t.Errorf("the last was %v late, %d were in flight at once", lag, s.most)
 		}
 	})
@@ -130,7 +130,7 @@ func TestDriveEndsWithItsContext(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 2500*time.Millisecond {
 				t.Errorf("%s: ended after %v with %v", name, time.Since(begun), err)
 			}
-			for _, tr := range run.Traces.All() {
+			for _, tr := range run.Timings.All() {
 				if tr.Status != StatusCut || tr.End < tr.Sent {
 					t.Errorf("%s: %+v", name, tr)
 				}
@@ -167,7 +167,7 @@ func TestNewRefusesWhatThisVersionLacks(t *testing.T) {
 const second = time.Second
 
 func TestLatenciesByDefinition(t *testing.T) {
-	traces := List{
+	timings := List{
 		{ // 4 tokens in 3 chunks, sent half a second late
 			Status: StatusOK, UsageSource: "server", InputTokens: 10, OutputTokens: 4, Reasoning: 1,
 			Scheduled: 1 * second, Sent: 1500 * time.Millisecond, FirstToken: 2 * second, LastToken: 5 * second, End: 6 * second,
@@ -187,7 +187,7 @@ func TestLatenciesByDefinition(t *testing.T) {
 			Status: StatusTimeout, Scheduled: 4 * second, Sent: 4 * second, FirstToken: -1, LastToken: -1, End: 5 * second,
 		},
 	}
-	f := Summarise(traces, true)
+	f := Summarise(timings, true)
 	if f.Completed != 2 || f.Failed != 2 || *f.InputTokens != 20 || *f.OutputTokens != 5 || *f.ReasoningTokens != 1 || *f.MultiTokenChunks != 1 || f.TokenSource != "server" || f.Lacking.Failed != 1 {
 		t.Errorf("%+v", f)
 	}
@@ -210,7 +210,7 @@ func TestLatenciesByDefinition(t *testing.T) {
 	if f := Summarise(lump, false); f.TPOT != nil || f.TTFT == nil {
 		t.Errorf("of one piece: TPOT %+v, TTFT %+v", f.TPOT, f.TTFT)
 	}
-	if f := Summarise(traces, false); f.TTFTScheduled != nil || f.E2EScheduled != nil {
+	if f := Summarise(timings, false); f.TTFTScheduled != nil || f.E2EScheduled != nil {
 		t.Error("a closed loop has no schedule")
 	}
 	if f := Summarise(List{}, false); f.TTFT != nil || f.TokenSource != "none" {
@@ -219,8 +219,8 @@ func TestLatenciesByDefinition(t *testing.T) {
 }
 
 func TestTheSteadySlice(t *testing.T) {
-	at := func(sent, first, end int, tokens ...int) Trace {
-		tr := Trace{Sent: time.Duration(sent) * second, FirstToken: time.Duration(first) * second, End: time.Duration(end) * second}
+	at := func(sent, first, end int, tokens ...int) Timing {
+		tr := Timing{Sent: time.Duration(sent) * second, FirstToken: time.Duration(first) * second, End: time.Duration(end) * second}
 		for _, s := range tokens {
 			tr.Chunks = append(tr.Chunks, NewChunk(time.Duration(s)*second, 2))
 			tr.OutputTokens += 2
@@ -228,25 +228,25 @@ func TestTheSteadySlice(t *testing.T) {
 		return tr
 	}
 	// Two places: full from 1, the filler's first token at 3; full until 8.
-	traces := List{at(0, 1, 5, 1, 2, 4, 5), at(1, 3, 8, 3, 4, 8), at(5, 6, 10, 6, 9, 10)}
-	start, end, tokens, ok := Steady(traces, 2)
+	timings := List{at(0, 1, 5, 1, 2, 4, 5), at(1, 3, 8, 3, 4, 8), at(5, 6, 10, 6, 9, 10)}
+	start, end, tokens, ok := Steady(timings, 2)
 	if !ok || start != 3*second || end != 8*second || tokens != 2*5 {
 		t.Errorf("from %v to %v with %d tokens, %v; want 3 s to 8 s with 10", start, end, tokens, ok)
 	}
 	// The server counted three tokens for each that the chunks showed, and the
 	// first of a failed request never left.
-	for i := range traces {
-		traces[i].OutputTokens, traces[i].UsageSource = 6*len(traces[i].Chunks), "server"
+	for i := range timings {
+		timings[i].OutputTokens, timings[i].UsageSource = 6*len(timings[i].Chunks), "server"
 	}
-	if _, _, tokens, _ := Steady(append(traces, Trace{Sent: -1, FirstToken: -1}), 2); tokens != 6*5 {
+	if _, _, tokens, _ := Steady(append(timings, Timing{Sent: -1, FirstToken: -1}), 2); tokens != 6*5 {
 		t.Errorf("%d tokens, want the server's 30", tokens)
 	}
 	// A chunk is no token, of an answer that failed before the server counted it.
-	traces[0].Status, traces[0].OutputTokens, traces[0].UsageSource = StatusFailed, 0, "chunks"
-	if _, _, tokens, _ := Steady(traces, 2); tokens != 6*3 {
+	timings[0].Status, timings[0].OutputTokens, timings[0].UsageSource = StatusFailed, 0, "chunks"
+	if _, _, tokens, _ := Steady(timings, 2); tokens != 6*3 {
 		t.Errorf("%d tokens, want 18 without those of the failed one", tokens)
 	}
-	if _, _, _, ok := Steady(traces, 3); ok {
+	if _, _, _, ok := Steady(timings, 3); ok {
 		t.Error("three were never in flight at once")
 	}
 	if _, _, _, ok := Steady(List{}, 1); ok {

@@ -13,7 +13,7 @@ import (
 // echo is a server that answers at once with one token.
 type echo struct{}
 
-func (echo) Generate(_ context.Context, t0 time.Time, r load.Request, tr *load.Trace) error {
+func (echo) Generate(_ context.Context, t0 time.Time, r load.Request, tr *load.Timing) error {
 	tr.Sent = time.Since(t0)
 	tr.FirstToken = time.Since(t0)
 	tr.LastToken, tr.End = tr.FirstToken, tr.FirstToken
@@ -28,7 +28,7 @@ func ExampleDrive() {
 		fmt.Println(err)
 		return
 	}
-	f := load.Summarise(run.Traces, false)
+	f := load.Summarise(run.Timings, false)
 	fmt.Println(f.Completed, "completed,", *f.InputTokens, "tokens in,", *f.OutputTokens, "out, counted by", f.TokenSource)
 	// Output:
 	// 2 completed, 8 tokens in, 2 out, counted by server
@@ -36,7 +36,7 @@ func ExampleDrive() {
 
 // An answer of three tokens, the first after 20 ms and one every 5 ms: TTFT, TPOT and E2E.
 func ExampleSummarise() {
-	t := load.Trace{
+	t := load.Timing{
 		Sent: 0, FirstToken: 20 * time.Millisecond, LastToken: 30 * time.Millisecond, End: 31 * time.Millisecond,
 		InputTokens: 8, OutputTokens: 3, UsageSource: "server", Status: load.StatusOK,
 	}
@@ -94,8 +94,8 @@ func ExampleNew() {
 
 // Of two requests one kept the limit on its first token.
 func ExampleGood() {
-	answer := func(first time.Duration) load.Trace {
-		return load.Trace{FirstToken: first, LastToken: 2 * first, End: 2 * first, OutputTokens: 5, UsageSource: "server", Status: load.StatusOK}
+	answer := func(first time.Duration) load.Timing {
+		return load.Timing{FirstToken: first, LastToken: 2 * first, End: 2 * first, OutputTokens: 5, UsageSource: "server", Status: load.StatusOK}
 	}
 	g := load.Good(load.List{answer(20 * time.Millisecond), answer(90 * time.Millisecond)}, study.SLO{TTFTMS: 50}, false)
 	fmt.Println(g.Requests, "request,", g.Tokens, "tokens")

@@ -33,7 +33,7 @@ var chunks = []string{
 // both reads events by the fast parser and likenesses, and by the full decoder.
 func both(events ...[]byte) (fast, full stream, fastErr, fullErr error) {
 	begin := func(keep bool) stream {
-		return stream{tr: &Trace{FirstToken: -1}, keepText: keep, wish: wish{model: "m"}}
+		return stream{tr: &Timing{FirstToken: -1}, keepText: keep, wish: wish{model: "m"}}
 	}
 	fast, full = begin(false), begin(true)
 	for i, e := range events {
@@ -115,7 +115,7 @@ func FuzzLikeness(f *testing.F) {
 
 // A chunk that is decoded and stamped costs no allocation.
 func TestAChunkCostsNoAllocation(t *testing.T) {
-	s := stream{tr: &Trace{FirstToken: -1, Chunks: make([]Chunk, 0, 1<<20)}}
+	s := stream{tr: &Timing{FirstToken: -1, Chunks: make([]Chunk, 0, 1<<20)}}
 	for _, c := range chunks[:4] {
 		data := []byte(c)
 		if n := testing.AllocsPerRun(1000, func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
-// Figures summarise traces; times in milliseconds. What is not known is nil: a
+// Figures summarise timings; times in milliseconds. What is not known is nil: a
 // summary of nothing, and a count that one completed request or more lacks.
 type Figures struct {
 	Completed, Failed                          int
@@ -24,11 +24,11 @@ type Figures struct {
 
 // Summarise computes latencies over completed requests, and tokens over those that
 // completed or were counted by the server before they failed.
-func Summarise(traces Traces, openLoop bool) Figures {
+func Summarise(timings Timings, openLoop bool) Figures {
 	f := Figures{InputTokens: new(int64), OutputTokens: new(int64), ReasoningTokens: new(int64), MultiTokenChunks: new(int), Lacking: Lacking{Refused: map[string]int{}}}
-	n := traces.Len()
+	n := timings.Len()
 	var ttft, tpot, e2e, lag, ttftS, e2eS = times(n), times(n), times(n), times(n), times(0), times(0)
-	for _, t := range traces.All() {
+	for _, t := range timings.All() {
 		f.count(t)
 		if t.Sent >= 0 {
 			lag = append(lag, ms(t.Sent-t.Scheduled))
@@ -50,7 +50,7 @@ func Summarise(traces Traces, openLoop bool) Figures {
 		}
 	}
 	f.settle()
-	f.TTFT, f.ITL = stats.Summarise(ttft), summariseGaps(traces)
+	f.TTFT, f.ITL = stats.Summarise(ttft), summariseGaps(timings)
 	f.E2E, f.Lag = stats.Summarise(e2e), stats.Summarise(lag)
 	if f.Lacking.Output == 0 { // of some requests alone it would be another load's
 		f.TPOT = stats.Summarise(tpot)
@@ -61,7 +61,7 @@ func Summarise(traces Traces, openLoop bool) Figures {
 	return f
 }
 
-func (f *Figures) count(t *Trace) {
+func (f *Figures) count(t *Timing) {
 	if t.Refused != "" {
 		f.Lacking.Refused[t.Refused]++
 	}
@@ -89,7 +89,7 @@ func (f *Figures) count(t *Trace) {
 }
 
 // lacks counts what a completed request lacks.
-func (f *Figures) lacks(t *Trace) {
+func (f *Figures) lacks(t *Timing) {
 	if t.InputTokens == 0 {
 		f.Lacking.Input++
 	}
@@ -106,7 +106,7 @@ func (f *Figures) lacks(t *Trace) {
 
 // chunks counts those of several tokens, and reasoning. Both are unknown of requests
 // whose chunks do not show the tokens that the server counted.
-func (f *Figures) chunks(t *Trace) {
+func (f *Figures) chunks(t *Timing) {
 	if t.Reasoning >= 0 && f.ReasoningTokens != nil {
 		*f.ReasoningTokens += int64(t.Reasoning)
 	} else if t.Status == StatusOK {
@@ -153,24 +153,24 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 // of tokens than its chunks showed, each chunk stands for its share. ok is
 // false when it never was full; tokens are meaningful where the completed requests'
 // are known.
-func Steady(traces Traces, full int) (start, end time.Duration, tokens int, ok bool) {
-	filler, end, ok := fullest(traces, full)
+func Steady(timings Timings, full int) (start, end time.Duration, tokens int, ok bool) {
+	filler, end, ok := fullest(timings, full)
 	if !ok {
 		return 0, 0, 0, false
 	}
-	if start = traces.At(filler).FirstToken; start < 0 {
+	if start = timings.At(filler).FirstToken; start < 0 {
 		return 0, 0, 0, false
 	}
 	var arrived float64
-	for _, t := range traces.All() {
+	for _, t := range timings.All() {
 		arrived += t.arrived(start, end)
 	}
 	return start, end, int(math.Round(arrived)), end > start
 }
 
-// arrived is how many of the trace's tokens came after start and by end: none of an
+// arrived is how many of the timing's tokens came after start and by end: none of an
 // answer whose tokens are unknown.
-func (t *Trace) arrived(start, end time.Duration) float64 {
+func (t *Timing) arrived(start, end time.Duration) float64 {
 	if t.OutputTokens == 0 {
 		return 0
 	}
@@ -191,9 +191,9 @@ func (t *Trace) arrived(start, end time.Duration) float64 {
 // moment at which there were that many. A closed loop has a gap between one
 // request's end and the next one's send; sends are sorted before ends at the
 // same instant, and the gap's few microseconds do not end the slice.
-func fullest(traces Traces, full int) (filler int, end time.Duration, ok bool) {
-	sent, ended := make([]time.Duration, 0, traces.Len()), make([]time.Duration, 0, traces.Len())
-	for _, t := range traces.All() {
+func fullest(timings Timings, full int) (filler int, end time.Duration, ok bool) {
+	sent, ended := make([]time.Duration, 0, timings.Len()), make([]time.Duration, 0, timings.Len())
+	for _, t := range timings.All() {
 		if t.Sent >= 0 {
 			sent, ended = append(sent, t.Sent), append(ended, t.End)
 		}
@@ -219,7 +219,7 @@ func fullest(traces Traces, full int) (filler int, end time.Duration, ok bool) {
 	if filled < 0 {
 		return 0, end, false
 	}
-	for i, t := range traces.All() {
+	for i, t := range timings.All() {
 		if t.Sent == filled {
 			return i, end, true
 		}

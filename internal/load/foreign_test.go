@@ -10,7 +10,7 @@ import (
 )
 
 // answered drives one request of two tokens to a server that answers so.
-func answered(t *testing.T, kind, body string) *Trace {
+func answered(t *testing.T, kind, body string) *Timing {
 	t.Helper()
 	return once(t, serve(t, OpenAIOptions{Timeout: 30 * time.Second}, func(w http.ResponseWriter, r *http.Request) {
 		if kind != "" {

@@ -10,9 +10,9 @@ import (
 // summariseGaps is of the gaps between chunks of completed requests, in milliseconds. They
 // are many more than the requests, and are gone through several times in place of being
 // held. An answer that came at once has none.
-func summariseGaps(traces Traces) *stats.Summary {
+func summariseGaps(timings Timings) *stats.Summary {
 	return summariseSteps(func(yield func(uint64) bool) {
-		for _, t := range traces.All() {
+		for _, t := range timings.All() {
 			if t.Status != StatusOK || t.FirstToken < 0 || t.FirstToken == t.LastToken {
 				continue
 			}

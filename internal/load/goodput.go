@@ -13,9 +13,9 @@ type Goodput struct {
 // Good counts the requests that kept every limit of s. The user of an open loop
 // waits from the time that was scheduled. A request of one token, or whose tokens
 // came at once, has no TPOT to exceed.
-func Good(traces Traces, s study.SLO, openLoop bool) (g Goodput) {
+func Good(timings Timings, s study.SLO, openLoop bool) (g Goodput) {
 	over := func(value, limit float64) bool { return limit > 0 && value > limit }
-	for _, t := range traces.All() {
+	for _, t := range timings.All() {
 		if t.Status != StatusOK {
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 func TestGoodput(t *testing.T) {
 	t.Parallel()
 	msec := time.Millisecond
-	traces := List{
+	timings := List{
 		{Sent: 0, FirstToken: 100 * msec, LastToken: 1100 * msec, OutputTokens: 11, Status: StatusOK},         // TTFT 100, TPOT 100, E2E 1100
 		{Sent: 400 * msec, FirstToken: 450 * msec, LastToken: 950 * msec, OutputTokens: 11, Status: StatusOK}, // TTFT 50 or 450, TPOT 50, E2E 550 or 950
 		{Sent: 0, FirstToken: 700 * msec, LastToken: 700 * msec, OutputTokens: 1, Status: StatusOK},           // TTFT 700, no TPOT
@@ -34,7 +34,7 @@ func TestGoodput(t *testing.T) {
 		{"all three", study.SLO{TTFTMS: 500, TPOTMS: 60, E2EMS: 1200}, true, Goodput{Requests: 2, Tokens: 11 + 201, Unjudged: 1}},
 		{"nobody", study.SLO{TTFTMS: 1}, false, Goodput{Unjudged: 1}},
 	} {
-		if got := Good(traces, c.slo, c.open); got != c.want {
+		if got := Good(timings, c.slo, c.open); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}

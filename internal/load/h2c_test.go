@@ -76,7 +76,7 @@ func TestStreamsShareConnections(t *testing.T) {
 	if n := others.Load(); n > 0 {
 		t.Errorf("%d requests came by another HTTP", n)
 	}
-	for i, tr := range run.Traces.All() {
+	for i, tr := range run.Timings.All() {
 		if tr.Status != StatusOK || len(tr.Chunks) != tokens+1 {
 			t.Fatalf("request %d: %s, %d tokens, %s", i, tr.Status, len(tr.Chunks), tr.Error)
 		}
@@ -145,8 +145,8 @@ func TestAStreamThatIsResetIsNotSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	run, err := Drive(t.Context(), Config{Client: c, Requests: reqs, Pattern: Closed(1)})
-	if err != nil || run.Traces.At(0).Status != StatusFailed || posts.Load() != 1 {
-		t.Errorf("%d requests came of one; %+v, %v", posts.Load(), run.Traces, err)
+	if err != nil || run.Timings.At(0).Status != StatusFailed || posts.Load() != 1 {
+		t.Errorf("%d requests came of one; %+v, %v", posts.Load(), run.Timings, err)
 	}
 }
 

@@ -11,32 +11,32 @@ import (
 	"time"
 )
 
-// Traces are what happened to the requests of a run, in their order.
-type Traces interface {
+// Timings are what happened to the requests of a run, in their order.
+type Timings interface {
 	Len() int
 	// At is a copy of one.
-	At(i int) *Trace
+	At(i int) *Timing
 	// All goes through them, each with its number. One is good until the next.
-	All() iter.Seq2[int, *Trace]
+	All() iter.Seq2[int, *Timing]
 	// Set puts another in the place of one.
-	Set(i int, t *Trace)
+	Set(i int, t *Timing)
 }
 
-// List are traces as they are.
-type List []Trace
+// List are timings as they are.
+type List []Timing
 
 // Len is their number.
 func (l List) Len() int { return len(l) }
 
 // At is a copy of one.
-func (l List) At(i int) *Trace {
+func (l List) At(i int) *Timing {
 	t := l[i]
 	return &t
 }
 
 // All goes through them.
-func (l List) All() iter.Seq2[int, *Trace] {
-	return func(yield func(int, *Trace) bool) {
+func (l List) All() iter.Seq2[int, *Timing] {
+	return func(yield func(int, *Timing) bool) {
 		for i := range l {
 			if !yield(i, &l[i]) {
 				return
@@ -46,35 +46,35 @@ func (l List) All() iter.Seq2[int, *Trace] {
 }
 
 // Set puts another in the place of one.
-func (l List) Set(i int, t *Trace) { l[i] = *t }
+func (l List) Set(i int, t *Timing) { l[i] = *t }
 
 // ledger keeps what a window leaves behind, packed: of a request about 40 bytes, and of a
-// chunk 3 or 4, in blocks, so that nothing is copied when it grows. A trace that would
+// chunk 3 or 4, in blocks, so that nothing is copied when it grows. A timing that would
 // not come back as it was is kept whole.
 type ledger struct {
 	mu     sync.Mutex
 	places [][]place
 	blocks [][]byte
 	kinds  []kind
-	whole  map[int]*Trace
-	spare  []*Trace // that belong to no request now
-	buf    []byte   // of the trace that is packed
-	n      int      // traces up to the first request that has not begun, once all have ended
+	whole  map[int]*Timing
+	spare  []*Timing // that belong to no request now
+	buf    []byte    // of the timing that is packed
+	n      int       // timings up to the first request that has not begun, once all have ended
 }
 
 const (
 	placeBlock = 1 << 13 // 64 KiB
 	byteBlock  = 1 << 20
-	// spareChunks bounds what a trace has room for when its request is sent; one
+	// spareChunks bounds what a timing has room for when its request is sent; one
 	// of more chunks takes more as they come, and keeps it.
 	spareChunks = 1 << 12
 )
 
-// place is where a trace is: its block, from 1, and where in it. 0: its request has not
+// place is where a timing is: its block, from 1, and where in it. 0: its request has not
 // begun.
 type place struct{ block, offset uint32 }
 
-// kind is what many traces have in common.
+// kind is what many timings have in common.
 type kind struct {
 	status, source, input, finish, refused, err, model string
 	http                                               int
@@ -86,11 +86,11 @@ const mostKinds = 100
 // reserve makes room for n requests, of which so many are sent at once with at
 // most so many chunks each.
 func (l *ledger) reserve(n, atOnce, chunks int) {
-	l.whole = map[int]*Trace{}
+	l.whole = map[int]*Timing{}
 	l.blocks = [][]byte{make([]byte, 0, byteBlock)}
 	l.grow(n)
 	for range atOnce {
-		l.spare = append(l.spare, &Trace{Chunks: make([]Chunk, 0, min(chunks, spareChunks))})
+		l.spare = append(l.spare, &Timing{Chunks: make([]Chunk, 0, min(chunks, spareChunks))})
 	}
 }
 
@@ -100,33 +100,33 @@ func (l *ledger) grow(n int) {
 	}
 }
 
-// lend is a trace for a request that is about to be sent; keep takes it back.
-func (l *ledger) lend(r *Request) *Trace {
+// lend is a timing for a request that is about to be sent; keep takes it back.
+func (l *ledger) lend(r *Request) *Timing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := &Trace{}
+	t := &Timing{}
 	if n := len(l.spare); n > 0 {
 		t, l.spare = l.spare[n-1], l.spare[:n-1]
 	} else {
 		t.Chunks = make([]Chunk, 0, min(r.MaxOutputTokens, spareChunks))
 	}
-	*t = Trace{
+	*t = Timing{
 		ID: r.ID, Scheduled: -1, Sent: -1, FirstByte: -1, FirstToken: -1, LastToken: -1, End: -1,
 		PromptHash: r.Hash, Chunks: t.Chunks[:0],
 	}
 	return t
 }
 
-// store writes down the trace of request i, which has ended.
-func (l *ledger) store(i int, t *Trace) {
+// store writes down the timing of request i, which has ended.
+func (l *ledger) store(i int, t *Timing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.put(i, t)
 	l.spare = append(l.spare, t)
 }
 
-// put packs a trace. Hold mu.
-func (l *ledger) put(i int, t *Trace) {
+// put packs a timing. Hold mu.
+func (l *ledger) put(i int, t *Timing) {
 	l.grow(i + 1)
 	delete(l.whole, i)
 	l.buf = l.pack(l.buf[:0], i, t)
@@ -138,7 +138,7 @@ func (l *ledger) put(i int, t *Trace) {
 	at := place{uint32(last + 1), uint32(len(l.blocks[last]))}
 	l.blocks[last] = append(l.blocks[last], l.buf...)
 	l.places[i/placeBlock][i%placeBlock] = at
-	var back Trace
+	var back Timing
 	var cached int
 	l.unpack(i, &back, &cached)
 	if !cameBack(t, &back) {
@@ -148,8 +148,8 @@ func (l *ledger) put(i int, t *Trace) {
 	}
 }
 
-// cameBack says that a trace came back as it was. Its chunks always do.
-func cameBack(was, back *Trace) bool {
+// cameBack says that a timing came back as it was. Its chunks always do.
+func cameBack(was, back *Timing) bool {
 	a, b := *was, *back
 	a.Chunks, b.Chunks = nil, nil
 	return reflect.DeepEqual(a, b)
@@ -166,8 +166,8 @@ func (l *ledger) kindOf(k kind) int {
 	return max(0, i)
 }
 
-// pack appends a trace: numbers that are small differences to others take few bytes.
-func (l *ledger) pack(b []byte, i int, t *Trace) []byte {
+// pack appends a timing: numbers that are small differences to others take few bytes.
+func (l *ledger) pack(b []byte, i int, t *Timing) []byte {
 	b = binary.AppendUvarint(b, uint64(l.kindOf(kind{t.Status, t.UsageSource, t.InputSource, t.FinishReason, t.Refused, t.Error, t.Model, t.HTTPStatus})))
 	var hash [8]byte
 	if len(t.PromptHash) == 2*len(hash) {
@@ -199,9 +199,9 @@ func (l *ledger) pack(b []byte, i int, t *Trace) []byte {
 	return b
 }
 
-// unpack reads the trace of request i, into t and the number that its CachedTokens are
+// unpack reads the timing of request i, into t and the number that its CachedTokens are
 // then.
-func (l *ledger) unpack(i int, t *Trace, cached *int) {
+func (l *ledger) unpack(i int, t *Timing, cached *int) {
 	if w := l.whole[i]; w != nil {
 		*t = *w
 		return
@@ -224,7 +224,7 @@ func (l *ledger) unpack(i int, t *Trace, cached *int) {
 		hash = hex.EncodeToString(b[:8])
 	}
 	b = b[8:]
-	*t = Trace{
+	*t = Timing{
 		PromptHash: hash, FirstToken: -1, LastToken: -1, Chunks: t.Chunks[:0], Status: k.status, UsageSource: k.source, InputSource: k.input,
 		FinishReason: k.finish, Refused: k.refused, Error: k.err, Model: k.model, HTTPStatus: k.http,
 	}
@@ -253,7 +253,7 @@ func (l *ledger) unpack(i int, t *Trace, cached *int) {
 	}
 }
 
-// close says that all requests have ended. Traces are those up to the first that has
+// close says that all requests have ended. Timings are those up to the first that has
 // not begun.
 func (l *ledger) close() {
 	for l.n < len(l.places)*placeBlock && l.places[l.n/placeBlock][l.n%placeBlock].block > 0 {
@@ -266,17 +266,17 @@ func (l *ledger) close() {
 func (l *ledger) Len() int { return l.n }
 
 // At is a copy of one.
-func (l *ledger) At(i int) *Trace {
-	var t Trace
+func (l *ledger) At(i int) *Timing {
+	var t Timing
 	l.unpack(i, &t, new(int))
 	t.Chunks = slices.Clone(t.Chunks)
 	return &t
 }
 
 // All goes through them.
-func (l *ledger) All() iter.Seq2[int, *Trace] {
-	return func(yield func(int, *Trace) bool) {
-		var t Trace
+func (l *ledger) All() iter.Seq2[int, *Timing] {
+	return func(yield func(int, *Timing) bool) {
+		var t Timing
 		var cached int
 		var chunks []Chunk
 		for i := range l.n {
@@ -293,16 +293,16 @@ func (l *ledger) All() iter.Seq2[int, *Trace] {
 }
 
 // Set puts another in the place of one.
-func (l *ledger) Set(i int, t *Trace) {
+func (l *ledger) Set(i int, t *Timing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.put(i, t)
 }
 
-// byEnd are the numbers of the traces that pass, in the order in which they ended.
-func byEnd(traces Traces, pass func(*Trace) bool) (order []int32) {
-	ends := make([]time.Duration, 0, traces.Len())
-	for i, t := range traces.All() {
+// byEnd are the numbers of the timings that pass, in the order in which they ended.
+func byEnd(timings Timings, pass func(*Timing) bool) (order []int32) {
+	ends := make([]time.Duration, 0, timings.Len())
+	for i, t := range timings.All() {
 		ends = append(ends, t.End)
 		if pass(t) {
 			order = append(order, int32(i))

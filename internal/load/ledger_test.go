@@ -35,11 +35,11 @@ func TestAChunkSaysWhenAndHowMany(t *testing.T) {
 	}
 }
 
-// drawn is a trace of request i that went well or in any other way.
-func drawn(t *rapid.T, i int) Trace {
+// drawn is a timing of request i that went well or in any other way.
+func drawn(t *rapid.T, i int) Timing {
 	since := rapid.Custom(func(t *rapid.T) time.Duration { return time.Duration(rapid.Int64Range(-1, 1<<45).Draw(t, "at")) })
 	count := rapid.OneOf(rapid.IntRange(0, 1000), rapid.Int())
-	tr := Trace{
+	tr := Timing{
 		ID: i, Scheduled: since.Draw(t, "scheduled"), Sent: since.Draw(t, "sent"), FirstByte: since.Draw(t, "first byte"),
 		FirstToken: since.Draw(t, "first token"), LastToken: since.Draw(t, "last token"), End: since.Draw(t, "end"),
 		InputTokens: count.Draw(t, "input"), OutputTokens: count.Draw(t, "output"), Reasoning: count.Draw(t, "reasoning"),
@@ -86,7 +86,7 @@ func TestALedgerForgetsNothing(t *testing.T) {
 			want[i] = drawn(t, i)
 			l.Set(i, want.At(i))
 		}
-		var all, each []Trace
+		var all, each []Timing
 		for i, tr := range l.All() {
 			one := *tr
 			if tr.CachedTokens != nil {
@@ -97,8 +97,8 @@ func TestALedgerForgetsNothing(t *testing.T) {
 			all, each = append(all, one), append(each, *l.At(i))
 		}
 		empty := cmp.Transformer("none", func(c []Chunk) []Chunk { return append([]Chunk{}, c...) })
-		if diff := cmp.Diff([]Trace(want), all, empty); diff != "" || l.Len() != len(want) {
-			t.Errorf("%d traces, -want +got:\n%s", l.Len(), diff)
+		if diff := cmp.Diff([]Timing(want), all, empty); diff != "" || l.Len() != len(want) {
+			t.Errorf("%d timings, -want +got:\n%s", l.Len(), diff)
 		}
 		if diff := cmp.Diff(all, each, empty); diff != "" {
 			t.Errorf("one by one, -want +got:\n%s", diff)
@@ -139,12 +139,12 @@ func TestRequestsAreMadeAhead(t *testing.T) {
 		most = max(most, 10+made-int(s.done.Load()))
 		return Request{ID: i, Hash: fmt.Sprintf("%016x", i+1)}, nil
 	}})
-	if err != nil || run.Traces.Len() != n || made != n-10 || most > 10+room+2 {
-		t.Errorf("%v: %d of %d sent, %d made, at most %d ahead", err, run.Traces.Len(), n, made, most)
+	if err != nil || run.Timings.Len() != n || made != n-10 || most > 10+room+2 {
+		t.Errorf("%v: %d of %d sent, %d made, at most %d ahead", err, run.Timings.Len(), n, made, most)
 	}
-	for i, tr := range run.Traces.All() {
+	for i, tr := range run.Timings.All() {
 		if want := fmt.Sprintf("%016x", i+1); tr.ID != i || i >= 10 && tr.PromptHash != want {
-			t.Fatalf("trace %d is of request %d, %s", i, tr.ID, tr.PromptHash)
+			t.Fatalf("timing %d is of request %d, %s", i, tr.ID, tr.PromptHash)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func TestRequestsAreMadeAhead(t *testing.T) {
 // counting answers at once.
 type counting struct{ done atomic.Int64 }
 
-func (c *counting) Generate(_ context.Context, t0 time.Time, _ Request, tr *Trace) error {
+func (c *counting) Generate(_ context.Context, t0 time.Time, _ Request, tr *Timing) error {
 	c.done.Add(1)
 	tr.Sent, tr.End = time.Since(t0), time.Since(t0)
 	return nil
@@ -165,7 +165,7 @@ type steadily struct {
 	held uint64
 }
 
-func (s *steadily) Generate(_ context.Context, _ time.Time, r Request, tr *Trace) error {
+func (s *steadily) Generate(_ context.Context, _ time.Time, r Request, tr *Timing) error {
 	tr.Sent, tr.FirstByte, tr.End = 1, 2, 3
 	for i := range r.MaxOutputTokens {
 		tr.Chunks = append(tr.Chunks, NewChunk(time.Duration(i)*time.Millisecond, 1))

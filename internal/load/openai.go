@@ -180,7 +180,7 @@ func (o *OpenAI) body(r Request) ([]byte, error) {
 }
 
 // Generate sends one request and reads its stream to the last byte.
-func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trace) error {
+func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Timing) error {
 	body := r.body
 	if body == nil {
 		var err error
@@ -211,7 +211,7 @@ func (o *OpenAI) Generate(ctx context.Context, t0 time.Time, r Request, tr *Trac
 }
 
 // receive reads the response; anything but 200 is an error that quotes it.
-func (o *OpenAI) receive(resp *http.Response, in stamper, tr *Trace, w wish) error {
+func (o *OpenAI) receive(resp *http.Response, in stamper, tr *Timing, w wish) error {
 	if resp.StatusCode == http.StatusOK {
 		w.kind = resp.Header.Get("Content-Type")
 		return read(resp.Body, in, tr, w, o.opt.KeepText)
@@ -279,7 +279,7 @@ const mostAfterDone = 64 << 10
 // read drains a response. What a read brings has one stamp. An answer that goes on
 // far beyond the asked tokens, or after its own [DONE], is given up, since it would
 // fill the memory or never end.
-func read(body io.Reader, in stamper, tr *Trace, w wish, keepText bool) error {
+func read(body io.Reader, in stamper, tr *Timing, w wish, keepText bool) error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	st := stream{tr: tr, wish: w, keepText: keepText}

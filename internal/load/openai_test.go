@@ -47,13 +47,13 @@ func write(w http.ResponseWriter, pieces ...string) {
 }
 
 // once drives one request.
-func once(t *testing.T, c *OpenAI) *Trace {
+func once(t *testing.T, c *OpenAI) *Timing {
 	t.Helper()
 	run, err := Drive(t.Context(), Config{Client: c, Requests: []Request{{Prompt: "why", MaxOutputTokens: 2, Hash: "h"}}, Pattern: Closed(1)})
-	if err != nil || run.Traces.Len() != 1 {
-		t.Fatalf("%d traces, error %v", run.Traces.Len(), err)
+	if err != nil || run.Timings.Len() != 1 {
+		t.Fatalf("%d timings, error %v", run.Timings.Len(), err)
 	}
-	return run.Traces.At(0)
+	return run.Timings.At(0)
 }
 
 func TestAGoodAnswerIsStampedInOrder(t *testing.T) {
@@ -67,7 +67,7 @@ func TestAGoodAnswerIsStampedInOrder(t *testing.T) {
 			t.Errorf("stamps %v are not in order", order)
 		}
 	}
-	want := Trace{
+	want := Timing{
 		Status: StatusOK, HTTPStatus: 200, InputTokens: 3, OutputTokens: 2, UsageSource: "server", FinishReason: "length", PromptHash: "h", Text: []byte("ab"),
 		Scheduled: tr.Scheduled, Sent: tr.Sent, FirstByte: tr.FirstByte, FirstToken: tr.FirstToken, LastToken: tr.LastToken, End: tr.End, Chunks: tr.Chunks,
 	}
@@ -259,8 +259,8 @@ func TestOtherDeadlinesAreNotTheRequestsTimeout(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	run, err := Drive(ctx, Config{Client: c, Requests: make([]Request, 1), Pattern: Closed(1)})
-	if err == nil || run.Traces.Len() != 1 || run.Traces.At(0).Status != StatusCut || strings.Contains(run.Traces.At(0).Error, "request_timeout") {
-		t.Errorf("the run's deadline: %v, %+v", err, run.Traces)
+	if err == nil || run.Timings.Len() != 1 || run.Timings.At(0).Status != StatusCut || strings.Contains(run.Timings.At(0).Error, "request_timeout") {
+		t.Errorf("the run's deadline: %v, %+v", err, run.Timings)
 	}
 	c.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
@@ -284,15 +284,15 @@ func TestACancelledRunKeepsWhatCame(t *testing.T) {
 		<-r.Context().Done()
 	})
 	run, err := Drive(ctx, Config{Client: c, Requests: make([]Request, 10), Pattern: Closed(1)})
-	if err == nil || run.Traces.Len() != 3 {
-		t.Fatalf("error %v, %d traces", err, run.Traces.Len())
+	if err == nil || run.Timings.Len() != 3 {
+		t.Fatalf("error %v, %d timings", err, run.Timings.Len())
 	}
-	if tr := run.Traces.At(2); tr.Status != StatusCut || len(tr.Chunks) > 1 || run.Traces.At(1).Status != StatusOK {
+	if tr := run.Timings.At(2); tr.Status != StatusCut || len(tr.Chunks) > 1 || run.Timings.At(1).Status != StatusOK {
 		t.Errorf("%+v", tr)
 	}
 }
 
-// The cost of a chunk, from the reader to the trace.
+// The cost of a chunk, from the reader to the timing.
 func BenchmarkRead(b *testing.B) {
 	const chunks = 1000
 	var text strings.Builder
@@ -301,7 +301,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	text.WriteString(last + counts + done)
 	b.ReportAllocs()
-	tr := Trace{Chunks: make([]Chunk, 0, chunks)}
+	tr := Timing{Chunks: make([]Chunk, 0, chunks)}
 	for b.Loop() {
 		tr.Chunks, tr.FirstByte, tr.FirstToken = tr.Chunks[:0], -1, -1
 		if err := read(strings.NewReader(text.String()), stamper{t0: time.Now()}, &tr, wish{}, false); err != nil {

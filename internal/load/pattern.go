@@ -8,8 +8,8 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// Plan is a load as it is known before its window.
-type Plan struct {
+// Schedule is a load as it is known before its window.
+type Schedule struct {
 	Pattern Pattern
 	// N is how many requests are sent: by an open loop so many; by a closed one at
 	// most, or at least where seconds say so.
@@ -21,25 +21,25 @@ type Plan struct {
 }
 
 // New plans the load of w. A trace is read and held against what w takes.
-func New(w study.Workload, seed int64) (Plan, error) {
+func New(w study.Workload, seed int64) (Schedule, error) {
 	l := w.Load
 	of, digest, err := sizes(w, seed)
 	if err != nil {
-		return Plan{}, err
+		return Schedule{}, err
 	}
-	p := Plan{Sizes: of, Lengths: digest}
+	p := Schedule{Sizes: of, Lengths: digest}
 	if !l.Open() {
 		p.Pattern, p.N = Closed(l.Concurrency), w.Prompts
 		return p, nil
 	}
 	if l.Recorded() {
 		if p.Trace, err = pattern.ReadTrace(l); err != nil {
-			return Plan{}, err
+			return Schedule{}, err
 		}
 	}
 	next, ok := l.Schedule(uint64(seed), p.Trace)
 	if !ok {
-		return Plan{}, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
+		return Schedule{}, fmt.Errorf("load pattern %q is not in this version", l.Pattern)
 	}
 	s := schedule{limit: l.MaxInFlight}
 	at, more := next(0)

@@ -202,7 +202,7 @@ func TestABusyClientStampsNoLater(t *testing.T) {
 	defer c.Close()
 	pair(t) // the kernel stamps from here on
 	var lags histogram
-	t0, tr := time.Now(), Trace{FirstByte: -1, FirstToken: -1}
+	t0, tr := time.Now(), Timing{FirstByte: -1, FirstToken: -1}
 	resp, conn, err := c.send(t.Context(), t0, []byte("{}"), &tr)
 	if err != nil {
 		t.Fatal(err)

@@ -141,15 +141,15 @@ func TestAnOverloadShowsInTheScheduledLatencies(t *testing.T) {
 		}
 		s := &slow{take: func(int) time.Duration { return 200 * time.Millisecond }, sent: make([]time.Duration, n)} // half of what comes
 		run, err := Drive(t.Context(), Config{Client: s, Requests: requests(n), Pattern: p.Pattern, wait: byRuntime})
-		if err != nil || run.Traces.Len() != n {
-			t.Fatalf("%d traces, %v", run.Traces.Len(), err)
+		if err != nil || run.Timings.Len() != n {
+			t.Fatalf("%d timings, %v", run.Timings.Len(), err)
 		}
-		for i := range run.Traces.All() {
-			if due, _ := p.Pattern.At(i); run.Traces.At(i).Scheduled != due {
-				t.Errorf("request %d is due at %v, want %v", i, run.Traces.At(i).Scheduled, due)
+		for i := range run.Timings.All() {
+			if due, _ := p.Pattern.At(i); run.Timings.At(i).Scheduled != due {
+				t.Errorf("request %d is due at %v, want %v", i, run.Timings.At(i).Scheduled, due)
 			}
 		}
-		f := Summarise(run.Traces, true)
+		f := Summarise(run.Timings, true)
 		if f.E2E.Max > 201 || f.E2EScheduled.Max < 3000 || f.E2EScheduled.N != n {
 			t.Errorf("from the send at most %g ms, from the schedule %g ms of %d", f.E2E.Max, f.E2EScheduled.Max, f.E2EScheduled.N)
 		}

@@ -11,51 +11,51 @@ import (
 // not taken. counted names what counted the prompts of requests before they were
 // sent, exactly as they were sent; its numbers take the place of the server's where
 // that said none. Empty: nothing did.
-func Settle(traces Traces, planned func(i int) Request, counted string) {
+func Settle(timings Timings, planned func(i int) Request, counted string) {
 	var order []int32
 	inOrder := func() []int32 {
 		if order == nil {
-			order = byEnd(traces, func(t *Trace) bool { return t.Status == StatusOK })
+			order = byEnd(timings, func(t *Timing) bool { return t.Status == StatusOK })
 		}
 		return order
 	}
-	alter := func(do func(*Trace)) {
+	alter := func(do func(*Timing)) {
 		for _, i := range inOrder() {
-			t := traces.At(int(i))
+			t := timings.At(int(i))
 			do(t)
-			traces.Set(int(i), t)
+			timings.Set(int(i), t)
 		}
 	}
-	output := func(t *Trace) int { return t.OutputTokens }
-	if differ(traces, output) && growing(inOrder(), traces, planned, output, leastAnswer) {
-		alter((*Trace).refuseOutput)
+	output := func(t *Timing) int { return t.OutputTokens }
+	if differ(timings, output) && growing(inOrder(), timings, planned, output, leastAnswer) {
+		alter((*Timing).refuseOutput)
 	}
-	input := func(t *Trace) int { return t.InputTokens }
-	if differ(traces, input) && growing(inOrder(), traces, planned, input, leastPrompt) {
-		alter(func(t *Trace) {
+	input := func(t *Timing) int { return t.InputTokens }
+	if differ(timings, input) && growing(inOrder(), timings, planned, input, leastPrompt) {
+		alter(func(t *Timing) {
 			t.InputTokens, t.CachedTokens, t.Refused = 0, nil, refusals(t.Refused, refusedGrowing)
 		})
 	}
 	if counted == "" {
 		return
 	}
-	for i, t := range traces.All() {
+	for i, t := range timings.All() {
 		if t.Status != StatusOK || t.InputTokens > 0 {
 			continue
 		}
 		if n := planned(i).InputTokens; n > 0 {
-			own := traces.At(i)
+			own := timings.At(i)
 			own.InputTokens, own.InputSource = n, counted
-			traces.Set(i, own)
+			timings.Set(i, own)
 		}
 	}
 }
 
 // differ says that no two counts of completed requests are the same, as those are that add
 // up. Mostly two of the first are.
-func differ(traces Traces, of func(*Trace) int) bool {
+func differ(timings Timings, of func(*Timing) int) bool {
 	seen := map[int]bool{}
-	for _, t := range traces.All() {
+	for _, t := range timings.All() {
 		if n := of(t); t.Status == StatusOK && n > 0 {
 			if seen[n] {
 				return false
@@ -67,7 +67,7 @@ func differ(traces Traces, of func(*Trace) int) bool {
 }
 
 // leastPrompt is fewer tokens than a prompt has: text has no 16 bytes a token.
-func leastPrompt(r *Request, _ *Trace) float64 {
+func leastPrompt(r *Request, _ *Timing) float64 {
 	if r.InputTokens > 0 {
 		return float64(r.InputTokens) / 2
 	}
@@ -76,14 +76,14 @@ func leastPrompt(r *Request, _ *Trace) float64 {
 
 // leastAnswer is as many tokens as chunks; 0, which is unknown, of an answer in one
 // chunk.
-func leastAnswer(_ *Request, t *Trace) float64 {
+func leastAnswer(_ *Request, t *Timing) float64 {
 	if len(t.Chunks) < 2 {
 		return 0
 	}
 	return float64(len(t.Chunks))
 }
 
-func (t *Trace) refuseOutput() {
+func (t *Timing) refuseOutput() {
 	t.OutputTokens, t.Reasoning, t.Refused = 0, Unknown, refusals(t.Refused, refusedGrowing)
 	t.UsageSource = "none"
 	if len(t.Chunks) > 0 {
@@ -101,12 +101,12 @@ const asOrdered = 0.8
 // growing says that counts add up over requests: no two are the same, they grow with
 // the order of the ends more than the work does, and their span holds the least that
 // all but the first have.
-func growing(order []int32, traces Traces, planned func(i int) Request, of func(*Trace) int, least func(*Request, *Trace) float64) bool {
+func growing(order []int32, timings Timings, planned func(i int) Request, of func(*Timing) int, least func(*Request, *Timing) float64) bool {
 	var counts []int
 	var shares []float64
 	sum, first, smallest := 0.0, 0.0, math.MaxInt
 	for _, i := range order {
-		t, r := traces.At(int(i)), planned(int(i))
+		t, r := timings.At(int(i)), planned(int(i))
 		n, work := of(t), least(&r, t)
 		if n == 0 || work == 0 {
 			continue

@@ -47,10 +47,10 @@ func TestAClosedLoopStops(t *testing.T) {
 			if unmade := name == "when no more can be made"; (run.Unmade != nil) != unmade || unmade && run.Unmade.Error() != "make request 7: too short" {
 				t.Errorf("%s: %v", name, run.Unmade)
 			}
-			if err != nil || run.Traces.Len() != c.sent || s.most != 2 || time.Since(run.T0) != c.end || run.Out != c.out {
-				t.Errorf("%s: %d sent, %d at once, ended after %v, none left at %v, %v; want %d, %v, %v", name, run.Traces.Len(), s.most, time.Since(run.T0), run.Out, err, c.sent, c.end, c.out)
+			if err != nil || run.Timings.Len() != c.sent || s.most != 2 || time.Since(run.T0) != c.end || run.Out != c.out {
+				t.Errorf("%s: %d sent, %d at once, ended after %v, none left at %v, %v; want %d, %v, %v", name, run.Timings.Len(), s.most, time.Since(run.T0), run.Out, err, c.sent, c.end, c.out)
 			}
-			for i, tr := range run.Traces.All() {
+			for i, tr := range run.Timings.All() {
 				if tr.Status != StatusOK || tr.ID != i {
 					t.Errorf("%s: request %d: %+v", name, i, tr)
 				}
@@ -96,7 +96,7 @@ func TestAnOverloadIsNotCutAtTheMost(t *testing.T) {
 			t.Fatal(err)
 		}
 		run, err := Drive(t.Context(), Config{Client: counted(), Requests: requests(p.N), Pattern: p.Pattern, AtLeast: p.N, Max: 2 * second, wait: byRuntime})
-		f := Summarise(run.Traces, true)
+		f := Summarise(run.Timings, true)
 		if err != nil || f.Completed != 8 || f.E2EScheduled.Max != 6250 { // due at 1.75 s, ended at 8 s
 			t.Errorf("%d completed, at most %g ms from the schedule, %v", f.Completed, f.E2EScheduled.Max, err)
 		}

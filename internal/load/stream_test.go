@@ -44,7 +44,7 @@ func said(n int, aged bool) (all []byte, size int) {
 func TestAStreamCostsNoAllocationForAChunk(t *testing.T) {
 	cost := func(n int) float64 {
 		all, size := said(n, false)
-		tr := Trace{FirstToken: -1, Chunks: make([]Chunk, 0, n)}
+		tr := Timing{FirstToken: -1, Chunks: make([]Chunk, 0, n)}
 		body := &tape{all: all, step: size}
 		return testing.AllocsPerRun(100, func() {
 			tr.Chunks, body.at = tr.Chunks[:0], 0
@@ -59,8 +59,8 @@ func TestAStreamCostsNoAllocationForAChunk(t *testing.T) {
 }
 
 // heard is what a stream was taken for, but for its moments.
-func heard(data []byte, step int, keep bool) (Trace, string) {
-	tr := Trace{FirstToken: -1, FirstByte: -1, LastToken: -1, End: -1}
+func heard(data []byte, step int, keep bool) (Timing, string) {
+	tr := Timing{FirstToken: -1, FirstByte: -1, LastToken: -1, End: -1}
 	told := ""
 	if err := read(&tape{all: data, step: step}, stamper{t0: time.Now()}, &tr, wish{}, keep); err != nil {
 		told = err.Error()
@@ -106,7 +106,7 @@ func BenchmarkChunk(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			const n = 1000
 			all, size := said(n, c.aged)
-			tr := Trace{FirstToken: -1, Chunks: make([]Chunk, 0, n)}
+			tr := Timing{FirstToken: -1, Chunks: make([]Chunk, 0, n)}
 			body := &tape{all: all, step: size}
 			b.ReportAllocs()
 			cpu, chunks := CPUTime(), 0

@@ -10,7 +10,7 @@ import (
 
 // cut leaves of the trace what is sent, which is all of it where it ended. It refuses
 // a trace that is shorter than what is asked of it.
-func (p *Plan) cut(w study.Workload, ended bool) error {
+func (p *Schedule) cut(w study.Workload, ended bool) error {
 	t := &p.Trace
 	t.Arrivals = t.Arrivals[:p.N]
 	p.Sizes = func(i int) Size {
@@ -55,7 +55,7 @@ func fitsTrace(w study.Workload, t pattern.Trace) error {
 
 // Gap is the longest time that an open loop leaves without a request, and the
 // request after which it does, from 0.
-func (p Plan) Gap() (longest time.Duration, after int) {
+func (p Schedule) Gap() (longest time.Duration, after int) {
 	for i := range p.N - 1 {
 		a, _ := p.Pattern.At(i)
 		b, _ := p.Pattern.At(i + 1)
@@ -67,7 +67,7 @@ func (p Plan) Gap() (longest time.Duration, after int) {
 }
 
 // Busiest is the most requests that an open loop has due within any second.
-func (p Plan) Busiest() int {
+func (p Schedule) Busiest() int {
 	most, from := 0, 0
 	for i := range p.N {
 		at, _ := p.Pattern.At(i)

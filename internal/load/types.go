@@ -30,11 +30,11 @@ const (
 // Unknown is a count that is not known, where 0 may be one.
 const Unknown = -1
 
-// Trace is what happened to one request. Stamps are durations since the
+// Timing is what happened to one request. Stamps are durations since the
 // window's t0 on the monotonic clock: of bytes, when this host's kernel received
 // them, or where it does not say, when they were read and before they are parsed,
 // in steps of 64 ns. A negative stamp means that it never happened.
-type Trace struct {
+type Timing struct {
 	ID           int
 	Scheduled    time.Duration
 	Sent         time.Duration // actual send, headers and body handed to the kernel
@@ -62,7 +62,7 @@ type Trace struct {
 // Client speaks one server's dialect. Generate fills tr, stamps it against
 // clock t0, and returns an error only for what tr.Error also says.
 type Client interface {
-	Generate(ctx context.Context, t0 time.Time, r Request, tr *Trace) error
+	Generate(ctx context.Context, t0 time.Time, r Request, tr *Timing) error
 }
 
 // Pattern says when requests are sent.

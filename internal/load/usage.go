@@ -58,7 +58,7 @@ func (u *usage) real() bool {
 	return u != nil && (u.PromptTokens != 0 || u.CompletionTokens != 0)
 }
 
-// Why a count of a usage is not taken. They are few, so that traces can share them.
+// Why a count of a usage is not taken. They are few, so that timings can share them.
 const (
 	refusedInputNone   = "prompt_tokens is 0 or missing"
 	refusedInputBad    = "prompt_tokens is no whole number of tokens"

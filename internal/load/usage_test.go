@@ -8,8 +8,8 @@ import (
 )
 
 // usageOf is what is made of a usage that follows n chunks with text.
-func usageOf(usage string, n int, w wish) Trace {
-	tr := Trace{FirstToken: -1, FirstByte: -1, LastToken: -1, End: -1}
+func usageOf(usage string, n int, w wish) Timing {
+	tr := Timing{FirstToken: -1, FirstByte: -1, LastToken: -1, End: -1}
 	body := strings.Repeat(one, n) + strings.Replace(last, `"b"`, `""`, 1) + `data: {"choices":[],"usage":` + usage + "}\n\n" + done
 	_ = read(strings.NewReader(body), stamper{t0: time.Now()}, &tr, w, false) // of no token it is an error
 	return tr
@@ -79,7 +79,7 @@ func TestReasoningIsUnknownUnlessItIsSaid(t *testing.T) {
 		{"no text", "", `{"prompt_tokens":1,"completion_tokens":7}`, Unknown},
 		{"no usage", hm + one, `null`, Unknown},
 	} {
-		tr := Trace{FirstToken: -1}
+		tr := Timing{FirstToken: -1}
 		body := c.chunks + strings.Replace(last, `"b"`, `""`, 1) + `data: {"choices":[],"usage":` + c.usage + "}\n\n"
 		if err := read(strings.NewReader(body), stamper{t0: time.Now()}, &tr, wish{}, false); err != nil || tr.Reasoning != c.want {
 			t.Errorf("%s: %d reasoning (%v), want %d", c.name, tr.Reasoning, err, c.want)
@@ -89,17 +89,17 @@ func TestReasoningIsUnknownUnlessItIsSaid(t *testing.T) {
 
 // several are requests of so many bytes, each with the counts that its server gave.
 func several(bytes []int, in, out func(i int) int, chunks func(i int) int) (List, []Request) {
-	var traces []Trace
+	var timings []Timing
 	var requests []Request
 	for i, n := range bytes {
 		requests = append(requests, Request{ID: i, Prompt: strings.Repeat("x", n)})
-		tr := Trace{ID: i, Status: StatusOK, UsageSource: "server", InputTokens: in(i), OutputTokens: out(i), End: time.Duration(i+1) * time.Second, LastToken: 2 * second, FirstToken: second}
+		tr := Timing{ID: i, Status: StatusOK, UsageSource: "server", InputTokens: in(i), OutputTokens: out(i), End: time.Duration(i+1) * time.Second, LastToken: 2 * second, FirstToken: second}
 		for k := range chunks(i) {
 			tr.Chunks = append(tr.Chunks, NewChunk(time.Duration(k+1)*time.Second, 1))
 		}
-		traces = append(traces, tr)
+		timings = append(timings, tr)
 	}
-	return traces, requests
+	return timings, requests
 }
 
 func TestCountsThatAddUpOverRequestsAreNotTaken(t *testing.T) {
@@ -126,13 +126,13 @@ func TestCountsThatAddUpOverRequestsAreNotTaken(t *testing.T) {
 		{"prompts of many lengths", long, func(i int) int { return long[i] / 4 }, func(i int) int { return 5 + 37*i%100 }, of(5), true, true},
 		{"answers in one piece, short ones first", same, of(9), func(i int) int { return 10 * (i + 1) }, of(1), true, true},
 	} {
-		traces, requests := several(c.bytes, c.in, c.out, c.chunks)
-		Settle(traces, asPlanned(requests), "")
-		f := Summarise(traces, false)
+		timings, requests := several(c.bytes, c.in, c.out, c.chunks)
+		Settle(timings, asPlanned(requests), "")
+		f := Summarise(timings, false)
 		if (f.InputTokens != nil) != c.wantIn || (f.OutputTokens != nil) != c.wantOut || (f.TPOT != nil) != c.wantOut {
 			t.Errorf("%s: in %v, out %v, TPOT %v (%v)", c.name, f.InputTokens, f.OutputTokens, f.TPOT, f.Lacking)
 		}
-		if n := f.Lacking.Refused[refusedGrowing]; n != 0 && n != len(traces) || (n > 0) == (c.wantIn && c.wantOut) {
+		if n := f.Lacking.Refused[refusedGrowing]; n != 0 && n != len(timings) || (n > 0) == (c.wantIn && c.wantOut) {
 			t.Errorf("%s: refused %v", c.name, f.Lacking.Refused)
 		}
 	}
@@ -147,12 +147,12 @@ func TestPlannedPromptsFillInForTheServer(t *testing.T) {
 		counted, source string
 		want            any
 	}{{"tokenize", "mixed", int64(7 + 9 + 7)}, {"", "server", nil}} {
-		traces, requests := several([]int{40, 40, 40}, in, func(int) int { return 2 }, func(int) int { return 2 })
+		timings, requests := several([]int{40, 40, 40}, in, func(int) int { return 2 }, func(int) int { return 2 })
 		for i := range requests {
 			requests[i].InputTokens = 7
 		}
-		Settle(traces, asPlanned(requests), c.counted)
-		f := Summarise(traces, false)
+		Settle(timings, asPlanned(requests), c.counted)
+		f := Summarise(timings, false)
 		if got := fmt.Sprint(value(f.InputTokens)); got != fmt.Sprint(c.want) || f.InputSource != c.source {
 			t.Errorf("counted by %q: %s by %s, want %v by %s", c.counted, got, f.InputSource, c.want, c.source)
 		}
@@ -176,18 +176,18 @@ func TestWhatOneRequestLacksTheTotalLacks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		change func(*Trace)
+		change func(*Timing)
 		out    bool
 	}{
-		{"all known", func(*Trace) {}, true},
-		{"tokens unknown", func(t *Trace) { t.OutputTokens, t.UsageSource = 0, "chunks" }, false},
-		{"failed", func(t *Trace) { t.Status, t.OutputTokens, t.UsageSource = StatusFailed, 0, "chunks" }, true},
-		{"cut", func(t *Trace) { t.Status, t.OutputTokens, t.UsageSource = StatusCut, 0, "chunks" }, true},
+		{"all known", func(*Timing) {}, true},
+		{"tokens unknown", func(t *Timing) { t.OutputTokens, t.UsageSource = 0, "chunks" }, false},
+		{"failed", func(t *Timing) { t.Status, t.OutputTokens, t.UsageSource = StatusFailed, 0, "chunks" }, true},
+		{"cut", func(t *Timing) { t.Status, t.OutputTokens, t.UsageSource = StatusCut, 0, "chunks" }, true},
 	} {
-		traces, requests := several([]int{40, 40, 40}, func(int) int { return 9 }, func(int) int { return 4 }, func(int) int { return 4 })
-		c.change(&traces[1])
-		Settle(traces, asPlanned(requests), "")
-		if f := Summarise(traces, false); (f.OutputTokens != nil) != c.out || (f.MultiTokenChunks != nil) != c.out || (f.TPOT != nil) != c.out {
+		timings, requests := several([]int{40, 40, 40}, func(int) int { return 9 }, func(int) int { return 4 }, func(int) int { return 4 })
+		c.change(&timings[1])
+		Settle(timings, asPlanned(requests), "")
+		if f := Summarise(timings, false); (f.OutputTokens != nil) != c.out || (f.MultiTokenChunks != nil) != c.out || (f.TPOT != nil) != c.out {
 			t.Errorf("%s: %+v", c.name, f)
 		}
 	}

@@ -90,7 +90,7 @@ func hostEnergy(list []measure.HostEnergy) *result.HostEnergy {
 func (o *Observation) mapWindowEnergy(r *result.Record, en *result.Energy, fig load.Figures) {
 	samples, from := o.Readings.Samples, o.Readings.From
 	to := from + o.Window.Length
-	per := measure.Window{From: from, To: to, Begun: begun(o.Window.Traces)}.Energy(samples, o.Host.sensors())
+	per := measure.Window{From: from, To: to, Begun: begun(o.Window.Timings)}.Energy(samples, o.Host.sensors())
 	o.Warnings = append(o.Warnings, measure.GPUWarnings(measure.GPUFacts{
 		Devices: o.Host.Devices, Samples: samples, From: from, To: to, Energies: per,
 		DriftThreshold: measure.Celsius(o.Job.Experiment.Measurement.ThermalDriftThresholdC),
@@ -120,7 +120,7 @@ func (o *Observation) mapWindowEnergy(r *result.Record, en *result.Energy, fig l
 
 // begun is how long after the window opened the GPUs had begun to work at the latest: a
 // token had come; 0: none did.
-func begun(traces load.Traces) (first time.Duration) {
+func begun(traces load.Timings) (first time.Duration) {
 	for _, t := range traces.All() {
 		if t.FirstToken > 0 && (first == 0 || t.FirstToken < first) {
 			first = t.FirstToken
@@ -224,7 +224,7 @@ func (o *Observation) steady(fig load.Figures) *result.Steady {
 	if full == 0 {
 		return nil
 	}
-	start, end, tokens, ok := load.Steady(o.Window.Traces, full)
+	start, end, tokens, ok := load.Steady(o.Window.Timings, full)
 	if !ok || end <= start {
 		return nil
 	}

@@ -81,8 +81,8 @@ func mapSizes(m *result.Model, p hub.Parameters) {
 // better is known of it.
 func (w *Window) flopsOf(r *result.Record, fig load.Figures, p hub.Parameters, why string) *result.FLOPs {
 	in := flops.Input{Parameters: p, Precision: p.DType, Why: why}
-	in.Requests = make([]flops.Lengths, 0, w.Traces.Len())
-	for _, t := range w.Traces.All() {
+	in.Requests = make([]flops.Lengths, 0, w.Timings.Len())
+	for _, t := range w.Timings.All() {
 		in.Requests = append(in.Requests, flops.Lengths{Input: t.InputTokens, Output: t.OutputTokens})
 	}
 	e := flops.Of(in).Without(whyNull(fig.InputTokens, fig.Lacking.InputWhy(fig.Completed)), whyNull(fig.OutputTokens, fig.Lacking.OutputWhy(fig.Completed)))

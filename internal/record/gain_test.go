@@ -40,7 +40,7 @@ func recordOf(t *testing.T, name, capability string, older bool) *result.Record 
 	t.Helper()
 	samples, t0 := steadyGPU()
 	o := Observation{
-		Window:   &Window{Length: 10 * time.Second, Traces: load.List{}},
+		Window:   &Window{Length: 10 * time.Second, Timings: load.List{}},
 		Host:     Host{Devices: []measure.Device{{UUID: "GPU-1", Name: name, ComputeCapability: capability}}, Refresh: []time.Duration{100 * time.Millisecond}, Jitter: []time.Duration{0}},
 		Idle:     Idle{Baseline: &measure.Baseline{Power: 60, PerGPU: []measure.Watts{60}, Method: measure.MethodAligned, U: new(measure.Watts(0.1)), Components: map[string]measure.Watts{"edges": 0.1}, Cached: true}},
 		Readings: Readings{Samples: samples, From: t0},

@@ -99,7 +99,7 @@ type Instrument struct {
 
 // Window is the measurement: its requests, and what was read at its edges.
 type Window struct {
-	Traces    load.Traces
+	Timings   load.Timings
 	T0        time.Time
 	Length    time.Duration
 	ClosedBy  string

@@ -33,9 +33,9 @@ func (p Recomputed) Record() *result.Record {
 	if w := p.Window; w != nil {
 		fig = p.mapWork(out)
 		if r.Older() && r.Tokens.InputSource == "" { // from before tokens could be unknown
-			fig = olderTotals(fig, w.Traces)
+			fig = olderTotals(fig, w.Timings)
 			out.Tokens.Input, out.Tokens.Output, out.Tokens.Reasoning = fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens
-			out.SLO = goodput(w.Traces, e.SLO, w.Length.Seconds(), e.Workload.Load.Open(), true)
+			out.SLO = goodput(w.Timings, e.SLO, w.Length.Seconds(), e.Workload.Load.Open(), true)
 		}
 	}
 	p.mapEnergy(out, fig)

@@ -131,7 +131,7 @@ func windowOf(r *result.Record, rows []result.RequestRow, began time.Time, read 
 	for i := range rows {
 		traces = append(traces, traceOf(&rows[i], r.Tokens.Source))
 	}
-	w.Traces = traces
+	w.Timings = traces
 	if c := r.Client; c.CPUSeconds != nil && c.CPUShare != nil && *c.CPUShare > 0 {
 		w.Audit.CPU = milliseconds(*c.CPUSeconds * 1000)
 		w.Audit.Took = milliseconds(*c.CPUSeconds / *c.CPUShare * 1000)

@@ -85,14 +85,14 @@ func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sa
 }
 
 // traceOf is the inverse of requestRow, of what figures are computed from.
-func traceOf(row *result.RequestRow, source string) load.Trace {
+func traceOf(row *result.RequestRow, source string) load.Timing {
 	at := func(ns *int64) time.Duration {
 		if ns == nil {
 			return -1
 		}
 		return time.Duration(*ns)
 	}
-	t := load.Trace{
+	t := load.Timing{
 		ID: int(row.ID), Scheduled: time.Duration(row.ScheduledNS), Sent: at(row.SentNS), FirstByte: at(row.FirstByteNS),
 		FirstToken: at(row.FirstTokenNS), LastToken: at(row.LastTokenNS), End: at(row.EndNS), UsageSource: source,
 		InputTokens: orNone(row.InputTokens), OutputTokens: orNone(row.OutputTokens), Reasoning: load.Unknown, Status: row.Status,
@@ -133,7 +133,7 @@ func orNone(n *int32) int {
 
 // olderTotals are what records said before they knew unknown tokens: those of failed
 // requests counted, 0 was a number, and a chunk a token.
-func olderTotals(fig load.Figures, traces load.Traces) load.Figures {
+func olderTotals(fig load.Figures, traces load.Timings) load.Figures {
 	var in, out, thought int64
 	for _, t := range traces.All() {
 		in, out, thought = in+int64(t.InputTokens), out+int64(t.OutputTokens), thought+int64(max(0, t.Reasoning))

@@ -101,14 +101,14 @@ func warmupOf(w *measure.WarmupResult, floor time.Duration) *result.Warmup {
 func (o *Observation) mapWork(r *result.Record) load.Figures {
 	w, p := o.Window, &o.Job.Prompts
 	open := o.Job.Experiment.Workload.Load.Open()
-	fig := load.Summarise(w.Traces, open)
+	fig := load.Summarise(w.Timings, open)
 	seconds := w.Length.Seconds()
 	r.WindowSeconds = new(seconds)
 	r.WindowStart = new(o.utc(w.T0))
 	r.Tokens = result.Tokens{Input: fig.InputTokens, Cached: fig.CachedTokens, Output: fig.OutputTokens, Reasoning: fig.ReasoningTokens, Source: fig.TokenSource, InputSource: fig.InputSource}
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
-		PromptChecksum: load.Checksum(p.First(o.Job.Experiment, w.Traces.Len())), SharedTokens: w.shared(o.Job.Experiment.Workload.Prefix), HeadTokens: head(p), MultiTokenChunks: fig.MultiTokenChunks,
+		PromptChecksum: load.Checksum(p.First(o.Job.Experiment, w.Timings.Len())), SharedTokens: w.shared(o.Job.Experiment.Workload.Prefix), HeadTokens: head(p), MultiTokenChunks: fig.MultiTokenChunks,
 		TraceSHA256: p.Plan.Trace.Digest, TraceTimeUnit: p.Plan.Trace.Unit, LengthsSHA256: p.Plan.Lengths, LengthsBy: cmp.Or(p.Vocabulary.Source, p.Counted, "server"),
 		SourceSHA256: p.Digest, SourceCommit: textOrNil(p.Commit), LeftOut: p.LeftOut, PromptTemplate: p.Template, ColumnsNotSent: p.NotSent,
 	}
@@ -122,7 +122,7 @@ func (o *Observation) mapWork(r *result.Record) load.Figures {
 	if open {
 		r.Latency.TTFTScheduled, r.Latency.E2EScheduled = summary(fig.TTFTScheduled), summary(fig.E2EScheduled)
 	}
-	r.SLO = goodput(w.Traces, o.Job.Experiment.SLO, seconds, open, false)
+	r.SLO = goodput(w.Timings, o.Job.Experiment.SLO, seconds, open, false)
 	r.Client = result.Client{
 		CPUSeconds: new(w.Audit.CPU.Seconds()), CPUShare: new(w.Audit.CPUShare()),
 		SendLagMS: summary(fig.Lag), ReadLagMS: summary(w.ReadLag), GCPausesMS: summary(w.Audit.GC),

@@ -14,11 +14,11 @@ import (
 // Requests are the rows of the requests, each good until the next.
 func (o *Observation) Requests() iter.Seq[result.RequestRow] {
 	return func(yield func(result.RequestRow) bool) {
-		if o.Window == nil || o.Window.Traces == nil {
+		if o.Window == nil || o.Window.Timings == nil {
 			return
 		}
 		planned := o.Job.Prompts.Planned(o.Job.Experiment)
-		for i, t := range o.Window.Traces.All() {
+		for i, t := range o.Window.Timings.All() {
 			row := requestRow(t, planned(i))
 			row.ExperimentID = o.Run.ID
 			if row.Error != "" {
@@ -32,7 +32,7 @@ func (o *Observation) Requests() iter.Seq[result.RequestRow] {
 }
 
 // requestRow is what happened to a request, and what was planned for it.
-func requestRow(t *load.Trace, planned load.Request) result.RequestRow {
+func requestRow(t *load.Timing, planned load.Request) result.RequestRow {
 	row := result.RequestRow{
 		ID: int64(t.ID), ScheduledNS: int64(t.Scheduled), SentNS: stamp(t.Sent), FirstByteNS: stamp(t.FirstByte),
 		FirstTokenNS: stamp(t.FirstToken), LastTokenNS: stamp(t.LastToken), EndNS: stamp(t.End),
@@ -63,7 +63,7 @@ func tokens(n int) *int32 {
 	return new(int32(min(n, math.MaxInt32)))
 }
 
-func reasoning(t *load.Trace) *int32 {
+func reasoning(t *load.Timing) *int32 {
 	if t.Reasoning == load.Unknown || t.OutputTokens == 0 {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 
 // goodput is what came within an SLO in a window of so many seconds; nil without an
 // SLO.
-func goodput(traces load.Traces, s study.SLO, seconds float64, open, older bool) *result.SLO {
+func goodput(traces load.Timings, s study.SLO, seconds float64, open, older bool) *result.SLO {
 	if s == (study.SLO{}) {
 		return nil
 	}

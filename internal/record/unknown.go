@@ -133,7 +133,7 @@ func (w *Window) tokenWarnings(j *job.Job, s *Server, fig load.Figures) []measur
 func (w *Window) otherModels(j *job.Job, s *Server, completed int) (out []measure.Warning) {
 	asked := engine.Match{ID: s.Info.Model, Loaded: j.Served.Loaded}
 	named, all := map[string]int{}, 0
-	for _, t := range w.Traces.All() {
+	for _, t := range w.Timings.All() {
 		if t.Status == load.StatusOK && t.Model != "" && !asked.Names(t.Model) {
 			named[t.Model]++
 			all++
@@ -151,7 +151,7 @@ func (w *Window) otherModels(j *job.Job, s *Server, completed int) (out []measur
 
 // endless is how many completed answers have no finish reason.
 func (w *Window) endless() (n int) {
-	for _, t := range w.Traces.All() {
+	for _, t := range w.Timings.All() {
 		if t.Status == load.StatusOK && t.FinishReason == "" {
 			n++
 		}

@@ -38,9 +38,9 @@ func (o *Observation) runWarnings(fig load.Figures) {
 	}
 	switch {
 	case w.Unmade != nil:
-		o.warn("prompts_exhausted", "no request was sent after %.1f s, when %d had been: %v", w.Out.Seconds(), w.Traces.Len(), w.Unmade)
+		o.warn("prompts_exhausted", "no request was sent after %.1f s, when %d had been: %v", w.Out.Seconds(), w.Timings.Len(), w.Unmade)
 	case w.Out > 0:
-		o.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", w.Traces.Len(), w.Out.Seconds(), of.MinSeconds)
+		o.warn("prompts_exhausted", "all %d prompts had been sent after %.1f s, before workload.min_seconds %g", w.Timings.Len(), w.Out.Seconds(), of.MinSeconds)
 	}
 	if words := dataset.LeftOut(o.Job.Prompts.LeftOut); words != "" {
 		o.warn("prompts_left_out", "%s prompts of %s were left out", words, of.Source)
@@ -104,7 +104,7 @@ func (w *Window) lengthWarnings(j *job.Job, context int) (out []measure.Warning)
 	of, planned := j.Experiment.Workload, j.Prompts.Planned(j.Experiment)
 	counted, full := 0, 0
 	var prompts, answers strayed
-	for i, t := range w.Traces.All() {
+	for i, t := range w.Timings.All() {
 		if t.Status != load.StatusOK || t.UsageSource != "server" {
 			continue
 		}
@@ -159,7 +159,7 @@ func (w *Window) shared(p study.Prefix) *int64 {
 	if p.Length == 0 {
 		return nil
 	}
-	repeats := max(0, w.Traces.Len()-p.Groups)
+	repeats := max(0, w.Timings.Len()-p.Groups)
 	return new(int64(repeats) * int64(p.Length))
 }
 
@@ -236,7 +236,7 @@ func (w *Window) failureWarnings(e study.Experiment, keyFrom string) []measure.W
 // Failures counts the requests that completed and those that did not, and says what the
 // first of these said. keyFrom is that of the [Server].
 func (w *Window) Failures(e study.Experiment, keyFrom string) (ok, failed int, first string) {
-	for _, t := range w.Traces.All() {
+	for _, t := range w.Timings.All() {
 		if t.Status == load.StatusOK {
 			ok++
 		} else if failed++; first == "" {

@@ -37,7 +37,7 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 		{"a kernel that tells nothing", second, "closed", 0, -1, 20, "receipts_unknown: the kernel did not say"},
 		{"late reads of single tokens", second, "closed", 0, 2.1, 0, "of times to first token of 15.0 ms"},
 	} {
-		w := &Window{Traces: load.List{}, Audit: load.Audit{CPU: c.cpu, Took: 10 * second}, ReadLag: &stats.Summary{P99: c.readMS}}
+		w := &Window{Timings: load.List{}, Audit: load.Audit{CPU: c.cpu, Took: 10 * second}, ReadLag: &stats.Summary{P99: c.readMS}}
 		if c.readMS < 0 {
 			w.ReadLag = nil
 		}
@@ -60,7 +60,7 @@ func TestAClientThatMeasuresItselfIsBound(t *testing.T) {
 func TestAWaitForAPlaceIsNotTheClients(t *testing.T) {
 	t.Parallel()
 	for most, want := range map[int]int{0: 1, 8: 0} {
-		w := &Window{Traces: load.List{}, Audit: load.Audit{Took: time.Second}}
+		w := &Window{Timings: load.List{}, Audit: load.Audit{Took: time.Second}}
 		of := study.Workload{Load: pattern.Load{Pattern: "poisson", RatePerSecond: 1, MaxInFlight: most}}
 		if got := w.clientWarnings(of, load.Figures{Lag: &stats.Summary{P99: 5000}}); len(got) != want {
 			t.Errorf("at most %d in flight: %v", most, got)

@@ -84,7 +84,7 @@ func (t Trial) requests() []load.Request {
 
 // check counts what came, and refuses what is not whole.
 func (o *Outcome) check(t Trial) error {
-	for _, tr := range o.Run.Traces.All() {
+	for _, tr := range o.Run.Timings.All() {
 		want := t.Tokens
 		if tr.ID == t.Streams {
 			want = 1
@@ -96,8 +96,8 @@ func (o *Outcome) check(t Trial) error {
 	}
 	measured := make(load.List, 0, t.Streams)
 	for i := range t.Streams {
-		measured = append(measured, *o.Run.Traces.At(i))
+		measured = append(measured, *o.Run.Timings.At(i))
 	}
-	o.Run.Traces = measured
+	o.Run.Timings = measured
 	return nil
 }
