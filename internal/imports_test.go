@@ -6,11 +6,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -156,4 +159,45 @@ func TestOneFileNamesTheLaunchers(t *testing.T) {
 	if !slices.Equal(named, []string{"launchers.go"}) {
 		t.Errorf("%v import internal/docker", named)
 	}
+}
+
+// Each function that docs/architecture.md walks through is in the file that it names.
+func TestTheWalkNamesFunctionsThatExist(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := regexp.MustCompile("(?m)^\\| \\d+ \\| `([^`]+)` \\| `(?:(\\w+)\\.)?(\\w+)` \\|").FindAllStringSubmatch(string(page), -1)
+	folders := map[string]bool{}
+	for _, s := range steps {
+		file, of, name := s[1], s[2], s[3]
+		folders[filepath.Dir(file)] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, 0)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !slices.ContainsFunc(parsed.Decls, func(d ast.Decl) bool {
+			f, ok := d.(*ast.FuncDecl)
+			return ok && f.Name.Name == name && receiver(f) == of
+		}) {
+			t.Errorf("%s has no %s.%s", file, of, name)
+		}
+	}
+	if len(steps) < 10 || len(folders) < 6 {
+		t.Errorf("the walk has %d steps in %d packages", len(steps), len(folders))
+	}
+}
+
+// receiver is the type that a function is a method of; empty: it is none.
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return ""
+	}
+	e := f.Recv.List[0].Type
+	if star, ok := e.(*ast.StarExpr); ok {
+		e = star.X
+	}
+	name, _ := e.(*ast.Ident)
+	return name.Name
 }
