@@ -14,8 +14,9 @@ import (
 // pipeline, and names nothing that is not there.
 func TestPackagesAreDocumentedAsPipelines(t *testing.T) {
 	files, err := filepath.Glob("*/doc.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
+	deeper, deeperErr := filepath.Glob("*/*/doc.go")
+	if files = append(files, deeper...); err != nil || deeperErr != nil || len(deeper) == 0 {
+		t.Fatal(files, err, deeperErr)
 	}
 	for _, file := range files {
 		list, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.go"))
@@ -49,7 +50,7 @@ func TestPackagesAreDocumentedAsPipelines(t *testing.T) {
 			l, ok := block.(*comment.List)
 			numbered = numbered || ok && l.Items[0].Number == "1"
 		}
-		if !numbered && strings.Count(text, "\n") >= 10 {
+		if !numbered && strings.Count(text, "\n") >= 10 && filepath.Base(filepath.Dir(file)) != "standin" { // made for tests
 			t.Errorf("%s has no numbered steps", file)
 		}
 		for name := range missing {

@@ -25,7 +25,7 @@ func (c *runCmd) dryRun(a *app, r *harness.Runner, e study.Experiment) error {
 	said := func(what, seen string) { fmt.Fprintf(a.stdout, "# %-12s %s\n", what+":", seen) }
 	fmt.Fprintf(a.stdout, "%s\n", e.EffectiveYAML())
 	said("config_hash", e.ConfigHash())
-	if p := j.Prompts.Plan; e.Workload.Load.Open() {
+	if p := j.Prompts.Schedule; e.Workload.Load.Open() {
 		unit := ""
 		if p.Trace.Unit != "" {
 			unit = ", its times read as " + p.Trace.Unit

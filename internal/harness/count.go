@@ -23,7 +23,7 @@ func (x *run) countPrompts(ctx context.Context) error {
 	if x.job.Prompts.Counted != "" { // by the proof that a kept server is cold
 		return nil
 	}
-	reqs := x.job.Prompts.Measured[:min(len(x.job.Prompts.Measured), x.job.Prompts.Plan.N, mostCounted)] // those that are sent in any case
+	reqs := x.job.Prompts.Measured[:min(len(x.job.Prompts.Measured), x.job.Prompts.Schedule.N, mostCounted)] // those that are sent in any case
 	counts := make([]int, len(reqs))
 	if !x.countAll(ctx, counts) {
 		return ctx.Err()

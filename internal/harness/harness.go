@@ -116,6 +116,7 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 		err := x.save(rec, seen)
 		return x.store.Dir(), err
 	})
+	seen.Readings.Samples = nil // the next observation copies them again
 	after := x.after(ctx, rec)
 	if x.job.Experiment.Baseline.After && x.obs.Idle.Baseline != nil && !x.resident() {
 		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
@@ -171,7 +172,7 @@ func (x *run) measured(ctx context.Context) error {
 // first, one that was told to within seconds.
 const (
 	daemonGoes  = 3 * time.Second
-	daemonStops = 10 * time.Second // after a container was stopped, and nobody here did
+	daemonStops = 10 * time.Second // after a container was stopped, not by this llem
 	daemonPoll  = 200 * time.Millisecond
 )
 
@@ -267,6 +268,7 @@ func (x *run) phase(p measure.Phase, note string, do func() (string, error)) err
 func (x *run) release() {
 	x.lease.PutBack() // first: instruments may take their time
 	x.closeInstruments()
+	x.lease.Forget()    // before the session is closed
 	if x.place == nil { // else they are the study's
 		x.lease.Release()
 		x.lease.Run().Release()

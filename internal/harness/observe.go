@@ -8,7 +8,8 @@ import (
 )
 
 // observe is all that the run has seen so far: what its phases filled in, and what it
-// was prepared with. err is why it does not complete, or nil.
+// was prepared with. err is why it does not complete, or nil. It shares the window and
+// lists with the run, which only appends to them.
 func (x *run) observe(err error) record.Observation {
 	o := x.obs
 	o.Run.Version, o.Run.Ended, o.Run.Err = x.Version, time.Now(), err

@@ -19,7 +19,7 @@ func (x *run) batch() int {
 	}
 	n := max(1, l.AtOnce(), int(math.Ceil(l.PeakRate())))
 	if l.Recorded() {
-		n = x.job.Prompts.Plan.Busiest()
+		n = x.job.Prompts.Schedule.Busiest()
 	}
 	if l.MaxInFlight > 0 {
 		n = min(n, l.MaxInFlight)
@@ -60,7 +60,7 @@ func (x *run) files() error {
 func (x *run) sends(client load.Client) load.Config {
 	w, p := x.job.Experiment.Workload, &x.job.Prompts
 	return load.Config{
-		Client: client, Requests: p.Measured, Pattern: p.Plan.Pattern, AtLeast: p.Plan.N,
+		Client: client, Requests: p.Measured, Pattern: p.Schedule.Pattern, AtLeast: p.Schedule.N,
 		Min: study.Seconds(w.MinSeconds), Max: study.Seconds(w.MaxSeconds), More: p.More(x.job.Experiment), Ahead: job.Held(x.job.Experiment) / 4,
 	}
 }
@@ -92,7 +92,7 @@ func (x *run) lastWarm() time.Duration {
 func (x *run) expect() time.Duration {
 	const atLeast = 10 * time.Minute
 	p := &x.job.Prompts
-	due, _ := p.Plan.Pattern.At(p.Plan.N - 1)
-	rounds := (max(p.Plan.N, len(p.Measured)) + x.batch() - 1) / x.batch()
+	due, _ := p.Schedule.Pattern.At(p.Schedule.N - 1)
+	rounds := (max(p.Schedule.N, len(p.Measured)) + x.batch() - 1) / x.batch()
 	return max(atLeast, 2*x.lastWarm()*time.Duration(rounds), 2*max(due, study.Seconds(x.job.Experiment.Workload.MinSeconds)))
 }

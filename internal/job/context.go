@@ -28,7 +28,7 @@ func (j *Job) Fits(whose string, context int) error {
 
 // fitsTrace is Fits for a trace, of which every request has lengths of its own.
 func (j *Job) fitsTrace(whose string, context int) error {
-	t := j.Prompts.Plan.Trace
+	t := j.Prompts.Schedule.Trace
 	for _, a := range t.Arrivals {
 		if a.Input+a.Output > context {
 			return fmt.Errorf("workload.load.file: %s:%d: a prompt of %d tokens and an answer of %d do not fit %s of %d: take the request out%s", t.Path, a.Line, a.Input, a.Output, whose, context, j.RaiseContext())

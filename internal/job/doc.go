@@ -17,7 +17,7 @@
 // [Finder.DryRun] goes this way and downloads nothing; [Finder.Pull] only downloads. What
 // fails is a [launch.Fault].
 //
-// The prompts of synthetic workloads are drawn by [Prompts.Draw] once the server runs,
-// since it may tell the vocabulary. It is the one value of a job that a run changes, but
-// for what a started server says of its model ([Job.Pick]).
+// A run goes on to fill in what only a started server can say: the prompts of synthetic
+// workloads ([Prompts.Draw]), since it may know the vocabulary; the tokens of prompts that
+// it counts; the model that it serves ([Job.Pick]).
 package job

@@ -98,7 +98,7 @@ const mostAveraged = 100_000
 // Sent is what is known of the prompts before anything starts.
 func (p *Prompts) Sent(e study.Experiment) Sent {
 	s := Sent{Template: p.Template, NotSent: p.NotSent}
-	n := min(p.Plan.N, mostAveraged)
+	n := min(p.Schedule.N, mostAveraged)
 	o := p.synthetic(e, 1)
 	for i := range n {
 		size := o.Size(i)

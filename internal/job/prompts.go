@@ -15,7 +15,7 @@ import (
 // Prompts are the requests of an experiment. Those of the window and those of
 // the warmup are drawn apart, so that neither changes with the other.
 type Prompts struct {
-	Plan       load.Schedule
+	Schedule   load.Schedule
 	Digest     string // of the prompts file; empty for synthetic ones
 	LeftOut    map[string]int
 	Template   string          // by which that file's columns became prompts
@@ -36,7 +36,7 @@ func (f *Finder) Prompts(ctx context.Context, j *Job) error {
 
 func (f *Finder) openPrompts(ctx context.Context, e study.Experiment, p *Prompts) (err error) {
 	w := e.Workload
-	if p.Plan, err = load.New(w, e.Seed); err != nil || w.Source == "synthetic" {
+	if p.Schedule, err = load.New(w, e.Seed); err != nil || w.Source == "synthetic" {
 		return err
 	}
 	path := w.Source
@@ -49,7 +49,7 @@ func (f *Finder) openPrompts(ctx context.Context, e study.Experiment, p *Prompts
 	}
 	o := load.PromptsOptions{
 		File: dataset.Options{Path: path, Name: w.Source, Column: w.Column, Template: w.Template}, Files: f.Files,
-		N: p.Plan.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
+		N: p.Schedule.N, Rest: !w.Load.Open() && w.MinSeconds > 0, OutputTokens: w.MaxOutputTokens, Shuffle: w.Order == "shuffled", Seed: e.Seed,
 	}
 	if o.N > w.Prompts {
 		o.Seconds = w.MinSeconds
@@ -62,7 +62,7 @@ func (f *Finder) openPrompts(ctx context.Context, e study.Experiment, p *Prompts
 
 // File is the digest of what tells the requests: the prompts file, the trace or the
 // file of lengths; empty where there is none.
-func (p *Prompts) File() string { return cmp.Or(p.Digest, p.Plan.Trace.Digest, p.Plan.Lengths) }
+func (p *Prompts) File() string { return cmp.Or(p.Digest, p.Schedule.Trace.Digest, p.Schedule.Lengths) }
 
 // CountedBy names what counted the tokens of prompts before they were sent, exactly as
 // they were sent: the vocabulary that their ids were drawn from, or the server's route
@@ -100,7 +100,7 @@ func (p *Prompts) longest() int {
 // are made as they are needed, a few ahead.
 func (p *Prompts) Draw(e study.Experiment, v load.Vocabulary) error {
 	p.Vocabulary = v
-	o := p.synthetic(e, p.Plan.N)
+	o := p.synthetic(e, p.Schedule.N)
 	if err := o.Fit(); err != nil {
 		return err
 	}
@@ -197,6 +197,6 @@ func (p *Prompts) Warmup(e study.Experiment, i, n int) ([]load.Request, error) {
 func (p *Prompts) synthetic(e study.Experiment, n int) load.SyntheticOptions {
 	w := e.Workload
 	return load.SyntheticOptions{
-		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.Plan.Sizes, Prefix: w.Prefix.Length, Groups: w.Prefix.Groups, Seed: e.Seed, Vocabulary: p.Vocabulary,
+		N: n, InputTokens: w.MaxInputTokens, OutputTokens: w.MaxOutputTokens, Sizes: p.Schedule.Sizes, Prefix: w.Prefix.Length, Groups: w.Prefix.Groups, Seed: e.Seed, Vocabulary: p.Vocabulary,
 	}
 }

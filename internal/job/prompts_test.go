@@ -20,8 +20,8 @@ func TestPromptsOfAFileForSeconds(t *testing.T) {
 	}
 	e := study.Experiment{Workload: study.Workload{Source: path, Prompts: 2, MinSeconds: 9, Load: pattern.Load{Pattern: "closed", Concurrency: 1}}}
 	var p Prompts
-	if err := (&Finder{}).openPrompts(t.Context(), e, &p); err != nil || len(p.Measured) != 5 || p.Plan.N != 2 || p.More(e) != nil {
-		t.Errorf("%d prompts, %d at least, %v", len(p.Measured), p.Plan.N, err)
+	if err := (&Finder{}).openPrompts(t.Context(), e, &p); err != nil || len(p.Measured) != 5 || p.Schedule.N != 2 || p.More(e) != nil {
+		t.Errorf("%d prompts, %d at least, %v", len(p.Measured), p.Schedule.N, err)
 	}
 	e.Workload.Load = pattern.Load{Pattern: "constant", RatePerSecond: 1}
 	if err := (&Finder{}).openPrompts(t.Context(), e, &p); err == nil || !strings.Contains(err.Error(), "p.jsonl holds 5 prompts, and 9 requests are due within workload.min_seconds 9: lower it") {

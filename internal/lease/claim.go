@@ -72,7 +72,7 @@ func (l *Lease) choose(ctx context.Context, gpus measure.GPUs, w Want) (devices 
 	switch mine := l.Devices(); {
 	case !w.Auto:
 	case !w.Serves && len(mine) >= w.N: // all runs of a campaign are on the same GPUs
-		ids = UUIDs(mine[:w.N])
+		ids = uuids(mine[:w.N])
 	default:
 		granted, ok, err := Granted(ctx, gpus)
 		if err != nil {
@@ -87,7 +87,7 @@ func (l *Lease) choose(ctx context.Context, gpus measure.GPUs, w Want) (devices 
 		if devices, err = served(ctx, gpus, w.N); err != nil {
 			return nil, "", err
 		}
-		ids = UUIDs(devices)
+		ids = uuids(devices)
 	}
 	if len(ids) == 0 {
 		return l.firstFree(ctx, gpus, w.N)
@@ -181,8 +181,8 @@ func busyGPUs(ctx context.Context, gpus measure.GPUs, all []measure.Device) map[
 	return busy
 }
 
-// UUIDs of devices, in their order.
-func UUIDs(devices []measure.Device) []string {
+// uuids of devices, in their order.
+func uuids(devices []measure.Device) []string {
 	out := make([]string, len(devices))
 	for i, d := range devices {
 		out[i] = d.UUID

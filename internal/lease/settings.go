@@ -83,7 +83,7 @@ func (l *Lease) Tune(ctx context.Context, gpus measure.GPUs, devices []measure.D
 		}
 	}
 	// As the driver has them now: for the record, and for the baseline's cache.
-	if devices, err = gpus.Select(ctx, UUIDs(devices)); err != nil {
+	if devices, err = gpus.Select(ctx, uuids(devices)); err != nil {
 		return nil, launch.Faultf(launch.HostFault, "read gpu_settings back: %w", err)
 	}
 	return devices, nil
@@ -139,6 +139,17 @@ func (l *Lease) PutBack() {
 			l.log.Error("a GPU is left with gpu_settings; `llem clean` as root tries again", "error", err)
 		}
 	}
+}
+
+// Forget leaves what could not be put back to `llem clean`: the session that would do it is
+// about to be closed.
+func (l *Lease) Forget() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settings = slices.DeleteFunc(l.settings, func(s *setting) bool { return !s.restored })
 }
 
 // Untouched refuses, by a [launch.HostFault], GPUs that a killed run has left changed.

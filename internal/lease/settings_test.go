@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,5 +148,58 @@ func TestTheSharedFolderBecomesRoots(t *testing.T) {
 	}
 	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 || info.Mode().Perm() != 0o777 || info.Mode()&os.ModeSticky == 0 {
 		t.Errorf("owner %d, mode %v", owner, info.Mode())
+	}
+}
+
+// stubborn is a GPU whose limit cannot be put back. Its session is closed at the end of a
+// run: nothing may ask it then.
+type stubborn struct {
+	measure.GPUs
+	limit  float64
+	closed bool
+	asked  int // after it was closed
+}
+
+func (s *stubborn) PowerLimit(measure.Device) (float64, error) {
+	if s.closed {
+		s.asked++
+	}
+	return s.limit, nil
+}
+
+func (s *stubborn) SetPowerLimit(_ measure.Device, watts float64) error {
+	if s.limit == 400 {
+		s.limit = watts
+		return nil
+	}
+	return errors.New("the driver refuses")
+}
+
+func (s *stubborn) Watch([]measure.Device) (measure.Watcher, error) { return lister{}, nil }
+
+func (s *stubborn) Select(context.Context, []string) ([]measure.Device, error) {
+	return []measure.Device{{UUID: gpuA}}, nil
+}
+
+// A later run of a study asks nothing of the session of an earlier one, which is closed.
+func TestWhatCannotBePutBackIsLeftToClean(t *testing.T) {
+	useLockDir(t)
+	gpus := &stubborn{limit: 400}
+	l := New("study", slog.New(slog.DiscardHandler))
+	if _, err := l.Tune(t.Context(), gpus, []measure.Device{{UUID: gpuA}}, "first", Tuning{PowerLimitW: 250}); err != nil {
+		t.Fatal(err)
+	}
+	l.PutBack()
+	if got := l.Settings("first"); len(got) != 1 || got[0].Restored {
+		t.Fatalf("settings %+v, want one that is not restored", got)
+	}
+	l.Forget()
+	gpus.closed = true
+	l.PutBack()
+	if gpus.asked > 0 {
+		t.Errorf("a closed session was asked %d times", gpus.asked)
+	}
+	if _, err := os.Stat(settingPath(gpuA)); err != nil {
+		t.Errorf("the note for llem clean: %v", err)
 	}
 }

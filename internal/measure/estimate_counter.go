@@ -60,8 +60,8 @@ func (v *view) nextTick(t float64) (next tick, held float64, ok bool) {
 }
 
 // edge is what is not known of one: by the load, by where the tick fell between
-// two polls, and, of the closing one, by when the load ended. more is the part of load
-// that ticks which are shown late would explain as well.
+// two polls, and, of the closing one, by when the load ended. more is a part of load: the
+// energy behind it may have another cause, ticks that are shown late.
 type edge struct{ load, poll, end, more float64 }
 
 // counted carries the counter from its ticks to the edges. What is shown late, and what
@@ -115,15 +115,15 @@ func (v *view) opening(last tick) (start float64, u edge) {
 }
 
 // prefills is by how much more a prefill may raise power than the decode that follows it
-// does: that decode draws 45 % of it or more is assumed.
+// does. Assumed: decode raises power by at least 45 % of what the prefill does.
 const prefills = 1.25
 
 // burst is by how much power may have been higher before the sensor first looked than it
-// was then, such as in a prefill. A GPU keeps to its power limit.
+// was then, such as in a prefill. The power limit bounds it, with overLimit.
 func (v *view) burst() float64 {
 	most := prefills * max(0, v.first-v.idle)
 	if v.limit > 0 {
-		most = min(most, max(0, v.limit-v.first))
+		most = min(most, max(0, overLimit*v.limit-v.first))
 	}
 	return most
 }

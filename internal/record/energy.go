@@ -120,8 +120,8 @@ func (o *Observation) mapWindowEnergy(r *result.Record, en *result.Energy, fig l
 
 // begun is how long after the window opened the GPUs had begun to work at the latest: a
 // token had come; 0: none did.
-func begun(traces load.Timings) (first time.Duration) {
-	for _, t := range traces.All() {
+func begun(timings load.Timings) (first time.Duration) {
+	for _, t := range timings.All() {
 		if t.FirstToken > 0 && (first == 0 || t.FirstToken < first) {
 			first = t.FirstToken
 		}

@@ -96,7 +96,7 @@ func (p *Recomputed) restoreServer() (err error) {
 // restorePrompts is what is known of the prompts, which are not kept.
 func (p *Recomputed) restorePrompts(rows []result.RequestRow) {
 	q, to := p.of.Requests, &p.Job.Prompts
-	to.Plan.Trace.Digest, to.Plan.Trace.Unit, to.Plan.Lengths = q.TraceSHA256, q.TraceTimeUnit, q.LengthsSHA256
+	to.Schedule.Trace.Digest, to.Schedule.Trace.Unit, to.Schedule.Lengths = q.TraceSHA256, q.TraceTimeUnit, q.LengthsSHA256
 	to.Digest, to.LeftOut, to.Template, to.NotSent = q.SourceSHA256, q.LeftOut, q.PromptTemplate, q.ColumnsNotSent
 	if q.SourceCommit != nil {
 		to.Commit = *q.SourceCommit
@@ -127,11 +127,11 @@ func windowOf(r *result.Record, rows []result.RequestRow, began time.Time, read 
 	if read && !r.Older() {
 		w.T0 = began
 	}
-	traces := make(load.List, 0, len(rows))
+	timings := make(load.List, 0, len(rows))
 	for i := range rows {
-		traces = append(traces, traceOf(&rows[i], r.Tokens.Source))
+		timings = append(timings, timingOf(&rows[i], r.Tokens.Source))
 	}
-	w.Timings = traces
+	w.Timings = timings
 	if c := r.Client; c.CPUSeconds != nil && c.CPUShare != nil && *c.CPUShare > 0 {
 		w.Audit.CPU = milliseconds(*c.CPUSeconds * 1000)
 		w.Audit.Took = milliseconds(*c.CPUSeconds / *c.CPUShare * 1000)

@@ -84,8 +84,8 @@ func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sa
 	return s
 }
 
-// traceOf is the inverse of requestRow, of what figures are computed from.
-func traceOf(row *result.RequestRow, source string) load.Timing {
+// timingOf is the inverse of requestRow, of what figures are computed from.
+func timingOf(row *result.RequestRow, source string) load.Timing {
 	at := func(ns *int64) time.Duration {
 		if ns == nil {
 			return -1
@@ -133,9 +133,9 @@ func orNone(n *int32) int {
 
 // olderTotals are what records said before they knew unknown tokens: those of failed
 // requests counted, 0 was a number, and a chunk a token.
-func olderTotals(fig load.Figures, traces load.Timings) load.Figures {
+func olderTotals(fig load.Figures, timings load.Timings) load.Figures {
 	var in, out, thought int64
-	for _, t := range traces.All() {
+	for _, t := range timings.All() {
 		in, out, thought = in+int64(t.InputTokens), out+int64(t.OutputTokens), thought+int64(max(0, t.Reasoning))
 	}
 	fig.InputTokens, fig.OutputTokens, fig.ReasoningTokens = &in, &out, &thought

@@ -43,15 +43,15 @@ func TestVerifyAgesACachedBaselineAgain(t *testing.T) {
 func TestOlderRecordsAreComputedAgainAsTheyWere(t *testing.T) {
 	t.Parallel()
 	some := func(n int32) *int32 { return &n }
-	var traces load.List
+	var timings load.List
 	for _, row := range []result.RequestRow{
 		{Status: "ok", InputTokens: some(0), OutputTokens: some(5), ReasoningTokens: some(1)},
 		{Status: "failed", InputTokens: some(0), OutputTokens: some(2), ReasoningTokens: some(0)},
 		{Status: "ok", InputTokens: some(0), OutputTokens: some(0), ReasoningTokens: some(0)}, // [DONE] alone
 	} {
-		traces = append(traces, traceOf(&row, "chunks"))
+		timings = append(timings, timingOf(&row, "chunks"))
 	}
-	fig := olderTotals(load.Summarise(traces, false), traces)
+	fig := olderTotals(load.Summarise(timings, false), timings)
 	got := []int64{*fig.InputTokens, *fig.OutputTokens, *fig.ReasoningTokens}
 	if want := []int64{0, 7, 1}; !slices.Equal(got, want) {
 		t.Errorf("%v in, out and reasoning, want %v", got, want)

@@ -109,7 +109,7 @@ func (o *Observation) mapWork(r *result.Record) load.Figures {
 	r.Requests = result.Requests{
 		Completed: fig.Completed, Failed: fig.Failed,
 		PromptChecksum: load.Checksum(p.First(o.Job.Experiment, w.Timings.Len())), SharedTokens: w.shared(o.Job.Experiment.Workload.Prefix), HeadTokens: head(p), MultiTokenChunks: fig.MultiTokenChunks,
-		TraceSHA256: p.Plan.Trace.Digest, TraceTimeUnit: p.Plan.Trace.Unit, LengthsSHA256: p.Plan.Lengths, LengthsBy: cmp.Or(p.Vocabulary.Source, p.Counted, "server"),
+		TraceSHA256: p.Schedule.Trace.Digest, TraceTimeUnit: p.Schedule.Trace.Unit, LengthsSHA256: p.Schedule.Lengths, LengthsBy: cmp.Or(p.Vocabulary.Source, p.Counted, "server"),
 		SourceSHA256: p.Digest, SourceCommit: textOrNil(p.Commit), LeftOut: p.LeftOut, PromptTemplate: p.Template, ColumnsNotSent: p.NotSent,
 	}
 	if seconds > 0 {

@@ -8,7 +8,7 @@ import (
 
 // goodput is what came within an SLO in a window of so many seconds; nil without an
 // SLO.
-func goodput(traces load.Timings, s study.SLO, seconds float64, open, older bool) *result.SLO {
+func goodput(timings load.Timings, s study.SLO, seconds float64, open, older bool) *result.SLO {
 	if s == (study.SLO{}) {
 		return nil
 	}
@@ -18,7 +18,7 @@ func goodput(traces load.Timings, s study.SLO, seconds float64, open, older bool
 		}
 		return &v
 	}
-	g := load.Good(traces, s, open)
+	g := load.Good(timings, s, open)
 	out := &result.SLO{TTFTMS: limit(s.TTFTMS), TPOTMS: limit(s.TPOTMS), E2EMS: limit(s.E2EMS)}
 	if g.Unjudged > 0 && !older {
 		return out

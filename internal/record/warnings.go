@@ -45,8 +45,8 @@ func (o *Observation) runWarnings(fig load.Figures) {
 	if words := dataset.LeftOut(o.Job.Prompts.LeftOut); words != "" {
 		o.warn("prompts_left_out", "%s prompts of %s were left out", words, of.Source)
 	}
-	if gap, after := o.Job.Prompts.Plan.Gap(); of.Load.Recorded() && gap > longGap {
-		t := o.Job.Prompts.Plan.Trace
+	if gap, after := o.Job.Prompts.Schedule.Gap(); of.Load.Recorded() && gap > longGap {
+		t := o.Job.Prompts.Schedule.Trace
 		o.warn("trace_gap", "%.0f s pass without a request after that of %s:%d", gap.Seconds(), filepath.Base(t.Path), t.Arrivals[after].Line)
 	}
 	if why, ok := o.Job.Engine.Draws(o.Job.Experiment.Engine.Args); ok {

@@ -9,7 +9,7 @@ import (
 
 // Document is what a report says, in the order in which it says it, with the digits of
 // every number decided. How it is laid out is for a renderer. What records say in it has
-// no character that could mislead a reader, and no line is to end at a hard space in it.
+// no character that could mislead a reader. No line ends at a hard space.
 type Document struct {
 	title prose // empty where the notes say what it is of
 	notes       // above all else

@@ -35,7 +35,7 @@ func sensorOf(d measure.Device) measure.Sensor {
 }
 
 // unknownGain is the widest limit that was seen of any card.
-var unknownGain = measure.Gain{HalfWidth: 0.11, Source: "no comparison with an external meter found; the widest of those below that were compared", Standing: measure.Uncharacterised}
+var unknownGain = measure.Gain{HalfWidth: 0.11, Source: "no comparison with an external meter found; the widest that was seen of any card", Standing: measure.Uncharacterised}
 
 // GainOf is the widest limit among cards, which share a figure; of none, that of a
 // card which is not known.
