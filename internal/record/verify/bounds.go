@@ -77,9 +77,17 @@ func boundTimes(r *result.Record, wrong wronged) {
 	}
 }
 
-// boundSamples holds the phases to the phase of each sample.
+// boundSamples holds the phases to the phase of each sample. A run that was killed after its
+// window may have written samples of the phase after, and not the record that has it.
 func boundSamples(r *result.Record, raw []result.SampleRow, wrong wronged) {
+	has := func(phase string) bool {
+		return slices.ContainsFunc(r.Phases, func(p result.Phase) bool { return p.Name == phase })
+	}
+	cutOff := (len(r.Files) == 0 || r.WarningSeverities["record_unfinished"] != "") && !has(measure.After.String())
 	for i := range raw {
+		if cutOff && raw[i].Phase == measure.After.String() {
+			continue
+		}
 		at := time.Unix(0, raw[i].UTCNS)
 		if raw[i].Phase == measure.Record.String() { // from the end of the window on
 			continue
