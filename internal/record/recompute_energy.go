@@ -41,7 +41,7 @@ func (p *Recomputed) baselineOf() (*measure.Baseline, error) {
 	was := r.Energy.Baseline
 	if was == nil || !was.Cached {
 		b, err := measure.RecomputeBaseline(p.Readings.Samples, p.Host.sensors())
-		if err != nil && was == nil || was == nil && (r.Older() || lostReadings(r)) {
+		if err != nil && was == nil || was == nil && (r.Older() || lostReadings(r) || endedInBaseline(r)) {
 			return nil, nil
 		}
 		if was != nil {
@@ -61,6 +61,12 @@ func (p *Recomputed) baselineOf() (*measure.Baseline, error) {
 	}
 	b.Aged(milliseconds(was.AgeSeconds * 1000))
 	return b, nil
+}
+
+// endedInBaseline says that the run was interrupted in its baseline, whose readings up to
+// then are no figure.
+func endedInBaseline(r *result.Record) bool {
+	return r.Status == result.Interrupted && !slices.ContainsFunc(r.Phases, func(p result.Phase) bool { return p.Name == measure.Launch.String() })
 }
 
 // lostReadings says that readings failed: one at the end of a baseline, of which there is

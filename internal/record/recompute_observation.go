@@ -124,7 +124,7 @@ func windowOf(r *result.Record, rows []result.RequestRow, began time.Time, read 
 	if r.WindowStart != nil {
 		w.T0 = *r.WindowStart
 	}
-	if read && !r.Older() {
+	if read && !r.Older() && *r.WindowSeconds > 0 { // else no reading is placed in it
 		w.T0 = began
 	}
 	timings := make(load.List, 0, len(rows))
