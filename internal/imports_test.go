@@ -189,7 +189,7 @@ func TestTheWalkNamesFunctionsThatExist(t *testing.T) {
 	}
 }
 
-// receiver is the type that a function is a method of; empty: it is none.
+// receiver is the type that a function is a method of; empty: it is a plain function.
 func receiver(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return ""

@@ -13,8 +13,8 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// killed leaves the lock of a run as a killed process does: a file that nobody
-// holds.
+// killed leaves the lock of a run as a killed process does: a file that no
+// process holds.
 func killed(t *testing.T, run, dir string) (path string) {
 	t.Helper()
 	l, err := lease.LockRun(run, dir)

@@ -7,7 +7,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-// A process that came with the baseline is told of by its name, once.
+// A process that came with the baseline is warned of by its name, once.
 func TestProcessesInTheBaselineAreNotExclusive(t *testing.T) {
 	t.Parallel()
 	before, came := measure.Process{PID: 1, Name: "before"}, measure.Process{PID: 2, Name: "came"}

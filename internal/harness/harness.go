@@ -24,7 +24,7 @@ import (
 type Runner struct {
 	Launcher launch.Launcher
 	OpenGPUs func(context.Context) (measure.GPUs, error) // ErrNoGPU when the host has none
-	OpenHost func() (measure.HostReader, error)          // of the host's own energy; nil: there is none
+	OpenHost func() (measure.HostReader, error)          // of the host's own energy; nil: the host has no meter
 	// OpenInstrument opens another's meter by its name: zeusd, zeus, codecarbon.
 	OpenInstrument func(ctx context.Context, name string, opt InstrumentOptions) (Instrument, error)
 	Observer       Observer

@@ -26,7 +26,7 @@ func (j *Job) Fits(whose string, context int) error {
 	return fmt.Errorf("workload.max_input_tokens %d and workload.max_output_tokens %d are %d tokens and do not fit %s of %d: lower one of them%s", w.MaxInputTokens, w.MaxOutputTokens, n, whose, context, j.RaiseContext())
 }
 
-// fitsTrace is Fits for a trace, of which every request has lengths of its own.
+// fitsTrace is Fits for a trace, whose requests differ in length.
 func (j *Job) fitsTrace(whose string, context int) error {
 	t := j.Prompts.Schedule.Trace
 	for _, a := range t.Arrivals {

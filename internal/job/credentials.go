@@ -16,7 +16,7 @@ import (
 // Credentials are what every request to the server carries, and nothing else does.
 type Credentials struct {
 	key    launch.Secret
-	From   string      // where the key comes from; empty: there is none
+	From   string      // where the key comes from; empty: no key
 	Header http.Header // with the key; nil: not looked for
 }
 

@@ -67,7 +67,7 @@ func (f *Finder) DryRun(ctx context.Context, e study.Experiment, r Run, selectGP
 }
 
 // lookup finds the engine of a job whose image is not here by its name; none, where the
-// image is to tell it. upstream is the image that a bare engine name stands for.
+// image is to tell it. upstream is the image that a bare engine name means.
 func lookup(j *Job) (upstream string, err error) {
 	g := j.Experiment.Engine
 	name := g.Name

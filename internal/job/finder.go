@@ -14,7 +14,7 @@ import (
 // nil where only servers that already run are asked for. What fails is a [launch.Fault].
 type Finder struct {
 	Launcher launch.Launcher
-	Progress func(done, total int64) // of downloads, for people; nil: nobody asks
+	Progress func(done, total int64) // of downloads, for people; nil: not shown
 	Say      func(note string)       // to people
 	Log      *slog.Logger
 	APIKey   string         // of the variable LLEM_API_KEY; stands above engine.api_key_file

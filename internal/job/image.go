@@ -60,8 +60,8 @@ func (f *Finder) findImage(ctx context.Context, j *Job) (launch.Image, error) {
 	return f.Launcher.Resolve(ctx, upstream, pull, f.Progress)
 }
 
-// sameImage finds the very image of the run that is done again, whatever its tag
-// names by now: by its digest or its id on this host, else its digest is pulled.
+// sameImage finds the very image of the run that is done again, even if its tag
+// names another by now: by its digest or its id on this host, else its digest is pulled.
 func (f *Finder) sameImage(ctx context.Context, was launch.Image, pull string) (launch.Image, error) {
 	var err error
 	for _, try := range []struct{ ref, pull string }{{was.Digest, "never"}, {was.ID, "never"}, {was.Digest, pull}} {
@@ -83,8 +83,8 @@ func (f *Finder) sameImage(ctx context.Context, was launch.Image, pull string) (
 	return launch.Image{}, err
 }
 
-// samePinned finds the very image that the study took on this host, whatever its tag
-// names by now.
+// samePinned finds the very image that the study took on this host, even if its tag
+// names another by now.
 func (f *Finder) samePinned(ctx context.Context, was launch.Image) (launch.Image, error) {
 	img, err := f.Launcher.Resolve(ctx, was.ID, "never", f.Progress)
 	if errors.Is(err, launch.ErrNoImage) {

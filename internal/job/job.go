@@ -18,7 +18,7 @@ type Job struct {
 	Credentials Credentials
 	Image       launch.Image   // zero: a server already runs
 	Engine      *engine.Engine // nil: unknown
-	ToldBy      string         // how the engine was told; empty: engine.name says it
+	ToldBy      string         // by what the engine was recognised; empty: engine.name says it
 	Served      engine.Match   // the server's model that is measured
 	Listed      []engine.Served
 	Model       Model

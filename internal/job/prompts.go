@@ -61,7 +61,7 @@ func (f *Finder) openPrompts(ctx context.Context, e study.Experiment, p *Prompts
 }
 
 // File is the digest of what tells the requests: the prompts file, the trace or the
-// file of lengths; empty where there is none.
+// file of lengths; empty without such a file.
 func (p *Prompts) File() string { return cmp.Or(p.Digest, p.Schedule.Trace.Digest, p.Schedule.Lengths) }
 
 // CountedBy names what counted the tokens of prompts before they were sent, exactly as

@@ -22,7 +22,7 @@ type Pulled struct {
 
 // Pull brings an experiment's image and model onto this host, before time on its
 // GPUs is taken. With pull: never it only looks whether they are here. Which image a bare
-// engine name stands for depends on whether there are gpus.
+// engine name means depends on whether there are gpus.
 func (f *Finder) Pull(ctx context.Context, e study.Experiment, gpus []measure.Device) (Pulled, error) {
 	j := &Job{Experiment: e, GPUs: gpus}
 	if err := f.pullImage(ctx, j); err != nil {

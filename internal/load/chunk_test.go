@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// timing reads a stream of which each event arrives in a read of its own, a
+// timing reads a stream whose events each arrive in a separate read, a
 // millisecond after the last.
 func timing(t *testing.T, events ...string) (*Timing, error) {
 	t.Helper()

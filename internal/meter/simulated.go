@@ -183,7 +183,7 @@ func (g *simulatedGPU) describe() measure.Device {
 	}
 }
 
-// energy is what was used until t, in joules, and whatever t, what was used before.
+// energy is what was used until t, in joules.
 func (g *simulatedGPU) energy(t time.Time) float64 {
 	i := len(g.spans) - 1
 	for i > 0 && g.spans[i].from.After(t) {

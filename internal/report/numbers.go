@@ -9,7 +9,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
-// hard stands for a space at which no line is broken, until the document is written.
+// hard marks a space at which no line is broken, until the document is written.
 const hard = "\u00a0"
 
 // group parts thousands, until the document is written: a terminal shows a space, a pipe

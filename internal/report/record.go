@@ -28,7 +28,7 @@ func Record(r *result.Record, dir string) *Document {
 }
 
 // head says first what must not be missed: that the run did not complete, and
-// the energy or why there is none.
+// the energy, or why it is not known.
 func (d *Document) head(r *result.Record) {
 	status := strings.ToUpper(r.Status)
 	switch why := firstLine(r.Error); {

@@ -83,7 +83,7 @@ func (n note) before() string {
 	return n.mark + ": "
 }
 
-// gap is an empty line; there is none at the beginning.
+// gap is an empty line; not at the beginning.
 func (p *printer) gap() {
 	if p.b.Len() > 0 {
 		fmt.Fprintln(&p.b)

@@ -13,7 +13,7 @@ var rocmRow = Row{Name: "rocm", Open: func(o Options) (measure.GPUs, error) {
 }}
 
 // rocm is one card of another vendor: a counter in units of 15.3 µJ that moves each 20 ms, the
-// power of that time, and reasons of throttling by bits of its own.
+// power of that time, and reasons of throttling by its bits.
 type rocm struct {
 	load  *Load
 	begun time.Time
