@@ -23,32 +23,32 @@ const module = "github.com/llenergymeasure/llem/"
 
 // may says which packages of this module each package imports.
 var may = map[string][]string{
-	"stats": {}, "frame": {}, "draw": {},
+	"stats": {}, "frame": {}, "draw": {}, "device": {},
 	"dataset": {"table"},
 	"hub":     {"dataset"},
 	"pattern": {"draw"},
 	"study":   {"pattern", "dataset"},
-	"measure": {"stats"},
+	"measure": {"device", "stats"},
 	"table":   {},
 	"load":    {"study", "pattern", "dataset", "draw", "stats"},
 	"result":  {"frame"},
-	"meter":   {"measure"},
+	"meter":   {"device", "measure"},
 	"flops":   {"hub"},
 	"launch":  {"study"},
 	"engine":  {"launch", "load", "study"},
 	"docker":  {"launch"},
 	"peer":    {"result"},
 	"report":  {"result", "stats", "pattern", "peer"},
-	"lease":   {"launch", "measure"},
-	"job":     {"engine", "launch", "load", "dataset", "measure", "hub", "study"},
-	"record":  {"job", "engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
-	"harness": {"job", "record", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "hub", "result", "stats", "study"},
+	"lease":   {"device", "launch", "measure"},
+	"job":     {"device", "engine", "launch", "load", "dataset", "measure", "hub", "study"},
+	"record":  {"device", "job", "engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
+	"harness": {"device", "job", "record", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "hub", "result", "stats", "study"},
 	// It reads a result's folder, which record does not.
 	"record/verify": {"record", "measure", "result", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.
 	"load/standin": {"load"},
 	// What is known of kinds of cards, in pure functions: records are computed again by it.
-	"meter/card": {"measure"},
+	"meter/card": {"device", "measure"},
 	// A hub and a GPU for tests; they and the GPU's command are nobody's.
 	"hub/standin":               {},
 	"meter/standin":             {},

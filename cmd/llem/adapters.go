@@ -7,16 +7,17 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter"
 )
 
 // openMeter starts the process's session with the GPUs.
-func openMeter() (measure.GPUs, error) { return meter.Rows()[0].Open(meter.Options{}) }
+func openMeter() (device.Session, error) { return meter.Rows()[0].Open(meter.Options{}) }
 
 // openGPUs is openMeter for the harness.
-func openGPUs(context.Context) (measure.GPUs, error) {
+func openGPUs(context.Context) (device.Session, error) {
 	g, err := openMeter()
 	if errors.Is(err, meter.ErrNoLibrary) || errors.Is(err, meter.ErrUnavailable) {
 		return nil, noGPU{err}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
@@ -217,7 +218,7 @@ func (c *cleanCmd) settings(a *app) error {
 }
 
 // restore puts the settings of GPUs back that a killed run has left changed.
-func (a *app) restore(gpus measure.GPUs, left []string, say func(done string)) (failed error) {
+func (a *app) restore(gpus device.Session, left []string, say func(done string)) (failed error) {
 	for _, uuid := range left {
 		done, err := lease.RestoreSettings(a.ctx, gpus, uuid)
 		if err != nil {

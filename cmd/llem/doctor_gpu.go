@@ -8,13 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 )
 
 // gpuCheck is what doctor finds of one GPU.
 type gpuCheck struct {
-	device  measure.Device
+	device  device.Device
 	list    []finding
 	watched bool // its readings can be had
 	used    bool // processes are on it
@@ -53,7 +54,7 @@ func doctorGPUs(a *app) []finding {
 }
 
 // see finds what needs no waiting.
-func (g *gpuCheck) see(ctx context.Context, n measure.GPUs) {
+func (g *gpuCheck) see(ctx context.Context, n device.Session) {
 	d := g.device
 	g.add("ok", said("", d.Name, "driver ", d.Driver, "", d.UUID), "")
 	if d.Persistence != nil && !*d.Persistence {
@@ -63,7 +64,7 @@ func (g *gpuCheck) see(ctx context.Context, n measure.GPUs) {
 		g.add("lacking", "MIG is on: its energy cannot be told apart", fmt.Sprintf("sudo nvidia-smi -i %d -mig 0", d.Index))
 		return
 	}
-	w, err := n.Watch([]measure.Device{d})
+	w, err := n.Watch([]device.Device{d})
 	if err != nil {
 		g.add("lacking", err.Error(), "see `nvidia-smi`")
 		return
@@ -76,16 +77,16 @@ func (g *gpuCheck) see(ctx context.Context, n measure.GPUs) {
 }
 
 // doctorSensors watches all GPUs at once, so that many take no longer than one.
-func doctorSensors(ctx context.Context, n measure.GPUs, gpus []*gpuCheck) {
+func doctorSensors(ctx context.Context, n device.Session, gpus []*gpuCheck) {
 	if len(gpus) == 0 {
 		return
 	}
-	devices := make([]measure.Device, len(gpus))
+	devices := make([]device.Device, len(gpus))
 	for i, g := range gpus {
 		devices[i] = g.device
 	}
 	w, err := n.Watch(devices)
-	var polls []measure.Sample
+	var polls []device.Sample
 	if err == nil {
 		polls, err = w.PollCounters(ctx, time.Now())
 	}
@@ -116,7 +117,7 @@ func doctorSensors(ctx context.Context, n measure.GPUs, gpus []*gpuCheck) {
 
 // gain says how far the absolute energy of this GPU may be off in any run.
 func (g *gpuCheck) gain() {
-	cards := []measure.Device{g.device}
+	cards := []device.Device{g.device}
 	limit := card.GainOf(cards)
 	said := fmt.Sprintf("gain of its sensor: ± %g %% at most in every absolute figure, %s: %s", 100*limit.HalfWidth, limit.Standing, limit.Source)
 	if card.ScopeOf(cards) == measure.ScopeModule {
@@ -126,7 +127,7 @@ func (g *gpuCheck) gain() {
 }
 
 // noCounter is what to do about a GPU without an energy counter.
-func noCounter(d measure.Device) string {
+func noCounter(d device.Device) string {
 	if !card.Counts(d) {
 		return "nothing: GPUs before Volta have none"
 	}
@@ -134,8 +135,8 @@ func noCounter(d measure.Device) string {
 }
 
 // fields says which readings this GPU does not give.
-func (g *gpuCheck) fields(samples []measure.Sample, at int32) {
-	var has measure.Field
+func (g *gpuCheck) fields(samples []device.Sample, at int32) {
+	var has device.Field
 	for _, s := range samples {
 		if s.GPU == at {
 			has |= s.Has
@@ -143,12 +144,12 @@ func (g *gpuCheck) fields(samples []measure.Sample, at int32) {
 	}
 	var missing []string
 	for _, f := range []struct {
-		of   measure.Field
+		of   device.Field
 		name string
 	}{
-		{measure.HasPowerInstant | measure.HasPowerAverage | measure.HasPowerUsage, "power"}, {measure.HasTemperature, "temperature"},
-		{measure.HasMemory, "memory"}, {measure.HasUtilisation, "utilisation"}, {measure.HasThrottle, "throttle reasons"},
-		{measure.HasThrottled, "time throttled"},
+		{device.HasPowerInstant | device.HasPowerAverage | device.HasPowerUsage, "power"}, {device.HasTemperature, "temperature"},
+		{device.HasMemory, "memory"}, {device.HasUtilisation, "utilisation"}, {device.HasThrottle, "throttle reasons"},
+		{device.HasThrottled, "time throttled"},
 	} {
 		if has&f.of == 0 {
 			missing = append(missing, f.name)
@@ -160,7 +161,7 @@ func (g *gpuCheck) fields(samples []measure.Sample, at int32) {
 }
 
 // readIdle reads all GPUs ten times in a second, and says how long one time took.
-func readIdle(ctx context.Context, w measure.Watcher) (samples []measure.Sample, took time.Duration) {
+func readIdle(ctx context.Context, w device.Watcher) (samples []device.Sample, took time.Duration) {
 	const times, every = 10, 100 * time.Millisecond
 	epoch := time.Now()
 	for range times {
@@ -181,11 +182,11 @@ const swing = 0.2
 
 // expect says how well the energy of windows will be known on this GPU at its
 // power limit.
-func (g *gpuCheck) expect(s measure.Sensor, c measure.Conditions) {
+func (g *gpuCheck) expect(s device.Sensor, c measure.Conditions) {
 	if g.device.PowerLimitW == nil {
 		return
 	}
-	c.Busy = measure.Watts(*g.device.PowerLimitW)
+	c.Busy = device.Watts(*g.device.PowerLimitW)
 	said, ok := expected(s, c)
 	if !ok {
 		return
@@ -203,7 +204,7 @@ func (g *gpuCheck) expect(s measure.Sensor, c measure.Conditions) {
 
 // expected spells out what [measure.Expect] says of windows of three lengths, and
 // the window that is enough for 1 %.
-func expected(s measure.Sensor, c measure.Conditions) (text string, ok bool) {
+func expected(s device.Sensor, c measure.Conditions) (text string, ok bool) {
 	var parts []string
 	for _, window := range []time.Duration{10 * time.Second, 30 * time.Second, time.Minute} {
 		if u, ok := measure.Expect(s, c, window); ok {

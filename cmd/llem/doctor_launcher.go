@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
-	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // gpuContainers is what doctor calls the daemon's way to give GPUs, and tried what
@@ -129,7 +129,7 @@ func engineImages(ctx context.Context, d launch.Library) ([]launch.Image, error)
 
 // devicesOf are the GPUs that NVML shows; none where it cannot be opened, which
 // doctorGPUs says.
-func devicesOf(a *app) []measure.Device {
+func devicesOf(a *app) []device.Device {
 	n, err := openMeter()
 	if err != nil {
 		return nil
@@ -143,7 +143,7 @@ func devicesOf(a *app) []measure.Device {
 }
 
 // tryContainer starts a container with this host's GPUs, from the first image.
-func tryContainer(a *app, list []launch.Image, devices []measure.Device) finding {
+func tryContainer(a *app, list []launch.Image, devices []device.Device) finding {
 	switch {
 	case len(devices) == 0:
 		return finding{tried, "lacking", "not tried: NVML shows no GPU", "install the NVIDIA driver; `nvidia-smi` must work"}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -135,7 +136,7 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 	} else {
 		x.job.GPUs, err = x.gpus.Devices(ctx)
 		// Energy is only known of whole GPUs.
-		x.job.GPUs = slices.DeleteFunc(x.job.GPUs, func(d measure.Device) bool {
+		x.job.GPUs = slices.DeleteFunc(x.job.GPUs, func(d device.Device) bool {
 			mig := d.MIG != nil && *d.MIG
 			if mig {
 				out.GPUsLeftOut = append(out.GPUsLeftOut, d.Index)

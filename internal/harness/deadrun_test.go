@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/lease"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -50,7 +50,7 @@ func TestCleanRunsRemovesTheDeadAndSparesTheLiving(t *testing.T) {
 	}
 	defer alive.Release()
 	gpus := lease.New("living", slog.New(slog.DiscardHandler))
-	if err := gpus.Lock([]measure.Device{{UUID: "GPU-a"}}); err != nil {
+	if err := gpus.Lock([]device.Device{{UUID: "GPU-a"}}); err != nil {
 		t.Fatal(err)
 	}
 	defer gpus.Release()

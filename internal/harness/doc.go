@@ -1,5 +1,5 @@
 // Package harness runs experiments and studies, and observes what they do. A launcher
-// reaches it through package launch, NVML through the interfaces of package measure,
+// reaches it through package launch, GPUs through the interfaces of package device,
 // everything else it calls by name.
 //
 // In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.

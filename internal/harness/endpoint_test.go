@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -40,7 +40,7 @@ func atEndpoint(t *testing.T, url, text string) (Outcome, []string, error) {
 	w := &watching{}
 	r := &Runner{
 		Launcher: nothing{t}, Observer: w, Log: slog.New(slog.DiscardHandler),
-		OpenGPUs: func(context.Context) (measure.GPUs, error) { return nil, ErrNoGPU },
+		OpenGPUs: func(context.Context) (device.Session, error) { return nil, ErrNoGPU },
 	}
 	out, err := r.Execute(t.Context(), e)
 	return out, w.phases, err

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/record/verify"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
@@ -240,7 +240,7 @@ func (f *fake) runner(t *testing.T, w *watching) *Runner {
 	f.start(t)
 	return &Runner{
 		Launcher: f, Observer: w, Log: slog.New(slog.DiscardHandler),
-		OpenGPUs: func(context.Context) (measure.GPUs, error) { return nil, ErrNoGPU },
+		OpenGPUs: func(context.Context) (device.Session, error) { return nil, ErrNoGPU },
 	}
 }
 

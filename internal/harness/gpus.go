@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -36,7 +37,7 @@ func (x *run) tune(ctx context.Context) error {
 	}
 	devices, err := x.lease.Tune(ctx, x.gpus, x.job.GPUs, x.id, lease.Tuning(want))
 	switch {
-	case err != nil && x.place != nil && errors.Is(err, measure.ErrBeyond): // this point's fault, and not that of the others
+	case err != nil && x.place != nil && errors.Is(err, device.ErrBeyond): // this point's fault, and not that of the others
 		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	case err != nil:
 		return err
@@ -59,7 +60,7 @@ func (x *run) strangers(ctx context.Context, own func(pid int) (bool, error)) (s
 }
 
 // newcomers warns of processes that came while the baseline was measured.
-func (x *run) newcomers(list []measure.Process) {
+func (x *run) newcomers(list []device.Process) {
 	if found := lease.Newcomers(x.obs.Host.Foreign, list); len(found) > 0 {
 		x.obs.Host.Foreign = append(x.obs.Host.Foreign, found...)
 		x.warn("gpu_not_exclusive", "%s on the GPU while the baseline was measured", measure.Describe(found))
@@ -67,7 +68,7 @@ func (x *run) newcomers(list []measure.Process) {
 }
 
 // sensors is what is known of each GPU's power sensor.
-func (x *run) sensors() []measure.Sensor {
+func (x *run) sensors() []device.Sensor {
 	return card.SensorsOf(x.job.GPUs, x.obs.Host.Refresh, x.obs.Host.Jitter)
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
@@ -23,8 +24,8 @@ import (
 // required.
 type Runner struct {
 	Launcher launch.Launcher
-	OpenGPUs func(context.Context) (measure.GPUs, error) // ErrNoGPU when the host has none
-	OpenHost func() (measure.HostReader, error)          // of the host's own energy; nil: the host has no meter
+	OpenGPUs func(context.Context) (device.Session, error) // ErrNoGPU when the host has none
+	OpenHost func() (measure.HostReader, error)            // of the host's own energy; nil: the host has no meter
 	// OpenInstrument opens another's meter by its name: zeusd, zeus, codecarbon.
 	OpenInstrument func(ctx context.Context, name string, opt InstrumentOptions) (Instrument, error)
 	Observer       Observer
@@ -65,9 +66,9 @@ type run struct {
 	kept  *kept  // the server of an earlier run of the study, which serves this one too
 	anew  string // why a server that was kept is not used any more; empty: there was none
 
-	gpus     measure.GPUs
+	gpus     device.Session
 	lease    *lease.Lease // nil: nothing is locked
-	watcher  measure.Watcher
+	watcher  device.Watcher
 	recorder *measure.Recorder
 	host     measure.HostReader
 	others   []*instrument // the first owns the figure
@@ -277,7 +278,7 @@ func (x *run) release() {
 }
 
 // closeGPUs ends the use of NVML; nil: it was not open.
-func (r *Runner) closeGPUs(gpus measure.GPUs) {
+func (r *Runner) closeGPUs(gpus device.Session) {
 	if gpus == nil {
 		return
 	}

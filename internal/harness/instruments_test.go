@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	meters "github.com/llenergymeasure/llem/internal/meter"
 )
@@ -25,7 +26,7 @@ func (m meter) Close() error                                       { return nil 
 func TestTheEdgeSettlesOnceAfterTheInstruments(t *testing.T) {
 	t.Parallel()
 	const late, refresh = 60 * time.Millisecond, 50 * time.Millisecond
-	gpus, err := meters.Simulate(nil, meters.Simulated{Refresh: refresh}).Watch(make([]measure.Device, 1))
+	gpus, err := meters.Simulate(nil, meters.Simulated{Refresh: refresh}).Watch(make([]device.Device, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

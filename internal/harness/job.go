@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -65,7 +65,7 @@ func (x *run) takeWarnings() {
 // DryRun says what Execute would start and send for e. It looks at the image and the
 // GPUs, and starts, pulls, locks and writes nothing.
 func (r *Runner) DryRun(ctx context.Context, e study.Experiment) (job.DryRun, error) {
-	d, err := r.finder(e, nil).DryRun(ctx, e, job.Run{HFToken: r.HFToken}, func(ctx context.Context) (devices []measure.Device, busy string, err error) {
+	d, err := r.finder(e, nil).DryRun(ctx, e, job.Run{HFToken: r.HFToken}, func(ctx context.Context) (devices []device.Device, busy string, err error) {
 		gpus, devices, why, err := r.openGPUs(ctx, e, nil)
 		r.closeGPUs(gpus)
 		if err == nil {
@@ -87,7 +87,7 @@ func (r *Runner) Pull(ctx context.Context, e study.Experiment) (job.Pulled, erro
 
 // lookForGPUs lists this host's GPUs, as far as they matter to the image of e. None are
 // taken.
-func (r *Runner) lookForGPUs(ctx context.Context, e study.Experiment) (devices []measure.Device) {
+func (r *Runner) lookForGPUs(ctx context.Context, e study.Experiment) (devices []device.Device) {
 	if e.GPUs.Mode == "none" || e.Engine.Endpoint != "" {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
@@ -180,7 +181,7 @@ func (x *run) proof() ([]load.Request, error) {
 }
 
 // notKept leaves out the processes of the kept container, which are the study's own.
-func (x *run) notKept(list []measure.Process) (out []measure.Process) {
+func (x *run) notKept(list []device.Process) (out []device.Process) {
 	if x.place == nil || x.place.session.kept == nil {
 		return list
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -190,7 +191,7 @@ func (x *run) memoryUsed() []uint64 {
 	}
 	used := make([]uint64, len(x.job.GPUs))
 	for _, s := range got {
-		if s.Has&measure.HasMemory == 0 {
+		if s.Has&device.HasMemory == 0 {
 			return nil // unknown
 		}
 		used[s.GPU] = s.MemUsed
@@ -214,7 +215,7 @@ func (x *run) thermalFloor(ctx context.Context) (string, error) {
 	if len(idle) == 0 || x.job.Experiment.Energy.Backend == "none" {
 		return "", nil
 	}
-	var sum measure.Watts
+	var sum device.Watts
 	for _, w := range idle {
 		sum += w
 	}

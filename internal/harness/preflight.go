@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
@@ -125,7 +126,7 @@ func (x *run) findGPUs(ctx context.Context) (err error) {
 // openGPUs opens NVML and claims the GPUs of e by l; where l is nil, it only looks and
 // does not wait. It returns no devices, and why, where there need be none. gpus, nil
 // where there is no NVML, must be closed, after an error too.
-func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus measure.GPUs, devices []measure.Device, why string, err error) {
+func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus device.Session, devices []device.Device, why string, err error) {
 	if e.GPUs.Mode == "none" {
 		return nil, nil, record.NoGPUs, nil
 	}
@@ -143,7 +144,7 @@ func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Leas
 
 // measurable refuses GPUs that e cannot be measured with: none, and why, though it asks
 // for NVML, and those that a killed run has left changed.
-func measurable(e study.Experiment, devices []measure.Device, why string) error {
+func measurable(e study.Experiment, devices []device.Device, why string) error {
 	if e.Energy.Backend == "nvml" && len(devices) == 0 {
 		return launch.Faultf(launch.ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", why)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -20,7 +21,7 @@ type Instrument interface {
 
 // InstrumentOptions are what an instrument is opened with.
 type InstrumentOptions struct {
-	Devices []measure.Device
+	Devices []device.Device
 	Python  string // empty: the host's choice
 	Country string
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -142,7 +143,7 @@ func folderOf(dir string, p *result.StudyPlan, run int) string {
 
 // devicesOf are the study's GPUs that an experiment is run on, as far as that is known
 // before it: those that it names, else the first.
-func (s *session) devicesOf(e study.Experiment) (out []measure.Device) {
+func (s *session) devicesOf(e study.Experiment) (out []device.Device) {
 	held := s.lease.Devices()
 	switch e.GPUs.Mode {
 	case "none":

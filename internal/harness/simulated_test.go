@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	meters "github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -52,7 +53,7 @@ func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	t.Cleanup(s.Close)
 	f.url = s.URL
 	sim := meters.Simulate(&l.load, meters.Simulated{Refresh: 20 * time.Millisecond})
-	r.OpenGPUs = func(context.Context) (measure.GPUs, error) { return sim, nil }
+	r.OpenGPUs = func(context.Context) (device.Session, error) { return sim, nil }
 	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/lease"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -44,7 +44,7 @@ func TestTheGPUsOfAPoint(t *testing.T) {
 	t.Parallel()
 	s := &session{lease: lease.New("s", nil)}
 	defer s.lease.Release()
-	if err := s.lease.Lock([]measure.Device{{Index: 2, UUID: "GPU-two"}, {Index: 5, UUID: "GPU-five"}}); err != nil {
+	if err := s.lease.Lock([]device.Device{{Index: 2, UUID: "GPU-two"}, {Index: 5, UUID: "GPU-five"}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

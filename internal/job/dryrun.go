@@ -6,10 +6,10 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -25,7 +25,7 @@ type DryRun struct {
 // DryRun finds what a run of e would start and send. It looks at the image and at what
 // selectGPUs says, and starts, pulls and downloads nothing. The job is there beside an
 // error, as far as it was made.
-func (f *Finder) DryRun(ctx context.Context, e study.Experiment, r Run, selectGPUs func(context.Context) (gpus []measure.Device, busy string, err error)) (DryRun, error) {
+func (f *Finder) DryRun(ctx context.Context, e study.Experiment, r Run, selectGPUs func(context.Context) (gpus []device.Device, busy string, err error)) (DryRun, error) {
 	asked := e.Engine.Pull
 	e.Engine.Pull = "never"
 	j := &Job{Experiment: e, Run: r}

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -14,7 +15,7 @@ type Job struct {
 	Run         Run
 	Prompts     Prompts
 	Daemon      launch.DaemonInfo // zero: it does not answer, or a server already runs
-	GPUs        []measure.Device  // that the run is on, in order; the caller selects them
+	GPUs        []device.Device   // that the run is on, in order; the caller selects them
 	Credentials Credentials
 	Image       launch.Image   // zero: a server already runs
 	Engine      *engine.Engine // nil: unknown
@@ -57,7 +58,7 @@ func (j *Job) At(url string) engine.Address {
 }
 
 // uuids are those of devices.
-func uuids(devices []measure.Device) []string {
+func uuids(devices []device.Device) []string {
 	out := make([]string, len(devices))
 	for i, d := range devices {
 		out[i] = d.UUID

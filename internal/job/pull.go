@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -23,7 +23,7 @@ type Pulled struct {
 // Pull brings an experiment's image and model onto this host, before time on its
 // GPUs is taken. With pull: never it only looks whether they are here. Which image a bare
 // engine name means depends on whether there are gpus.
-func (f *Finder) Pull(ctx context.Context, e study.Experiment, gpus []measure.Device) (Pulled, error) {
+func (f *Finder) Pull(ctx context.Context, e study.Experiment, gpus []device.Device) (Pulled, error) {
 	j := &Job{Experiment: e, GPUs: gpus}
 	if err := f.pullImage(ctx, j); err != nil {
 		return Pulled{}, err

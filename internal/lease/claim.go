@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
@@ -31,7 +32,7 @@ const waitEvery = 2 * time.Second
 // Claim finds the GPUs that w asks for and locks them, or none of them. It returns no
 // devices, and why, where the host or the environment offers none. An error is a
 // [launch.Fault]; that of GPUs in use is an [ErrBusy], too.
-func (l *Lease) Claim(ctx context.Context, gpus measure.GPUs, w Want) (devices []measure.Device, why string, err error) {
+func (l *Lease) Claim(ctx context.Context, gpus device.Session, w Want) (devices []device.Device, why string, err error) {
 	for said := false; ; said = true {
 		devices, why, err := l.claim(ctx, gpus, w)
 		if w.Waiting == nil || !errors.Is(err, ErrBusy) {
@@ -48,7 +49,7 @@ func (l *Lease) Claim(ctx context.Context, gpus measure.GPUs, w Want) (devices [
 
 // claim is one try. Where GPUs are awaited, the process of another on one that was not
 // held before is a reason to wait, too.
-func (l *Lease) claim(ctx context.Context, gpus measure.GPUs, w Want) (devices []measure.Device, why string, err error) {
+func (l *Lease) claim(ctx context.Context, gpus device.Session, w Want) (devices []device.Device, why string, err error) {
 	before := len(l.Devices())
 	devices, why, err = l.choose(ctx, gpus, w)
 	if err == nil && w.Waiting != nil && !w.Serves && len(l.Devices()) > before {
@@ -67,7 +68,7 @@ func (l *Lease) claim(ctx context.Context, gpus measure.GPUs, w Want) (devices [
 }
 
 // choose resolves the GPUs and locks them one way or the other.
-func (l *Lease) choose(ctx context.Context, gpus measure.GPUs, w Want) (devices []measure.Device, why string, err error) {
+func (l *Lease) choose(ctx context.Context, gpus device.Session, w Want) (devices []device.Device, why string, err error) {
 	ids := w.IDs
 	switch mine := l.Devices(); {
 	case !w.Auto:
@@ -105,7 +106,7 @@ func (l *Lease) choose(ctx context.Context, gpus measure.GPUs, w Want) (devices 
 }
 
 // firstFree locks the first n GPUs that no other llem holds and no process uses.
-func (l *Lease) firstFree(ctx context.Context, gpus measure.GPUs, n int) ([]measure.Device, string, error) {
+func (l *Lease) firstFree(ctx context.Context, gpus device.Session, n int) ([]device.Device, string, error) {
 	all, err := gpus.Devices(ctx)
 	if err != nil {
 		return nil, "", launch.Faultf(launch.HostFault, "list GPUs: %w", err)
@@ -117,7 +118,7 @@ func (l *Lease) firstFree(ctx context.Context, gpus measure.GPUs, n int) ([]meas
 		return nil, "", launch.Faultf(launch.ConfigFault, "parallel asks for %d GPUs, this host has %d", n, len(all))
 	}
 	busy := busyGPUs(ctx, gpus, all)
-	var picked []measure.Device
+	var picked []device.Device
 	var last error
 	for _, d := range all {
 		if len(picked) == n {
@@ -126,7 +127,7 @@ func (l *Lease) firstFree(ctx context.Context, gpus measure.GPUs, n int) ([]meas
 		if busy[d.UUID] || (d.MIG != nil && *d.MIG) {
 			continue
 		}
-		if err := l.Lock([]measure.Device{d}); err != nil {
+		if err := l.Lock([]device.Device{d}); err != nil {
 			last = err
 			continue
 		}
@@ -143,7 +144,7 @@ func (l *Lease) firstFree(ctx context.Context, gpus measure.GPUs, n int) ([]meas
 
 // served are the GPUs of a server that already runs: the host's only one, else those
 // that have processes.
-func served(ctx context.Context, gpus measure.GPUs, want int) ([]measure.Device, error) {
+func served(ctx context.Context, gpus device.Session, want int) ([]device.Device, error) {
 	all, err := gpus.Devices(ctx)
 	if err != nil {
 		return nil, launch.Faultf(launch.HostFault, "list GPUs: %w", err)
@@ -152,7 +153,7 @@ func served(ctx context.Context, gpus measure.GPUs, want int) ([]measure.Device,
 		return all, nil
 	}
 	busy := busyGPUs(ctx, gpus, all)
-	var out []measure.Device
+	var out []device.Device
 	for _, d := range all {
 		if busy[d.UUID] {
 			out = append(out, d)
@@ -165,7 +166,7 @@ func served(ctx context.Context, gpus measure.GPUs, want int) ([]measure.Device,
 }
 
 // busyGPUs are those that have processes, by UUID; empty where that is unknown.
-func busyGPUs(ctx context.Context, gpus measure.GPUs, all []measure.Device) map[string]bool {
+func busyGPUs(ctx context.Context, gpus device.Session, all []device.Device) map[string]bool {
 	busy := map[string]bool{}
 	w, err := gpus.Watch(all)
 	if err != nil {
@@ -182,7 +183,7 @@ func busyGPUs(ctx context.Context, gpus measure.GPUs, all []measure.Device) map[
 }
 
 // uuids of devices, in their order.
-func uuids(devices []measure.Device) []string {
+func uuids(devices []device.Device) []string {
 	out := make([]string, len(devices))
 	for i, d := range devices {
 		out[i] = d.UUID

@@ -8,30 +8,30 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // host is one whose GPUs 0, 1, ... are named GPU-0, GPU-1, ...; in says which of
 // them have a process as they are looked at for the n-th time.
 type host struct {
-	measure.GPUs
+	device.Session
 	size   int
 	in     func(look, gpu int) bool
 	looked int
 }
 
-func (h *host) Devices(context.Context) (list []measure.Device, err error) {
+func (h *host) Devices(context.Context) (list []device.Device, err error) {
 	for i := range h.size {
-		list = append(list, measure.Device{Index: i, UUID: "GPU-" + string(rune('0'+i))})
+		list = append(list, device.Device{Index: i, UUID: "GPU-" + string(rune('0'+i))})
 	}
 	return list, nil
 }
 
-func (h *host) Select(ctx context.Context, ids []string) (list []measure.Device, err error) {
+func (h *host) Select(ctx context.Context, ids []string) (list []device.Device, err error) {
 	all, err := h.Devices(ctx)
 	for _, id := range ids {
-		i := slices.IndexFunc(all, func(d measure.Device) bool { return d.UUID == id })
+		i := slices.IndexFunc(all, func(d device.Device) bool { return d.UUID == id })
 		if i < 0 {
 			return nil, errors.New("no GPU " + id)
 		}
@@ -40,12 +40,12 @@ func (h *host) Select(ctx context.Context, ids []string) (list []measure.Device,
 	return list, err
 }
 
-func (h *host) Watch(devices []measure.Device) (measure.Watcher, error) {
+func (h *host) Watch(devices []device.Device) (device.Watcher, error) {
 	h.looked++
 	var l lister
 	for at, d := range devices {
 		if h.in != nil && h.in(h.looked, d.Index) {
-			l.list = append(l.list, measure.Process{PID: 7, Device: at})
+			l.list = append(l.list, device.Process{PID: 7, Device: at})
 		}
 	}
 	return l, nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -19,10 +20,10 @@ const strangersEvery = time.Second
 // Strangers lists the processes on GPUs that are neither known nor the run's own, until
 // the function that it returns is called, which gives those found and warns of them.
 // own says whether a process is the run's own, or why that is unknown.
-func Strangers(ctx context.Context, gpus measure.Processes, known []measure.Process, own func(pid int) (bool, error)) (stop func() ([]measure.Process, []measure.Warning)) {
+func Strangers(ctx context.Context, gpus device.Processes, known []device.Process, own func(pid int) (bool, error)) (stop func() ([]device.Process, []measure.Warning)) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	w := watch{known: map[int]bool{}, unread: map[int]measure.Process{}}
+	w := watch{known: map[int]bool{}, unread: map[int]device.Process{}}
 	for _, p := range known {
 		w.known[p.PID] = true
 	}
@@ -39,7 +40,7 @@ func Strangers(ctx context.Context, gpus measure.Processes, known []measure.Proc
 			}
 		}
 	}()
-	return func() ([]measure.Process, []measure.Warning) {
+	return func() ([]device.Process, []measure.Warning) {
 		cancel()
 		<-done
 		return w.found, w.warnings()
@@ -47,9 +48,9 @@ func Strangers(ctx context.Context, gpus measure.Processes, known []measure.Proc
 }
 
 // Newcomers are the processes of a list that are not known yet.
-func Newcomers(known, list []measure.Process) (found []measure.Process) {
+func Newcomers(known, list []device.Process) (found []device.Process) {
 	for _, p := range list {
-		if !slices.ContainsFunc(known, func(q measure.Process) bool { return p.PID == q.PID }) {
+		if !slices.ContainsFunc(known, func(q device.Process) bool { return p.PID == q.PID }) {
 			found = append(found, p)
 		}
 	}
@@ -59,13 +60,13 @@ func Newcomers(known, list []measure.Process) (found []measure.Process) {
 // watch is what was seen of a GPU's processes.
 type watch struct {
 	known  map[int]bool // seen before, or the run's own
-	found  []measure.Process
-	unread map[int]measure.Process // whose they are is unknown
-	why    error                   // the last reason of it
-	failed error                   // the last list that could not be had
+	found  []device.Process
+	unread map[int]device.Process // whose they are is unknown
+	why    error                  // the last reason of it
+	failed error                  // the last list that could not be had
 }
 
-func (w *watch) look(list []measure.Process, err error, own func(pid int) (bool, error)) {
+func (w *watch) look(list []device.Process, err error, own func(pid int) (bool, error)) {
 	if err != nil {
 		w.failed = err
 		return
@@ -94,11 +95,11 @@ func (w *watch) warnings() (out []measure.Warning) {
 		out = append(out, measure.Warn("gpu_not_exclusive", "%s on the GPU in the window", measure.Describe(w.found)))
 	}
 	if len(w.unread) > 0 {
-		list := make([]measure.Process, 0, len(w.unread))
+		list := make([]device.Process, 0, len(w.unread))
 		for _, p := range w.unread {
 			list = append(list, p)
 		}
-		slices.SortFunc(list, func(a, b measure.Process) int { return a.PID - b.PID })
+		slices.SortFunc(list, func(a, b device.Process) int { return a.PID - b.PID })
 		out = append(out, measure.Warn("exclusivity_unknown", "%s on the GPU in the window, and whose it is cannot be told: %v", measure.Describe(list), w.why))
 	}
 	if w.failed != nil {

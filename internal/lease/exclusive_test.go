@@ -9,32 +9,32 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Whose a process is, and where that is unknown.
 func TestExclusivityIsProvedOrDoubted(t *testing.T) {
 	t.Parallel()
 	vain := errors.New("no list")
-	known := measure.Process{PID: 1, Name: "before"}
+	known := device.Process{PID: 1, Name: "before"}
 	for _, c := range []struct {
 		name string
-		list []measure.Process
+		list []device.Process
 		err  error
 		own  func(pid int) (bool, error)
 		want []string
 	}{
 		{"nobody", nil, nil, Descends, nil},
-		{"its own", []measure.Process{{PID: os.Getpid()}}, nil, Descends, nil},
-		{"known before", []measure.Process{known}, nil, Descends, nil},
-		{"a stranger", []measure.Process{{PID: os.Getppid()}}, nil, Descends, []string{"gpu_not_exclusive"}},
-		{"one that is hidden", []measure.Process{{PID: 1 << 30}}, nil, Descends, []string{"exclusivity_unknown"}},
+		{"its own", []device.Process{{PID: os.Getpid()}}, nil, Descends, nil},
+		{"known before", []device.Process{known}, nil, Descends, nil},
+		{"a stranger", []device.Process{{PID: os.Getppid()}}, nil, Descends, []string{"gpu_not_exclusive"}},
+		{"one that is hidden", []device.Process{{PID: 1 << 30}}, nil, Descends, []string{"exclusivity_unknown"}},
 		{"no list", nil, vain, Descends, []string{"exclusivity_unknown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			looked := make(chan struct{}, 8)
-			stop := Strangers(t.Context(), asked{lister{list: c.list, err: c.err}, looked}, []measure.Process{known}, c.own)
+			stop := Strangers(t.Context(), asked{lister{list: c.list, err: c.err}, looked}, []device.Process{known}, c.own)
 			<-looked
 			<-looked // the first list was judged
 			found, warnings := stop()
@@ -55,7 +55,7 @@ type asked struct {
 	looked chan struct{}
 }
 
-func (t asked) Processes(ctx context.Context) ([]measure.Process, error) {
+func (t asked) Processes(ctx context.Context) ([]device.Process, error) {
 	t.looked <- struct{}{}
 	return t.lister.Processes(ctx)
 }

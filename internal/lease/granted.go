@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // Granted are the GPUs that the environment allows, as NVML indices and UUIDs; ok is
 // false where it says nothing. An error is a [launch.ConfigFault].
-func Granted(ctx context.Context, gpus measure.GPUs) (ids []string, ok bool, err error) {
+func Granted(ctx context.Context, gpus device.Session) (ids []string, ok bool, err error) {
 	if ids, ok = granted(os.LookupEnv); !ok {
 		return nil, false, nil
 	}
@@ -23,7 +23,7 @@ func Granted(ctx context.Context, gpus measure.GPUs) (ids []string, ok bool, err
 // inOrder refuses indices in CUDA_VISIBLE_DEVICES that may not be NVML's. CUDA puts
 // the fastest GPU first, unless CUDA_DEVICE_ORDER is PCI_BUS_ID, which is NVML's
 // order; GPUs of one model are in that order anyway.
-func inOrder(ctx context.Context, lookup func(string) (string, bool), gpus measure.GPUs, ids []string) error {
+func inOrder(ctx context.Context, lookup func(string) (string, bool), gpus device.Session, ids []string) error {
 	v, cuda := lookup("CUDA_VISIBLE_DEVICES")
 	index := func(id string) bool { _, err := strconv.Atoi(id); return err == nil }
 	if order, _ := lookup("CUDA_DEVICE_ORDER"); !cuda || order == "PCI_BUS_ID" || !slices.ContainsFunc(ids, index) {

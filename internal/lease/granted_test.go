@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 func TestGPUsThatAreGranted(t *testing.T) {
@@ -38,13 +38,13 @@ func TestGPUsThatAreGranted(t *testing.T) {
 
 // catalogue is a host's GPUs, which can only be listed.
 type catalogue struct {
-	measure.GPUs
+	device.Session
 	names []string
 }
 
-func (c catalogue) Devices(context.Context) (list []measure.Device, err error) {
+func (c catalogue) Devices(context.Context) (list []device.Device, err error) {
 	for i, name := range c.names {
-		list = append(list, measure.Device{Index: i, Name: name})
+		list = append(list, device.Device{Index: i, Name: name})
 	}
 	return list, nil
 }

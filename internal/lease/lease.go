@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Lease is what one llem holds on this host, for a run or for all runs of a campaign:
@@ -26,7 +26,7 @@ type Lease struct {
 
 // held is a GPU with its lock.
 type held struct {
-	measure.Device
+	device.Device
 	lock *os.File
 }
 
@@ -35,7 +35,7 @@ func New(holder string, log *slog.Logger) *Lease { return &Lease{holder: holder,
 
 // Lock takes the locks of the GPUs that l does not hold yet, or none and an [ErrBusy].
 // It never waits.
-func (l *Lease) Lock(devices []measure.Device) error {
+func (l *Lease) Lock(devices []device.Device) error {
 	if l == nil {
 		return nil
 	}
@@ -83,11 +83,11 @@ func (l *Lease) giveBack(n int) {
 }
 
 // Devices are the GPUs that l holds, in the order in which they were claimed.
-func (l *Lease) Devices() []measure.Device {
+func (l *Lease) Devices() []device.Device {
 	if l == nil {
 		return nil
 	}
-	out := make([]measure.Device, len(l.held))
+	out := make([]device.Device, len(l.held))
 	for i, h := range l.held {
 		out[i] = h.Device
 	}

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 func TestMain(m *testing.M) {
@@ -62,9 +62,9 @@ func TestLockHolder(t *testing.T) {
 // lockGPUs is a lease of GPUs that are known by their UUIDs.
 func lockGPUs(run string, uuids ...string) (*Lease, error) {
 	l := New(run, nil)
-	var devices []measure.Device
+	var devices []device.Device
 	for _, u := range uuids {
-		devices = append(devices, measure.Device{UUID: u})
+		devices = append(devices, device.Device{UUID: u})
 	}
 	return l, l.Lock(devices)
 }
@@ -169,7 +169,7 @@ func TestLockTwiceInOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := first.Lock([]measure.Device{{UUID: gpuB}, {UUID: gpuA}}); err != nil { // it has the latter
+	if err := first.Lock([]device.Device{{UUID: gpuB}, {UUID: gpuA}}); err != nil { // it has the latter
 		t.Fatal(err)
 	}
 	if got := uuids(first.Devices()); !slices.Equal(got, []string{gpuA, gpuB}) {
@@ -183,7 +183,7 @@ func TestLockTwiceInOneProcess(t *testing.T) {
 	first.Release()
 	var none *Lease
 	none.Release()
-	if err := none.Lock([]measure.Device{{UUID: gpuA}}); err != nil || none.Devices() != nil {
+	if err := none.Lock([]device.Device{{UUID: gpuA}}); err != nil || none.Devices() != nil {
 		t.Errorf("no lease: %v, holds %v", err, none.Devices())
 	}
 	third, err := lockGPUs("third", gpuA, gpuB)

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // setting is what a run has changed of one GPU and puts back. Its note is a file in
@@ -27,8 +27,8 @@ type setting struct {
 	Clock    bool    `json:"sm_clock_locked"`
 	Sum      string  `json:"sum"` // of the note without it: the first 16 digits of its SHA-256
 	path     string
-	device   measure.Device
-	gpus     measure.Tuner
+	device   device.Device
+	gpus     device.Tuner
 	want     Tuning
 	restored bool
 }

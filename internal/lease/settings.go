@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
@@ -57,12 +58,12 @@ func (l *Lease) Settings(run string) []Setting {
 // Tune sets what run asks of devices, which no other process may use, and returns them
 // as the driver has them now. An end of ctx puts them back at once, in a goroutine: what
 // comes after it may wait for a daemon that hangs. An error is a
-// [launch.HostFault], and may be a [measure.ErrBeyond]; PutBack undoes what was changed
+// [launch.HostFault], and may be a [device.ErrBeyond]; PutBack undoes what was changed
 // by then.
-func (l *Lease) Tune(ctx context.Context, gpus measure.GPUs, devices []measure.Device, run string, want Tuning) ([]measure.Device, error) {
+func (l *Lease) Tune(ctx context.Context, gpus device.Session, devices []device.Device, run string, want Tuning) ([]device.Device, error) {
 	// Again, since others may have come after the claim.
 	w, err := gpus.Watch(devices)
-	var others []measure.Process
+	var others []device.Process
 	if err == nil {
 		others, err = w.Processes(ctx)
 	}
@@ -153,7 +154,7 @@ func (l *Lease) Forget() {
 }
 
 // Untouched refuses, by a [launch.HostFault], GPUs that a killed run has left changed.
-func Untouched(devices []measure.Device) error {
+func Untouched(devices []device.Device) error {
 	for _, d := range devices {
 		s, err := readSetting(settingPath(d.UUID))
 		if errors.Is(err, errDamagedNote) {
@@ -207,12 +208,12 @@ func LeftSettings() (left []string, err error) {
 // lockToClean takes the lock of one GPU.
 func lockToClean(uuid string) (*Lease, error) {
 	l := New("clean", nil)
-	return l, l.Lock([]measure.Device{{UUID: uuid}})
+	return l, l.Lock([]device.Device{{UUID: uuid}})
 }
 
 // RestoreSettings puts a GPU back as it was before the run that was killed, and
 // says what was done.
-func RestoreSettings(ctx context.Context, gpus measure.GPUs, uuid string) (string, error) {
+func RestoreSettings(ctx context.Context, gpus device.Session, uuid string) (string, error) {
 	l, err := lockToClean(uuid)
 	if err != nil {
 		return "", err
@@ -230,7 +231,7 @@ func RestoreSettings(ctx context.Context, gpus measure.GPUs, uuid string) (strin
 	if err != nil {
 		return "", err
 	}
-	at := slices.IndexFunc(all, func(d measure.Device) bool { return d.UUID == uuid })
+	at := slices.IndexFunc(all, func(d device.Device) bool { return d.UUID == uuid })
 	if at < 0 {
 		return "", fmt.Errorf("GPU %s, whose settings a killed run has changed, does not answer", uuid)
 	}

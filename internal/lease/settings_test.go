@@ -11,35 +11,35 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // lister can only list processes.
 type lister struct {
-	measure.Watcher
-	list []measure.Process
+	device.Watcher
+	list []device.Process
 	err  error
 }
 
-func (l lister) Processes(context.Context) ([]measure.Process, error) { return l.list, l.err }
+func (l lister) Processes(context.Context) ([]device.Process, error) { return l.list, l.err }
 
 // crowd is a host's GPUs with processes on them.
 type crowd struct {
-	measure.GPUs
+	device.Session
 	lister
 }
 
-func (c crowd) Watch([]measure.Device) (measure.Watcher, error) { return c.lister, nil }
+func (c crowd) Watch([]device.Device) (device.Watcher, error) { return c.lister, nil }
 
 // A GPU that others came to after the run had looked is not changed.
 func TestGPUSettingsAreNotChangedBesideOthers(t *testing.T) {
 	t.Parallel()
 	for want, w := range map[string]lister{
-		"others use: late (pid 7)": {list: []measure.Process{{PID: 7, Name: "late"}}},
+		"others use: late (pid 7)": {list: []device.Process{{PID: 7, Name: "late"}}},
 		"others may use: no list":  {err: errors.New("no list")},
 	} {
-		if _, err := New("r", nil).Tune(t.Context(), crowd{lister: w}, []measure.Device{{}}, "r", Tuning{PowerLimitW: 250}); err == nil || launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), want) {
+		if _, err := New("r", nil).Tune(t.Context(), crowd{lister: w}, []device.Device{{}}, "r", Tuning{PowerLimitW: 250}); err == nil || launch.KindOf(err) != launch.HostFault || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
@@ -154,20 +154,20 @@ func TestTheSharedFolderBecomesRoots(t *testing.T) {
 // stubborn is a GPU whose limit cannot be put back. Its session is closed at the end of a
 // run: nothing may ask it then.
 type stubborn struct {
-	measure.GPUs
+	device.Session
 	limit  float64
 	closed bool
 	asked  int // after it was closed
 }
 
-func (s *stubborn) PowerLimit(measure.Device) (float64, error) {
+func (s *stubborn) PowerLimit(device.Device) (float64, error) {
 	if s.closed {
 		s.asked++
 	}
 	return s.limit, nil
 }
 
-func (s *stubborn) SetPowerLimit(_ measure.Device, watts float64) error {
+func (s *stubborn) SetPowerLimit(_ device.Device, watts float64) error {
 	if s.limit == 400 {
 		s.limit = watts
 		return nil
@@ -175,10 +175,10 @@ func (s *stubborn) SetPowerLimit(_ measure.Device, watts float64) error {
 	return errors.New("the driver refuses")
 }
 
-func (s *stubborn) Watch([]measure.Device) (measure.Watcher, error) { return lister{}, nil }
+func (s *stubborn) Watch([]device.Device) (device.Watcher, error) { return lister{}, nil }
 
-func (s *stubborn) Select(context.Context, []string) ([]measure.Device, error) {
-	return []measure.Device{{UUID: gpuA}}, nil
+func (s *stubborn) Select(context.Context, []string) ([]device.Device, error) {
+	return []device.Device{{UUID: gpuA}}, nil
 }
 
 // A later run of a study asks nothing of the session of an earlier one, which is closed.
@@ -186,7 +186,7 @@ func TestWhatCannotBePutBackIsLeftToClean(t *testing.T) {
 	useLockDir(t)
 	gpus := &stubborn{limit: 400}
 	l := New("study", slog.New(slog.DiscardHandler))
-	if _, err := l.Tune(t.Context(), gpus, []measure.Device{{UUID: gpuA}}, "first", Tuning{PowerLimitW: 250}); err != nil {
+	if _, err := l.Tune(t.Context(), gpus, []device.Device{{UUID: gpuA}}, "first", Tuning{PowerLimitW: 250}); err != nil {
 		t.Fatal(err)
 	}
 	l.PutBack()

@@ -4,22 +4,24 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Baseline is the idle power of the bare GPUs, or where it came from.
 type Baseline struct {
-	Power        Watts
-	U            *Watts           // standard uncertainty of Power; nil: unknown
-	Components   map[string]Watts // of U, independent
-	PerGPU       []Watts
+	Power        device.Watts
+	U            *device.Watts           // standard uncertainty of Power; nil: unknown
+	Components   map[string]device.Watts // of U, independent
+	PerGPU       []device.Watts
 	Method       string
 	Duration     time.Duration
 	MeasuredAt   time.Time
 	Age          time.Duration // when it was used; 0 for one just measured
 	Cached       bool
-	Contaminated bool      // a process was on the GPUs while it was measured
-	Processes    []Process // those seen, each once
-	Unlisted     error     // why processes could not be listed at times; nil: they were
+	Contaminated bool             // a process was on the GPUs while it was measured
+	Processes    []device.Process // those seen, each once
+	Unlisted     error            // why processes could not be listed at times; nil: they were
 }
 
 // processPoll is how often processes are listed while a baseline is taken. Assumed: a
@@ -29,7 +31,7 @@ const processPoll = time.Second
 // MeasureBaseline reads idle GPUs, one for each sensor, for d and lists processes
 // on them all through. It returns an error when the context ends or a GPU gives
 // no energy.
-func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors []Sensor, d time.Duration) (Baseline, error) {
+func MeasureBaseline(ctx context.Context, r *Recorder, procs device.Processes, sensors []device.Sensor, d time.Duration) (Baseline, error) {
 	b := Baseline{MeasuredAt: time.Now().UTC(), Duration: d}
 	refresh := make([]time.Duration, len(sensors))
 	for g := range sensors {
@@ -57,7 +59,7 @@ func MeasureBaseline(ctx context.Context, r *Recorder, procs Processes, sensors 
 }
 
 // RecomputeBaseline computes a baseline again from readings, its edges included.
-func RecomputeBaseline(samples []Sample, sensors []Sensor) (Baseline, error) {
+func RecomputeBaseline(samples []device.Sample, sensors []device.Sensor) (Baseline, error) {
 	span, ok := phaseSpan(samples, len(sensors), BaselinePhase)
 	if !ok {
 		return Baseline{}, ErrNoReading
@@ -68,7 +70,7 @@ func RecomputeBaseline(samples []Sample, sensors []Sensor) (Baseline, error) {
 }
 
 // watch lists processes every processPoll until d has passed.
-func (b *Baseline) watch(ctx context.Context, procs Processes, d time.Duration) error {
+func (b *Baseline) watch(ctx context.Context, procs device.Processes, d time.Duration) error {
 	deadline := time.NewTimer(d)
 	defer deadline.Stop()
 	tick := time.NewTicker(processPoll)
@@ -100,7 +102,7 @@ func (b *Baseline) watch(ctx context.Context, procs Processes, d time.Duration) 
 // reading to the first closing one.
 type span struct{ from, to time.Duration }
 
-func spanOf(open, end []Sample) span {
+func spanOf(open, end []device.Sample) span {
 	var s span
 	for i := range open {
 		s.from = max(s.from, open[i].At)
@@ -114,10 +116,10 @@ func spanOf(open, end []Sample) span {
 }
 
 // phaseSpan is from the first edge of a phase to its last, of all n GPUs each.
-func phaseSpan(samples []Sample, n int, p Phase) (s span, ok bool) {
-	var edges []Sample
+func phaseSpan(samples []device.Sample, n int, p Phase) (s span, ok bool) {
+	var edges []device.Sample
 	for i := range samples {
-		if samples[i].Phase == p && samples[i].Edge {
+		if Phase(samples[i].Phase) == p && samples[i].Edge {
 			edges = append(edges, samples[i])
 		}
 	}
@@ -137,7 +139,7 @@ func phaseSpan(samples []Sample, n int, p Phase) (s span, ok bool) {
 // LaunchEnergy is what the GPUs used from the first edge of the launch phase to its
 // last, with its standard uncertainty; nil where one of them was not read at both, and
 // where nothing shows how certain it is. sensors are by device.
-func LaunchEnergy(samples []Sample, sensors []Sensor) (energy, u *Joules) {
+func LaunchEnergy(samples []device.Sample, sensors []device.Sensor) (energy, u *Joules) {
 	s, ok := phaseSpan(samples, len(sensors), Launch)
 	if !ok {
 		return nil, nil
@@ -150,8 +152,8 @@ func LaunchEnergy(samples []Sample, sensors []Sensor) (energy, u *Joules) {
 	return energy, u
 }
 
-func meanPower(samples []Sample, n int, s span) ([]Watts, string, error) {
-	out := make([]Watts, n)
+func meanPower(samples []device.Sample, n int, s span) ([]device.Watts, string, error) {
+	out := make([]device.Watts, n)
 	method := ""
 	for g := range out {
 		e := deviceEnergy(samples, int32(g), s.from, s.to)
@@ -170,11 +172,11 @@ func meanPower(samples []Sample, n int, s span) ([]Watts, string, error) {
 
 // counterPower divides the counter's difference by the time between the very
 // readings that gave it, and is nil where there is no counter.
-func counterPower(samples []Sample, gpu int32, s span) *Watts {
-	var first, last *Sample
+func counterPower(samples []device.Sample, gpu int32, s span) *device.Watts {
+	var first, last *device.Sample
 	for i := range samples {
 		x := &samples[i]
-		if x.GPU != gpu || !x.Edge || x.Has&HasEnergy == 0 {
+		if x.GPU != gpu || !x.Edge || x.Has&device.HasEnergy == 0 {
 			continue
 		}
 		if x.At <= s.from {
@@ -186,14 +188,14 @@ func counterPower(samples []Sample, gpu int32, s span) *Watts {
 	if first == nil || last == nil || last.EnergyMJ <= first.EnergyMJ { // it stands still, or began anew
 		return nil
 	}
-	w := Watts(float64(last.EnergyMJ-first.EnergyMJ) / 1000 / (last.At - first.At).Seconds())
+	w := device.Watts(float64(last.EnergyMJ-first.EnergyMJ) / 1000 / (last.At - first.At).Seconds())
 	return &w
 }
 
 // ThermalFloor waits d, whatever the temperature, and returns each GPU's mean
 // power over the last half: the engine resident and idle. The powers are nil
 // when they could not be read.
-func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]Watts, error) {
+func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]device.Watts, error) {
 	if err := Sleep(ctx, d/2); err != nil {
 		return nil, err
 	}
@@ -210,7 +212,7 @@ func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]W
 
 // FloorU is the standard uncertainty of the sum of what FloorPower gives; nil where
 // nothing shows it. sensors are by device.
-func FloorU(samples []Sample, sensors []Sensor) *Watts {
+func FloorU(samples []device.Sample, sensors []device.Sensor) *device.Watts {
 	s, ok := phaseSpan(samples, len(sensors), ThermalFloorPhase)
 	if !ok {
 		return nil
@@ -224,7 +226,7 @@ func FloorU(samples []Sample, sensors []Sensor) *Watts {
 
 // FloorPower is each GPU's mean power between the two edges of the thermal floor;
 // nil where one of n GPUs was not read at both.
-func FloorPower(samples []Sample, n int) []Watts {
+func FloorPower(samples []device.Sample, n int) []device.Watts {
 	s, ok := phaseSpan(samples, n, ThermalFloorPhase)
 	if !ok {
 		return nil

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // BaselineCache keeps baselines on disk, one file each, so that the second
@@ -26,7 +28,7 @@ type BaselineCache struct {
 
 // BaselineKey names what a baseline holds for: the GPUs, the driver, the boot,
 // their power limits and persistence modes, and how it was read.
-func BaselineKey(devices []Device, boot, method string) string {
+func BaselineKey(devices []device.Device, boot, method string) string {
 	parts := make([]string, 0, len(devices)+2)
 	for _, d := range devices {
 		limit, persistence := "?", "?"
@@ -46,16 +48,16 @@ func BaselineKey(devices []Device, boot, method string) string {
 
 // cached is a baseline on disk.
 type cached struct {
-	PerGPU     map[string]float64 `json:"per_gpu_w"`                // by UUID
-	Components map[string]Watts   `json:"u_components_w,omitempty"` // none: its uncertainty is unknown
-	Method     string             `json:"method"`
-	Duration   float64            `json:"duration_seconds"`
-	MeasuredAt time.Time          `json:"measured_at"`
+	PerGPU     map[string]float64      `json:"per_gpu_w"`                // by UUID
+	Components map[string]device.Watts `json:"u_components_w,omitempty"` // none: its uncertainty is unknown
+	Method     string                  `json:"method"`
+	Duration   float64                 `json:"duration_seconds"`
+	MeasuredAt time.Time               `json:"measured_at"`
 }
 
 // Load returns the baseline under key if there is one that is young enough and
 // was measured for long enough.
-func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseline, bool) {
+func (c BaselineCache) Load(key string, devices []device.Device, now time.Time) (Baseline, bool) {
 	if c.TTL <= 0 {
 		return Baseline{}, false
 	}
@@ -80,8 +82,8 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 		if !ok {
 			return Baseline{}, false
 		}
-		b.PerGPU = append(b.PerGPU, Watts(w))
-		b.Power += Watts(w)
+		b.PerGPU = append(b.PerGPU, device.Watts(w))
+		b.Power += device.Watts(w)
 	}
 	if len(on.Components) > 0 {
 		b.known(on.Components)
@@ -91,7 +93,7 @@ func (c BaselineCache) Load(key string, devices []Device, now time.Time) (Baseli
 }
 
 // Store keeps b under key. A contaminated baseline is never kept.
-func (c BaselineCache) Store(key string, devices []Device, b Baseline) error {
+func (c BaselineCache) Store(key string, devices []device.Device, b Baseline) error {
 	if c.TTL <= 0 || b.Contaminated || b.Unlisted != nil {
 		return nil
 	}

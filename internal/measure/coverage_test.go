@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Limits of the test that decides what an estimator may claim.
@@ -282,10 +284,10 @@ func TestAStepWithTheWindow(t *testing.T) {
 		l.add(t0, idle)
 		l.add(T, busy)
 		l.add(3, idle)
-		var samples []Sample
-		sensors := make([]Sensor, len(phases))
+		var samples []device.Sample
+		sensors := make([]device.Sensor, len(phases))
 		for g, phase := range phases {
-			sensors[g] = Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
+			sensors[g] = device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
 			samples = append(samples, sense(&l, polls, int32(g), tau, phase, 1)...)
 		}
 		from := time.Duration(t0 * 1e9)
@@ -295,7 +297,7 @@ func TestAStepWithTheWindow(t *testing.T) {
 			t.Errorf("%d GPUs: %v J by %s, want %g within 0.3 %%", len(phases), *total, es[0].Method, truth)
 		}
 		for i := range samples {
-			samples[i].Has = HasPowerUsage
+			samples[i].Has = device.HasPowerUsage
 		}
 		if lost := 1 - float64(*Integrate(samples, 0, from, from+T*1e9))/(busy*T); lost < 0.035 || lost > 0.05 {
 			t.Errorf("polling the mean of one second lost %.1f %%, and should have shown its 4 %%", 100*lost)

@@ -1,14 +1,14 @@
 // Package measure is the arithmetic of the protocol: what is read when, and what the
 // readings mean. Nothing here knows a vendor, Docker or HTTP.
 //
-// In: a [Sampler] that reads GPUs, and the moments at which phases begin and end.
+// In: a [device.Sampler] that reads GPUs, and the moments at which phases begin and end.
 // Out: joules with their uncertainty, by component, and [Warning]s.
 //
 //  1. A [Recorder] reads every GPU at a fixed interval from preflight to the end, into
 //     memory that is there before the window opens, and takes an extra reading (an edge)
 //     wherever a span opens or closes.
 //  2. [Refresh] finds from the polls of preflight how often each energy counter moves.
-//     A [Sensor] has that, and what package meter/card knows of the card.
+//     A [device.Sensor] has that, and what package meter/card knows of the card.
 //  3. [MeasureBaseline] reads the bare idle GPUs; [BaselineCache] has it on disk.
 //  4. [Warmup] runs a fixed number of iterations, or until their latency is steady.
 //  5. [ThermalFloor] is a plain wait that yields the idle power of the loaded engine.

@@ -1,6 +1,10 @@
 package measure
 
-import "time"
+import (
+	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
+)
 
 // Methods of reading energy, protocol section 3, best first.
 const (
@@ -19,8 +23,8 @@ type DeviceEnergy struct {
 	Counter     *Joules           // from the driver's counter
 	Integral    *Joules           // from power, by the trapezoid rule
 	Samples     int               // readings of power inside the span, edges not counted
-	Mean        *Watts            // Energy over the span's length
-	Peak        *Watts            // highest reading of power inside the span
+	Mean        *device.Watts     // Energy over the span's length
+	Peak        *device.Watts     // highest reading of power inside the span
 	Reset       bool              // the counter went backwards: Counter is nil
 	Still       bool              // the counter did not move: Counter is nil
 	every       float64           // seconds from tick to tick; 0: not known
@@ -40,7 +44,7 @@ type DeviceEnergy struct {
 // the nearest reading where there is none beyond; repeated values are held and
 // never dropped. Where the readings end well before to, or begin well after from,
 // there is no figure: see [DeviceEnergy.Lost].
-func EnergyBetween(samples []Sample, n int, from, to time.Duration) []DeviceEnergy {
+func EnergyBetween(samples []device.Sample, n int, from, to time.Duration) []DeviceEnergy {
 	out := make([]DeviceEnergy, n)
 	for g := range out {
 		out[g] = deviceEnergy(samples, int32(g), from, to)
@@ -63,7 +67,7 @@ func Total(es []DeviceEnergy) *Joules {
 	return &sum
 }
 
-func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEnergy {
+func deviceEnergy(samples []device.Sample, gpu int32, from, to time.Duration) DeviceEnergy {
 	var e DeviceEnergy
 	e.Counter, e.Reset = counterDifference(samples, gpu, from, to)
 	if e.Counter != nil && *e.Counter == 0 { // a GPU that is on draws power
@@ -100,7 +104,7 @@ func deviceEnergy(samples []Sample, gpu int32, from, to time.Duration) DeviceEne
 		e.Method, e.Energy = MethodIntegral, e.Integral
 	}
 	if e.Energy != nil && to > from {
-		mean := Watts(float64(*e.Energy) / (to - from).Seconds())
+		mean := device.Watts(float64(*e.Energy) / (to - from).Seconds())
 		e.Mean = &mean
 	}
 	return e
@@ -113,11 +117,11 @@ const slowestRefresh = 1200 * time.Millisecond
 
 // counterDifference is nil when an edge has no counter or the counter went
 // backwards anywhere between them.
-func counterDifference(samples []Sample, gpu int32, from, to time.Duration) (*Joules, bool) {
-	var first, last, prev *Sample
+func counterDifference(samples []device.Sample, gpu int32, from, to time.Duration) (*Joules, bool) {
+	var first, last, prev *device.Sample
 	for i := range samples {
 		s := &samples[i]
-		if s.GPU != gpu || s.Has&HasEnergy == 0 {
+		if s.GPU != gpu || s.Has&device.HasEnergy == 0 {
 			continue
 		}
 		if s.Edge && s.At <= from {
@@ -145,7 +149,7 @@ func counterDifference(samples []Sample, gpu int32, from, to time.Duration) (*Jo
 
 // Integrate is the energy of one device between from and to by the trapezoid
 // rule over its readings of power; it is nil when fewer than two readings of power bear on the span.
-func Integrate(samples []Sample, gpu int32, from, to time.Duration) *Joules {
+func Integrate(samples []device.Sample, gpu int32, from, to time.Duration) *Joules {
 	var sum float64
 	var used int
 	var prevAt time.Duration

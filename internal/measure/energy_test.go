@@ -5,21 +5,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"pgregory.net/rapid"
 )
 
 // trace makes readings of one GPU every step from 0 to end, with a counter
 // that is exact and refreshes at every reading, and an edge at both ends.
-func trace(end, step time.Duration, power func(time.Duration) float64) []Sample {
-	var out []Sample
+func trace(end, step time.Duration, power func(time.Duration) float64) []device.Sample {
+	var out []device.Sample
 	var mj float64
 	for at := time.Duration(0); at <= end; at += step {
 		if at > 0 {
 			mj += power(at-step/2) * step.Seconds() * 1000
 		}
-		out = append(out, Sample{
-			At: at, Edge: at == 0 || at+step > end, Phase: WindowPhase,
-			Has: HasEnergy | HasPowerInstant, EnergyMJ: uint64(math.Round(mj)),
+		out = append(out, device.Sample{
+			At: at, Edge: at == 0 || at+step > end, Phase: uint8(WindowPhase),
+			Has: device.HasEnergy | device.HasPowerInstant, EnergyMJ: uint64(math.Round(mj)),
 			PowerInstMW: uint32(power(at) * 1000),
 		})
 	}
@@ -55,7 +56,7 @@ func TestConstantPowerGivesPowerTimesTimeByBothMethods(t *testing.T) {
 func TestRepeatedReadingsAreHeldNotDropped(t *testing.T) {
 	s := trace(5*time.Second, 100*time.Millisecond, constant(60))
 	for i := range s {
-		s[i].Has = HasPowerInstant
+		s[i].Has = device.HasPowerInstant
 	}
 	e := EnergyBetween(s, 1, 0, 5*time.Second)[0]
 	near(t, "energy", e.Energy, 300, 1e-6)
@@ -65,18 +66,18 @@ func TestRepeatedReadingsAreHeldNotDropped(t *testing.T) {
 }
 
 func TestIntegralIsClippedToTheSpanAndHeldBeyondTheReadings(t *testing.T) {
-	s := []Sample{
-		{At: 1 * time.Second, Has: HasPowerUsage, PowerUsageMW: 100_000},
-		{At: 3 * time.Second, Has: HasPowerUsage, PowerUsageMW: 300_000},
+	s := []device.Sample{
+		{At: 1 * time.Second, Has: device.HasPowerUsage, PowerUsageMW: 100_000},
+		{At: 3 * time.Second, Has: device.HasPowerUsage, PowerUsageMW: 300_000},
 	}
 	// 0-1 held at 100, 1-3 a ramp of mean 200, 3-4 held at 300.
 	near(t, "whole", Integrate(s, 0, 0, 4*time.Second), 100+400+300, 1e-9)
 	// Interpolated inside: from 150 W at 1.5 s to 300 W at 3 s.
-	near(t, "part", Integrate(append([]Sample{}, s[0], Sample{At: 2 * time.Second, Has: HasPowerUsage, PowerUsageMW: 200_000}, s[1]), 0, 1500*time.Millisecond, 3*time.Second), 225*1.5, 1e-9)
+	near(t, "part", Integrate(append([]device.Sample{}, s[0], device.Sample{At: 2 * time.Second, Has: device.HasPowerUsage, PowerUsageMW: 200_000}, s[1]), 0, 1500*time.Millisecond, 3*time.Second), 225*1.5, 1e-9)
 }
 
 func TestIntegralOfOneReadingIsUnknown(t *testing.T) {
-	s := []Sample{{At: time.Second, Has: HasPowerUsage, PowerUsageMW: 1000}}
+	s := []device.Sample{{At: time.Second, Has: device.HasPowerUsage, PowerUsageMW: 1000}}
 	if got := Integrate(s, 0, 0, 2*time.Second); got != nil {
 		t.Errorf("integral of one reading = %v, want unknown", *got)
 	}
@@ -100,7 +101,7 @@ func TestACounterThatStandsStillIsVoid(t *testing.T) {
 	for i := range s {
 		s[i].EnergyMJ = 77
 	}
-	e := WindowEnergy(s, make([]Sensor, 1), 0, 10*time.Second)[0]
+	e := WindowEnergy(s, make([]device.Sensor, 1), 0, 10*time.Second)[0]
 	if !e.Still || e.Reset || e.Counter != nil || e.Method != MethodIntegral {
 		t.Errorf("%+v; want a void counter", e)
 	}
@@ -110,21 +111,21 @@ func TestACounterThatStandsStillIsVoid(t *testing.T) {
 		t.Errorf("baseline %v W by %s, %v; want 100", p, method, err)
 	}
 	for i := range s {
-		s[i].Has = HasEnergy
+		s[i].Has = device.HasEnergy
 	}
-	if e := WindowEnergy(s, make([]Sensor, 1), 0, 10*time.Second)[0]; e.Energy != nil {
+	if e := WindowEnergy(s, make([]device.Sensor, 1), 0, 10*time.Second)[0]; e.Energy != nil {
 		t.Errorf("%g J of nothing", float64(*e.Energy))
 	}
 }
 
 // A span of less than a tick tells nothing, and one of a few ticks has no uncertainty.
 func TestSpansOfAFewTicks(t *testing.T) {
-	sensor := []Sensor{{Refresh: 100 * time.Millisecond}}
+	sensor := []device.Sensor{{Refresh: 100 * time.Millisecond}}
 	s := trace(time.Second, 100*time.Millisecond, constant(300))
 	for i := range s {
 		s[i].Edge = true
 	}
-	same := []Sample{s[3], s[3]}
+	same := []device.Sample{s[3], s[3]}
 	same[1].At += 5 * time.Millisecond
 	if e := WindowEnergy(same, sensor, same[0].At+time.Millisecond, same[1].At-time.Millisecond)[0]; e.Energy != nil || e.Still {
 		t.Errorf("5 ms: %+v, want nothing", e)
@@ -147,7 +148,7 @@ func TestABurstFirstIsNoRamp(t *testing.T) {
 	}
 	s := trace(10*time.Second, 100*time.Millisecond, power)
 	for i := range s {
-		s[i].Has = HasPowerInstant
+		s[i].Has = device.HasPowerInstant
 	}
 	near(t, "integral", EnergyBetween(s, 1, 0, 10*time.Second)[0].Energy, 600+9*60, 30) // half a step of 540 W
 }
@@ -165,7 +166,7 @@ func TestNoReadingIsUnknownNeverZero(t *testing.T) {
 func TestOnlyTheNamedDeviceCounts(t *testing.T) {
 	a := trace(10*time.Second, 100*time.Millisecond, constant(300))
 	b := trace(10*time.Second, 100*time.Millisecond, constant(50))
-	var both []Sample
+	var both []device.Sample
 	for i := range a {
 		b[i].GPU = 1
 		both = append(both, a[i], b[i])
@@ -180,11 +181,11 @@ func TestOnlyTheNamedDeviceCounts(t *testing.T) {
 func TestIntegralIsAdditive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(3, 40).Draw(t, "n")
-		var s []Sample
+		var s []device.Sample
 		at := time.Duration(0)
 		for range n {
 			at += time.Duration(rapid.IntRange(1, 500).Draw(t, "gap")) * time.Millisecond
-			s = append(s, Sample{At: at, Has: HasPowerInstant, PowerInstMW: uint32(rapid.IntRange(0, 700_000).Draw(t, "mW"))})
+			s = append(s, device.Sample{At: at, Has: device.HasPowerInstant, PowerInstMW: uint32(rapid.IntRange(0, 700_000).Draw(t, "mW"))})
 		}
 		cut := s[1].At + time.Duration(rapid.Int64Range(0, int64(s[n-2].At-s[1].At)).Draw(t, "cut"))
 		whole := Integrate(s, 0, 0, at)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Window is a span whose edges were settled (see [Recorder.Settle]), since the
@@ -16,13 +18,13 @@ type Window struct {
 }
 
 // WindowEnergy is the energy of a window whose load began at any time in it.
-func WindowEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []DeviceEnergy {
+func WindowEnergy(samples []device.Sample, sensors []device.Sensor, from, to time.Duration) []DeviceEnergy {
 	return Window{From: from, To: to}.Energy(samples, sensors)
 }
 
 // Energy is EnergyBetween for a window, with uncertainties where the readings
 // carry them. sensors are by device.
-func (w Window) Energy(samples []Sample, sensors []Sensor) []DeviceEnergy {
+func (w Window) Energy(samples []device.Sample, sensors []device.Sensor) []DeviceEnergy {
 	out := EnergyBetween(samples, len(sensors), w.From, w.To)
 	views := make([]*view, len(sensors))
 	for g := range out {
@@ -101,7 +103,7 @@ func (e *DeviceEnergy) refine(v *view) {
 	if e.Refused == "" {
 		e.U, e.Components = &best.U, best.Components
 	}
-	mean := Watts(float64(best.Energy) / (v.to - v.from))
+	mean := device.Watts(float64(best.Energy) / (v.to - v.from))
 	e.Mean = &mean
 }
 

@@ -5,12 +5,14 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // lateEnd is a window of 10 s at 600 W between idle at 80 W whose last byte is
 // stamped so many seconds after the power fell (at once, or by an exponential of
 // decay seconds), and after whose end the first poll comes so many seconds later.
-func lateEnd(late, decay, poll float64) (samples []Sample, from, to time.Duration, truth float64) {
+func lateEnd(late, decay, poll float64) (samples []device.Sample, from, to time.Duration, truth float64) {
 	const t0, t1 = 3.105, 13.105
 	var polls []float64
 	add := func(a, b, every float64) {
@@ -40,7 +42,7 @@ func lateEnd(late, decay, poll float64) (samples []Sample, from, to time.Duratio
 // The client stamps the last byte when the power has fallen, or polls late, after
 // the tick that the window ends in: on a busy host by tens of milliseconds.
 func TestTheIntervalHoldsALateEnd(t *testing.T) {
-	sensor := []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
+	sensor := []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
 	for _, late := range []float64{0, 0.01, 0.03, 0.06, 0.09} {
 		for _, decay := range []float64{0, 0.02, 0.1} {
 			for _, poll := range []float64{0.001, 0.02, 0.04, 0.09} {

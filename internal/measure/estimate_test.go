@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // ticking are GPUs whose counters move every refresh, each at a phase of its own.
@@ -15,12 +17,12 @@ type ticking struct {
 	phase   []time.Duration
 }
 
-func (f ticking) Sample(epoch time.Time, dst []Sample) ([]Sample, error) {
+func (f ticking) Sample(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
 	at := time.Since(epoch)
 	for g := range f.refresh {
-		s := Sample{GPU: int32(g), At: at, Has: HasPowerInstant, PowerInstMW: 60000}
+		s := device.Sample{GPU: int32(g), At: at, Has: device.HasPowerInstant, PowerInstMW: 60000}
 		if f.refresh[g] > 0 {
-			s.Has |= HasEnergy
+			s.Has |= device.HasEnergy
 			s.EnergyMJ = uint64((at-f.phase[g])/f.refresh[g]) * 6000
 		}
 		dst = append(dst, s)
@@ -69,10 +71,10 @@ func TestSettleWaitsForATickOfEveryCounter(t *testing.T) {
 
 // steps is a window of 10 s at 600 W between idle at 80 W, read as one GPU with
 // a refresh of 100 ms shows it.
-func steps(gap float64) (samples []Sample, from, to time.Duration) { return stepsBy(gap, 1) }
+func steps(gap float64) (samples []device.Sample, from, to time.Duration) { return stepsBy(gap, 1) }
 
 // stepsBy is steps by a sensor that looks at the last part, duty, of each refresh.
-func stepsBy(gap, duty float64) (samples []Sample, from, to time.Duration) {
+func stepsBy(gap, duty float64) (samples []device.Sample, from, to time.Duration) {
 	var polls []float64
 	add := func(a, b, every float64) {
 		for ; a < b; a += every {
@@ -92,19 +94,19 @@ func stepsBy(gap, duty float64) (samples []Sample, from, to time.Duration) {
 }
 
 func TestTheBestMethodThatTheReadingsAllow(t *testing.T) {
-	sensor := []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
+	sensor := []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
 	for name, c := range map[string]struct {
 		gap     float64
-		without Field
-		sensors []Sensor
+		without device.Field
+		sensors []device.Sensor
 		method  string
 		known   bool
 	}{
 		"aligned":         {0.005, 0, sensor, MethodAligned, true},
 		"coarse polls":    {0.09, 0, sensor, MethodCounter, true},
-		"no counter":      {0.005, HasEnergy, sensor, MethodIntegral, true},
-		"no power":        {0.005, HasPowerInstant, sensor, MethodCounter, false},
-		"unknown refresh": {0.005, 0, make([]Sensor, 1), MethodCounter, false},
+		"no counter":      {0.005, device.HasEnergy, sensor, MethodIntegral, true},
+		"no power":        {0.005, device.HasPowerInstant, sensor, MethodCounter, false},
+		"unknown refresh": {0.005, 0, make([]device.Sensor, 1), MethodCounter, false},
 	} {
 		samples, from, to := steps(c.gap)
 		for i := range samples {
@@ -125,9 +127,9 @@ func TestTheBestMethodThatTheReadingsAllow(t *testing.T) {
 func TestAMeanOfASecondIsNoCrossCheck(t *testing.T) {
 	samples, from, to := steps(0.005)
 	for i := range samples {
-		samples[i].Has = HasEnergy | HasPowerUsage
+		samples[i].Has = device.HasEnergy | device.HasPowerUsage
 	}
-	e := WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1, MeanUsage: true}}, from, to)[0]
+	e := WindowEnergy(samples, []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1, MeanUsage: true}}, from, to)[0]
 	if e.Method != MethodAligned || e.UIntegral != nil || math.Abs(float64(*e.Energy)-6000) > 2*float64(*e.U) {
 		t.Errorf("%g ± %g J by %s, want 6000", float64(*e.Energy), float64(*e.U), e.Method)
 	}
@@ -135,15 +137,15 @@ func TestAMeanOfASecondIsNoCrossCheck(t *testing.T) {
 		t.Errorf("components %v", e.Components)
 	}
 	// What a sensor that looks a quarter of the time misses, such a mean does not show,
-	e = WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 0.25, MeanUsage: true}}, from, to)[0]
+	e = WindowEnergy(samples, []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 0.25, MeanUsage: true}}, from, to)[0]
 	// and its counter does.
 	if e.Method != MethodAligned || e.U == nil {
 		t.Errorf("%s with u %v, want one", e.Method, e.U)
 	}
 	for i := range samples {
-		samples[i].Has = HasPowerUsage
+		samples[i].Has = device.HasPowerUsage
 	}
-	if e := WindowEnergy(samples, []Sensor{{MeanUsage: true}}, from, to)[0]; e.Method != MethodIntegral || e.U != nil {
+	if e := WindowEnergy(samples, []device.Sensor{{MeanUsage: true}}, from, to)[0]; e.Method != MethodIntegral || e.U != nil {
 		t.Errorf("by %s, u %v; a mean of a second alone has none", e.Method, e.U)
 	}
 }
@@ -152,9 +154,9 @@ func TestAMeanOfASecondIsNoCrossCheck(t *testing.T) {
 func TestAMeanOfASecondIsNoDrift(t *testing.T) {
 	samples, from, to := stepsBy(0.005, 0.25)
 	for i := range samples {
-		samples[i].Has = HasEnergy | HasPowerUsage
+		samples[i].Has = device.HasEnergy | device.HasPowerUsage
 	}
-	e := WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 0.25, MeanUsage: true}}, from, to)[0]
+	e := WindowEnergy(samples, []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 0.25, MeanUsage: true}}, from, to)[0]
 	if e.Method != MethodAligned || math.Abs(float64(*e.Energy)-6000) > 600*0.0125 { // two polls and a half
 		t.Errorf("%g J by %s, want 6000", float64(*e.Energy), e.Method)
 	}
@@ -166,7 +168,7 @@ func TestAResetVoidsTheCounter(t *testing.T) {
 	for i := len(samples) / 2; i < len(samples); i++ {
 		samples[i].EnergyMJ = uint64(i)
 	}
-	e := WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}, from, to)[0]
+	e := WindowEnergy(samples, []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}, from, to)[0]
 	if !e.Reset || e.Counter != nil || e.Method != MethodIntegral {
 		t.Errorf("%+v", e)
 	}
@@ -177,11 +179,11 @@ func TestInstrumentsThatDisagreeGrowTheUncertainty(t *testing.T) {
 	for i := range samples {
 		samples[i].PowerInstMW = samples[i].PowerInstMW * 9 / 10
 	}
-	e := WindowEnergy(samples, []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}, from, to)[0]
+	e := WindowEnergy(samples, []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}, from, to)[0]
 	if u := e.Components[disagreement]; math.Abs(float64(u)-600/math.Sqrt(3)) > 20 || *e.U < u {
 		t.Errorf("components %v, u %v; want a tenth of 6000 J over √3", e.Components, *e.U)
 	}
-	f := GPUFacts{Devices: make([]Device, 1), Samples: samples, Energies: []DeviceEnergy{e}, DriftThreshold: 10}
+	f := GPUFacts{Devices: make([]device.Device, 1), Samples: samples, Energies: []DeviceEnergy{e}, DriftThreshold: 10}
 	if got := codes(GPUWarnings(f)); got != "nvml_low_sample_count sensor_disagreement" && got != "sensor_disagreement" {
 		t.Errorf("warnings %q", got)
 	}
@@ -193,7 +195,7 @@ func TestTheBaselineKnowsHowWellItIsKnown(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: func(at time.Duration) float64 { return 60 + 3*math.Copysign(1, math.Sin(at.Seconds()*31)) }}, 1, 100*time.Millisecond)
 		r.Start()
 		defer r.Stop()
-		b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), []Sensor{{Refresh: 100 * time.Millisecond}}, 30*time.Second)
+		b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), []device.Sensor{{Refresh: 100 * time.Millisecond}}, 30*time.Second)
 		if err != nil || b.U == nil {
 			t.Fatalf("%+v, %v", b, err)
 		}
@@ -202,10 +204,10 @@ func TestTheBaselineKnowsHowWellItIsKnown(t *testing.T) {
 			t.Errorf("u = %g W, want about %g", float64(*b.U), want)
 		}
 		c := BaselineCache{Dir: t.TempDir(), TTL: time.Hour}
-		if err := c.Store("k", make([]Device, 1), b); err != nil {
+		if err := c.Store("k", make([]device.Device, 1), b); err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := c.Load("k", make([]Device, 1), time.Now()); !ok || got.U == nil || math.Abs(float64(*got.U-*b.U)) > 1e-4 {
+		if got, ok := c.Load("k", make([]device.Device, 1), time.Now()); !ok || got.U == nil || math.Abs(float64(*got.U-*b.U)) > 1e-4 {
 			t.Errorf("from the cache: %+v", got)
 		}
 	})

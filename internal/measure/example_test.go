@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // readings are those of a GPU that idles at 60 W, draws 300 W from 2 s to 8 s, and idles
 // again: every 100 ms, with a counter that is as fine as they are.
-func readings() (out []measure.Sample) {
+func readings() (out []device.Sample) {
 	mj := uint64(0)
 	for at := time.Duration(0); at <= 10*time.Second; at += 100 * time.Millisecond {
 		power := uint32(60_000)
@@ -18,9 +19,9 @@ func readings() (out []measure.Sample) {
 			power = 300_000
 		}
 		mj += uint64(power) / 10
-		out = append(out, measure.Sample{
+		out = append(out, device.Sample{
 			At: at, Edge: at == 2*time.Second || at == 8*time.Second,
-			Has: measure.HasEnergy | measure.HasPowerInstant, EnergyMJ: mj, PowerInstMW: power,
+			Has: device.HasEnergy | device.HasPowerInstant, EnergyMJ: mj, PowerInstMW: power,
 		})
 	}
 	return out
@@ -36,9 +37,9 @@ func ExampleEnergyBetween() {
 
 // A window whose edges were not polled still has an energy, with its uncertainty.
 func ExampleWindow_Energy() {
-	sensor := measure.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
+	sensor := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
 	w := measure.Window{From: 2 * time.Second, To: 8 * time.Second}
-	for _, e := range w.Energy(readings(), []measure.Sensor{sensor}) {
+	for _, e := range w.Energy(readings(), []device.Sensor{sensor}) {
 		fmt.Printf("%s: %.0f ± %.0f J\n", e.Method, *e.Energy, 2**e.U)
 	}
 	// Output:
@@ -47,9 +48,9 @@ func ExampleWindow_Energy() {
 
 // A counter that was polled every 2 ms moves every 20 ms.
 func ExampleRefresh() {
-	var polls []measure.Sample
+	var polls []device.Sample
 	for at := time.Duration(0); at < time.Second; at += measure.PollEvery {
-		polls = append(polls, measure.Sample{At: at, EnergyMJ: 1000 + 2*uint64(at/(20*time.Millisecond))})
+		polls = append(polls, device.Sample{At: at, EnergyMJ: 1000 + 2*uint64(at/(20*time.Millisecond))})
 	}
 	refresh, jitter := measure.Refresh(polls, 1)
 	fmt.Println(refresh[0], jitter[0])
@@ -86,7 +87,7 @@ func ExampleIntegrate() {
 
 // How long a window must be on a card whose counter moves every 100 ms.
 func ExampleWindowFor() {
-	window, ok := measure.WindowFor(measure.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}, measure.Conditions{Idle: 60, Busy: 300}, 0.01)
+	window, ok := measure.WindowFor(device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}, measure.Conditions{Idle: 60, Busy: 300}, 0.01)
 	fmt.Println(window.Round(time.Second), ok)
 	// Output:
 	// 3s true

@@ -3,14 +3,16 @@ package measure
 import (
 	"math"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Conditions are what the uncertainty of a window depends on besides the sensor.
 type Conditions struct {
-	Idle, Spread Watts         // before the window: mean and standard deviation of readings
+	Idle, Spread device.Watts  // before the window: mean and standard deviation of readings
 	Averaged     bool          // power can only be read as a running mean of a second
 	Reading      time.Duration // how long it takes to read the GPU
-	Busy         Watts         // mean power in the window
+	Busy         device.Watts  // mean power in the window
 	// Swing is the RMS of what successive readings in the window differ by, as a
 	// share of Busy: 0 for a steady load, 0.2 for one that swings by 20 %.
 	Swing float64
@@ -19,20 +21,20 @@ type Conditions struct {
 // AtIdle are the conditions that readings of a GPU before a window show. Reading,
 // Busy and Swing are left to be filled in. ok is false with fewer than two
 // readings of power.
-func AtIdle(samples []Sample, gpu int32, s Sensor) (c Conditions, ok bool) {
+func AtIdle(samples []device.Sample, gpu int32, s device.Sensor) (c Conditions, ok bool) {
 	var rs []reading
 	for i := range samples {
 		x := &samples[i]
 		if p, ok := x.Power(); ok && x.GPU == gpu {
 			rs = append(rs, reading{power: float64(p)})
-			c.Averaged = c.Averaged || s.averages(x)
+			c.Averaged = c.Averaged || s.Averages(x)
 		}
 	}
 	if len(rs) < 2 {
 		return c, false
 	}
 	mean, spread := meanSpread(rs)
-	c.Idle, c.Spread = Watts(mean), Watts(spread)
+	c.Idle, c.Spread = device.Watts(mean), device.Watts(spread)
 	return c, true
 }
 
@@ -58,7 +60,7 @@ const (
 //
 // The GPU is taken to be measured alone: of several, only one ticks where the
 // window opens, and the others' opening edge is known less well.
-func Expect(s Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
+func Expect(s device.Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 	v := look(s, 0, window)
 	v.idle, v.idleSpread, v.lowest = float64(c.Idle), float64(c.Spread), float64(c.Idle)
 	v.first, v.last, v.jump = float64(c.Busy), float64(c.Busy), c.Swing*float64(c.Busy)
@@ -105,7 +107,7 @@ const longestWindow = 24 * time.Hour
 // WindowFor is how long a window must be for its energy to be known to ± share
 // of it (0.01 for 1 %) with 95 % confidence (k = 2), by [Expect], and at least 20
 // refreshes. ok is false where Expect says nothing or a day is not enough.
-func WindowFor(s Sensor, c Conditions, share float64) (window time.Duration, ok bool) {
+func WindowFor(s device.Sensor, c Conditions, share float64) (window time.Duration, ok bool) {
 	enough := func(d time.Duration) bool {
 		u, ok := Expect(s, c, d)
 		return ok && 2*float64(u) <= share*float64(c.Busy)*d.Seconds()

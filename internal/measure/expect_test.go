@@ -6,12 +6,14 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // play is a window of about T seconds at a mean of busy watts, with a swing about
 // it, on a GPU that draws idle watts before and after; it is read as the recorder
 // reads it.
-func play(rng *rand.Rand, s Sensor, T, idle, busy, swing float64) (samples []Sample, from, to time.Duration) {
+func play(rng *rand.Rand, s device.Sensor, T, idle, busy, swing float64) (samples []device.Sample, from, to time.Duration) {
 	tau := s.Refresh.Seconds()
 	phase := tau * rng.Float64()
 	var polls []float64
@@ -57,7 +59,7 @@ func TestExpectIsWhatTheEstimatorStates(t *testing.T) {
 		for _, duty := range []float64{1, 0.25} {
 			for _, swing := range []float64{0, 0.17} {
 				for _, window := range []time.Duration{10 * time.Second, 30 * time.Second, 60 * time.Second} {
-					s := Sensor{Refresh: refresh, Duty: duty}
+					s := device.Sensor{Refresh: refresh, Duty: duty}
 					stated, c := stated(t, s, window.Seconds(), idle, busy, swing)
 					if u, ok := Expect(s, c, window); !ok || float64(u) < least*stated || float64(u) > most*stated {
 						t.Errorf("refresh %v, duty %g, readings that swing by %.3f, %v: %.3g J is expected, %.3g J stated", refresh, duty, c.Swing, window, float64(u), stated)
@@ -67,7 +69,7 @@ func TestExpectIsWhatTheEstimatorStates(t *testing.T) {
 		}
 	}
 	// Without an instantaneous reading.
-	s := Sensor{Refresh: 100 * time.Millisecond, Duty: 1, MeanUsage: true}
+	s := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1, MeanUsage: true}
 	stated, c := stated(t, s, 10, idle, busy, 0)
 	if u, ok := Expect(s, c, 10*time.Second); !ok || !c.Averaged || float64(u) < least*stated || float64(u) > most*stated {
 		t.Errorf("a running mean: %.3g J is expected, %.3g J stated; %+v", float64(u), stated, c)
@@ -76,7 +78,7 @@ func TestExpectIsWhatTheEstimatorStates(t *testing.T) {
 
 // stated is the median of the uncertainties that many runs state, and what their
 // readings say of the conditions.
-func stated(t *testing.T, s Sensor, T, idle, busy, swing float64) (u float64, c Conditions) {
+func stated(t *testing.T, s device.Sensor, T, idle, busy, swing float64) (u float64, c Conditions) {
 	const runs = 100
 	rng := rand.New(rand.NewPCG(1, 2))
 	var us, jumps []float64
@@ -84,33 +86,33 @@ func stated(t *testing.T, s Sensor, T, idle, busy, swing float64) (u float64, c 
 		samples, from, to := play(rng, s, T, idle, busy, swing)
 		if s.MeanUsage {
 			for i := range samples {
-				samples[i].Has = HasEnergy | HasPowerUsage
+				samples[i].Has = device.HasEnergy | device.HasPowerUsage
 			}
 		}
-		e := WindowEnergy(samples, []Sensor{s}, from, to)[0]
+		e := WindowEnergy(samples, []device.Sensor{s}, from, to)[0]
 		v, ok := see(samples, 0, from, to, s)
 		if !ok || e.Method != MethodAligned {
 			t.Fatalf("by %q", e.Method)
 		}
 		us, jumps = append(us, float64(*e.U)), append(jumps, v.jump/busy)
-		before := slices.IndexFunc(samples, func(x Sample) bool { return x.At > from })
+		before := slices.IndexFunc(samples, func(x device.Sample) bool { return x.At > from })
 		if c, ok = AtIdle(samples[:before], 0, s); !ok {
 			t.Fatal("no idle power")
 		}
 	}
 	slices.Sort(us)
 	slices.Sort(jumps)
-	c.Busy, c.Swing = Watts(busy), jumps[runs/2]
+	c.Busy, c.Swing = device.Watts(busy), jumps[runs/2]
 	return us[runs/2], c
 }
 
 func TestExpectSaysNothingWhereItsTermsDoNotApply(t *testing.T) {
 	c := Conditions{Idle: 60, Busy: 400}
-	s := Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
+	s := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
 	slow := c
 	slow.Reading = 50 * time.Millisecond
 	for name, x := range map[string]struct {
-		s      Sensor
+		s      device.Sensor
 		c      Conditions
 		window time.Duration
 		ok     bool
@@ -118,23 +120,23 @@ func TestExpectSaysNothingWhereItsTermsDoNotApply(t *testing.T) {
 		"fine":             {s, c, 10 * time.Second, true},
 		"20 refreshes":     {s, c, 2 * time.Second, true},
 		"19 refreshes":     {s, c, 1900 * time.Millisecond, false},
-		"no counter":       {Sensor{Duty: 1}, c, 10 * time.Second, false},
-		"too quick":        {Sensor{Refresh: 10 * time.Millisecond}, c, 10 * time.Second, false},
+		"no counter":       {device.Sensor{Duty: 1}, c, 10 * time.Second, false},
+		"too quick":        {device.Sensor{Refresh: 10 * time.Millisecond}, c, 10 * time.Second, false},
 		"slow to read":     {s, slow, 10 * time.Second, false},
 		"no power":         {s, Conditions{Idle: 60}, 10 * time.Second, false},
-		"500.2 ms refresh": {Sensor{Refresh: 500200 * time.Microsecond}, c, 10 * time.Second, true},
+		"500.2 ms refresh": {device.Sensor{Refresh: 500200 * time.Microsecond}, c, 10 * time.Second, true},
 	} {
 		if u, ok := Expect(x.s, x.c, x.window); ok != x.ok || ok != (u > 0) {
 			t.Errorf("%s: %g J, %v", name, float64(u), ok)
 		}
 	}
-	if _, ok := AtIdle(make([]Sample, 5), 0, s); ok {
+	if _, ok := AtIdle(make([]device.Sample, 5), 0, s); ok {
 		t.Error("idle power out of no reading")
 	}
 }
 
 func TestAWindowForAPerCent(t *testing.T) {
-	s := Sensor{Refresh: 100 * time.Millisecond, Duty: 0.25}
+	s := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 0.25}
 	c := Conditions{Idle: 60, Busy: 400}
 	if d, ok := WindowFor(s, c, 0.01); !ok || d < 2*time.Second || d > 14*time.Second {
 		t.Errorf("a steady load: %v, want 2 to 14 s", d)
@@ -151,7 +153,7 @@ func TestAWindowForAPerCent(t *testing.T) {
 	if d, ok := WindowFor(s, c, 1e-6); ok {
 		t.Errorf("a millionth in %v", d)
 	}
-	if d, ok := WindowFor(Sensor{}, c, 0.01); ok {
+	if d, ok := WindowFor(device.Sensor{}, c, 0.01); ok {
 		t.Errorf("without a counter in %v", d)
 	}
 }

@@ -8,13 +8,15 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // What is known of cards: most of Ampere and Ada, GH100 and unknown ones, and Volta.
 var (
-	seesAll     = Sensor{Duty: 1, MeanUsage: true}
-	seesQuarter = Sensor{Duty: 0.25, MeanUsage: true}
-	seesHalf    = Sensor{Duty: 0.5}
+	seesAll     = device.Sensor{Duty: 1, MeanUsage: true}
+	seesQuarter = device.Sensor{Duty: 0.25, MeanUsage: true}
+	seesHalf    = device.Sensor{Duty: 0.5}
 )
 
 // boards are sensors that behave otherwise than any one model has them.

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // GPUs that share a job err alike; only ticks between two polls are each one's own.
@@ -63,13 +65,13 @@ func TestNoUncertaintyIsZero(t *testing.T) {
 	}
 	const from, to = 3105 * time.Millisecond, 13105 * time.Millisecond
 	for name, c := range map[string]struct {
-		without Field
+		without device.Field
 		took    time.Duration
 		least   Joules
 	}{
 		"counter":            {0, 0, 1e-4},
-		"integral":           {HasEnergy, 0, 1e-4},
-		"integral, slow":     {HasEnergy, 10 * time.Millisecond, 0.3}, // 80 W × 10 ms × √(2/12)
+		"integral":           {device.HasEnergy, 0, 1e-4},
+		"integral, slow":     {device.HasEnergy, 10 * time.Millisecond, 0.3}, // 80 W × 10 ms × √(2/12)
 		"counter, slow read": {0, 10 * time.Millisecond, 0.3},
 	} {
 		samples := edged(sense(&l, polls, 0, 0.1, 0.03, 1), from, to)
@@ -77,11 +79,11 @@ func TestNoUncertaintyIsZero(t *testing.T) {
 			samples[i].Has &^= c.without
 			samples[i].Took = c.took
 		}
-		sensor := Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
+		sensor := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
 		if c.without != 0 {
 			sensor.Refresh = 0
 		}
-		if e := WindowEnergy(samples, []Sensor{sensor}, from, to)[0]; e.U == nil || *e.U < c.least || *e.U > 10 {
+		if e := WindowEnergy(samples, []device.Sensor{sensor}, from, to)[0]; e.U == nil || *e.U < c.least || *e.U > 10 {
 			t.Errorf("%s: %v ± %v J (%s), want at least %g", name, e.Energy, e.U, e.Refused, float64(c.least))
 		}
 	}

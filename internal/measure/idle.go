@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Names of a baseline's components, protocol section 4.
@@ -14,7 +16,7 @@ const (
 )
 
 // compute fills power, its uncertainty and its method.
-func (b *Baseline) compute(samples []Sample, sensors []Sensor, s span) (err error) {
+func (b *Baseline) compute(samples []device.Sample, sensors []device.Sensor, s span) (err error) {
 	b.PerGPU, b.Method, err = meanPower(samples, len(sensors), s)
 	if err != nil {
 		return fmt.Errorf("baseline: %w", err)
@@ -43,18 +45,18 @@ func (b *Baseline) compute(samples []Sample, sensors []Sensor, s span) (err erro
 		b.Method = MethodAligned
 	}
 	if known {
-		b.known(map[string]Watts{baselineEdges: Watts(edges), baselineSpread: Watts(spread)})
+		b.known(map[string]device.Watts{baselineEdges: device.Watts(edges), baselineSpread: device.Watts(spread)})
 	}
 	return nil
 }
 
 // known sets the uncertainty by its components, of which there is one at least.
-func (b *Baseline) known(components map[string]Watts) {
+func (b *Baseline) known(components map[string]device.Watts) {
 	f := Figure{Components: map[string]Joules{}}
 	for name, c := range components {
 		f.Components[name] = Joules(c)
 	}
-	u := Watts(f.sum().U)
+	u := device.Watts(f.sum().U)
 	b.U, b.Components = &u, components
 }
 
@@ -66,7 +68,7 @@ func (b *Baseline) Aged(age time.Duration) {
 	if b.U == nil || len(b.Components) == 0 {
 		return
 	}
-	components := map[string]Watts{baselineAge: Watts(uniform(driftShare * float64(b.Power) * age.Hours()))}
+	components := map[string]device.Watts{baselineAge: device.Watts(uniform(driftShare * float64(b.Power) * age.Hours()))}
 	for name, c := range b.Components {
 		if name != baselineAge {
 			components[name] = c
@@ -78,12 +80,12 @@ func (b *Baseline) Aged(age time.Duration) {
 // tickedPower is a GPU's mean power from the first tick of its counter that readings
 // in a span show to the last, which are those at its settled edges, with the standard uncertainty of when
 // these were, in watts; ok is false where they do not tell.
-func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u float64, ok bool) {
+func tickedPower(samples []device.Sample, gpu int32, s span, sensor device.Sensor) (p device.Watts, u float64, ok bool) {
 	var first, last tick
-	var prev *Sample
+	var prev *device.Sample
 	for i := range samples {
 		x := &samples[i]
-		if x.GPU != gpu || x.Has&HasEnergy == 0 || x.At < s.from || x.At > s.to {
+		if x.GPU != gpu || x.Has&device.HasEnergy == 0 || x.At < s.from || x.At > s.to {
 			continue
 		}
 		if prev != nil && x.EnergyMJ < prev.EnergyMJ {
@@ -103,12 +105,12 @@ func tickedPower(samples []Sample, gpu int32, s span, sensor Sensor) (p Watts, u
 	}
 	mean := (last.mj - first.mj) / 1000 / took
 	at := math.Hypot(math.Hypot(uniform(first.within), uniform(last.within)), math.Sqrt2*sensor.Jitter.Seconds())
-	return Watts(mean), mean * at / took, mean > 0
+	return device.Watts(mean), mean * at / took, mean > 0
 }
 
 // idleReadings are those of power within a span that are a refresh apart; 5 % less is
 // assumed to be the jitter of the readings.
-func idleReadings(samples []Sample, gpu int32, s span, sensor Sensor) (rs []reading) {
+func idleReadings(samples []device.Sample, gpu int32, s span, sensor device.Sensor) (rs []reading) {
 	prev := -time.Hour
 	for i := range samples {
 		x := &samples[i]

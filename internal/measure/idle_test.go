@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Readings that follow each other tell less than as many that do not.
@@ -44,7 +46,7 @@ func TestTheBaselineIsTakenFromTickToTick(t *testing.T) {
 			r := NewRecorder(ticking{[]time.Duration{100 * ms}, []time.Duration{phase}}, 1, 100*ms)
 			r.Start()
 			defer r.Stop()
-			sensors := []Sensor{{Refresh: 100 * ms}}
+			sensors := []device.Sensor{{Refresh: 100 * ms}}
 			b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), sensors, 1030*ms)
 			if err != nil || b.U == nil {
 				t.Fatalf("%+v, %v", b, err)
@@ -55,7 +57,7 @@ func TestTheBaselineIsTakenFromTickToTick(t *testing.T) {
 			r.SetPhase(BaselinePhase, 0)
 			samples := r.Samples()
 			for i := range samples {
-				samples[i].Phase = BaselinePhase
+				samples[i].Phase = uint8(BaselinePhase)
 			}
 			if again, err := RecomputeBaseline(samples, sensors); err != nil || again.Power != b.Power || *again.U != *b.U {
 				t.Errorf("computed again: %+v, %v", again, err)
@@ -67,9 +69,9 @@ func TestTheBaselineIsTakenFromTickToTick(t *testing.T) {
 // An idle GPU's power wanders: 2 % within an hour, as a limit.
 func TestACachedBaselineGrowsOld(t *testing.T) {
 	now := time.Now()
-	c, devices := BaselineCache{Dir: t.TempDir(), TTL: 3 * time.Hour}, []Device{{UUID: "a"}, {UUID: "b"}}
-	b := Baseline{Power: 160, PerGPU: []Watts{100, 60}, MeasuredAt: now}
-	b.known(map[string]Watts{baselineEdges: 0.3, baselineSpread: 0.4})
+	c, devices := BaselineCache{Dir: t.TempDir(), TTL: 3 * time.Hour}, []device.Device{{UUID: "a"}, {UUID: "b"}}
+	b := Baseline{Power: 160, PerGPU: []device.Watts{100, 60}, MeasuredAt: now}
+	b.known(map[string]device.Watts{baselineEdges: 0.3, baselineSpread: 0.4})
 	if err := c.Store("k", devices, b); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package measure
 import (
 	"math"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Reading is what another instrument measured from its opening to its closing.
@@ -32,7 +34,7 @@ type Edges struct{ v *view }
 
 // Unaligned finds the edges of each GPU. Another instrument reads the counters
 // when it is called, wherever their ticks stand.
-func Unaligned(samples []Sample, sensors []Sensor, from, to time.Duration) []Edges {
+func Unaligned(samples []device.Sample, sensors []device.Sensor, from, to time.Duration) []Edges {
 	out := make([]Edges, len(sensors))
 	for g := range out {
 		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok && v.refresh > 0 {

@@ -3,6 +3,8 @@ package measure
 import (
 	"slices"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // latePoll is how late a poll may come on a host that is busy. Assumed: the simulated
@@ -13,7 +15,7 @@ const latePoll = 200 * time.Millisecond
 // of a span: one lies nearer to each than two usual steps and a late poll. any says
 // that there was one at all. A GPU that fell off the bus must not be taken to have
 // gone on as it was.
-func bears(samples []Sample, gpu int32, from, to time.Duration, has func(*Sample) bool) (ok, any bool) {
+func bears(samples []device.Sample, gpu int32, from, to time.Duration, has func(*device.Sample) bool) (ok, any bool) {
 	var steps []time.Duration
 	prev, first, last := time.Duration(-1), time.Duration(-1), time.Duration(-1)
 	closer := func(best, at, t time.Duration) time.Duration {
@@ -47,9 +49,9 @@ func bears(samples []Sample, gpu int32, from, to time.Duration, has func(*Sample
 	return (first-from).Abs() <= allowed && (last-to).Abs() <= allowed, true
 }
 
-func hasPower(s *Sample) bool {
+func hasPower(s *device.Sample) bool {
 	_, ok := s.Power()
 	return ok
 }
 
-func hasCounter(s *Sample) bool { return s.Has&HasEnergy != 0 }
+func hasCounter(s *device.Sample) bool { return s.Has&device.HasEnergy != 0 }

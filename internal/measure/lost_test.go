@@ -3,28 +3,30 @@ package measure
 import (
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // A GPU that stops answering gives no energy, by any method: what it did after its
 // last reading is not known. One that is only read late now and then does.
 func TestAGPUThatIsLostInTheWindow(t *testing.T) {
-	sensor := []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
+	sensor := []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
 	for name, c := range map[string]struct {
 		gone, back float64 // seconds since the epoch, not answering between them
-		without    Field
+		without    device.Field
 		lost       bool
 	}{
 		"all along":             {99, 99, 0, false},
 		"from the middle on":    {7, 99, 0, true},
-		"by power from there":   {7, 99, HasEnergy, true},
-		"by counter from there": {7, 99, HasPowerInstant, true},
+		"by power from there":   {7, 99, device.HasEnergy, true},
+		"by counter from there": {7, 99, device.HasPowerInstant, true},
 		"before it opens":       {2, 99, 0, true},
 		"until the middle":      {2, 7, 0, true},
 		"for half a second":     {7, 7.5, 0, false},
-		"just before the end":   {12.95, 99, HasEnergy, false},
+		"just before the end":   {12.95, 99, device.HasEnergy, false},
 	} {
 		all, from, to := steps(0.005)
-		var samples []Sample
+		var samples []device.Sample
 		for _, s := range all {
 			if at := s.At.Seconds(); at < c.gone || at >= c.back {
 				s.Has &^= c.without

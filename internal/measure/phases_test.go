@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // fakeGPU is a meter whose truth is known: power is a function of time.
@@ -17,26 +19,26 @@ type fakeGPU struct {
 	last  time.Duration
 }
 
-func (f *fakeGPU) Sample(epoch time.Time, dst []Sample) ([]Sample, error) {
+func (f *fakeGPU) Sample(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
 	if f.lost {
 		return dst, errors.New("GPU is lost")
 	}
 	at := time.Since(epoch)
 	f.mj += f.power((at+f.last)/2) * (at - f.last).Seconds() * 1000
 	f.last = at
-	return append(dst, Sample{At: at, Has: HasEnergy | HasPowerInstant, EnergyMJ: uint64(f.mj), PowerInstMW: uint32(f.power(at) * 1000)}), nil
+	return append(dst, device.Sample{At: at, Has: device.HasEnergy | device.HasPowerInstant, EnergyMJ: uint64(f.mj), PowerInstMW: uint32(f.power(at) * 1000)}), nil
 }
 
-type fakeProcesses []Process
+type fakeProcesses []device.Process
 
-func (f fakeProcesses) Processes(context.Context) ([]Process, error) { return f, nil }
+func (f fakeProcesses) Processes(context.Context) ([]device.Process, error) { return f, nil }
 
 func TestBaselineIsTheMeanPowerOfItsWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, 100*time.Millisecond)
 		r.Start()
 		defer r.Stop()
-		b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), make([]Sensor, 1), 30*time.Second)
+		b, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), make([]device.Sensor, 1), 30*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +51,7 @@ func TestBaselineIsTheMeanPowerOfItsWindow(t *testing.T) {
 func TestBaselineSeesAProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, time.Second)
-		b, err := MeasureBaseline(t.Context(), r, fakeProcesses{{PID: 7, Name: "python3"}}, make([]Sensor, 1), 3*time.Second)
+		b, err := MeasureBaseline(t.Context(), r, fakeProcesses{{PID: 7, Name: "python3"}}, make([]device.Sensor, 1), 3*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,12 +64,12 @@ func TestBaselineSeesAProcess(t *testing.T) {
 // noProcesses is a list that cannot be had.
 type noProcesses struct{}
 
-func (noProcesses) Processes(context.Context) ([]Process, error) { return nil, ErrNoReading }
+func (noProcesses) Processes(context.Context) ([]device.Process, error) { return nil, ErrNoReading }
 
 func TestBaselineSaysThatNobodyCouldBeSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, time.Second)
-		b, err := MeasureBaseline(t.Context(), r, noProcesses{}, make([]Sensor, 1), 3*time.Second)
+		b, err := MeasureBaseline(t.Context(), r, noProcesses{}, make([]device.Sensor, 1), 3*time.Second)
 		if err != nil || !errors.Is(b.Unlisted, ErrNoReading) || b.Contaminated {
 			t.Errorf("baseline %+v, %v", b, err)
 		}
@@ -77,7 +79,7 @@ func TestBaselineSaysThatNobodyCouldBeSeen(t *testing.T) {
 func TestBaselineOfALostGPUIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{lost: true}, 1, time.Second)
-		if _, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), make([]Sensor, 1), time.Second); err == nil {
+		if _, err := MeasureBaseline(t.Context(), r, fakeProcesses(nil), make([]device.Sensor, 1), time.Second); err == nil {
 			t.Error("no error from a GPU that gives no reading")
 		}
 	})

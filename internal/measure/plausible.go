@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 const (
@@ -71,7 +73,7 @@ func (v *view) irregular(limitW float64) string {
 const slowReading = 5 * time.Millisecond
 
 // slow is how long a reading of a GPU took in a span, the median, where that is long.
-func slow(samples []Sample, gpu int32, from, to time.Duration) (took time.Duration, ok bool) {
+func slow(samples []device.Sample, gpu int32, from, to time.Duration) (took time.Duration, ok bool) {
 	var all []time.Duration
 	for i := range samples {
 		if s := &samples[i]; s.GPU == gpu && s.At >= from && s.At <= to {

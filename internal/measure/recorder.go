@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // blockSamples is the unit in which memory for samples is taken: about 600 kB.
@@ -19,14 +21,14 @@ const maxSamples = 4 << 20
 // Recorder reads all devices of a Sampler at an interval and keeps every
 // reading. The zero value is not usable; see NewRecorder.
 type Recorder struct {
-	sampler  Sampler
+	sampler  device.Sampler
 	devices  int
 	interval time.Duration
 	epoch    time.Time
 
 	mu      sync.Mutex
-	blocks  [][]Sample
-	scratch []Sample
+	blocks  [][]device.Sample
+	scratch []device.Sample
 	phase   Phase
 	total   int
 	dropped int
@@ -39,10 +41,10 @@ type Recorder struct {
 
 // NewRecorder prepares to read devices GPUs through s every interval. Its
 // epoch, to which all Sample.At refer, is now.
-func NewRecorder(s Sampler, devices int, interval time.Duration) *Recorder {
+func NewRecorder(s device.Sampler, devices int, interval time.Duration) *Recorder {
 	r := &Recorder{
 		sampler: s, devices: devices, interval: interval, epoch: time.Now(),
-		scratch: make([]Sample, 0, devices),
+		scratch: make([]device.Sample, 0, devices),
 		stop:    make(chan struct{}), done: make(chan struct{}),
 	}
 	r.grow()
@@ -93,13 +95,13 @@ func (r *Recorder) SetPhase(p Phase, expect time.Duration) {
 }
 
 // Edge reads all devices now, marks the readings as edges and returns them.
-func (r *Recorder) Edge() ([]Sample, error) { return r.edge(r.sampler.Sample) }
+func (r *Recorder) Edge() ([]device.Sample, error) { return r.edge(r.sampler.Sample) }
 
-func (r *Recorder) edge(sample sampleFunc) ([]Sample, error) {
+func (r *Recorder) edge(sample sampleFunc) ([]device.Sample, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	got := r.take(true, sample)
-	out := append([]Sample(nil), got...)
+	out := append([]device.Sample(nil), got...)
 	if len(out) < r.devices {
 		return out, r.lastErr
 	}
@@ -153,7 +155,7 @@ func (r *Recorder) settle(ctx context.Context, refresh []time.Duration, ticks in
 		}
 		got, err = r.edge(r.quick())
 		for _, s := range got {
-			if s.Has&HasEnergy != 0 && s.EnergyMJ != last[s.GPU] {
+			if s.Has&device.HasEnergy != 0 && s.EnergyMJ != last[s.GPU] {
 				last[s.GPU] = s.EnergyMJ
 				seen[s.GPU]++
 				waiting[s.GPU] = waiting[s.GPU] && seen[s.GPU] < ticks
@@ -164,12 +166,12 @@ func (r *Recorder) settle(ctx context.Context, refresh []time.Duration, ticks in
 }
 
 // sampleFunc takes one reading of every device, as Sampler.Sample.
-type sampleFunc func(epoch time.Time, dst []Sample) ([]Sample, error)
+type sampleFunc func(epoch time.Time, dst []device.Sample) ([]device.Sample, error)
 
 // quick is how energy and power alone are read, where the sampler can, and else all.
 func (r *Recorder) quick() sampleFunc {
 	if q, ok := r.sampler.(interface {
-		SampleEnergy(epoch time.Time, dst []Sample) ([]Sample, error)
+		SampleEnergy(epoch time.Time, dst []device.Sample) ([]device.Sample, error)
 	}); ok {
 		return q.SampleEnergy
 	}
@@ -177,14 +179,14 @@ func (r *Recorder) quick() sampleFunc {
 }
 
 // take takes one reading of every device and stores it. The caller holds mu.
-func (r *Recorder) take(edge bool, sample sampleFunc) []Sample {
+func (r *Recorder) take(edge bool, sample sampleFunc) []device.Sample {
 	got, err := sample(r.epoch, r.scratch[:0])
 	if err != nil {
 		r.failed++
 		r.lastErr = err
 	}
 	for i := range got {
-		got[i].Phase, got[i].Edge = r.phase, edge
+		got[i].Phase, got[i].Edge = uint8(r.phase), edge
 	}
 	if r.total+len(got) > maxSamples && !edge {
 		r.dropped += len(got)
@@ -201,14 +203,14 @@ func (r *Recorder) take(edge bool, sample sampleFunc) []Sample {
 	return got
 }
 
-func (r *Recorder) grow()     { r.blocks = append(r.blocks, make([]Sample, 0, blockSamples)) }
+func (r *Recorder) grow()     { r.blocks = append(r.blocks, make([]device.Sample, 0, blockSamples)) }
 func (r *Recorder) free() int { return len(r.blocks)*blockSamples - r.total }
 
 // Samples is a copy of every reading so far, in the order they were taken.
-func (r *Recorder) Samples() []Sample {
+func (r *Recorder) Samples() []device.Sample {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := make([]Sample, 0, r.total)
+	out := make([]device.Sample, 0, r.total)
 	for _, b := range r.blocks {
 		out = append(out, b...)
 	}

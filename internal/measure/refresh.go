@@ -4,12 +4,14 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Refresh is how often the energy counter of each of n GPUs moves, from polls of it,
 // and the standard deviation of its ticks about their grid, as far as the polls do
 // not explain it; 0 stands for a counter that is not there or did not move.
-func Refresh(polls []Sample, n int) (refresh, jitter []time.Duration) {
+func Refresh(polls []device.Sample, n int) (refresh, jitter []time.Duration) {
 	seen := make([]Ticks, n)
 	for i := range polls {
 		seen[polls[i].GPU].See(polls[i].EnergyMJ, polls[i].At)

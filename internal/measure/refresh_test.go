@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 func TestTickInterval(t *testing.T) {
@@ -85,13 +87,13 @@ func TestJitterOfTicks(t *testing.T) {
 // Polls that no run takes, but a file may hold: of one instant, backwards, of no GPU's
 // counter, and more than can be compared with each other.
 func TestPollsThatCannotBeEndNothing(t *testing.T) {
-	polls := func(n int, at func(i int) time.Duration) (out []Sample) {
+	polls := func(n int, at func(i int) time.Duration) (out []device.Sample) {
 		for i := range n {
-			out = append(out, Sample{At: at(i), EnergyMJ: uint64(i), Has: HasEnergy})
+			out = append(out, device.Sample{At: at(i), EnergyMJ: uint64(i), Has: device.HasEnergy})
 		}
 		return out
 	}
-	for name, list := range map[string][]Sample{
+	for name, list := range map[string][]device.Sample{
 		"none":               nil,
 		"one":                polls(1, func(int) time.Duration { return 0 }),
 		"of one instant":     polls(9, func(int) time.Duration { return time.Second }),

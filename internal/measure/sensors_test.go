@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // watts is the true power of a GPU in steps of a millisecond, and the energy up to each.
@@ -41,7 +43,7 @@ type board struct {
 	low           float64 // share that the counter reads too little
 	stuck         bool    // power never moves
 	noCounter     bool
-	known         Sensor // without refresh
+	known         device.Sensor // without refresh
 }
 
 // hostOf is how late this process gets to run, a mean.
@@ -124,7 +126,7 @@ type rigged struct {
 	rng     *rand.Rand
 	counter [][]shown
 	power   [][]shown
-	samples []Sample
+	samples []device.Sample
 	now     float64
 }
 
@@ -134,16 +136,16 @@ func (r *rigged) read(phase Phase, edge bool) {
 	for g := range r.n {
 		took := 20e-6 + r.call + (r.callMax-r.call)*r.rng.Float64()
 		when := r.now + took*r.rng.Float64()
-		s := Sample{GPU: int32(g), Phase: phase, Edge: edge, At: time.Duration((r.now + took/2) * 1e9), Took: time.Duration(took * 1e9)}
+		s := device.Sample{GPU: int32(g), Phase: uint8(phase), Edge: edge, At: time.Duration((r.now + took/2) * 1e9), Took: time.Duration(took * 1e9)}
 		if v, ok := at(r.counter[g], when); ok && !r.noCounter {
-			s.EnergyMJ, s.Has = uint64(math.Round(v*1000)), s.Has|HasEnergy
+			s.EnergyMJ, s.Has = uint64(math.Round(v*1000)), s.Has|device.HasEnergy
 		}
 		if v, ok := at(r.power[g], when); ok {
 			mw := uint32(math.Round(math.Max(0, v) * 1000))
 			if r.mean {
-				s.PowerUsageMW, s.Has = mw, s.Has|HasPowerUsage
+				s.PowerUsageMW, s.Has = mw, s.Has|device.HasPowerUsage
 			} else {
-				s.PowerInstMW, s.Has = mw, s.Has|HasPowerInstant
+				s.PowerInstMW, s.Has = mw, s.Has|device.HasPowerInstant
 			}
 		}
 		if s.Has != 0 {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // load is power over time in pieces of constant power, and the energy up to the
@@ -78,7 +80,7 @@ var shapes = map[string]func(rng *rand.Rand, l *load, T, idle, high float64){
 // sense is what polls at the given times read of GPU g, whose counter ticks every
 // tau, whose sensor looks at the last part, duty, of each tick, and whose driver's power
 // figure is the mean of one second.
-func sense(l *load, polls []float64, g int32, tau, phase, duty float64) []Sample {
+func sense(l *load, polls []float64, g int32, tau, phase, duty float64) []device.Sample {
 	var ticks []float64
 	for t := phase; t <= polls[len(polls)-1]; t = phase + float64(len(ticks))*tau {
 		ticks = append(ticks, t)
@@ -87,7 +89,7 @@ func sense(l *load, polls []float64, g int32, tau, phase, duty float64) []Sample
 }
 
 // senseAt is sense for ticks at any times.
-func senseAt(l *load, polls []float64, g int32, ticks []float64, tau, duty float64) (samples []Sample) {
+func senseAt(l *load, polls []float64, g int32, ticks []float64, tau, duty float64) (samples []device.Sample) {
 	mean := func(from, to float64) float64 {
 		if from < 0 {
 			return l.watts[0]
@@ -115,8 +117,8 @@ func senseAt(l *load, polls []float64, g int32, ticks []float64, tau, duty float
 		if t < ticks[0] {
 			continue
 		}
-		samples = append(samples, Sample{
-			GPU: g, At: time.Duration(t * 1e9), Has: HasEnergy | HasPowerInstant,
+		samples = append(samples, device.Sample{
+			GPU: g, At: time.Duration(t * 1e9), Has: device.HasEnergy | device.HasPowerInstant,
 			EnergyMJ: uint64(math.Round(mj[k])), PowerInstMW: uint32(math.Round(shown[k] * 1000)),
 			PowerUsageMW: uint32(math.Round(mean(t-1, t) * 1000)),
 		})
@@ -127,9 +129,9 @@ func senseAt(l *load, polls []float64, g int32, ticks []float64, tau, duty float
 // played is a run of n GPUs that carry the same load, whose counters tick out of
 // phase, each tick a little off its grid.
 type played struct {
-	samples  []Sample
+	samples  []device.Sample
 	from, to time.Duration
-	sensors  []Sensor
+	sensors  []device.Sensor
 	truth    float64 // of all GPUs
 }
 
@@ -205,7 +207,7 @@ func simulate(rng *rand.Rand, shape func(*rand.Rand, *load, float64, float64, fl
 	for g := range ticks {
 		last := sort.SearchFloat64s(ticks[g], polls[len(polls)-1])
 		p.samples = append(p.samples, senseAt(&l, polls, int32(g), ticks[g][:last], tau, duty)...)
-		p.sensors = append(p.sensors, Sensor{
+		p.sensors = append(p.sensors, device.Sensor{
 			Refresh: time.Duration(tau * (1 + 0.0005*rng.NormFloat64()) * 1e9), Duty: duty, Jitter: found(rng, jitter),
 		})
 	}
@@ -235,17 +237,17 @@ func (p played) uncounted() played {
 		if s.Edge && (s.At < p.from && next || s.At > p.to && prev) {
 			continue
 		}
-		s.Has &^= HasEnergy
+		s.Has &^= device.HasEnergy
 		out.samples = append(out.samples, s)
 	}
 	for _, s := range p.sensors {
-		out.sensors = append(out.sensors, Sensor{Duty: s.Duty})
+		out.sensors = append(out.sensors, device.Sensor{Duty: s.Duty})
 	}
 	return out
 }
 
 // edged marks readings outside the span as edges, as the recorder does.
-func edged(samples []Sample, from, to time.Duration) []Sample {
+func edged(samples []device.Sample, from, to time.Duration) []device.Sample {
 	for i := range samples {
 		samples[i].Edge = samples[i].At <= from || samples[i].At >= to
 	}

@@ -3,13 +3,15 @@ package measure
 import (
 	"math"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // SliceEnergy is the energy of a part of a window: nobody polled at its edges, and
 // the GPU was as busy before it as in it. The counter is read between the readings
 // next to each edge; where there is none, power is integrated. sensors are by
 // device.
-func SliceEnergy(samples []Sample, sensors []Sensor, from, to time.Duration) []DeviceEnergy {
+func SliceEnergy(samples []device.Sample, sensors []device.Sensor, from, to time.Duration) []DeviceEnergy {
 	out := make([]DeviceEnergy, len(sensors))
 	for g := range out {
 		e := &out[g]

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // A slice in a window, at a time that nobody polled for, has intervals that hold
@@ -30,7 +32,7 @@ func TestIntervalsOfSlicesHoldTheTruth(t *testing.T) {
 			}
 			b := from.Seconds() + T*(0.7+0.2*rng.Float64())
 			truth := used.energy(b) - used.energy(a)
-			e := SliceEnergy(samples, []Sensor{sensor}, time.Duration(a*1e9), time.Duration(b*1e9))[0]
+			e := SliceEnergy(samples, []device.Sensor{sensor}, time.Duration(a*1e9), time.Duration(b*1e9))[0]
 			if e.Energy == nil || e.U == nil || e.Method != MethodCounter {
 				t.Fatalf("%s, seed %d: %+v", name, seed, e)
 			}
@@ -51,16 +53,16 @@ func TestIntervalsOfSlicesHoldTheTruth(t *testing.T) {
 
 func TestSlicesWithoutACounter(t *testing.T) {
 	samples, from, to := steps(0.005)
-	sensor := []Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
+	sensor := []device.Sensor{{Refresh: 100 * time.Millisecond, Duty: 1}}
 	for i := range samples {
-		samples[i].Has &^= HasEnergy
+		samples[i].Has &^= device.HasEnergy
 	}
 	e := SliceEnergy(samples, sensor, from+3*time.Second, to-2*time.Second)[0]
 	if e.Method != MethodIntegral || e.Energy == nil || math.Abs(float64(*e.Energy)-3000) > 3 {
 		t.Errorf("%+v, want 3000 J", e)
 	}
 	for i := range samples {
-		samples[i].Has &^= HasPowerInstant
+		samples[i].Has &^= device.HasPowerInstant
 	}
 	if e := SliceEnergy(samples, sensor, from+3*time.Second, to-2*time.Second)[0]; e.Energy != nil {
 		t.Errorf("%g J of no reading", float64(*e.Energy))

@@ -5,52 +5,30 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
-// Throttle is a set of reasons for which a GPU's clocks are held down. Its numbers are
-// those in samples.parquet. A bit that has no name here is recorded and not judged.
-type Throttle uint64
-
-// The reasons that are judged.
-const (
-	SoftwarePowerCap   Throttle = 1 << 2
-	HardwareSlowdown   Throttle = 1 << 3
-	SoftwareThermal    Throttle = 1 << 5
-	HardwareThermal    Throttle = 1 << 6
-	HardwarePowerBrake Throttle = 1 << 7
-
-	throttleBad = HardwareSlowdown | SoftwareThermal | HardwareThermal | HardwarePowerBrake
-)
+const throttleBad = device.HardwareSlowdown | device.SoftwareThermal | device.HardwareThermal | device.HardwarePowerBrake
 
 var throttleNames = [...]struct {
-	bit  Throttle
+	bit  device.Throttle
 	name string
 }{
-	{SoftwarePowerCap, "software power cap"}, {HardwareSlowdown, "hardware slowdown"}, {SoftwareThermal, "software thermal slowdown"},
-	{HardwareThermal, "hardware thermal slowdown"}, {HardwarePowerBrake, "hardware power brake"},
+	{device.SoftwarePowerCap, "software power cap"}, {device.HardwareSlowdown, "hardware slowdown"}, {device.SoftwareThermal, "software thermal slowdown"},
+	{device.HardwareThermal, "hardware thermal slowdown"}, {device.HardwarePowerBrake, "hardware power brake"},
 }
 
-// The places in Sample.Throttled: reasons that a driver may count the time of. What a
-// sampled bit misses between two readings is in them.
-const (
-	PowerCapTime = iota
-	ThermalTime  // all that is thermal, in a driver that does not tell the next two apart
-	SoftwareThermalTime
-	HardwareThermalTime
-	PowerBrakeTime
-	ThrottleTimes // how many they are
-)
-
-var throttleTimes = [ThrottleTimes]struct {
+var throttleTimes = [device.ThrottleTimes]struct {
 	key  string // in records
 	name string
-	bits Throttle
+	bits device.Throttle
 }{
-	PowerCapTime:        {"sw_power_cap", "software power cap", SoftwarePowerCap},
-	ThermalTime:         {"thermal", "thermal slowdown", SoftwareThermal | HardwareThermal},
-	SoftwareThermalTime: {"sw_thermal", "software thermal slowdown", SoftwareThermal},
-	HardwareThermalTime: {"hw_thermal", "hardware thermal slowdown", HardwareThermal},
-	PowerBrakeTime:      {"hw_power_brake", "hardware power brake", HardwarePowerBrake},
+	device.PowerCapTime:        {"sw_power_cap", "software power cap", device.SoftwarePowerCap},
+	device.ThermalTime:         {"thermal", "thermal slowdown", device.SoftwareThermal | device.HardwareThermal},
+	device.SoftwareThermalTime: {"sw_thermal", "software thermal slowdown", device.SoftwareThermal},
+	device.HardwareThermalTime: {"hw_thermal", "hardware thermal slowdown", device.HardwareThermal},
+	device.PowerBrakeTime:      {"hw_power_brake", "hardware power brake", device.HardwarePowerBrake},
 }
 
 // ThrottleKey is the name of reason k in records.
@@ -59,14 +37,14 @@ func ThrottleKey(k int) string { return throttleTimes[k].key }
 // ThrottledTimes is how long each reason held between from and to (since the
 // recorder's epoch); between two readings around either, it is taken to have held
 // evenly. Nil where the GPU does not count it.
-func ThrottledTimes(samples []Sample, gpu int32, from, to time.Duration) (out [ThrottleTimes]*time.Duration) {
+func ThrottledTimes(samples []device.Sample, gpu int32, from, to time.Duration) (out [device.ThrottleTimes]*time.Duration) {
 	for k := range out {
-		var prev *Sample
+		var prev *device.Sample
 		var sum float64
 		counted := false
 		for i := range samples {
 			s := &samples[i]
-			if s.GPU != gpu || s.Has&(HasThrottled<<k) == 0 {
+			if s.GPU != gpu || s.Has&(device.HasThrottled<<k) == 0 {
 				continue
 			}
 			if prev != nil && s.At > from && prev.At < to {
@@ -96,16 +74,16 @@ const throttledShare = 1e-3
 // throttling says what held the clocks of GPU g down in the window: the reasons
 // whose counters moved, with their time, and those that were only seen. It is
 // empty where all of them together held for less than throttledShare.
-func (f GPUFacts) throttling(g int32, of Throttle) string {
+func (f GPUFacts) throttling(g int32, of device.Throttle) string {
 	window := (f.To - f.From).Seconds()
 	seen, readings := f.throttle(g)
 	times := ThrottledTimes(f.Samples, g, f.From, f.To)
 	moved := func(k int) bool { return times[k] != nil && *times[k] > 0 && throttleTimes[k].bits&of != 0 }
 	var texts []string
-	var counted Throttle
+	var counted device.Throttle
 	var share float64
 	for k, t := range throttleTimes {
-		if !moved(k) || k == ThermalTime && (moved(SoftwareThermalTime) || moved(HardwareThermalTime)) { // which say it more finely
+		if !moved(k) || k == device.ThermalTime && (moved(device.SoftwareThermalTime) || moved(device.HardwareThermalTime)) { // which say it more finely
 			continue
 		}
 		counted |= t.bits
@@ -130,7 +108,7 @@ func (f GPUFacts) throttling(g int32, of Throttle) string {
 func (f GPUFacts) throttle(g int32) (seen [len(throttleNames)]int, readings int) {
 	for i := range f.Samples {
 		s := &f.Samples[i]
-		if s.GPU != g || s.Has&HasThrottle == 0 || s.At < f.From || s.At > f.To {
+		if s.GPU != g || s.Has&device.HasThrottle == 0 || s.At < f.From || s.At > f.To {
 			continue
 		}
 		readings++

@@ -4,15 +4,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // throttled are readings of GPU 0 every second, whose counter of reason k moves
 // by the times of a second given, and whose bits are never seen.
-func throttled(k int, seconds ...float64) (out []Sample) {
+func throttled(k int, seconds ...float64) (out []device.Sample) {
 	var sum time.Duration
 	for i, s := range append([]float64{0}, seconds...) {
 		sum += time.Duration(s * float64(time.Second))
-		x := Sample{At: time.Duration(i) * time.Second, Phase: WindowPhase, Has: HasThrottle | HasThrottled<<k}
+		x := device.Sample{At: time.Duration(i) * time.Second, Phase: uint8(WindowPhase), Has: device.HasThrottle | device.HasThrottled<<k}
 		x.Throttled[k] = sum
 		out = append(out, x)
 	}
@@ -45,8 +47,8 @@ func TestThrottledTimesAreTheCountersOfTheSpan(t *testing.T) {
 
 func TestThrottlingBetweenReadingsIsWarnedOf(t *testing.T) {
 	for name, c := range map[string]struct {
-		samples []Sample
-		bits    Throttle
+		samples []device.Sample
+		bits    device.Throttle
 		code    string
 		says    string
 	}{
@@ -61,7 +63,7 @@ func TestThrottlingBetweenReadingsIsWarnedOf(t *testing.T) {
 	} {
 		c.samples[2].Throttle = c.bits
 		f := GPUFacts{Samples: c.samples, From: 0, To: 3 * time.Second}
-		for _, w := range f.device(0, Device{}, DeviceEnergy{Samples: minSamples}) {
+		for _, w := range f.device(0, device.Device{}, DeviceEnergy{Samples: minSamples}) {
 			if w.Code != c.code || !strings.Contains(w.Message, c.says) {
 				t.Errorf("%s: %s", name, w)
 			}
@@ -79,7 +81,7 @@ func TestThrottlingOutsideTheWindowIsNoneOfIt(t *testing.T) {
 	samples := throttled(3, 0.5, 0, 0, 0.5)
 	samples[0].Throttle, samples[4].Throttle = 0x40, 0x40
 	f := GPUFacts{Samples: samples, From: time.Second, To: 3 * time.Second}
-	for _, w := range f.device(0, Device{}, DeviceEnergy{Samples: minSamples}) {
+	for _, w := range f.device(0, device.Device{}, DeviceEnergy{Samples: minSamples}) {
 		t.Errorf("%s", w)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // reading is one sample of one GPU, in seconds and watts.
@@ -60,29 +62,29 @@ type view struct {
 }
 
 // look is a view by a sensor before anything is read.
-func look(s Sensor, from, to time.Duration) *view {
+func look(s device.Sensor, from, to time.Duration) *view {
 	v := &view{from: from.Seconds(), to: to.Seconds(), refresh: s.Refresh.Seconds(), jitter: s.Jitter.Seconds(), duty: s.Duty, limit: s.LimitW, begun: math.Inf(1)}
 	if v.duty == 0 {
-		v.duty = LeastDuty
+		v.duty = device.LeastDuty
 	}
 	return v
 }
 
 // see collects the readings of one GPU. ok is false when too few bear on the
 // span.
-func see(samples []Sample, gpu int32, from, to time.Duration, s Sensor) (*view, bool) {
+func see(samples []device.Sample, gpu int32, from, to time.Duration, s device.Sensor) (*view, bool) {
 	v := look(s, from, to)
 	for i := range samples {
 		x := &samples[i]
 		// What was read after the window's own edges does not matter: the same
 		// figure comes out whenever it is computed.
-		if x.GPU != gpu || x.Phase > WindowPhase {
+		if x.GPU != gpu || Phase(x.Phase) > WindowPhase {
 			continue
 		}
 		p, ok := x.Power()
-		v.averaged = v.averaged || s.averages(x)
+		v.averaged = v.averaged || s.Averages(x)
 		v.readings = append(v.readings, reading{
-			at: x.At.Seconds(), took: x.Took.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&HasEnergy != 0, powered: ok,
+			at: x.At.Seconds(), took: x.Took.Seconds(), mj: float64(x.EnergyMJ), power: float64(p), counted: x.Has&device.HasEnergy != 0, powered: ok,
 		})
 	}
 	return v, v.judge()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/stats"
 )
 
@@ -27,8 +28,8 @@ const (
 
 // GPUFacts are what the warnings about GPUs are judged by.
 type GPUFacts struct {
-	Devices        []Device
-	Samples        []Sample // of the whole run
+	Devices        []device.Device
+	Samples        []device.Sample // of the whole run
 	From, To       time.Duration
 	Energies       []DeviceEnergy
 	DriftThreshold Celsius
@@ -43,7 +44,7 @@ func GPUWarnings(f GPUFacts) []Warning {
 	return out
 }
 
-func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
+func (f GPUFacts) device(g int32, d device.Device, e DeviceEnergy) []Warning {
 	var out []Warning
 	if d.Persistence != nil && !*d.Persistence {
 		out = append(out, Warn("gpu_persistence_mode_off", "GPU %d: persistence mode is off", d.Index))
@@ -57,7 +58,7 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 	if seen := f.throttling(g, throttleBad); seen != "" {
 		out = append(out, Warn("throttled", "GPU %d: in the window %s", d.Index, seen))
 	}
-	if seen := f.throttling(g, SoftwarePowerCap); seen != "" {
+	if seen := f.throttling(g, device.SoftwarePowerCap); seen != "" {
 		out = append(out, Warn("power_capped", "GPU %d: held at its power limit in the window: %s", d.Index, seen))
 	}
 	if e.Lost {
@@ -90,10 +91,10 @@ func (f GPUFacts) device(g int32, d Device, e DeviceEnergy) []Warning {
 
 // drift is |temperature at the end − at the start| of the window.
 func (f GPUFacts) drift(g int32) (Celsius, bool) {
-	var first, last *Sample
+	var first, last *device.Sample
 	for i := range f.Samples {
 		s := &f.Samples[i]
-		if s.GPU != g || s.Phase != WindowPhase || s.Has&HasTemperature == 0 {
+		if s.GPU != g || Phase(s.Phase) != WindowPhase || s.Has&device.HasTemperature == 0 {
 			continue
 		}
 		if first == nil {
@@ -109,7 +110,7 @@ func (f GPUFacts) drift(g int32) (Celsius, bool) {
 
 // disagreement compares counter and integral. Where the figure carries no
 // uncertainty the allowance is a twentieth and two refreshes' energy.
-func (f GPUFacts) disagreement(d Device, e DeviceEnergy) (Warning, bool) {
+func (f GPUFacts) disagreement(d device.Device, e DeviceEnergy) (Warning, bool) {
 	if e.Counter == nil || e.Integral == nil || e.Mean == nil {
 		return Warning{}, false
 	}
@@ -167,7 +168,7 @@ func BaselineDrift(before, after Baseline) (Warning, bool) {
 const driftShare = 0.02
 
 // Describe names processes for a person.
-func Describe(ps []Process) string {
+func Describe(ps []device.Process) string {
 	names := make([]string, 0, len(ps))
 	for _, p := range ps {
 		name := p.Name

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 func codes(ws []Warning) string {
@@ -20,14 +21,14 @@ func codes(ws []Warning) string {
 
 // window makes 20 readings of one GPU, its temperature going from a to b, with
 // these throttle bits.
-func window(n int, a, b int32, bits Throttle) []Sample {
-	var out []Sample
+func window(n int, a, b int32, bits device.Throttle) []device.Sample {
+	var out []device.Sample
 	for i := range n {
 		temp := a
 		if i == n-1 {
 			temp = b
 		}
-		out = append(out, Sample{At: time.Duration(i) * time.Second, Phase: WindowPhase, Has: HasPowerInstant | HasTemperature | HasThrottle, TemperatureC: temp, Throttle: bits, PowerInstMW: 1000})
+		out = append(out, device.Sample{At: time.Duration(i) * time.Second, Phase: uint8(WindowPhase), Has: device.HasPowerInstant | device.HasTemperature | device.HasThrottle, TemperatureC: temp, Throttle: bits, PowerInstMW: 1000})
 	}
 	return out
 }
@@ -35,11 +36,11 @@ func window(n int, a, b int32, bits Throttle) []Sample {
 func TestGPUWarningsAreRaisedAndNotRaised(t *testing.T) {
 	yes, no := true, false
 	j := func(v float64) *Joules { x := Joules(v); return &x }
-	w := Watts(300)
+	w := device.Watts(300)
 	for _, tc := range []struct {
 		name        string
 		persistence *bool
-		samples     []Sample
+		samples     []device.Sample
 		energy      DeviceEnergy
 		want        string
 	}{
@@ -60,7 +61,7 @@ func TestGPUWarningsAreRaisedAndNotRaised(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := GPUWarnings(GPUFacts{
-				Devices: []Device{{Persistence: tc.persistence}}, Samples: tc.samples,
+				Devices: []device.Device{{Persistence: tc.persistence}}, Samples: tc.samples,
 				Energies: []DeviceEnergy{tc.energy}, DriftThreshold: 10,
 			})
 			if codes(got) != tc.want {
@@ -75,7 +76,7 @@ func TestThrottleIsSeenOnEveryGPU(t *testing.T) {
 	for i := range s {
 		s[i].GPU = 1
 	}
-	got := GPUWarnings(GPUFacts{Devices: make([]Device, 2), Samples: s, Energies: []DeviceEnergy{{Samples: 20}, {Samples: 20}}, DriftThreshold: 10})
+	got := GPUWarnings(GPUFacts{Devices: make([]device.Device, 2), Samples: s, Energies: []DeviceEnergy{{Samples: 20}, {Samples: 20}}, DriftThreshold: 10})
 	if codes(got) != "throttled" || !strings.Contains(got[0].Message, "power brake") {
 		t.Errorf("got %v, want throttled by the power brake", got)
 	}
@@ -101,7 +102,7 @@ func TestBaselineWarnings(t *testing.T) {
 		{"none", nil, nil, ""},
 		{"clean", &Baseline{}, &plus, ""},
 		{"negative", &Baseline{}, &minus, "negative_adjusted_energy"},
-		{"contaminated", &Baseline{Contaminated: true, Processes: []Process{{PID: 1}}}, &plus, "baseline_contaminated"},
+		{"contaminated", &Baseline{Contaminated: true, Processes: []device.Process{{PID: 1}}}, &plus, "baseline_contaminated"},
 		{"unwatched", &Baseline{Unlisted: errors.New("no list")}, &plus, "exclusivity_unknown"},
 		{"fresh from the cache", &Baseline{Cached: true, Age: time.Minute}, &plus, ""},
 		{"old from the cache", &Baseline{Cached: true, Age: 2 * time.Hour}, &plus, "baseline_stale"},
@@ -113,8 +114,8 @@ func TestBaselineWarnings(t *testing.T) {
 }
 
 func TestBaselineDrift(t *testing.T) {
-	u := Watts(0.5)
-	for after, want := range map[Watts]bool{60: false, 61: false, 62: true, 58: true} {
+	u := device.Watts(0.5)
+	for after, want := range map[device.Watts]bool{60: false, 61: false, 62: true, 58: true} {
 		w, ok := BaselineDrift(Baseline{Power: 60, U: &u}, Baseline{Power: after})
 		if ok != want || ok && w.Code != "baseline_drift" {
 			t.Errorf("60 W and then %g W: %v", float64(after), w)
@@ -170,15 +171,15 @@ func TestEveryWarningSaysWhatToDoAndIsDocumented(t *testing.T) {
 
 func TestBaselineCache(t *testing.T) {
 	limit, on := 300.0, true
-	devices := []Device{{UUID: "GPU-b", Driver: "580", PowerLimitW: &limit, Persistence: &on}, {UUID: "GPU-a", Driver: "580"}}
+	devices := []device.Device{{UUID: "GPU-b", Driver: "580", PowerLimitW: &limit, Persistence: &on}, {UUID: "GPU-a", Driver: "580"}}
 	c := BaselineCache{Dir: t.TempDir() + "/made", TTL: time.Hour}
 	now := time.Now().UTC()
-	b := Baseline{PerGPU: []Watts{60, 40}, Power: 100, Method: MethodCounter, Duration: 30 * time.Second, MeasuredAt: now}
+	b := Baseline{PerGPU: []device.Watts{60, 40}, Power: 100, Method: MethodCounter, Duration: 30 * time.Second, MeasuredAt: now}
 	key := BaselineKey(devices, "boot", MethodCounter)
 	if err := c.Store(key, devices, b); err != nil {
 		t.Fatal(err)
 	}
-	swapped := []Device{devices[1], devices[0]}
+	swapped := []device.Device{devices[1], devices[0]}
 	got, ok := c.Load(BaselineKey(swapped, "boot", MethodCounter), swapped, now.Add(10*time.Minute))
 	if !ok || !got.Cached || got.Age != 10*time.Minute || got.Power != 100 || got.PerGPU[0] != 40 {
 		t.Errorf("hit = %v, %+v; want 40 and 60 W in the order asked for", ok, got)
@@ -199,9 +200,9 @@ func TestBaselineCache(t *testing.T) {
 	lower := 250.0
 	for what, other := range map[string]string{
 		"boot":        BaselineKey(devices, "other", MethodCounter),
-		"power limit": BaselineKey([]Device{{UUID: "GPU-b", Driver: "580", PowerLimitW: &lower, Persistence: &on}, devices[1]}, "boot", MethodCounter),
-		"driver":      BaselineKey([]Device{{UUID: "GPU-b", Driver: "590", PowerLimitW: &limit, Persistence: &on}, devices[1]}, "boot", MethodCounter),
-		"persistence": BaselineKey([]Device{{UUID: "GPU-b", Driver: "580", PowerLimitW: &limit}, devices[1]}, "boot", MethodCounter),
+		"power limit": BaselineKey([]device.Device{{UUID: "GPU-b", Driver: "580", PowerLimitW: &lower, Persistence: &on}, devices[1]}, "boot", MethodCounter),
+		"driver":      BaselineKey([]device.Device{{UUID: "GPU-b", Driver: "590", PowerLimitW: &limit, Persistence: &on}, devices[1]}, "boot", MethodCounter),
+		"persistence": BaselineKey([]device.Device{{UUID: "GPU-b", Driver: "580", PowerLimitW: &limit}, devices[1]}, "boot", MethodCounter),
 		"GPU set":     BaselineKey(devices[:1], "boot", MethodCounter),
 	} {
 		if other == key {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -75,7 +76,7 @@ func cpuTime(tb testing.TB) time.Duration {
 
 func BenchmarkEightGPUs(b *testing.B) {
 	s := eight(b)
-	dst := make([]measure.Sample, 0, 8)
+	dst := make([]device.Sample, 0, 8)
 	epoch := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {

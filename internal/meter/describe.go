@@ -6,13 +6,12 @@ import (
 	"fmt"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // describe is all that is known of a GPU but its index and UUID.
-func (n *nvmlSession) describe(dev nvml.Device) measure.Device {
-	d := measure.Device{Driver: n.driver, CUDA: n.cuda}
+func (n *nvmlSession) describe(dev nvml.Device) device.Device {
+	d := device.Device{Driver: n.driver, CUDA: n.cuda}
 	d.Name, _ = ask(n, "nvmlDeviceGetName", dev.GetName)
 	d.VBIOS, _ = ask(n, "nvmlDeviceGetVbiosVersion", dev.GetVbiosVersion)
 	if m, ok := ask(n, "nvmlDeviceGetMemoryInfo", dev.GetMemoryInfo); ok {
@@ -36,7 +35,7 @@ func (n *nvmlSession) describe(dev nvml.Device) measure.Device {
 }
 
 // describeSettings fills in what an administrator may change.
-func (n *nvmlSession) describeSettings(dev nvml.Device, d *measure.Device) {
+func (n *nvmlSession) describeSettings(dev nvml.Device, d *device.Device) {
 	limit, ok := ask(n, "nvmlDeviceGetEnforcedPowerLimit", dev.GetEnforcedPowerLimit)
 	if !ok {
 		limit, ok = ask(n, "nvmlDeviceGetPowerManagementLimit", dev.GetPowerManagementLimit)

@@ -1,16 +1,16 @@
 // Package meter reads the energy of GPUs and of the host. It is the only owner of NVML.
 //
 // In: the driver's library, RAPL's files, Zeus and CodeCarbon; of simulated GPUs a [Load].
-// Out: [measure.Sample]s, devices, processes, and other instruments' readings.
+// Out: [device.Sample]s, devices, processes, and other instruments' readings.
 //
 //  1. [Rows] are the ways to reach GPUs: NVML, and GPUs that are simulated. Open of a
-//     row starts a [measure.GPUs] and fails with [ErrNoLibrary], [ErrInit] or
+//     row starts a [device.Session] and fails with [ErrNoLibrary], [ErrInit] or
 //     [ErrUnavailable]; none of them is a reason not to run. The session stays open from
 //     before the baseline until after the last record, because the energy counter starts
 //     again when the driver unloads, which it does on a host without persistence mode
 //     when its last client goes.
 //  2. Its Devices describes what the host has, its Select what the user asked for.
-//  3. Its Watch returns a [measure.Watcher], which reads energy, power, temperature,
+//  3. Its Watch returns a [device.Watcher], which reads energy, power, temperature,
 //     memory, utilisation and throttle reasons of a fixed list of GPUs, and the counters
 //     alone, for their refresh. What the driver numbers and names is neutral from there on.
 //  4. [Simulate] makes GPUs whose power follows a load; [Simulation.Truth] is what they used.

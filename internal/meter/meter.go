@@ -3,7 +3,7 @@ package meter
 import (
 	"errors"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Why there is no NVML. Each comes wrapped in what was tried.
@@ -16,4 +16,4 @@ var (
 	ErrInit = errors.New("NVML does not start")
 )
 
-var nvmlRow = Row{Name: "nvml", Open: func(Options) (measure.GPUs, error) { return openNVML() }}
+var nvmlRow = Row{Name: "nvml", Open: func(Options) (device.Session, error) { return openNVML() }}

@@ -2,7 +2,7 @@
 
 package meter
 
-import "github.com/llenergymeasure/llem/internal/measure"
+import "github.com/llenergymeasure/llem/internal/device"
 
 // openNVML fails with ErrUnavailable.
-func openNVML() (measure.GPUs, error) { return nil, ErrUnavailable }
+func openNVML() (device.Session, error) { return nil, ErrUnavailable }

@@ -11,8 +11,7 @@ import (
 	"strings"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // nvmlSession is the process's session with the driver.
@@ -22,13 +21,13 @@ type nvmlSession struct {
 }
 
 var (
-	_ measure.GPUs    = (*nvmlSession)(nil)
-	_ measure.Watcher = (*nvmlSampler)(nil)
+	_ device.Session = (*nvmlSession)(nil)
+	_ device.Watcher = (*nvmlSampler)(nil)
 )
 
 // openNVML starts the session. Sessions in one process share the library, and keeping one
 // open keeps the energy counters running.
-func openNVML() (measure.GPUs, error) {
+func openNVML() (device.Session, error) {
 	n, err := open(nvml.New())
 	if err != nil {
 		return nil, err
@@ -90,12 +89,12 @@ func ask[T any](n *nvmlSession, symbol string, call func() (T, nvml.Return)) (v 
 // Devices describes every GPU of the host that answers, in NVML's order. One
 // that is lost or has no name is left out and keeps nobody from the others; it
 // is an error only if none is left of those that NVML counts.
-func (n *nvmlSession) Devices(ctx context.Context) ([]measure.Device, error) {
+func (n *nvmlSession) Devices(ctx context.Context) ([]device.Device, error) {
 	count, ret := n.lib.DeviceGetCount()
 	if ret != nvml.SUCCESS {
 		return nil, fmt.Errorf("count GPUs: %s", n.lib.ErrorString(ret))
 	}
-	var devices []measure.Device
+	var devices []device.Device
 	var last error
 	for i := range count {
 		if err := ctx.Err(); err != nil {
@@ -114,14 +113,14 @@ func (n *nvmlSession) Devices(ctx context.Context) ([]measure.Device, error) {
 	return devices, nil
 }
 
-func (n *nvmlSession) device(i int) (measure.Device, error) {
+func (n *nvmlSession) device(i int) (device.Device, error) {
 	dev, ret := n.lib.DeviceGetHandleByIndex(i)
 	if ret != nvml.SUCCESS {
-		return measure.Device{}, fmt.Errorf("open GPU %d: %s", i, n.lib.ErrorString(ret))
+		return device.Device{}, fmt.Errorf("open GPU %d: %s", i, n.lib.ErrorString(ret))
 	}
 	uuid, ret := dev.GetUUID()
 	if ret != nvml.SUCCESS {
-		return measure.Device{}, fmt.Errorf("read the UUID of GPU %d: %s", i, n.lib.ErrorString(ret))
+		return device.Device{}, fmt.Errorf("read the UUID of GPU %d: %s", i, n.lib.ErrorString(ret))
 	}
 	d := n.describe(dev)
 	d.Index, d.UUID = i, uuid
@@ -129,7 +128,7 @@ func (n *nvmlSession) device(i int) (measure.Device, error) {
 }
 
 // Select describes the GPUs that ids name, as choose does.
-func (n *nvmlSession) Select(ctx context.Context, ids []string) ([]measure.Device, error) {
+func (n *nvmlSession) Select(ctx context.Context, ids []string) ([]device.Device, error) {
 	all, err := n.Devices(ctx)
 	if err != nil {
 		return nil, err
@@ -138,7 +137,7 @@ func (n *nvmlSession) Select(ctx context.Context, ids []string) ([]measure.Devic
 }
 
 // missing says why id is none of all, and what there is.
-func (n *nvmlSession) missing(id string, all []measure.Device) error {
+func (n *nvmlSession) missing(id string, all []device.Device) error {
 	if i, err := strconv.Atoi(id); err == nil && i >= 0 {
 		if count, ret := n.lib.DeviceGetCount(); ret == nvml.SUCCESS && i < count {
 			if _, err := n.device(i); err != nil {

@@ -10,8 +10,7 @@ import (
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 func openFake(t *testing.T, lib *fakeLib) *nvmlSession {
@@ -50,7 +49,7 @@ func TestDevicesDescribesAGPU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []measure.Device{{
+	want := []device.Device{{
 		UUID: "GPU-a", Name: "Fake", MemoryBytes: 80 << 30, Driver: "550.1", CUDA: "12.8", VBIOS: "92.00",
 		ComputeCapability: "9.0", PowerLimitW: new(350.0), PowerLimitDefaultW: new(400.0), PowerLimitMinW: new(100.0), PowerLimitMaxW: new(400.0),
 		SMClockMHz: new(1410), SMClockMaxMHz: new(1980), MemClockMHz: new(1410),
@@ -75,7 +74,7 @@ func TestDevicesLeavesUnknownUnset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []measure.Device{{UUID: "GPU-a", Name: "Fake", Driver: "550.1", CUDA: "11.2", PowerLimitW: new(360.0)}}
+	want := []device.Device{{UUID: "GPU-a", Name: "Fake", Driver: "550.1", CUDA: "11.2", PowerLimitW: new(360.0)}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -154,7 +153,7 @@ func TestProcessesAreMergedAndNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := strings.TrimSpace(string(comm))
-	want := []measure.Process{
+	want := []device.Process{
 		{PID: int(me), Name: name, Device: 0, MemoryUsed: 300},
 		{PID: 1 << 30, Device: 0},
 		{PID: int(me), Name: name, Device: 1, MemoryUsed: 5},

@@ -11,8 +11,7 @@ import (
 	"strings"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // memoryUnknown is NVML_VALUE_NOT_AVAILABLE.
@@ -21,8 +20,8 @@ const memoryUnknown = ^uint64(0)
 // Processes lists the compute, graphics and MPS processes on the GPUs now, each
 // once a GPU, by GPU and PID. A name that cannot be read is empty, memory that
 // NVML does not tell is 0. It fails only if a GPU gives no list of any kind.
-func (s *nvmlSampler) Processes(ctx context.Context) ([]measure.Process, error) {
-	var out []measure.Process
+func (s *nvmlSampler) Processes(ctx context.Context) ([]device.Process, error) {
+	var out []device.Process
 	for i := range s.gpus {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -36,7 +35,7 @@ func (s *nvmlSampler) Processes(ctx context.Context) ([]measure.Process, error) 
 	return out, nil
 }
 
-func (s *nvmlSampler) processesOn(i int) ([]measure.Process, error) {
+func (s *nvmlSampler) processesOn(i int) ([]device.Process, error) {
 	dev := s.gpus[i].dev
 	byPID := map[uint32]uint64{}
 	answered, last := false, nvml.ERROR_FUNCTION_NOT_FOUND
@@ -68,11 +67,11 @@ func (s *nvmlSampler) processesOn(i int) ([]measure.Process, error) {
 	if !answered {
 		return nil, fmt.Errorf("list processes on GPU %d: %s", s.gpus[i].index, s.n.lib.ErrorString(last))
 	}
-	out := make([]measure.Process, 0, len(byPID))
+	out := make([]device.Process, 0, len(byPID))
 	for pid, used := range byPID {
-		out = append(out, measure.Process{PID: int(pid), Name: processName(int(pid)), Device: i, MemoryUsed: used})
+		out = append(out, device.Process{PID: int(pid), Name: processName(int(pid)), Device: i, MemoryUsed: used})
 	}
-	slices.SortFunc(out, func(a, b measure.Process) int { return a.PID - b.PID })
+	slices.SortFunc(out, func(a, b device.Process) int { return a.PID - b.PID })
 	return out, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -22,7 +23,7 @@ const (
 // takes 0.6 s where the counters are quick, 0.8 s where they move ten times a second,
 // and 3.5 s at most, which is 1,750 readings of each GPU. read reads one, and says
 // whether there is a counter at all. The error is the context's.
-func pollCounters(ctx context.Context, n int, read func(gpu int) (m measure.Sample, counts bool)) (polls []measure.Sample, err error) {
+func pollCounters(ctx context.Context, n int, read func(gpu int) (m device.Sample, counts bool)) (polls []device.Sample, err error) {
 	seen := make([]measure.Ticks, n)
 	poll := time.NewTicker(measure.PollEvery)
 	defer poll.Stop()

@@ -12,8 +12,7 @@ import (
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // source is one thing that a GPU can be asked; a set of them is what it cannot.
@@ -35,7 +34,7 @@ const (
 )
 
 // allFields are the sources that are fields.
-const allFields = energyField | instantField | averageField | throttledField*(1<<measure.ThrottleTimes-1)
+const allFields = energyField | instantField | averageField | throttledField*(1<<device.ThrottleTimes-1)
 
 // sources name the symbol that each needs.
 var sources = map[source]string{
@@ -72,10 +71,10 @@ type gpu struct {
 }
 
 // maxFields are energy, two powers and the times of throttling.
-const maxFields = 3 + measure.ThrottleTimes
+const maxFields = 3 + device.ThrottleTimes
 
 // Watch prepares to read devices, which Devices or Select returned, in that order.
-func (n *nvmlSession) Watch(devices []measure.Device) (measure.Watcher, error) {
+func (n *nvmlSession) Watch(devices []device.Device) (device.Watcher, error) {
 	s, err := n.watch(devices)
 	if err != nil {
 		return nil, err
@@ -83,7 +82,7 @@ func (n *nvmlSession) Watch(devices []measure.Device) (measure.Watcher, error) {
 	return s, nil
 }
 
-func (n *nvmlSession) watch(devices []measure.Device) (*nvmlSampler, error) {
+func (n *nvmlSession) watch(devices []device.Device) (*nvmlSampler, error) {
 	var missing source
 	for set, symbol := range sources {
 		if !n.has(symbol) {
@@ -107,12 +106,12 @@ func (g *gpu) lacks(all source) bool { return g.gone&all == all }
 
 // throttleFields count the time of each reason, in nanoseconds. The thermal one is older
 // than the two that tell apart what it counts.
-var throttleFields = [measure.ThrottleTimes]uint32{
-	measure.PowerCapTime:        nvml.FI_DEV_PERF_POLICY_POWER,
-	measure.ThermalTime:         nvml.FI_DEV_PERF_POLICY_THERMAL,
-	measure.SoftwareThermalTime: nvml.FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN,
-	measure.HardwareThermalTime: nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN,
-	measure.PowerBrakeTime:      nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN,
+var throttleFields = [device.ThrottleTimes]uint32{
+	device.PowerCapTime:        nvml.FI_DEV_PERF_POLICY_POWER,
+	device.ThermalTime:         nvml.FI_DEV_PERF_POLICY_THERMAL,
+	device.SoftwareThermalTime: nvml.FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN,
+	device.HardwareThermalTime: nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN,
+	device.PowerBrakeTime:      nvml.FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN,
 }
 
 // chooseFields lists the fields that may answer, energy first.
@@ -137,20 +136,20 @@ func (g *gpu) chooseFields() {
 // Sample reads every GPU once and appends a sample for each that gave anything
 // at all. At is the middle of the energy and power reading, Took its length.
 // The error, if any, names the GPUs that gave nothing.
-func (s *nvmlSampler) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+func (s *nvmlSampler) Sample(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
 	return s.sample(epoch, dst, true)
 }
 
 // SampleEnergy is Sample of energy and power alone.
-func (s *nvmlSampler) SampleEnergy(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+func (s *nvmlSampler) SampleEnergy(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
 	return s.sample(epoch, dst, false)
 }
 
-func (s *nvmlSampler) sample(epoch time.Time, dst []measure.Sample, all bool) ([]measure.Sample, error) {
+func (s *nvmlSampler) sample(epoch time.Time, dst []device.Sample, all bool) ([]device.Sample, error) {
 	var failed error
 	for i := range s.gpus {
 		g := &s.gpus[i]
-		m := measure.Sample{GPU: int32(i)}
+		m := device.Sample{GPU: int32(i)}
 		start := time.Since(epoch)
 		g.readFields(&m, g.count)
 		g.readEnergy(&m)
@@ -171,7 +170,7 @@ func (s *nvmlSampler) sample(epoch time.Time, dst []measure.Sample, all bool) ([
 
 // readFields takes the first n fields in one call: energy, instantaneous and
 // average power, times of throttling, as far as the GPU has them.
-func (g *gpu) readFields(m *measure.Sample, n int) {
+func (g *gpu) readFields(m *device.Sample, n int) {
 	if n == 0 {
 		return
 	}
@@ -191,78 +190,78 @@ func (g *gpu) readFields(m *measure.Sample, n int) {
 	}
 }
 
-func set(m *measure.Sample, from source, f *nvml.FieldValue) {
+func set(m *device.Sample, from source, f *nvml.FieldValue) {
 	v, ok := decode(f)
 	switch {
 	case !ok:
 	case from == energyField:
 		m.EnergyMJ, m.EnergyUS = v, f.Timestamp
-		m.Has |= measure.HasEnergy
+		m.Has |= device.HasEnergy
 	case from >= throttledField:
 		k := bits.TrailingZeros16(uint16(from / throttledField))
 		m.Throttled[k] = time.Duration(v)
-		m.Has |= measure.HasThrottled << k
+		m.Has |= device.HasThrottled << k
 	case v > math.MaxUint32:
 	case from == instantField:
 		m.PowerInstMW = uint32(v)
-		m.Has |= measure.HasPowerInstant
+		m.Has |= device.HasPowerInstant
 	case from == averageField:
 		m.PowerAvgMW = uint32(v)
-		m.Has |= measure.HasPowerAverage
+		m.Has |= device.HasPowerAverage
 	}
 }
 
 // readEnergy asks the older function for what the field will never tell.
-func (g *gpu) readEnergy(m *measure.Sample) {
+func (g *gpu) readEnergy(m *device.Sample) {
 	if !g.lacks(energyField) || g.lacks(energyCall) {
 		return
 	}
 	if v, ret := g.dev.GetTotalEnergyConsumption(); g.answered(energyCall, ret) {
 		m.EnergyMJ = v
-		m.Has |= measure.HasEnergy
+		m.Has |= device.HasEnergy
 	}
 }
 
 // readUsage does so for power.
-func (g *gpu) readUsage(m *measure.Sample) {
+func (g *gpu) readUsage(m *device.Sample) {
 	if !g.lacks(instantField) || g.lacks(usageCall) {
 		return
 	}
 	if v, ret := g.dev.GetPowerUsage(); g.answered(usageCall, ret) {
 		m.PowerUsageMW = v
-		m.Has |= measure.HasPowerUsage
+		m.Has |= device.HasPowerUsage
 	}
 }
 
 // readState reads what is not energy or power.
-func (g *gpu) readState(m *measure.Sample) {
+func (g *gpu) readState(m *device.Sample) {
 	if !g.lacks(temperatureCall) {
 		if v, ret := g.dev.GetTemperature(nvml.TEMPERATURE_GPU); g.answered(temperatureCall, ret) {
 			m.TemperatureC = int32(v)
-			m.Has |= measure.HasTemperature
+			m.Has |= device.HasTemperature
 		}
 	}
 	if !g.lacks(memoryCall) {
 		if v, ret := g.dev.GetMemoryInfo_v2(); g.answered(memoryCall, ret) {
 			m.MemUsed, m.MemTotal = v.Used, v.Total
-			m.Has |= measure.HasMemory
+			m.Has |= device.HasMemory
 		}
 	} else if !g.lacks(memoryOldCall) {
 		if v, ret := g.dev.GetMemoryInfo(); g.answered(memoryOldCall, ret) {
 			m.MemUsed, m.MemTotal = v.Used, v.Total
-			m.Has |= measure.HasMemory
+			m.Has |= device.HasMemory
 		}
 	}
 	if !g.lacks(utilisationCall) {
 		if v, ret := g.dev.GetUtilizationRates(); g.answered(utilisationCall, ret) {
 			m.SMUtil = v.Gpu
-			m.Has |= measure.HasUtilisation
+			m.Has |= device.HasUtilisation
 		}
 	}
 	g.readThrottle(m)
 }
 
-func (g *gpu) readThrottle(m *measure.Sample) {
+func (g *gpu) readThrottle(m *device.Sample) {
 	var v uint64
 	var ret nvml.Return
 	from := throttleCall
@@ -276,8 +275,8 @@ func (g *gpu) readThrottle(m *measure.Sample) {
 		return
 	}
 	if g.answered(from, ret) {
-		m.Throttle = measure.Throttle(v) // the numbers of records are those of nvml.h
-		m.Has |= measure.HasThrottle
+		m.Throttle = device.Throttle(v) // the numbers of records are those of nvml.h
+		m.Has |= device.HasThrottle
 	}
 }
 
@@ -320,15 +319,15 @@ func decode(f *nvml.FieldValue) (v uint64, ok bool) {
 }
 
 // PollCounters reads the energy counters until it is known how often they move.
-func (s *nvmlSampler) PollCounters(ctx context.Context, epoch time.Time) ([]measure.Sample, error) {
-	return pollCounters(ctx, len(s.gpus), func(i int) (measure.Sample, bool) {
+func (s *nvmlSampler) PollCounters(ctx context.Context, epoch time.Time) ([]device.Sample, error) {
+	return pollCounters(ctx, len(s.gpus), func(i int) (device.Sample, bool) {
 		m := s.gpus[i].counter(epoch)
 		return m, !s.gpus[i].lacks(energyField | energyCall)
 	})
 }
 
 // counter reads the energy counter alone; the sample has nothing where it gave none.
-func (g *gpu) counter(epoch time.Time) (m measure.Sample) {
+func (g *gpu) counter(epoch time.Time) (m device.Sample) {
 	start := time.Since(epoch)
 	if !g.lacks(energyField) {
 		g.readFields(&m, 1) // energy is the first

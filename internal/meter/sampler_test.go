@@ -10,15 +10,14 @@ import (
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
-const hasAll = measure.HasEnergy | measure.HasPowerInstant | measure.HasPowerAverage |
-	measure.HasTemperature | measure.HasMemory | measure.HasUtilisation | measure.HasThrottle
+const hasAll = device.HasEnergy | device.HasPowerInstant | device.HasPowerAverage |
+	device.HasTemperature | device.HasMemory | device.HasUtilisation | device.HasThrottle
 
 // sample reads one GPU once.
-func sample(t *testing.T, s *nvmlSampler) measure.Sample {
+func sample(t *testing.T, s *nvmlSampler) device.Sample {
 	t.Helper()
 	got, err := s.Sample(time.Now(), nil)
 	if err != nil || len(got) != 1 {
@@ -50,7 +49,7 @@ func TestSampleReadsEverything(t *testing.T) {
 		t.Errorf("read at %v in %v, %v after the epoch", m.At, m.Took, time.Since(epoch))
 	}
 	m.At, m.Took = 0, 0
-	want := measure.Sample{
+	want := device.Sample{
 		Has: hasAll, EnergyMJ: 5_000_000_000_000, EnergyUS: 1_700_000_000_000_000,
 		PowerInstMW: 301_000, PowerAvgMW: 299_000, TemperatureC: 55,
 		MemUsed: 2 << 30, MemTotal: 80 << 30, SMUtil: 98, Throttle: 0x4,
@@ -65,10 +64,10 @@ func TestSampleReadsEverything(t *testing.T) {
 
 // Bits are passed on as they are, since the numbers of records are the driver's.
 func TestThrottleReasonsAreTheDriversBits(t *testing.T) {
-	for reason, bit := range map[measure.Throttle]uint64{
-		measure.SoftwarePowerCap: nvml.ClocksEventReasonSwPowerCap, measure.HardwareSlowdown: nvml.ClocksThrottleReasonHwSlowdown,
-		measure.SoftwareThermal: nvml.ClocksEventReasonSwThermalSlowdown, measure.HardwareThermal: nvml.ClocksThrottleReasonHwThermalSlowdown,
-		measure.HardwarePowerBrake: nvml.ClocksThrottleReasonHwPowerBrakeSlowdown,
+	for reason, bit := range map[device.Throttle]uint64{
+		device.SoftwarePowerCap: nvml.ClocksEventReasonSwPowerCap, device.HardwareSlowdown: nvml.ClocksThrottleReasonHwSlowdown,
+		device.SoftwareThermal: nvml.ClocksEventReasonSwThermalSlowdown, device.HardwareThermal: nvml.ClocksThrottleReasonHwThermalSlowdown,
+		device.HardwarePowerBrake: nvml.ClocksThrottleReasonHwPowerBrakeSlowdown,
 	} {
 		if uint64(reason) != bit {
 			t.Errorf("%#x in records is %#x of the driver", reason, bit)
@@ -85,7 +84,7 @@ func TestSampleFallsBackForEver(t *testing.T) {
 	s := watchFake(t, d)
 	_ = sample(t, s)
 	m := sample(t, s)
-	want := hasAll&^measure.HasPowerInstant | measure.HasPowerUsage
+	want := hasAll&^device.HasPowerInstant | device.HasPowerUsage
 	if m.Has != want || m.EnergyMJ != 77 || m.PowerUsageMW != 250_000 || m.MemUsed != 3<<30 || m.Throttle != 0x8 {
 		t.Errorf("got %+v, want the older functions' readings", m)
 	}
@@ -103,7 +102,7 @@ func TestSampleLeavesUnsetWhatFailsNow(t *testing.T) {
 	good := d.fields[nvml.FI_DEV_ENERGY]
 	d.fields[nvml.FI_DEV_ENERGY] = fails(nvml.ERROR_UNKNOWN)
 	d.code["temperature"] = nvml.ERROR_TIMEOUT
-	if m := sample(t, s); m.Has != hasAll&^measure.HasEnergy&^measure.HasTemperature || m.EnergyMJ != 0 {
+	if m := sample(t, s); m.Has != hasAll&^device.HasEnergy&^device.HasTemperature || m.EnergyMJ != 0 {
 		t.Errorf("got %+v, want all but energy and temperature", m)
 	}
 	d.fields[nvml.FI_DEV_ENERGY] = good
@@ -117,8 +116,8 @@ func TestSampleWithoutNewerSymbols(t *testing.T) {
 	d := newFakeDevice("GPU-a")
 	s := watchFake(t, d, "nvmlDeviceGetFieldValues", "nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetCurrentClocksEventReasons")
 	m := sample(t, s)
-	want := measure.HasEnergy | measure.HasPowerUsage | measure.HasTemperature | measure.HasMemory |
-		measure.HasUtilisation | measure.HasThrottle
+	want := device.HasEnergy | device.HasPowerUsage | device.HasTemperature | device.HasMemory |
+		device.HasUtilisation | device.HasThrottle
 	if m.Has != want {
 		t.Errorf("got fields %b, want %b", m.Has, want)
 	}
@@ -168,7 +167,7 @@ func TestDecodeHonoursTheValueType(t *testing.T) {
 
 func TestSampleAllocatesNothingOfItsOwn(t *testing.T) {
 	s := watchAll(t, openFake(t, &fakeLib{gpus: []*fakeDevice{newFakeDevice("GPU-a"), newFakeDevice("GPU-b")}}))
-	dst := make([]measure.Sample, 0, 2)
+	dst := make([]device.Sample, 0, 2)
 	epoch := time.Now()
 	if n := testing.AllocsPerRun(100, func() { dst, _ = s.Sample(epoch, dst[:0]) }); n != 0 {
 		t.Errorf("a reading of 2 GPUs allocates %v times, want 0", n)
@@ -187,7 +186,7 @@ func TestPollsWithoutACounter(t *testing.T) {
 	if took := time.Since(start); took > enoughTime {
 		t.Errorf("took %v to find that there is no counter", took)
 	}
-	if m := sample(t, s); m.Has != hasAll&^measure.HasEnergy {
+	if m := sample(t, s); m.Has != hasAll&^device.HasEnergy {
 		t.Errorf("got fields %b afterwards, want all but energy", m.Has)
 	}
 }

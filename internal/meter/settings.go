@@ -7,13 +7,12 @@ import (
 	"math"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
-
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // PowerLimit is the limit that is set on a GPU, in watts. What the GPU keeps to
 // may be lower (Device.PowerLimitW).
-func (n *nvmlSession) PowerLimit(d measure.Device) (float64, error) {
+func (n *nvmlSession) PowerLimit(d device.Device) (float64, error) {
 	dev, err := n.handle(d)
 	if err != nil {
 		return 0, err
@@ -26,7 +25,7 @@ func (n *nvmlSession) PowerLimit(d measure.Device) (float64, error) {
 }
 
 // SetPowerLimit sets the limit, in watts, and reads it back. It needs root.
-func (n *nvmlSession) SetPowerLimit(d measure.Device, watts float64) error {
+func (n *nvmlSession) SetPowerLimit(d device.Device, watts float64) error {
 	what := fmt.Sprintf("set the power limit of GPU %d to %g W", d.Index, watts)
 	dev, err := n.handle(d)
 	if err != nil {
@@ -51,7 +50,7 @@ func (n *nvmlSession) SetPowerLimit(d measure.Device, watts float64) error {
 // LockSMClock locks the SM clock of a GPU, in MHz, as near as the GPU has it; 0
 // sets it free. It needs root. NVML does not tell a lock, so that nothing is read
 // back.
-func (n *nvmlSession) LockSMClock(d measure.Device, mhz int) error {
+func (n *nvmlSession) LockSMClock(d device.Device, mhz int) error {
 	dev, err := n.handle(d)
 	if err != nil {
 		return err
@@ -69,7 +68,7 @@ func (n *nvmlSession) LockSMClock(d measure.Device, mhz int) error {
 	return n.did(what, dev.SetGpuLockedClocks(uint32(mhz), uint32(mhz)))
 }
 
-func (n *nvmlSession) handle(d measure.Device) (nvml.Device, error) {
+func (n *nvmlSession) handle(d device.Device) (nvml.Device, error) {
 	dev, ret := n.lib.DeviceGetHandleByIndex(d.Index)
 	if ret != nvml.SUCCESS {
 		return nil, fmt.Errorf("open GPU %d: %s", d.Index, n.lib.ErrorString(ret))

@@ -7,10 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-var simulatedRow = Row{Name: "simulated", Open: func(o Options) (measure.GPUs, error) {
+var simulatedRow = Row{Name: "simulated", Open: func(o Options) (device.Session, error) {
 	return Simulate(o.Load, o.Cards...), nil
 }}
 
@@ -18,7 +19,7 @@ var simulatedRow = Row{Name: "simulated", Open: func(o Options) (measure.GPUs, e
 // 300 W at full load, and its sensor sees all of each 100 ms and shows it at once.
 type Simulated struct {
 	Name       string        // default "Simulated GPU"
-	Idle, Busy measure.Watts // power without load and at full load; 0: the default
+	Idle, Busy device.Watts  // power without load and at full load; 0: the default
 	Refresh    time.Duration // of counter and power; 0: 100 ms
 	Phase      time.Duration // of the ticks, after the session was opened
 	Look       float64       // the last part of each refresh that is seen, 0 to 1; 0: all
@@ -30,8 +31,8 @@ type Simulated struct {
 type Simulation struct{ gpus []*simulatedGPU }
 
 var (
-	_ measure.GPUs    = (*Simulation)(nil)
-	_ measure.Watcher = simulatedGPUs(nil)
+	_ device.Session = (*Simulation)(nil)
+	_ device.Watcher = simulatedGPUs(nil)
 )
 
 // Simulate starts a session with these GPUs, of which a default one is made where there
@@ -59,8 +60,8 @@ func (s *Simulation) Truth(i int, from, to time.Time) measure.Joules {
 }
 
 // Devices describes all GPUs.
-func (s *Simulation) Devices(context.Context) ([]measure.Device, error) {
-	out := make([]measure.Device, len(s.gpus))
+func (s *Simulation) Devices(context.Context) ([]device.Device, error) {
+	out := make([]device.Device, len(s.gpus))
 	for i, g := range s.gpus {
 		out[i] = g.describe()
 	}
@@ -68,7 +69,7 @@ func (s *Simulation) Devices(context.Context) ([]measure.Device, error) {
 }
 
 // Select describes the GPUs that ids name, by index or UUID, in the order given.
-func (s *Simulation) Select(ctx context.Context, ids []string) ([]measure.Device, error) {
+func (s *Simulation) Select(ctx context.Context, ids []string) ([]device.Device, error) {
 	all, err := s.Devices(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (s *Simulation) Select(ctx context.Context, ids []string) ([]measure.Device
 }
 
 // Watch prepares to read devices.
-func (s *Simulation) Watch(devices []measure.Device) (measure.Watcher, error) {
+func (s *Simulation) Watch(devices []device.Device) (device.Watcher, error) {
 	var out simulatedGPUs
 	for _, d := range devices {
 		out = append(out, s.gpus[d.Index])
@@ -86,13 +87,13 @@ func (s *Simulation) Watch(devices []measure.Device) (measure.Watcher, error) {
 }
 
 // PowerLimit is the limit of a GPU, in watts: its power at full load unless one was set.
-func (s *Simulation) PowerLimit(d measure.Device) (float64, error) {
+func (s *Simulation) PowerLimit(d device.Device) (float64, error) {
 	return *s.gpus[d.Index].describe().PowerLimitW, nil
 }
 
 // SetPowerLimit has a GPU draw no more than that at full load from now on, and as much
 // less at any other load.
-func (s *Simulation) SetPowerLimit(d measure.Device, watts float64) error {
+func (s *Simulation) SetPowerLimit(d device.Device, watts float64) error {
 	if err := d.Beyond(watts, 0); err != nil {
 		return err
 	}
@@ -100,12 +101,12 @@ func (s *Simulation) SetPowerLimit(d measure.Device, watts float64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	g.spans = append(g.spans, limited{from: now, joules: g.energy(now), top: measure.Watts(watts)})
+	g.spans = append(g.spans, limited{from: now, joules: g.energy(now), top: device.Watts(watts)})
 	return nil
 }
 
 // LockSMClock notes the clock, which changes no power.
-func (s *Simulation) LockSMClock(d measure.Device, mhz int) error {
+func (s *Simulation) LockSMClock(d device.Device, mhz int) error {
 	if err := d.Beyond(0, mhz); err != nil {
 		return err
 	}
@@ -147,8 +148,8 @@ type simulatedGPU struct {
 // limited is a time in which a GPU had one limit.
 type limited struct {
 	from   time.Time
-	joules float64       // that were used by then
-	top    measure.Watts // at full load
+	joules float64      // that were used by then
+	top    device.Watts // at full load
 }
 
 func newSimulated(i int, c Simulated, l *Load) *simulatedGPU {
@@ -171,12 +172,12 @@ func orDefault[T comparable](v, fallback T) T {
 	return v
 }
 
-func (g *simulatedGPU) describe() measure.Device {
+func (g *simulatedGPU) describe() device.Device {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	limit, idle, busy := float64(g.spans[len(g.spans)-1].top), float64(g.Idle), float64(g.Busy)
 	clock, most, yes := g.clock, simulatedMHz, true
-	return measure.Device{
+	return device.Device{
 		Index: g.index, UUID: fmt.Sprintf("GPU-51a10000-0000-4000-8000-%012x", g.index), Name: g.Name, MemoryBytes: simulatedMemory,
 		PowerLimitW: &limit, PowerLimitDefaultW: &busy, PowerLimitMinW: &idle, PowerLimitMaxW: &busy,
 		SMClockMHz: &clock, SMClockMaxMHz: &most, Persistence: &yes,
@@ -210,7 +211,7 @@ func (g *simulatedGPU) seen(k int64) float64 {
 }
 
 // read is what the GPU shows now. Its counter takes each look for the whole refresh.
-func (g *simulatedGPU) read(epoch time.Time) measure.Sample {
+func (g *simulatedGPU) read(epoch time.Time) device.Sample {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
@@ -219,15 +220,15 @@ func (g *simulatedGPU) read(epoch time.Time) measure.Sample {
 		g.ticks++
 		g.sum += g.seen(g.ticks) * g.Refresh.Seconds()
 	}
-	m := measure.Sample{
-		Has: measure.HasEnergy | measure.HasPowerInstant | measure.HasTemperature | measure.HasMemory | measure.HasUtilisation | measure.HasThrottle,
+	m := device.Sample{
+		Has: device.HasEnergy | device.HasPowerInstant | device.HasTemperature | device.HasMemory | device.HasUtilisation | device.HasThrottle,
 		At:  now.Sub(epoch), EnergyMJ: uint64(g.sum * 1000), PowerInstMW: uint32(math.Round(g.seen(k) * 1000)),
 		TemperatureC: simulatedC, MemUsed: simulatedUsed, MemTotal: simulatedMemory,
 	}
 	busy := g.load.now()
 	m.SMUtil = uint32(math.Round(100 * busy))
 	if busy > 0 && g.spans[len(g.spans)-1].top < g.Busy {
-		m.Throttle = measure.SoftwarePowerCap
+		m.Throttle = device.SoftwarePowerCap
 	}
 	return m
 }
@@ -236,7 +237,7 @@ func (g *simulatedGPU) read(epoch time.Time) measure.Sample {
 type simulatedGPUs []*simulatedGPU
 
 // Sample reads every GPU once.
-func (w simulatedGPUs) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+func (w simulatedGPUs) Sample(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
 	for i, g := range w {
 		m := g.read(epoch)
 		m.GPU = int32(i)
@@ -246,9 +247,9 @@ func (w simulatedGPUs) Sample(epoch time.Time, dst []measure.Sample) ([]measure.
 }
 
 // PollCounters is as of any meter.
-func (w simulatedGPUs) PollCounters(ctx context.Context, epoch time.Time) ([]measure.Sample, error) {
-	return pollCounters(ctx, len(w), func(i int) (measure.Sample, bool) { return w[i].read(epoch), true })
+func (w simulatedGPUs) PollCounters(ctx context.Context, epoch time.Time) ([]device.Sample, error) {
+	return pollCounters(ctx, len(w), func(i int) (device.Sample, bool) { return w[i].read(epoch), true })
 }
 
 // Processes lists none.
-func (w simulatedGPUs) Processes(context.Context) ([]measure.Process, error) { return nil, nil }
+func (w simulatedGPUs) Processes(context.Context) ([]device.Process, error) { return nil, nil }

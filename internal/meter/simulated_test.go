@@ -8,13 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 )
 
 // window measures GPUs of one session as a run does: polls for their refresh, idle time, a
 // window in which work is done, and what follows it.
-func window(t *testing.T, g measure.GPUs, work func()) (es []measure.DeviceEnergy, from, to time.Time) {
+func window(t *testing.T, g device.Session, work func()) (es []measure.DeviceEnergy, from, to time.Time) {
 	t.Helper()
 	devices, err := g.Devices(t.Context())
 	if err != nil {
@@ -155,7 +156,7 @@ func TestSimulatedGPUsAreSetAndSelected(t *testing.T) {
 			t.Fatalf("%+v, %v", list, err)
 		}
 		seen := fmt.Sprint(list[0].PowerInstMW, list[0].Throttle, list[0].SMUtil, list[1].GPU, list[1].PowerInstMW, list[1].Throttle)
-		if want := fmt.Sprint(200_000, measure.SoftwarePowerCap, 100, 1, 300_000, measure.Throttle(0)); seen != want {
+		if want := fmt.Sprint(200_000, device.SoftwarePowerCap, 100, 1, 300_000, device.Throttle(0)); seen != want {
 			t.Errorf("read %s, want %s", seen, want)
 		}
 		limit, err := s.PowerLimit(d)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 )
 
@@ -32,7 +32,7 @@ func newScene(t *testing.T, g standin.GPU) scene {
 }
 
 // at reads the GPU at an instant after the tick.
-func (sc scene) at(t *testing.T, after time.Duration) measure.Sample {
+func (sc scene) at(t *testing.T, after time.Duration) device.Sample {
 	t.Helper()
 	sc.c.Hold(sc.tick + after)
 	got, err := sc.s.Sample(time.Now(), nil)
@@ -148,7 +148,7 @@ func TestCounterFaults(t *testing.T) {
 				if c.fault == standin.Frozen && i == 0 {
 					want = 0.001
 				}
-				if (got.Has&measure.HasEnergy != 0) != has || has && math.Abs(float64(got.EnergyMJ)/1000-want) > 0.0011 {
+				if (got.Has&device.HasEnergy != 0) != has || has && math.Abs(float64(got.EnergyMJ)/1000-want) > 0.0011 {
 					t.Errorf("%v after the tick the counter is %d mJ (%b), want %.3f J", after, got.EnergyMJ, got.Has, want)
 				}
 			}
@@ -220,17 +220,17 @@ func TestTicksJitterAndWander(t *testing.T) {
 func TestSensorsThatAreNotThere(t *testing.T) {
 	for name, c := range map[string]struct {
 		s    standin.Sensor
-		want measure.Field
+		want device.Field
 	}{
-		"all":        {standin.Sensor{}, measure.HasEnergy | measure.HasPowerInstant | measure.HasPowerAverage},
-		"no counter": {standin.Sensor{NoCounter: true}, measure.HasPowerInstant | measure.HasPowerAverage},
-		"mean only":  {standin.Sensor{NoCounter: true, NoInstant: true, NoAverage: true}, measure.HasPowerUsage},
+		"all":        {standin.Sensor{}, device.HasEnergy | device.HasPowerInstant | device.HasPowerAverage},
+		"no counter": {standin.Sensor{NoCounter: true}, device.HasPowerInstant | device.HasPowerAverage},
+		"mean only":  {standin.Sensor{NoCounter: true, NoInstant: true, NoAverage: true}, device.HasPowerUsage},
 		"none":       {standin.Sensor{NoCounter: true, NoInstant: true, NoAverage: true, NoUsage: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sc := newScene(t, standin.GPU{Sensor: c.s})
 			sc.at(t, 5*ms) // finds out
-			const powers = measure.HasEnergy | measure.HasPowerInstant | measure.HasPowerAverage | measure.HasPowerUsage
+			const powers = device.HasEnergy | device.HasPowerInstant | device.HasPowerAverage | device.HasPowerUsage
 			if got := sc.at(t, 105*ms).Has & powers; got != c.want {
 				t.Errorf("a reading has %b, want %b", got, c.want)
 			}

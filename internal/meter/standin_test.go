@@ -16,6 +16,7 @@ import (
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/standin"
 )
@@ -90,7 +91,7 @@ func child(t *testing.T, test, mark string, env ...string) (string, error) {
 }
 
 // atTick polls GPU 0 until its counter moves and returns the reading after.
-func atTick(t *testing.T, s *nvmlSampler, epoch time.Time) measure.Sample {
+func atTick(t *testing.T, s *nvmlSampler, epoch time.Time) device.Sample {
 	t.Helper()
 	first := sampleAt(t, s, epoch)
 	for time.Since(epoch) < 10*time.Second {
@@ -103,7 +104,7 @@ func atTick(t *testing.T, s *nvmlSampler, epoch time.Time) measure.Sample {
 	return first
 }
 
-func sampleAt(t *testing.T, s *nvmlSampler, epoch time.Time) measure.Sample {
+func sampleAt(t *testing.T, s *nvmlSampler, epoch time.Time) device.Sample {
 	t.Helper()
 	got, err := s.Sample(epoch, nil)
 	if err != nil {
@@ -196,7 +197,7 @@ func TestStandinPowerSwitchedByAnotherProcess(t *testing.T) {
 // truthAtTicks is what GPU 0 used between the ticks that a and b were read
 // after. A reading close to a tick may show the one before or after it: of
 // these, the truth nearest to what the counter says.
-func truthAtTicks(t *testing.T, c *standin.Control, refresh time.Duration, epoch time.Time, a, b measure.Sample) float64 {
+func truthAtTicks(t *testing.T, c *standin.Control, refresh time.Duration, epoch time.Time, a, b device.Sample) float64 {
 	t.Helper()
 	start, nearest := standin.At(epoch), math.Inf(1)
 	said := float64(b.EnergyMJ-a.EnergyMJ) / 1000
@@ -327,7 +328,7 @@ func TestOldDriverDoesNotEndTheProcess(t *testing.T) {
 	s := watchStandin(t, n, "0")
 	m := sampleAt(t, s, time.Now())
 	// It counts the time of the two older reasons.
-	if m.Has != hasAll|measure.HasThrottled|measure.HasThrottled<<1 || m.Throttle != 0x4 || m.MemUsed != 512<<20 {
+	if m.Has != hasAll|device.HasThrottled|device.HasThrottled<<1 || m.Throttle != 0x4 || m.MemUsed != 512<<20 {
 		t.Errorf("got %+v, want all readings, reserved memory among the used", m)
 	}
 	if procs, err := s.Processes(t.Context()); err != nil || len(procs) != 1 {
@@ -371,7 +372,7 @@ func TestStandinAsksForWhatAnswersInOneCall(t *testing.T) {
 func TestBindingAllocatesOnlyAnswers(t *testing.T) {
 	_, n := openStandin(t)
 	s := watchStandin(t, n, "0")
-	dst := make([]measure.Sample, 0, 1)
+	dst := make([]device.Sample, 0, 1)
 	epoch := time.Now()
 	got := testing.AllocsPerRun(200, func() { dst, _ = s.Sample(epoch, dst[:0]) })
 	if got > 5 {
@@ -392,13 +393,13 @@ func TestStandinThrottleTimes(t *testing.T) {
 	c.SetThrottle(0, 0)
 	held := standin.Now() - begun
 	after := sampleAt(t, s, epoch)
-	for k := range measure.ThrottleTimes {
+	for k := range device.ThrottleTimes {
 		got := after.Throttled[k] - before.Throttled[k]
 		want := 20 * time.Millisecond
 		if key := measure.ThrottleKey(k); key != "thermal" && key != "hw_thermal" {
 			want = 0
 		}
-		if after.Has&(measure.HasThrottled<<k) == 0 || got < want || got > held || want == 0 && got != 0 {
+		if after.Has&(device.HasThrottled<<k) == 0 || got < want || got > held || want == 0 && got != 0 {
 			t.Errorf("%s moved by %v, want %v to %v", measure.ThrottleKey(k), got, want, held)
 		}
 	}
@@ -407,7 +408,7 @@ func TestStandinThrottleTimes(t *testing.T) {
 func BenchmarkSample(b *testing.B) {
 	_, n := openStandin(b)
 	s := watchStandin(b, n, "0")
-	dst := make([]measure.Sample, 0, 1)
+	dst := make([]device.Sample, 0, 1)
 	epoch := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -3,7 +3,7 @@ package meter
 import (
 	"slices"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
 // Row is a way to reach GPUs, which one file of this package has.
@@ -11,7 +11,7 @@ type Row struct {
 	Name string
 	// Open starts the session with the GPUs. A process has one session of each kind at a
 	// time, and closes it at the end.
-	Open func(Options) (measure.GPUs, error)
+	Open func(Options) (device.Session, error)
 }
 
 // Options are what a session is opened with. Real GPUs need none.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -40,7 +41,7 @@ type zeusdGPU struct {
 }
 
 // is tells whether it is d.
-func (g zeusdGPU) is(d measure.Device) bool {
+func (g zeusdGPU) is(d device.Device) bool {
 	if g.PCIAddress != "" && d.PCIBusID != "" {
 		return samePCI(g.PCIAddress, d.PCIBusID)
 	}
@@ -49,7 +50,7 @@ func (g zeusdGPU) is(d measure.Device) bool {
 
 // OpenZeusd finds the daemon on socket and the GPUs in its list, by NVML index,
 // and by PCI address where the daemon tells it.
-func OpenZeusd(ctx context.Context, socket string, gpus []measure.Device) (*Instrument, error) {
+func OpenZeusd(ctx context.Context, socket string, gpus []device.Device) (*Instrument, error) {
 	z := newZeusd(socket)
 	err := z.discover(ctx, gpus)
 	if err == nil {
@@ -106,7 +107,7 @@ func (z *zeusd) list(ctx context.Context) ([]zeusdGPU, error) {
 }
 
 // discover finds the daemon's numbers of GPUs.
-func (z *zeusd) discover(ctx context.Context, gpus []measure.Device) error {
+func (z *zeusd) discover(ctx context.Context, gpus []device.Device) error {
 	list, err := z.list(ctx)
 	if err != nil {
 		return err

@@ -14,10 +14,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-var a100 = []measure.Device{{Index: 0, Name: "A100", PCIBusID: "00000000:81:00.0"}}
+var a100 = []device.Device{{Index: 0, Name: "A100", PCIBusID: "00000000:81:00.0"}}
 
 func TestZeusdCountsBetweenBeginAndEnd(t *testing.T) {
 	t.Parallel()
@@ -170,7 +171,7 @@ func TestZeusdSpanThatDidNotOpen(t *testing.T) {
 // the daemon's may differ; by index else.
 func TestZeusdMatchesGPUs(t *testing.T) {
 	t.Parallel()
-	gpus := []measure.Device{
+	gpus := []device.Device{
 		{Index: 1, Name: "A100", PCIBusID: "00000000:C1:00.0"},
 		{Index: 0, Name: "A100", PCIBusID: "00000000:81:00.0"},
 	}
@@ -207,7 +208,7 @@ func TestZeusdGivesEnergiesInTheOrderOfTheDevices(t *testing.T) {
 		discover: `{"gpus": [{"id": 0}, {"id": 1}], "enabled_api_groups": ["gpu-read"]}`,
 		readings: []string{`{"0": {"energy_mj": 0}, "1": {"energy_mj": 0}}`, `{"0": {"energy_mj": 0}, "1": {"energy_mj": 0}}`, `{"0": {"energy_mj": 1000}, "1": {"energy_mj": 7000}}`},
 	}
-	i, err := OpenZeusd(t.Context(), d.serve(t), []measure.Device{{Index: 1}, {Index: 0}})
+	i, err := OpenZeusd(t.Context(), d.serve(t), []device.Device{{Index: 1}, {Index: 0}})
 	if err != nil {
 		t.Fatal(err)
 	}

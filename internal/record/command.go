@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -54,7 +55,7 @@ func (o *Observation) mapGPUs(out *result.CommandRun) {
 	}
 	for i := range samples {
 		s := &samples[i]
-		if t := float64(s.TemperatureC); s.Has&measure.HasTemperature != 0 && s.At >= from && s.At <= to && (out.MaxTemperatureC == nil || t > *out.MaxTemperatureC) {
+		if t := float64(s.TemperatureC); s.Has&device.HasTemperature != 0 && s.At >= from && s.At <= to && (out.MaxTemperatureC == nil || t > *out.MaxTemperatureC) {
 			out.MaxTemperatureC = &t
 		}
 	}

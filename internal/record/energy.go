@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -48,7 +49,7 @@ func (o *Observation) mapEnergy(r *result.Record, fig load.Figures) {
 		en.Baseline = o.Host.baseline(b)
 	}
 	if len(o.Idle.Engine) > 0 {
-		var sum measure.Watts
+		var sum device.Watts
 		for _, w := range o.Idle.Engine {
 			sum += w
 		}
@@ -200,7 +201,7 @@ func widenByDrift(r *result.Record) {
 }
 
 // energy maps that of GPU i.
-func (h *Host) energy(i int, g measure.DeviceEnergy, throttled [measure.ThrottleTimes]*time.Duration) result.GPUEnergy {
+func (h *Host) energy(i int, g measure.DeviceEnergy, throttled [device.ThrottleTimes]*time.Duration) result.GPUEnergy {
 	out := result.GPUEnergy{
 		Index: h.Devices[i].Index, UUID: h.Devices[i].UUID, EnergyJ: joules(g.Energy), UJ: joules(g.U), Method: g.Method,
 		CounterJ: joules(g.Counter), PowerIntegralJ: joules(g.Integral), Samples: g.Samples,
@@ -282,7 +283,7 @@ func commonMethod(per []measure.DeviceEnergy) string {
 }
 
 // peak is the highest sum of power over readings of all GPUs taken together.
-func peak(samples []measure.Sample, n int, from, to time.Duration) *float64 {
+func peak(samples []device.Sample, n int, from, to time.Duration) *float64 {
 	var best *float64
 	var sum float64
 	seen := 0

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
@@ -16,12 +17,12 @@ import (
 
 // steadyGPU are readings of a GPU that draws 60 W and, for ten seconds from t0 on, 300 W,
 // by a counter that moves each 100 ms.
-func steadyGPU() (samples []measure.Sample, t0 time.Duration) {
+func steadyGPU() (samples []device.Sample, t0 time.Duration) {
 	t0 = 3 * time.Second
 	for at := time.Duration(0); at <= t0+11*time.Second; at += 50 * time.Millisecond {
-		s := measure.Sample{At: at, Took: time.Millisecond, Phase: measure.ThermalFloorPhase, Has: measure.HasEnergy | measure.HasPowerInstant, PowerInstMW: 60_000}
+		s := device.Sample{At: at, Took: time.Millisecond, Phase: uint8(measure.ThermalFloorPhase), Has: device.HasEnergy | device.HasPowerInstant, PowerInstMW: 60_000}
 		if at >= t0 {
-			s.Phase = measure.WindowPhase
+			s.Phase = uint8(measure.WindowPhase)
 		}
 		busy := min(max(at.Truncate(100*time.Millisecond)-t0, 0), 10*time.Second)
 		s.EnergyMJ = uint64(60*at.Truncate(100*time.Millisecond).Milliseconds() + 240*busy.Milliseconds())
@@ -41,8 +42,8 @@ func recordOf(t *testing.T, name, capability string, older bool) *result.Record 
 	samples, t0 := steadyGPU()
 	o := Observation{
 		Window:   &Window{Length: 10 * time.Second, Timings: load.List{}},
-		Host:     Host{Devices: []measure.Device{{UUID: "GPU-1", Name: name, ComputeCapability: capability}}, Refresh: []time.Duration{100 * time.Millisecond}, Jitter: []time.Duration{0}},
-		Idle:     Idle{Baseline: &measure.Baseline{Power: 60, PerGPU: []measure.Watts{60}, Method: measure.MethodAligned, U: new(measure.Watts(0.1)), Components: map[string]measure.Watts{"edges": 0.1}, Cached: true}},
+		Host:     Host{Devices: []device.Device{{UUID: "GPU-1", Name: name, ComputeCapability: capability}}, Refresh: []time.Duration{100 * time.Millisecond}, Jitter: []time.Duration{0}},
+		Idle:     Idle{Baseline: &measure.Baseline{Power: 60, PerGPU: []device.Watts{60}, Method: measure.MethodAligned, U: new(device.Watts(0.1)), Components: map[string]device.Watts{"edges": 0.1}, Cached: true}},
 		Readings: Readings{Samples: samples, From: t0},
 	}
 	if !older {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/meter/card"
@@ -67,7 +68,7 @@ func gainOf(g *result.Gain) measure.Gain {
 	return measure.Gain{HalfWidth: g.HalfWidth, Source: g.Source, Standing: g.Standing}
 }
 
-func (h *Host) processes(list []measure.Process) []result.Process {
+func (h *Host) processes(list []device.Process) []result.Process {
 	out := make([]result.Process, 0, len(list))
 	for _, p := range list {
 		out = append(out, result.Process{PID: p.PID, Name: p.Name, GPU: h.Devices[p.Device].UUID, MemoryMB: float64(p.MemoryUsed) / (1 << 20)})

@@ -3,6 +3,7 @@ package record
 import (
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
@@ -45,10 +46,10 @@ type Run struct {
 // Host is the machine, and the GPUs that were measured.
 type Host struct {
 	Machine         result.Host
-	Devices         []measure.Device
-	Gain            *measure.Gain     // of their sensors; nil: no GPU, or a record from before there was one
-	Refresh, Jitter []time.Duration   // of each device's energy counter; 0: it has none
-	Foreign         []measure.Process // on the devices
+	Devices         []device.Device
+	Gain            *measure.Gain    // of their sensors; nil: no GPU, or a record from before there was one
+	Refresh, Jitter []time.Duration  // of each device's energy counter; 0: it has none
+	Foreign         []device.Process // on the devices
 	Settings        []Setting
 	NoEnergy        string // why there is no energy of GPUs; empty: there is
 }
@@ -73,9 +74,9 @@ type Server struct {
 
 // Readings are those of the GPUs, on one clock.
 type Readings struct {
-	Epoch           time.Time        // when that clock began; zero: no recorder read
-	Polls           []measure.Sample // of the counters in preflight
-	Samples         []measure.Sample
+	Epoch           time.Time       // when that clock began; zero: no recorder read
+	Polls           []device.Sample // of the counters in preflight
+	Samples         []device.Sample
 	From            time.Duration // when the window began
 	Failed, Dropped int           // readings
 	Lost            error         // why the last one failed
@@ -85,7 +86,7 @@ type Readings struct {
 type Idle struct {
 	Baseline *measure.Baseline // nil: none was measured
 	After    *measure.Baseline // once more after the run; nil: that was not asked for
-	Engine   []measure.Watts   // of each GPU with the model loaded
+	Engine   []device.Watts    // of each GPU with the model loaded
 }
 
 // Instrument is another meter in the run.
@@ -132,7 +133,7 @@ func (o *Observation) warn(code, seen string, args ...any) {
 }
 
 // sensors is what is known of each GPU's power sensor.
-func (h *Host) sensors() []measure.Sensor {
+func (h *Host) sensors() []device.Sensor {
 	return card.SensorsOf(h.Devices, h.Refresh, h.Jitter)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -87,7 +88,7 @@ func (p *Recomputed) recomputeAfter(out *result.Record) {
 
 // lastPhase are the readings of the last phase of a name, as those of a baseline; nil:
 // there was none.
-func (p *Recomputed) lastPhase(of measure.Phase) (out []measure.Sample) {
+func (p *Recomputed) lastPhase(of measure.Phase) (out []device.Sample) {
 	var start time.Time
 	for _, phase := range p.Run.Phases {
 		if phase.Name == of.String() {
@@ -95,8 +96,8 @@ func (p *Recomputed) lastPhase(of measure.Phase) (out []measure.Sample) {
 		}
 	}
 	for _, s := range p.Readings.Samples {
-		if s.Phase == of && !p.epoch.Add(s.At).Before(start) {
-			s.Phase = measure.BaselinePhase
+		if measure.Phase(s.Phase) == of && !p.epoch.Add(s.At).Before(start) {
+			s.Phase = uint8(measure.BaselinePhase)
 			out = append(out, s)
 		}
 	}

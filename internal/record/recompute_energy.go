@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 )
@@ -12,10 +13,10 @@ import (
 // splitPolls tells how often the counters move from the polls of preflight, which come
 // first among the samples. An older record may be from before they were kept, and is
 // believed.
-func (p *Recomputed) splitPolls(samples []measure.Sample) {
+func (p *Recomputed) splitPolls(samples []device.Sample) {
 	gpus := p.of.Environment.GPUs
 	n := 0
-	for n < len(samples) && samples[n].Phase == measure.Preflight {
+	for n < len(samples) && measure.Phase(samples[n].Phase) == measure.Preflight {
 		n++
 	}
 	p.Readings.Polls, p.Readings.Samples = samples[:n], samples[n:]
@@ -49,15 +50,15 @@ func (p *Recomputed) baselineOf() (*measure.Baseline, error) {
 		}
 		return &b, err
 	}
-	b := &measure.Baseline{Power: measure.Watts(was.PowerW), Method: was.Method, Components: map[string]measure.Watts{}, Contaminated: was.Contaminated, Processes: p.processesOf(was.Processes)}
+	b := &measure.Baseline{Power: device.Watts(was.PowerW), Method: was.Method, Components: map[string]device.Watts{}, Contaminated: was.Contaminated, Processes: p.processesOf(was.Processes)}
 	if was.UW != nil {
-		b.U = new(measure.Watts(*was.UW))
+		b.U = new(device.Watts(*was.UW))
 	}
 	for _, w := range was.PerGPUW {
-		b.PerGPU = append(b.PerGPU, measure.Watts(w))
+		b.PerGPU = append(b.PerGPU, device.Watts(w))
 	}
 	for name, c := range was.Components {
-		b.Components[name] = measure.Watts(c)
+		b.Components[name] = device.Watts(c)
 	}
 	b.Aged(milliseconds(was.AgeSeconds * 1000))
 	return b, nil
@@ -74,11 +75,11 @@ func endedInBaseline(r *result.Record) bool {
 func lostReadings(r *result.Record) bool { return r.WarningSeverities["readings_lost"] != "" }
 
 // processesOf is the inverse of processes.
-func (p *Recomputed) processesOf(list []result.Process) (out []measure.Process) {
+func (p *Recomputed) processesOf(list []result.Process) (out []device.Process) {
 	for _, one := range list {
-		at := slices.IndexFunc(p.Host.Devices, func(d measure.Device) bool { return d.UUID == one.GPU })
+		at := slices.IndexFunc(p.Host.Devices, func(d device.Device) bool { return d.UUID == one.GPU })
 		if at >= 0 {
-			out = append(out, measure.Process{PID: one.PID, Name: one.Name, Device: at, MemoryUsed: uint64(one.MemoryMB * (1 << 20))})
+			out = append(out, device.Process{PID: one.PID, Name: one.Name, Device: at, MemoryUsed: uint64(one.MemoryMB * (1 << 20))})
 		}
 	}
 	return out

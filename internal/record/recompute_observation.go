@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -67,8 +68,8 @@ func recompute(r *result.Record, e study.Experiment, rows []result.RequestRow, r
 }
 
 // deviceOf is a GPU as far as figures and warnings ask for it.
-func deviceOf(g result.GPU) measure.Device {
-	return measure.Device{
+func deviceOf(g result.GPU) device.Device {
+	return device.Device{
 		Index: g.Index, UUID: g.UUID, Name: g.Name, MemoryBytes: uint64(g.MemoryMB * (1 << 20)), Driver: g.Driver, ComputeCapability: g.ComputeCapability,
 		PowerLimitW: g.PowerLimitW, PowerLimitDefaultW: g.PowerLimitDefaultW, PowerLimitMinW: g.PowerLimitMinW, PowerLimitMaxW: g.PowerLimitMaxW,
 		SMClockMHz: g.SMClockMHz, SMClockMaxMHz: g.SMClockMaxMHz, MemClockMHz: g.MemClockMHz, Persistence: g.Persistence, MIG: g.MIG,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -47,38 +48,38 @@ func readings(rows []result.SampleRow, r *result.Record) (out Readings, err erro
 }
 
 // readingOf is the inverse of sampleRow, of what energy is computed from.
-func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) measure.Sample {
-	s := measure.Sample{GPU: gpu, Phase: phase, Edge: row.Edge, At: time.Duration(row.MonotonicNS), Took: time.Duration(row.ReadTookNS)}
+func readingOf(row *result.SampleRow, gpu int32, phase measure.Phase) device.Sample {
+	s := device.Sample{GPU: gpu, Phase: uint8(phase), Edge: row.Edge, At: time.Duration(row.MonotonicNS), Took: time.Duration(row.ReadTookNS)}
 	if row.EnergyMJ != nil {
-		s.Has, s.EnergyMJ = s.Has|measure.HasEnergy, uint64(*row.EnergyMJ)
+		s.Has, s.EnergyMJ = s.Has|device.HasEnergy, uint64(*row.EnergyMJ)
 		if row.EnergyDeviceUS != nil {
 			s.EnergyUS = *row.EnergyDeviceUS
 		}
 	}
 	if row.PowerInstantMW != nil {
-		s.Has, s.PowerInstMW = s.Has|measure.HasPowerInstant, uint32(*row.PowerInstantMW)
+		s.Has, s.PowerInstMW = s.Has|device.HasPowerInstant, uint32(*row.PowerInstantMW)
 	}
 	if row.PowerUsageMW != nil {
-		s.Has, s.PowerUsageMW = s.Has|measure.HasPowerUsage, uint32(*row.PowerUsageMW)
+		s.Has, s.PowerUsageMW = s.Has|device.HasPowerUsage, uint32(*row.PowerUsageMW)
 	}
 	if row.PowerAverageMW != nil {
-		s.Has, s.PowerAvgMW = s.Has|measure.HasPowerAverage, uint32(*row.PowerAverageMW)
+		s.Has, s.PowerAvgMW = s.Has|device.HasPowerAverage, uint32(*row.PowerAverageMW)
 	}
 	if row.TemperatureC != nil {
-		s.Has, s.TemperatureC = s.Has|measure.HasTemperature, *row.TemperatureC
+		s.Has, s.TemperatureC = s.Has|device.HasTemperature, *row.TemperatureC
 	}
 	if row.MemoryUsedBytes != nil && row.MemoryTotalBytes != nil {
-		s.Has, s.MemUsed, s.MemTotal = s.Has|measure.HasMemory, uint64(*row.MemoryUsedBytes), uint64(*row.MemoryTotalBytes)
+		s.Has, s.MemUsed, s.MemTotal = s.Has|device.HasMemory, uint64(*row.MemoryUsedBytes), uint64(*row.MemoryTotalBytes)
 	}
 	if row.SMUtilisationPct != nil {
-		s.Has, s.SMUtil = s.Has|measure.HasUtilisation, uint32(*row.SMUtilisationPct)
+		s.Has, s.SMUtil = s.Has|device.HasUtilisation, uint32(*row.SMUtilisationPct)
 	}
 	if row.ThrottleReasons != nil {
-		s.Has, s.Throttle = s.Has|measure.HasThrottle, measure.Throttle(*row.ThrottleReasons)
+		s.Has, s.Throttle = s.Has|device.HasThrottle, device.Throttle(*row.ThrottleReasons)
 	}
 	for k, ns := range throttled(row) {
 		if *ns != nil {
-			s.Has, s.Throttled[k] = s.Has|measure.HasThrottled<<k, time.Duration(**ns)
+			s.Has, s.Throttled[k] = s.Has|device.HasThrottled<<k, time.Duration(**ns)
 		}
 	}
 	return s

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -15,8 +16,8 @@ import (
 // A cached baseline has no readings in its run: what its age adds is computed again
 // from the parts that the earlier run gave.
 func TestVerifyAgesACachedBaselineAgain(t *testing.T) {
-	b := measure.Baseline{Power: 61.7, PerGPU: []measure.Watts{61.7}, Method: measure.MethodAligned, Components: map[string]measure.Watts{"edges": 0.1, "spread": 0.2}}
-	u := measure.Watts(0.3)
+	b := measure.Baseline{Power: 61.7, PerGPU: []device.Watts{61.7}, Method: measure.MethodAligned, Components: map[string]device.Watts{"edges": 0.1, "spread": 0.2}}
+	u := device.Watts(0.3)
 	b.U = &u
 	b.Aged(1234567891 * time.Microsecond)
 	p := &Recomputed{of: &result.Record{}}

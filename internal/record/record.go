@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -161,7 +162,7 @@ func joules(j *measure.Joules) *float64 {
 	return new(float64(*j))
 }
 
-func watts(w *measure.Watts) *float64 {
+func watts(w *device.Watts) *float64 {
 	if w == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -118,22 +119,22 @@ type cell struct {
 	throttled                      bool
 }
 
-func (c *cell) add(s *measure.Sample) {
+func (c *cell) add(s *device.Sample) {
 	c.n++
 	if p, ok := s.Power(); ok {
 		c.power.add(float64(p))
 	}
-	if s.Has&measure.HasTemperature != 0 {
+	if s.Has&device.HasTemperature != 0 {
 		c.temp.add(float64(s.TemperatureC))
 	}
-	if s.Has&measure.HasMemory != 0 {
+	if s.Has&device.HasMemory != 0 {
 		c.used.add(float64(s.MemUsed) / (1 << 20))
 		c.total.add(float64(s.MemTotal) / (1 << 20))
 	}
-	if s.Has&measure.HasUtilisation != 0 {
+	if s.Has&device.HasUtilisation != 0 {
 		c.util.add(float64(s.SMUtil))
 	}
-	if s.Has&measure.HasThrottle != 0 {
+	if s.Has&device.HasThrottle != 0 {
 		c.throttled = true
 		c.throttle |= int64(s.Throttle)
 	}
@@ -168,7 +169,7 @@ func (m *mean) value() *float32 {
 // Samples are the rows of all readings, those of preflight first.
 func (o *Observation) Samples() iter.Seq[result.SampleRow] {
 	return func(yield func(result.SampleRow) bool) {
-		for _, list := range [][]measure.Sample{o.Readings.Polls, o.Readings.Samples} {
+		for _, list := range [][]device.Sample{o.Readings.Polls, o.Readings.Samples} {
 			for i := range list {
 				if !yield(o.sampleRow(&list[i])) {
 					return
@@ -178,43 +179,43 @@ func (o *Observation) Samples() iter.Seq[result.SampleRow] {
 	}
 }
 
-func (o *Observation) sampleRow(s *measure.Sample) result.SampleRow {
+func (o *Observation) sampleRow(s *device.Sample) result.SampleRow {
 	at := o.Readings.Epoch.Add(s.At)
 	row := result.SampleRow{
-		Phase: s.Phase.String(), Edge: s.Edge, Source: "nvml", ExperimentID: o.Run.ID,
+		Phase: measure.Phase(s.Phase).String(), Edge: s.Edge, Source: "nvml", ExperimentID: o.Run.ID,
 		GPUUUID: o.Host.Devices[s.GPU].UUID, GPUIndex: int32(o.Host.Devices[s.GPU].Index),
 		MonotonicNS: int64(s.At), UTCNS: at.UnixNano(), ReadTookNS: int64(s.Took),
 	}
 	if o.Window != nil && o.Window.Length > 0 {
 		row.WindowNS = new(int64(at.Sub(o.Window.T0)))
 	}
-	set := func(f measure.Field, put func()) {
+	set := func(f device.Field, put func()) {
 		if s.Has&f != 0 {
 			put()
 		}
 	}
-	set(measure.HasEnergy, func() {
+	set(device.HasEnergy, func() {
 		row.EnergyMJ = new(int64(s.EnergyMJ))
 		if s.EnergyUS != 0 {
 			row.EnergyDeviceUS = new(s.EnergyUS)
 		}
 	})
-	set(measure.HasPowerInstant, func() { row.PowerInstantMW = new(int32(s.PowerInstMW)) })
-	set(measure.HasPowerAverage, func() { row.PowerAverageMW = new(int32(s.PowerAvgMW)) })
-	set(measure.HasPowerUsage, func() { row.PowerUsageMW = new(int32(s.PowerUsageMW)) })
-	set(measure.HasTemperature, func() { row.TemperatureC = new(s.TemperatureC) })
-	set(measure.HasMemory, func() {
+	set(device.HasPowerInstant, func() { row.PowerInstantMW = new(int32(s.PowerInstMW)) })
+	set(device.HasPowerAverage, func() { row.PowerAverageMW = new(int32(s.PowerAvgMW)) })
+	set(device.HasPowerUsage, func() { row.PowerUsageMW = new(int32(s.PowerUsageMW)) })
+	set(device.HasTemperature, func() { row.TemperatureC = new(s.TemperatureC) })
+	set(device.HasMemory, func() {
 		row.MemoryUsedBytes, row.MemoryTotalBytes = new(int64(s.MemUsed)), new(int64(s.MemTotal))
 	})
-	set(measure.HasUtilisation, func() { row.SMUtilisationPct = new(int32(s.SMUtil)) })
-	set(measure.HasThrottle, func() { row.ThrottleReasons = new(int64(s.Throttle)) })
+	set(device.HasUtilisation, func() { row.SMUtilisationPct = new(int32(s.SMUtil)) })
+	set(device.HasThrottle, func() { row.ThrottleReasons = new(int64(s.Throttle)) })
 	for k, to := range throttled(&row) {
-		set(measure.HasThrottled<<k, func() { *to = new(int64(s.Throttled[k])) })
+		set(device.HasThrottled<<k, func() { *to = new(int64(s.Throttled[k])) })
 	}
 	return row
 }
 
 // throttled are a row's times of throttling, in the order of a sample's.
-func throttled(row *result.SampleRow) [measure.ThrottleTimes]**int64 {
+func throttled(row *result.SampleRow) [device.ThrottleTimes]**int64 {
 	return [...]**int64{&row.SWPowerCapNS, &row.ThermalNS, &row.SWThermalNS, &row.HWThermalNS, &row.HWPowerBrakeNS}
 }

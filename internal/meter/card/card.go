@@ -7,13 +7,14 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
 // SensorsOf is what is known of the sensors of cards. refresh and jitter are of their
 // counters, by card, as measured; a card that they do not reach has no counter.
-func SensorsOf(cards []measure.Device, refresh, jitter []time.Duration) []measure.Sensor {
-	out := make([]measure.Sensor, len(cards))
+func SensorsOf(cards []device.Device, refresh, jitter []time.Duration) []device.Sensor {
+	out := make([]device.Sensor, len(cards))
 	for i, d := range cards {
 		out[i] = sensorOf(d)
 		if i < len(refresh) {
@@ -26,8 +27,8 @@ func SensorsOf(cards []measure.Device, refresh, jitter []time.Duration) []measur
 	return out
 }
 
-func sensorOf(d measure.Device) measure.Sensor {
-	s := measure.Sensor{Duty: measure.LeastDuty, MeanUsage: !instantUsage(d.ComputeCapability)}
+func sensorOf(d device.Device) device.Sensor {
+	s := device.Sensor{Duty: device.LeastDuty, MeanUsage: !instantUsage(d.ComputeCapability)}
 	if duty, listed := duties[d.ComputeCapability]; listed {
 		s.Duty = duty
 	}
@@ -39,7 +40,7 @@ var unknownGain = measure.Gain{HalfWidth: 0.11, Source: "no comparison with an e
 
 // GainOf is the widest limit among cards, which share a figure; of none, that of a
 // card which is not known.
-func GainOf(cards []measure.Device) measure.Gain {
+func GainOf(cards []device.Device) measure.Gain {
 	if len(cards) == 0 {
 		return unknownGain
 	}
@@ -50,7 +51,7 @@ func GainOf(cards []measure.Device) measure.Gain {
 	return slices.MaxFunc(each, func(a, b measure.Gain) int { return cmp.Compare(a.HalfWidth, b.HalfWidth) })
 }
 
-func gainOf(d measure.Device) measure.Gain {
+func gainOf(d device.Device) measure.Gain {
 	of := unknownGain
 	for _, row := range gains {
 		if slices.Contains(row.capabilities, d.ComputeCapability) && (row.word == "" || named(d, row.word)) {
@@ -61,7 +62,7 @@ func gainOf(d measure.Device) measure.Gain {
 }
 
 // ScopeOf says whose energy the counters of cards give.
-func ScopeOf(cards []measure.Device) string {
+func ScopeOf(cards []device.Device) string {
 	for _, d := range cards {
 		if slices.ContainsFunc(modules, func(word string) bool { return named(d, word) }) {
 			return measure.ScopeModule
@@ -71,7 +72,7 @@ func ScopeOf(cards []measure.Device) string {
 }
 
 // named says that a word is in the card's name: H100 is not in GH100.
-func named(d measure.Device, word string) bool {
+func named(d device.Device, word string) bool {
 	words := strings.FieldsFunc(d.Name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) })
 }

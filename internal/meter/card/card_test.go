@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -44,7 +45,7 @@ func TestTheGainIsOfTheCard(t *testing.T) {
 		{"", "9.0", 0.11, measure.Uncharacterised, measure.ScopeGPU},
 		{"", "", 0.11, measure.Uncharacterised, measure.ScopeGPU},
 	} {
-		cards := []measure.Device{{Name: c.name, ComputeCapability: c.capability}}
+		cards := []device.Device{{Name: c.name, ComputeCapability: c.capability}}
 		g := GainOf(cards)
 		if g.HalfWidth != c.half || g.Standing != c.standing || g.Source == "" {
 			t.Errorf("%q (%s): %+v, want %g %s", c.name, c.capability, g, c.half, c.standing)
@@ -56,18 +57,18 @@ func TestTheGainIsOfTheCard(t *testing.T) {
 }
 
 func TestCardsOfSeveralKindsHaveTheWidestGain(t *testing.T) {
-	a100, h100, unknown := measure.Device{ComputeCapability: "8.0"}, measure.Device{Name: "NVIDIA H100 PCIe", ComputeCapability: "9.0"}, measure.Device{}
-	grace := measure.Device{Name: "NVIDIA GH200 480GB", ComputeCapability: "9.0"}
+	a100, h100, unknown := device.Device{ComputeCapability: "8.0"}, device.Device{Name: "NVIDIA H100 PCIe", ComputeCapability: "9.0"}, device.Device{}
+	grace := device.Device{Name: "NVIDIA GH200 480GB", ComputeCapability: "9.0"}
 	for name, c := range map[string]struct {
-		cards []measure.Device
+		cards []device.Device
 		half  float64
 		scope string
 	}{
 		"none":             {nil, 0.11, measure.ScopeGPU},
-		"two of one kind":  {[]measure.Device{a100, a100}, 0.06, measure.ScopeGPU},
-		"equal limits":     {[]measure.Device{a100, h100}, 0.06, measure.ScopeGPU},
-		"one is not known": {[]measure.Device{a100, unknown, h100}, 0.11, measure.ScopeGPU},
-		"one is a module":  {[]measure.Device{a100, grace}, 0.11, measure.ScopeModule},
+		"two of one kind":  {[]device.Device{a100, a100}, 0.06, measure.ScopeGPU},
+		"equal limits":     {[]device.Device{a100, h100}, 0.06, measure.ScopeGPU},
+		"one is not known": {[]device.Device{a100, unknown, h100}, 0.11, measure.ScopeGPU},
+		"one is a module":  {[]device.Device{a100, grace}, 0.11, measure.ScopeModule},
 	} {
 		if g := GainOf(c.cards); g.HalfWidth != c.half {
 			t.Errorf("%s: %g, want %g", name, g.HalfWidth, c.half)
@@ -84,7 +85,7 @@ func TestTheSensorIsOfTheCard(t *testing.T) {
 		"7.0": "0.5 false", "8.0": "0.25 false", "8.6": "1 true", "9.0": "0.25 true", "12.0": "0.25 true", "": "0.25 true",
 		"gfx942": "0.25 true",
 	} {
-		cards := []measure.Device{{ComputeCapability: kind}, {ComputeCapability: kind, PowerLimitW: &limit}}
+		cards := []device.Device{{ComputeCapability: kind}, {ComputeCapability: kind, PowerLimitW: &limit}}
 		got := SensorsOf(cards, []time.Duration{time.Second}, []time.Duration{time.Millisecond})
 		for i, s := range got {
 			if got := fmt.Sprint(s.Duty, " ", s.MeanUsage); got != want {
@@ -99,7 +100,7 @@ func TestTheSensorIsOfTheCard(t *testing.T) {
 
 func TestCardsBeforeVoltaHaveNoCounter(t *testing.T) {
 	for kind, want := range map[string]bool{"6.1": false, "7.0": true, "12.0": true, "": true, "gfx942": true} {
-		if got := Counts(measure.Device{ComputeCapability: kind}); got != want {
+		if got := Counts(device.Device{ComputeCapability: kind}); got != want {
 			t.Errorf("%q: %v, want %v", kind, got, want)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package card knows what has been found out of the power sensors of cards, which their
 // drivers do not tell. It is all that llem knows of single models and generations.
 //
-// In: a [measure.Device], as a meter describes it or a record holds it. Out: what package
+// In: a [device.Device], as a meter describes it or a record holds it. Out: what package
 // measure computes with.
 //
 //  1. [SensorsOf] is what is known of the sensors, with the refresh that was measured.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
@@ -45,7 +46,7 @@ var modules = []string{"GH200", "GB200"}
 
 // Counts says whether a card has an energy counter where its driver is new enough: those
 // before Volta have none. True for one that is not known.
-func Counts(d measure.Device) bool {
+func Counts(d device.Device) bool {
 	const volta = 7
 	n, known := major(d.ComputeCapability)
 	return !known || n >= volta

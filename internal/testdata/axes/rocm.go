@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/device"
 )
 
-var rocmRow = Row{Name: "rocm", Open: func(o Options) (measure.GPUs, error) {
+var rocmRow = Row{Name: "rocm", Open: func(o Options) (device.Session, error) {
 	return &rocm{load: o.Load, begun: time.Now()}, nil
 }}
 
@@ -21,36 +21,36 @@ type rocm struct {
 
 var (
 	errNotSet    = errors.New("this driver sets nothing")
-	rocmThrottle = map[int]measure.Throttle{9: measure.SoftwarePowerCap, 12: measure.HardwareThermal}
+	rocmThrottle = map[int]device.Throttle{9: device.SoftwarePowerCap, 12: device.HardwareThermal}
 )
 
-func (r *rocm) Devices(context.Context) ([]measure.Device, error) {
+func (r *rocm) Devices(context.Context) ([]device.Device, error) {
 	limit := 750.0
-	return []measure.Device{{UUID: "GPU-a3d0", Name: "AMD Instinct MI300X", Driver: "6.10", ComputeCapability: "gfx942", PowerLimitW: &limit}}, nil
+	return []device.Device{{UUID: "GPU-a3d0", Name: "AMD Instinct MI300X", Driver: "6.10", ComputeCapability: "gfx942", PowerLimitW: &limit}}, nil
 }
 
-func (r *rocm) Select(ctx context.Context, ids []string) ([]measure.Device, error) {
+func (r *rocm) Select(ctx context.Context, ids []string) ([]device.Device, error) {
 	all, _ := r.Devices(ctx)
 	return choose(all, ids, func(id string) error { return errors.New("there is no GPU " + id) })
 }
 
-func (r *rocm) Watch([]measure.Device) (measure.Watcher, error)      { return r, nil }
-func (r *rocm) PowerLimit(measure.Device) (float64, error)           { return 750, nil }
-func (r *rocm) SetPowerLimit(measure.Device, float64) error          { return errNotSet }
-func (r *rocm) LockSMClock(measure.Device, int) error                { return errNotSet }
-func (r *rocm) Close() error                                         { return nil }
-func (r *rocm) Processes(context.Context) ([]measure.Process, error) { return nil, nil }
+func (r *rocm) Watch([]device.Device) (device.Watcher, error)       { return r, nil }
+func (r *rocm) PowerLimit(device.Device) (float64, error)           { return 750, nil }
+func (r *rocm) SetPowerLimit(device.Device, float64) error          { return errNotSet }
+func (r *rocm) LockSMClock(device.Device, int) error                { return errNotSet }
+func (r *rocm) Close() error                                        { return nil }
+func (r *rocm) Processes(context.Context) ([]device.Process, error) { return nil, nil }
 
 func (r *rocm) used(t time.Time) float64 {
 	return 140*t.Sub(r.begun).Seconds() + 500*r.load.until(t)
 }
 
-func (r *rocm) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, error) {
+func (r *rocm) Sample(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
 	const refresh, unit = 20 * time.Millisecond, 15.3e-6
 	now := time.Now()
 	tick := r.begun.Add(now.Sub(r.begun).Truncate(refresh))
 	count := uint64(r.used(tick) / unit)
-	m := measure.Sample{At: now.Sub(epoch), Has: measure.HasEnergy | measure.HasPowerInstant | measure.HasThrottle, EnergyMJ: uint64(float64(count) * unit * 1000)}
+	m := device.Sample{At: now.Sub(epoch), Has: device.HasEnergy | device.HasPowerInstant | device.HasThrottle, EnergyMJ: uint64(float64(count) * unit * 1000)}
 	m.PowerInstMW = uint32(1000 * (r.used(tick) - r.used(tick.Add(-refresh))) / refresh.Seconds())
 	if r.load.now() > 0 {
 		m.Throttle = rocmThrottle[9]
@@ -58,8 +58,8 @@ func (r *rocm) Sample(epoch time.Time, dst []measure.Sample) ([]measure.Sample, 
 	return append(dst, m), nil
 }
 
-func (r *rocm) PollCounters(ctx context.Context, epoch time.Time) ([]measure.Sample, error) {
-	return pollCounters(ctx, 1, func(int) (measure.Sample, bool) {
+func (r *rocm) PollCounters(ctx context.Context, epoch time.Time) ([]device.Sample, error) {
+	return pollCounters(ctx, 1, func(int) (device.Sample, bool) {
 		list, _ := r.Sample(epoch, nil)
 		return list[0], true
 	})

@@ -1,4 +1,4 @@
-package measure
+package device
 
 import "time"
 
@@ -20,8 +20,8 @@ type Sensor struct {
 // (arXiv 2312.02741).
 const LeastDuty = 0.25
 
-// averages says whether the power in x is a running mean of a second, or may be.
-func (s Sensor) averages(x *Sample) bool {
+// Averages says whether the power in x is a running mean of a second, or may be.
+func (s Sensor) Averages(x *Sample) bool {
 	_, ok := x.Power()
 	return ok && s.MeanUsage && x.Has&HasPowerInstant == 0
 }
