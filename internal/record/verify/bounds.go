@@ -83,6 +83,14 @@ func boundSamples(r *result.Record, raw []result.SampleRow, wrong wronged) {
 	has := func(phase string) bool {
 		return slices.ContainsFunc(r.Phases, func(p result.Phase) bool { return p.Name == phase })
 	}
+	// A run that failed may wait for what was to blame, and its last phase is that of the
+	// samples until then.
+	ends := func(i int) time.Time {
+		if next := i + 1; next < len(r.Phases) && r.Status != result.Completed && r.Phases[next].Name == measure.Record.String() {
+			return r.Phases[next].Start
+		}
+		return r.Phases[i].End()
+	}
 	cutOff := (len(r.Files) == 0 || r.WarningSeverities["record_unfinished"] != "") && !has(measure.After.String())
 	for i := range raw {
 		if cutOff && raw[i].Phase == measure.After.String() {
@@ -92,9 +100,10 @@ func boundSamples(r *result.Record, raw []result.SampleRow, wrong wronged) {
 		if raw[i].Phase == measure.Record.String() { // from the end of the window on
 			continue
 		}
-		in := slices.ContainsFunc(r.Phases, func(p result.Phase) bool {
-			return p.Name == raw[i].Phase && !at.Before(p.Start.Add(-slack)) && !at.After(p.End().Add(5*slack))
-		})
+		in := false
+		for k, p := range r.Phases {
+			in = in || p.Name == raw[i].Phase && !at.Before(p.Start.Add(-slack)) && !at.After(ends(k).Add(5*slack))
+		}
 		if !in {
 			wrong("phases", "a sample of the phase %s was read at %s, which is not in it", raw[i].Phase, at.UTC().Format(time.RFC3339Nano))
 			break
