@@ -10,8 +10,11 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/measure"
 )
+
+var _ harness.Observer = (*observer)(nil)
 
 // observer prints one plain line as each phase begins and one as it ends, and
 // a progress bar between them on a terminal.

@@ -31,6 +31,8 @@ const (
 	maxTail       = 64 << 10        // bytes of those lines
 )
 
+var _ launch.Server = (*server)(nil)
+
 // server is a container that was created.
 type server struct {
 	d    *Daemon

@@ -48,6 +48,8 @@ func (l List) All() iter.Seq2[int, *Timing] {
 // Set puts another in the place of one.
 func (l List) Set(i int, t *Timing) { l[i] = *t }
 
+var _ Timings = (*ledger)(nil)
+
 // ledger keeps what a window leaves behind, packed: of a request about 40 bytes, and of a
 // chunk 3 or 4, in blocks, so that nothing is copied when it grows. A timing that would
 // not come back as it was is kept whole.

@@ -38,6 +38,8 @@ type OpenAIOptions struct {
 	ContinuousUsage bool // have every chunk say how many tokens there were so far
 }
 
+var _ Client = (*OpenAI)(nil)
+
 // OpenAI streams completions from a server that speaks OpenAI's HTTP API. It
 // never retries: a request that failed is a result.
 type OpenAI struct {

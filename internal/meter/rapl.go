@@ -18,6 +18,8 @@ const Powercap = "/sys/class/powercap"
 // ErrNoRAPL: this host has no counter of CPU energy.
 var ErrNoRAPL = errors.New("no RAPL energy counter on this host")
 
+var _ measure.HostReader = (*RAPL)(nil)
+
 // RAPL reads the energy counters of CPU packages and of their memory. The zero
 // value reads nothing.
 type RAPL struct{ zones []raplZone }
