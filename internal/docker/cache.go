@@ -19,39 +19,40 @@ import (
 )
 
 // lookAtCaches says before the container is created, which makes the volumes
-// that are missing, whether an earlier one has left its caches.
-func (s *server) lookAtCaches(ctx context.Context) {
-	if len(s.spec.Caches) == 0 {
-		return
-	}
-	for _, c := range s.spec.Caches {
-		_, err := s.d.c.VolumeInspect(ctx, c.Name)
+// that are missing, which of its caches no container had before. state is empty
+// where there is none, or that is unknown.
+func lookAtCaches(ctx context.Context, d *Daemon, caches []launch.Cache) (fresh []launch.Cache, state string) {
+	for _, c := range caches {
+		_, err := d.c.VolumeInspect(ctx, c.Name)
 		switch {
 		case errdefs.IsNotFound(err):
-			s.fresh = append(s.fresh, c)
+			fresh = append(fresh, c)
 		case err != nil:
-			s.d.opt.Log.Warn("look for a compile cache", "volume", c.Name, "error", err)
-			return // unknown
+			d.opt.Log.Warn("look for a compile cache", "volume", c.Name, "error", err)
+			return fresh, ""
 		}
 	}
-	s.info.CompileCache = launch.CacheWarm
-	if len(s.fresh) > 0 {
-		s.info.CompileCache = launch.CacheCold
+	switch {
+	case len(fresh) > 0:
+		return fresh, launch.CacheCold
+	case len(caches) > 0:
+		return nil, launch.CacheWarm
 	}
+	return nil, ""
 }
 
 // giveCaches gives new volumes, which are root's, to the container's user.
-func (s *server) giveCaches(ctx context.Context) error {
-	if len(s.fresh) == 0 {
+func (m made) giveCaches(ctx context.Context, fresh []launch.Cache) error {
+	if len(fresh) == 0 {
 		return nil
 	}
-	uid, gid, err := s.user(ctx)
+	uid, gid, err := m.user(ctx)
 	if err != nil || uid == 0 {
 		return err
 	}
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, c := range s.fresh {
+	for _, c := range fresh {
 		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: strings.TrimPrefix(c.Target, "/") + "/", Mode: 0o755, Uid: uid, Gid: gid}); err != nil {
 			return fmt.Errorf("pack the folders of caches: %w", err)
 		}
@@ -59,21 +60,17 @@ func (s *server) giveCaches(ctx context.Context) error {
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("pack the folders of caches: %w", err)
 	}
-	if err := s.d.c.CopyToContainer(ctx, s.id, "/", &b, container.CopyToContainerOptions{}); err != nil {
+	if err := m.c.CopyToContainer(ctx, m.id, "/", &b, container.CopyToContainerOptions{}); err != nil {
 		return fmt.Errorf("give the container its caches: %w", err)
 	}
 	return nil
 }
 
-// dropCaches removes the volumes of a container that was never ready: they hold
-// nothing that would make the next start a warm one.
-func (s *server) dropCaches(ctx context.Context) {
-	if !s.info.ReadyAt.IsZero() {
-		return
-	}
-	for _, c := range s.fresh {
-		if err := s.d.c.VolumeRemove(ctx, c.Name, false); err != nil && !errdefs.IsNotFound(err) {
-			s.d.opt.Log.Debug("keep a compile cache", "volume", c.Name, "error", err)
+// dropCaches removes new volumes.
+func dropCaches(ctx context.Context, d *Daemon, fresh []launch.Cache) {
+	for _, c := range fresh {
+		if err := d.c.VolumeRemove(ctx, c.Name, false); err != nil && !errdefs.IsNotFound(err) {
+			d.opt.Log.Debug("keep a compile cache", "volume", c.Name, "error", err)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
 
 	"github.com/llenergymeasure/llem/internal/launch"
 )
@@ -31,12 +32,18 @@ const (
 	maxTail       = 64 << 10        // bytes of those lines
 )
 
+// made is a container that the daemon has made: what is written in it and read of it.
+type made struct {
+	c  *client.Client
+	id string
+}
+
 var _ launch.Server = (*server)(nil)
 
-// server is a container that was created.
+// server is the life of a container, from when it is created until it is removed.
 type server struct {
 	d    *Daemon
-	id   string
+	made made
 	spec launch.Spec
 
 	url   string
@@ -76,16 +83,16 @@ func (s *server) prepare(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.giveCaches(ctx); err != nil {
+	if err := s.made.giveCaches(ctx, s.fresh); err != nil {
 		return err
 	}
 	if s.spec.HFTokenFile != "" && s.d.opt.Token != "" {
-		if err := s.give(ctx, "its Hugging Face token", s.spec.HFTokenFile, s.d.opt.Token); err != nil {
+		if err := s.made.give(ctx, "its Hugging Face token", s.spec.HFTokenFile, s.d.opt.Token); err != nil {
 			return err
 		}
 	}
 	if s.spec.KeyFile != "" {
-		return s.give(ctx, "its server's key", s.spec.KeyFile, string(s.spec.Key))
+		return s.made.give(ctx, "its server's key", s.spec.KeyFile, string(s.spec.Key))
 	}
 	return nil
 }
@@ -101,14 +108,14 @@ func (s *server) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
 	defer cancel()
 	defer s.d.hurried(ctx, cancel)()
-	s.lookAtCaches(ctx)
-	made, err := s.d.c.ContainerCreate(ctx, cfg, host, nil, nil, s.spec.Name)
+	s.fresh, s.info.CompileCache = lookAtCaches(ctx, s.d, s.spec.Caches)
+	created, err := s.d.c.ContainerCreate(ctx, cfg, host, nil, nil, s.spec.Name)
 	if err != nil {
 		return fmt.Errorf("create container %s: %w", s.spec.Name, err)
 	}
-	s.id = made.ID
-	s.info.ID, s.info.Name = made.ID, s.spec.Name
-	for _, w := range made.Warnings {
+	s.made = made{s.d.c, created.ID}
+	s.info.ID, s.info.Name = created.ID, s.spec.Name
+	for _, w := range created.Warnings {
 		s.d.opt.Log.Warn("container", "warning", w)
 	}
 	return nil
@@ -143,8 +150,8 @@ func (d *Daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
 // missed.
 func (s *server) start(ctx context.Context) error {
 	watch, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	exit, failed := s.d.c.ContainerWait(watch, s.id, container.WaitConditionNextExit)
-	if err := s.d.c.ContainerStart(ctx, s.id, container.StartOptions{}); err != nil {
+	exit, failed := s.d.c.ContainerWait(watch, s.made.id, container.WaitConditionNextExit)
+	if err := s.d.c.ContainerStart(ctx, s.made.id, container.StartOptions{}); err != nil {
 		cancel()
 		close(s.done)
 		return startError(s.spec, err)
@@ -182,16 +189,16 @@ func (s *server) watch(ctx context.Context, exit <-chan container.WaitResponse, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	if got, err := s.d.c.ContainerInspect(ctx, s.id); err == nil && got.State != nil {
+	if got, err := s.d.c.ContainerInspect(ctx, s.made.id); err == nil && got.State != nil {
 		died.OOMKilled = got.State.OOMKilled
 	}
-	died.LogTail = s.tail(ctx)
+	died.LogTail = s.made.tail(ctx)
 	s.died = died
 }
 
 // address reads back where the server can be reached.
 func (s *server) address(ctx context.Context) error {
-	got, err := s.d.c.ContainerInspect(ctx, s.id)
+	got, err := s.d.c.ContainerInspect(ctx, s.made.id)
 	if err != nil {
 		return fmt.Errorf("inspect container: %w", err)
 	}
@@ -203,7 +210,7 @@ func (s *server) address(ctx context.Context) error {
 			s.info.Route = "container_address"
 		}
 	}
-	if bound := got.NetworkSettings.Ports[portOf(s.spec.Port)]; len(bound) > 0 && !s.reachable(ctx) {
+	if bound := got.NetworkSettings.Ports[portOf(s.spec.Port)]; len(bound) > 0 && !reachable(ctx, s.url) {
 		s.url = "http://" + net.JoinHostPort("127.0.0.1", bound[0].HostPort)
 		s.info.Route = "published_port"
 	}
@@ -212,11 +219,11 @@ func (s *server) address(ctx context.Context) error {
 
 // reachable says whether packets for the container's own address arrive: a
 // refused connection is an answer too.
-func (s *server) reachable(ctx context.Context) bool {
-	if s.url == "" {
+func reachable(ctx context.Context, url string) bool {
+	if url == "" {
 		return false
 	}
-	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", strings.TrimPrefix(s.url, "http://"))
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
 	if err == nil {
 		c.Close()
 		return true
@@ -236,7 +243,7 @@ func (s *server) ready(ctx context.Context) error {
 	last := "no answer yet"
 	for {
 		ok, said := launch.Ready(ctx, ask, s.url+s.spec.ReadyPath, s.spec.Key)
-		if ok && s.running(ctx) {
+		if ok && s.made.running(ctx) {
 			s.info.ReadyAt = time.Now().UTC()
 			return nil
 		}
@@ -252,7 +259,7 @@ func (s *server) ready(ctx context.Context) error {
 		case <-deadline.C:
 			tctx, cancel := context.WithTimeout(ctx, pingTimeout)
 			defer cancel()
-			return &launch.NotReady{After: s.spec.ReadyTimeout, Last: last, LogTail: s.tail(tctx)}
+			return &launch.NotReady{After: s.spec.ReadyTimeout, Last: last, LogTail: s.made.tail(tctx)}
 		case <-tick.C:
 		}
 	}
@@ -260,8 +267,8 @@ func (s *server) ready(ctx context.Context) error {
 
 // running says whether the container runs. The address of one that has died is
 // soon another's, which may well answer.
-func (s *server) running(ctx context.Context) bool {
-	got, err := s.d.c.ContainerInspect(ctx, s.id)
+func (m made) running(ctx context.Context) bool {
+	got, err := m.c.ContainerInspect(ctx, m.id)
 	return err == nil && got.ContainerJSONBase != nil && got.State != nil && got.State.Running
 }
 
@@ -298,7 +305,7 @@ func (s *server) Stop(ctx context.Context) error {
 	}
 	s.end()
 	seconds := int((grace + time.Second/2).Seconds())
-	err := s.d.c.ContainerStop(ctx, s.id, container.StopOptions{Timeout: &seconds})
+	err := s.d.c.ContainerStop(ctx, s.made.id, container.StopOptions{Timeout: &seconds})
 	if err != nil && !errdefs.IsNotFound(err) {
 		s.d.opt.Log.Debug("stop container", "error", err)
 	}
@@ -323,7 +330,7 @@ func (s *server) remove(ctx context.Context) error {
 	if s.gone {
 		return nil
 	}
-	if err := s.d.removeContainer(ctx, s.id); err != nil {
+	if err := s.d.removeContainer(ctx, s.made.id); err != nil {
 		return err
 	}
 	select {
@@ -331,6 +338,8 @@ func (s *server) remove(ctx context.Context) error {
 	case <-ctx.Done(): // it is removed, and the daemon does not say that it ended
 	}
 	s.gone = true
-	s.dropCaches(ctx)
+	if s.info.ReadyAt.IsZero() { // they hold nothing that would make the next start a warm one
+		dropCaches(ctx, s.d, s.fresh)
+	}
 	return nil
 }

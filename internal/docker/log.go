@@ -19,7 +19,7 @@ const maxLog = 64 << 20
 // in the first line.
 func (s *server) Log(ctx context.Context, w io.Writer, since time.Time) error {
 	kept := ending{max: maxLog}
-	if err := s.logs(ctx, container.LogsOptions{Tail: "all", Since: stamp(since)}, &kept); err != nil {
+	if err := s.made.logs(ctx, container.LogsOptions{Tail: "all", Since: stamp(since)}, &kept); err != nil {
 		return err
 	}
 	if kept.dropped > 0 {
@@ -38,9 +38,9 @@ func stamp(t time.Time) string {
 	return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
 }
 
-func (s *server) logs(ctx context.Context, of container.LogsOptions, w io.Writer) error {
+func (m made) logs(ctx context.Context, of container.LogsOptions, w io.Writer) error {
 	of.ShowStdout, of.ShowStderr = true, true
-	body, err := s.d.c.ContainerLogs(ctx, s.id, of)
+	body, err := m.c.ContainerLogs(ctx, m.id, of)
 	if err != nil {
 		return fmt.Errorf("read the container's log: %w", err)
 	}
@@ -54,9 +54,9 @@ func (s *server) logs(ctx context.Context, of container.LogsOptions, w io.Writer
 // tail is the end of the log, for a message; of an endless line it is its end too.
 // A line whose beginning did not fit is left out: a secret in it would not be told
 // by its end.
-func (s *server) tail(ctx context.Context) string {
+func (m made) tail(ctx context.Context) string {
 	kept := ending{max: maxTail}
-	if err := s.logs(ctx, container.LogsOptions{Tail: tailLines}, &kept); err != nil {
+	if err := m.logs(ctx, container.LogsOptions{Tail: tailLines}, &kept); err != nil {
 		return ""
 	}
 	var b strings.Builder

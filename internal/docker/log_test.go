@@ -52,7 +52,7 @@ func TestALogOverItsLimitKeepsItsEnd(t *testing.T) {
 		fmt.Fprint(stderr, "CUDA error: an illegal memory access\n")
 		out.Flush()
 	}})
-	s := &server{d: openFake(t), id: "c1"}
+	s := &server{made: made{openFake(t).c, "c1"}}
 	var got bytes.Buffer
 	if err := s.Log(t.Context(), &got, time.Time{}); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestALogOverItsLimitKeepsItsEnd(t *testing.T) {
 	if !strings.HasSuffix(rest, "\nCUDA error: an illegal memory access\n") || len(rest) != maxLog || strings.Contains(rest, "line 05") {
 		t.Errorf("%d bytes kept, which end with %q", len(rest), rest[max(0, len(rest)-100):])
 	}
-	if tail := s.tail(t.Context()); tail != "CUDA error: an illegal memory access" {
+	if tail := s.made.tail(t.Context()); tail != "CUDA error: an illegal memory access" {
 		t.Errorf("the message's end of the log has %d bytes", len(tail))
 	}
 }
@@ -82,8 +82,8 @@ func TestTheEndOfALogForAMessage(t *testing.T) {
 			fmt.Fprintf(stderr, "line %d\n", n-i)
 		}
 	}})
-	s := &server{d: openFake(t), id: "c1"}
-	lines := strings.Split(s.tail(t.Context()), "\n")
+	m := made{openFake(t).c, "c1"}
+	lines := strings.Split(m.tail(t.Context()), "\n")
 	if len(lines) != 400 || lines[0] != "line 400" || lines[399] != "line 1" {
 		t.Errorf("%d lines, from %q to %q; want the last 400", len(lines), lines[0], lines[len(lines)-1])
 	}

@@ -19,8 +19,8 @@ import (
 // and not by a mount: a process without capabilities cannot read a 0600 file of
 // another user, whoever it is, and nothing is left on the host when llem is
 // killed.
-func (s *server) give(ctx context.Context, what, at, secret string) error {
-	uid, gid, err := s.user(ctx)
+func (m made) give(ctx context.Context, what, at, secret string) error {
+	uid, gid, err := m.user(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *server) give(ctx context.Context, what, at, secret string) error {
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("pack %s: %w", what, err)
 	}
-	if err := s.d.c.CopyToContainer(ctx, s.id, "/", &b, container.CopyToContainerOptions{}); err != nil {
+	if err := m.c.CopyToContainer(ctx, m.id, "/", &b, container.CopyToContainerOptions{}); err != nil {
 		return fmt.Errorf("give the container %s: %w", what, err)
 	}
 	return nil
@@ -52,8 +52,8 @@ func (s *server) give(ctx context.Context, what, at, secret string) error {
 
 // user is who the container's processes run as: engine.container.user, else the
 // image's. A name is looked up in the container's own /etc/passwd.
-func (s *server) user(ctx context.Context) (uid, gid int, err error) {
-	got, err := s.d.c.ContainerInspect(ctx, s.id)
+func (m made) user(ctx context.Context) (uid, gid int, err error) {
+	got, err := m.c.ContainerInspect(ctx, m.id)
 	if err != nil {
 		return 0, 0, fmt.Errorf("inspect container: %w", err)
 	}
@@ -65,15 +65,15 @@ func (s *server) user(ctx context.Context) (uid, gid int, err error) {
 	if uid, err := strconv.Atoi(name); err == nil {
 		return uid, gid, nil
 	}
-	uid, err = s.lookup(ctx, name)
+	uid, err = m.lookup(ctx, name)
 	if err != nil {
 		return 0, 0, fmt.Errorf("the container runs as %q, who cannot be found in its /etc/passwd (%w): name the uid in engine.container.user", name, err)
 	}
 	return uid, gid, nil
 }
 
-func (s *server) lookup(ctx context.Context, name string) (uid int, err error) {
-	body, _, err := s.d.c.CopyFromContainer(ctx, s.id, "/etc/passwd")
+func (m made) lookup(ctx context.Context, name string) (uid int, err error) {
+	body, _, err := m.c.CopyFromContainer(ctx, m.id, "/etc/passwd")
 	if err != nil {
 		return 0, err
 	}

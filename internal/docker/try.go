@@ -24,20 +24,20 @@ func (d *Daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, 
 		NetworkMode: "none", CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},
 		Resources: container.Resources{DeviceRequests: []container.DeviceRequest{{DeviceIDs: uuids, Capabilities: [][]string{{"gpu", "utility"}}}}},
 	}
-	made, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, launch.ContainerName(run))
+	created, err := d.c.ContainerCreate(ctx, cfg, host, nil, nil, launch.ContainerName(run))
 	if err != nil {
 		return 0, fmt.Errorf("create a container of %s: %w", img.Ref, err)
 	}
-	s := &server{d: d, id: made.ID}
+	m := made{d.c, created.ID}
 	defer func() {
 		gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 		defer cancel()
-		err = errors.Join(err, d.removeContainer(gone, made.ID))
+		err = errors.Join(err, d.removeContainer(gone, m.id))
 	}()
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
-	ended, failed := d.c.ContainerWait(watch, made.ID, container.WaitConditionNextExit)
-	if err := d.c.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+	ended, failed := d.c.ContainerWait(watch, m.id, container.WaitConditionNextExit)
+	if err := d.c.ContainerStart(ctx, m.id, container.StartOptions{}); err != nil {
 		if strings.Contains(err.Error(), `exec: "nvidia-smi"`) { // after the GPUs were given
 			return 0, fmt.Errorf("%w: %s", launch.ErrNoLister, img.Ref)
 		}
@@ -46,13 +46,13 @@ func (d *Daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, 
 	select {
 	case e := <-ended:
 		if e.StatusCode != 0 {
-			return 0, fmt.Errorf("nvidia-smi in a container of %s: exit code %d: %s", img.Ref, e.StatusCode, s.tail(ctx))
+			return 0, fmt.Errorf("nvidia-smi in a container of %s: exit code %d: %s", img.Ref, e.StatusCode, m.tail(ctx))
 		}
 	case err := <-failed:
 		return 0, fmt.Errorf("wait for a container of %s: %w", img.Ref, err)
 	}
 	var said strings.Builder
-	if err := s.logs(ctx, container.LogsOptions{}, &said); err != nil {
+	if err := m.logs(ctx, container.LogsOptions{}, &said); err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(said.String()) {
