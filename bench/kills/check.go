@@ -23,7 +23,7 @@ const (
 // carryOut runs one case and checks what it leaves.
 func (h *host) carryOut(ctx context.Context, c test) *result {
 	r := &result{outcome: nothing}
-	if left := h.containers(); len(left) > 0 {
+	if left := containers(h.path("locks")); len(left) > 0 {
 		r.fault("containers appeared after the clean of the case before: %s", strings.Join(left, ", "))
 		return r
 	}
@@ -33,7 +33,7 @@ func (h *host) carryOut(ctx context.Context, c test) *result {
 		return r
 	}
 	h.checkEnd(c, r, code)
-	h.checkCode(c, r, code)
+	checkCode(h.path("out"), c, r, code)
 	before := h.checkResults(r, "as it was left")
 	if c.kind.isStudy() {
 		h.resume(ctx, c, r)
@@ -54,7 +54,7 @@ func (h *host) carryOut(ctx context.Context, c test) *result {
 	if len(r.faults) > 0 {
 		return r
 	}
-	for _, d := range h.list("out") {
+	for _, d := range list(h.path("out")) {
 		if err := os.RemoveAll(d); err != nil {
 			r.fault("%v", err)
 		}
@@ -83,7 +83,7 @@ func (h *host) checkEnd(c test, r *result, code int) {
 		return
 	}
 	h.checkGPU(r, "after "+c.signals())
-	if left := h.containers(); len(left) > 0 {
+	if left := containers(h.path("locks")); len(left) > 0 {
 		r.fault("containers left after %s: %s", c.signals(), strings.Join(left, ", "))
 	}
 	h.checkFiles(r, "after "+c.signals())
@@ -91,8 +91,8 @@ func (h *host) checkEnd(c test, r *result, code int) {
 
 // checkCode holds the exit code of a run against its record: 0 is completed and 130
 // interrupted.
-func (h *host) checkCode(c test, r *result, code int) {
-	records, _ := filepath.Glob(filepath.Join(h.path("out"), "*", "result.json")) // the pattern is good
+func checkCode(out string, c test, r *result, code int) {
+	records, _ := filepath.Glob(filepath.Join(out, "*", "result.json")) // the pattern is good
 	if c.kind.isStudy() || len(records) != 1 || !c.gentle() {
 		return
 	}
@@ -122,7 +122,7 @@ func read(path string) (r record, err error) {
 // resume goes on with a study until it is complete, killing it again on the way.
 func (h *host) resume(ctx context.Context, c test, r *result) {
 	for _, a := range c.again {
-		dir := h.study()
+		dir := studyIn(h.path("out"))
 		if dir == "" {
 			return
 		}
@@ -135,19 +135,19 @@ func (h *host) resume(ctx context.Context, c test, r *result) {
 	if c.clean {
 		h.clean(c, r)
 	}
-	dir := h.study()
+	dir := studyIn(h.path("out"))
 	if dir == "" {
 		return
 	}
 	if code, _ := h.call(r, "run", "--resume", dir); code != 0 {
 		r.fault("resumed, the study's exit code is %d", code)
 	}
-	h.checkStudy(r, dir)
+	checkStudy(r, dir)
 }
 
-// study is the folder of the study that can be resumed; empty: there is none.
-func (h *host) study() string {
-	plans, _ := filepath.Glob(filepath.Join(h.path("out"), "*", "plan.json")) // the pattern is good
+// studyIn is the folder of the study that can be resumed; empty: there is none.
+func studyIn(out string) string {
+	plans, _ := filepath.Glob(filepath.Join(out, "*", "plan.json")) // the pattern is good
 	if len(plans) == 0 {
 		return ""
 	}
@@ -155,7 +155,7 @@ func (h *host) study() string {
 }
 
 // checkStudy wants each run of a study's plan once, whole.
-func (h *host) checkStudy(r *result, dir string) {
+func checkStudy(r *result, dir string) {
 	records, _ := filepath.Glob(filepath.Join(dir, "*", "result.json")) // the pattern is good
 	var runs []int
 	for _, path := range records {
@@ -187,7 +187,7 @@ func (h *host) clean(c test, r *result) {
 func (h *host) checkClean(c test, r *result) {
 	h.clean(c, r)
 	h.checkGPU(r, "after clean")
-	if left := h.containers(); len(left) > 0 {
+	if left := containers(h.path("locks")); len(left) > 0 {
 		r.fault("containers left after clean: %s", strings.Join(left, ", "))
 	}
 	h.checkFiles(r, "after clean")
@@ -198,7 +198,7 @@ func (h *host) checkGPU(r *result, when string) {
 	if limit, mhz := h.gpus.Settings(0); limit != powerW || mhz != 0 {
 		r.fault("%s the GPU has %g W and %d MHz", when, limit, mhz)
 	}
-	for _, path := range h.list("locks") {
+	for _, path := range list(h.path("locks")) {
 		if strings.HasPrefix(filepath.Base(path), "settings-") {
 			r.fault("%s there is %s", when, path)
 		}
@@ -207,7 +207,7 @@ func (h *host) checkGPU(r *result, when string) {
 
 // checkFiles wants no run's lock, no temporary file and no empty folder.
 func (h *host) checkFiles(r *result, when string) {
-	for _, path := range h.list("locks") {
+	for _, path := range list(h.path("locks")) {
 		if strings.HasPrefix(filepath.Base(path), "run-") {
 			r.fault("%s there is %s", when, path)
 		}
@@ -236,7 +236,7 @@ type tally struct{ whole, unfinished int }
 
 // checkResults wants every result to verify, or llem to say that it is not whole.
 func (h *host) checkResults(r *result, when string) (t tally) {
-	for _, dir := range h.results() {
+	for _, dir := range results(h.path("out")) {
 		if code, _ := h.call(r, "verify", dir); code == 0 {
 			t.whole++
 			continue
@@ -254,8 +254,8 @@ func (h *host) checkResults(r *result, when string) (t tally) {
 
 // results are the folders of runs, those of studies among them, that are not set
 // aside and hold something.
-func (h *host) results() (dirs []string) {
-	for _, dir := range h.list("out") {
+func results(out string) (dirs []string) {
+	for _, dir := range list(out) {
 		if _, err := os.Stat(filepath.Join(dir, "plan.json")); err != nil {
 			dirs = append(dirs, dir)
 			continue
@@ -268,8 +268,6 @@ func (h *host) results() (dirs []string) {
 	}
 	return slices.DeleteFunc(dirs, func(d string) bool { return len(list(d)) == 0 })
 }
-
-func (h *host) list(name string) []string { return list(h.path(name)) }
 
 func list(dir string) (paths []string) {
 	entries, _ := os.ReadDir(dir) // what is not there holds nothing

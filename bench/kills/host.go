@@ -54,8 +54,8 @@ func newHost(o options, with tools, number int) (*host, error) {
 	} {
 		h.env = append(h.env, k+"="+v)
 	}
-	url, err := h.serve(with.server)
-	if err != nil {
+	var url string
+	if h.server, url, err = serve(with.server); err != nil {
 		return nil, err
 	}
 	return h, h.files(url)
@@ -94,27 +94,27 @@ func (h *host) config(k kind) string {
 }
 
 // serve starts the reference engine as a server that no llem has started.
-func (h *host) serve(server string) (url string, err error) {
+func serve(program string) (server *exec.Cmd, url string, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	h.server = exec.Command(server, "-host", "127.0.0.1", "-port", strconv.Itoa(port), "-threads", "1")
-	if err := h.server.Start(); err != nil {
-		return "", err
+	server = exec.Command(program, "-host", "127.0.0.1", "-port", strconv.Itoa(port), "-threads", "1")
+	if err := server.Start(); err != nil {
+		return nil, "", err
 	}
 	url = fmt.Sprintf("http://127.0.0.1:%d", port)
 	for range 600 {
 		resp, err := http.Get(url + "/health")
 		if err == nil {
 			resp.Body.Close()
-			return url, nil
+			return server, url, nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return "", errors.New("the reference engine does not answer")
+	return nil, "", errors.New("the reference engine does not answer")
 }
 
 func (h *host) close() {
@@ -145,14 +145,14 @@ func (h *host) reset() error {
 	h.gpus.Close()
 	gpus, err := standin.New(h.path("gpus"), standin.GPU{Power: 60, PowerLimit: powerW})
 	h.gpus, failed = gpus, errors.Join(failed, err)
-	for _, name := range h.containers() {
+	for _, name := range containers(h.path("locks")) {
 		failed = errors.Join(failed, exec.Command("docker", "rm", "--force", name).Run())
 	}
 	return failed
 }
 
-// containers lists those that llems of this worker have made, by their locks.
-func (h *host) containers() (names []string) {
+// containers lists those that llems with this folder of locks have made.
+func containers(locks string) (names []string) {
 	out, err := exec.Command("docker", "ps", "--all", "--filter", "label=io.llem.run", "--format", `{{.Names}} {{.Label "io.llem.lock"}}`).Output()
 	if err != nil {
 		return []string{"unknown: " + err.Error()}
@@ -160,7 +160,7 @@ func (h *host) containers() (names []string) {
 	for line := range strings.Lines(string(out)) {
 		name, lock, _ := strings.Cut(strings.TrimSpace(line), " ")
 		// Docker may list one for ever whose making was cut off, and that is not there.
-		if strings.HasPrefix(lock, h.path("locks")+"/") && exec.Command("docker", "inspect", name).Run() == nil {
+		if strings.HasPrefix(lock, locks+"/") && exec.Command("docker", "inspect", name).Run() == nil {
 			names = append(names, name)
 		}
 	}
