@@ -5,9 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"os"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -18,12 +16,7 @@ import (
 // Its methods may be called from any goroutine and any process at once. They
 // panic where a GPU is not there or the file is gone, since neither can happen
 // to a test that is right.
-type Control struct {
-	mu   sync.Mutex
-	f    *os.File
-	data []byte
-	file *file
-}
+type Control struct{ shared *mapping }
 
 // Now is CLOCK_MONOTONIC, on which everything in the file is timed.
 func Now() time.Duration {
@@ -70,17 +63,17 @@ func New(path string, gpus ...GPU) (*Control, error) {
 	if err := f.Truncate(int64(unsafe.Sizeof(file{}))); err != nil {
 		return nil, fmt.Errorf("make stand-in: %w", err)
 	}
-	c, err := attach(f)
+	m, err := attach(f)
 	if err != nil {
 		return nil, err
 	}
-	c.file.gpus, c.file.cuda = uint32(len(gpus)), 12040
-	copy(c.file.driver[:], "550.00.stand-in")
+	m.file.gpus, m.file.cuda = uint32(len(gpus)), 12040
+	copy(m.file.driver[:], "550.00.stand-in")
 	for i, g := range gpus {
-		c.file.gpu[i].begin(i, g)
+		m.file.gpu[i].begin(i, g)
 	}
-	atomic.StoreUint64(&c.file.magic, magic)
-	return c, nil
+	atomic.StoreUint64(&m.file.magic, magic)
+	return &Control{m}, nil
 }
 
 // Open opens a file that [New] made.
@@ -94,76 +87,22 @@ func Open(path string) (*Control, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("open stand-in: %s has not the size of one of this version", path)
 	}
-	c, err := attach(f)
+	m, err := attach(f)
 	if err != nil {
 		return nil, err
 	}
-	if atomic.LoadUint64(&c.file.magic) != magic {
-		_ = c.Close()
+	if atomic.LoadUint64(&m.file.magic) != magic {
+		_ = m.close()
 		return nil, fmt.Errorf("open stand-in: %s is none of this version", path)
 	}
-	return c, nil
-}
-
-func attach(f *os.File) (*Control, error) {
-	data, err := unix.Mmap(int(f.Fd()), 0, int(unsafe.Sizeof(file{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("map stand-in %s: %w", f.Name(), err)
-	}
-	return &Control{f: f, data: data, file: (*file)(unsafe.Pointer(&data[0]))}, nil
+	return &Control{m}, nil
 }
 
 // Close ends the use of the file, which stays.
-func (c *Control) Close() error {
-	c.file = nil
-	if err := unix.Munmap(c.data); err != nil {
-		return err
-	}
-	return c.f.Close()
-}
+func (c *Control) Close() error { return c.shared.close() }
 
 // GPUs is how many there are.
-func (c *Control) GPUs() int { return int(c.file.gpus) }
-
-func (c *Control) gpu(i int) *gpu {
-	if i < 0 || i >= c.GPUs() {
-		panic(fmt.Sprintf("standin: no GPU %d among %d", i, c.GPUs()))
-	}
-	return &c.file.gpu[i]
-}
-
-// change lets f change GPU i, alone among all processes, and unseen by the
-// library until it is done.
-func (c *Control) change(i int, f func(*gpu)) {
-	g := c.gpu(i)
-	c.lock()
-	defer c.unlock()
-	seq := atomic.LoadUint64(&g.seq) | 1 // odd already where a writer was killed
-	atomic.StoreUint64(&g.seq, seq)
-	f(g)
-	atomic.StoreUint64(&g.seq, seq+1)
-}
-
-// lock is between goroutines by mutex and between processes by flock, which
-// does not tell goroutines apart.
-func (c *Control) lock() {
-	c.mu.Lock()
-	for {
-		switch err := unix.Flock(int(c.f.Fd()), unix.LOCK_EX); err {
-		case nil:
-			return
-		case syscall.EINTR:
-		default:
-			panic("standin: lock " + c.f.Name() + ": " + err.Error())
-		}
-	}
-}
-
-func (c *Control) unlock() {
-	_ = unix.Flock(int(c.f.Fd()), unix.LOCK_UN)
-	c.mu.Unlock()
-}
+func (c *Control) GPUs() int { return c.shared.gpus() }
 
 // SetPower sets what the GPU draws from now on, in watts, and returns when now is.
 // What was scheduled for later no longer happens.
@@ -185,7 +124,7 @@ func (c *Control) Schedule(i int, from time.Duration, steps ...Step) (now time.D
 	if len(steps) >= ringSize {
 		panic(fmt.Sprintf("standin: %d steps, and the file holds %d changes", len(steps), ringSize))
 	}
-	c.change(i, func(g *gpu) {
+	c.shared.change(i, func(g *gpu) {
 		now = Now() // after seq became odd: see lib/standin.h
 		for g.changes > g.oldest+1 && g.ring[(g.changes-1)%ringSize].atNS > int64(now) {
 			atomic.AddUint64(&g.changes, ^uint64(0))
@@ -205,7 +144,7 @@ func (c *Control) Schedule(i int, from time.Duration, steps ...Step) (now time.D
 
 // Power is what the GPU draws now, in watts.
 func (c *Control) Power(i int) (watts float64) {
-	c.change(i, func(g *gpu) {
+	c.shared.change(i, func(g *gpu) {
 		if last, ok := g.lastAt(int64(Now())); ok {
 			watts = float64(last.powerMW) / 1000
 		}
@@ -215,7 +154,7 @@ func (c *Control) Power(i int) (watts float64) {
 
 // Hold has the library's clock stand at an instant, at which calls take no time,
 // so that what sensors show is the same on any machine; 0 lets it go on.
-func (c *Control) Hold(at time.Duration) { atomic.StoreInt64(&c.file.stillNS, int64(at)) }
+func (c *Control) Hold(at time.Duration) { atomic.StoreInt64(&c.shared.file.stillNS, int64(at)) }
 
 // energyAt is the energy up to t, in nJ, as long as c is the last change before t.
 func (c change) energyAt(t int64) uint64 {
@@ -231,7 +170,7 @@ func (c change) energyAt(t int64) uint64 {
 // [Now], whoever switched its power, to a nanojoule for each change of power
 // between them. It fails where more changes have followed than the file holds.
 func (c *Control) Truth(i int, from, to time.Duration) (joules float64, err error) {
-	c.change(i, func(g *gpu) {
+	c.shared.change(i, func(g *gpu) {
 		var a, b uint64
 		if a, err = g.energyUpTo(int64(from)); err == nil {
 			b, err = g.energyUpTo(int64(to))

@@ -86,13 +86,13 @@ func (s *Sensor) pack() sensor {
 // SetSensor changes how GPU i is seen from now on. A counter that adds up looks
 // begins again, as one that has seen that way from the start.
 func (c *Control) SetSensor(i int, s Sensor) {
-	c.change(i, func(g *gpu) { g.sensor = s.pack() })
+	c.shared.change(i, func(g *gpu) { g.sensor = s.pack() })
 }
 
 // SetFault has the counter go wrong, at an instant on the clock of [Now] or until
 // then, and leaves the sensor as it is otherwise. joules is of Jumps.
 func (c *Control) SetFault(i int, f Fault, at time.Duration, joules float64) {
-	c.change(i, func(g *gpu) {
+	c.shared.change(i, func(g *gpu) {
 		g.sensor.fault, g.sensor.faultAtNS, g.sensor.faultMJ = int64(f), int64(at), parts(joules, 1e3)
 	})
 }

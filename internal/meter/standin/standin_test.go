@@ -101,7 +101,7 @@ func TestManyWritersKeepTheTruth(t *testing.T) {
 	}
 	wg.Wait()
 	end := Now()
-	if n := c.file.gpu[0].changes; n != 2+4*400 {
+	if n := c.shared.file.gpu[0].changes; n != 2+4*400 {
 		t.Errorf("%d changes, want %d", n, 2+4*400)
 	}
 	if got, want := truth(t, c, 0, start, end), 200*(end-start).Seconds(); math.Abs(got-want) > 1e-5 {
@@ -210,11 +210,11 @@ func TestCommandChangesTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	a, b := &c.file.gpu[0], &c.file.gpu[1]
+	a, b := &c.shared.file.gpu[0], &c.shared.file.gpu[1]
 	if c.Power(1) != 250.5 || b.temperature != 66 || b.throttle != 8 || a.mig != 1 || a.processes != 1 || a.process[0].pid != 42 {
 		t.Errorf("power %v, temperature %d, throttle %d, MIG %d, processes %v", c.Power(1), b.temperature, b.throttle, a.mig, a.process[:1])
 	}
-	if f := c.file.failure[0]; text(f.name[:]) != "field:186" || f.gpu != 1 || f.code != 3 {
+	if f := c.shared.file.failure[0]; text(f.name[:]) != "field:186" || f.gpu != 1 || f.code != 3 {
 		t.Errorf("failure is %+v", f)
 	}
 	for _, args := range []string{"power 2 100", "power 0", "power 0 much", "dance 0 1", "power", ""} {
