@@ -15,7 +15,7 @@ const mostDiffering = 16
 func (c *Comparison) Document() *Document {
 	d := &Document{}
 	d.comparison(c)
-	d.repeats(c)
+	d.add(c.repeats())
 	return d
 }
 
@@ -26,28 +26,28 @@ func (d *Document) comparison(c *Comparison) {
 		n += len(point.all)
 	}
 	d.note("", "%s, %s", plural(len(c.Points), "point"), plural(n, "result"))
-	d.differing(c.Differs)
+	d.add(differing(c.Differs))
 	d.energies(c.comparable())
-	d.unmetered(c)
+	d.add(c.unmetered())
 	d.differences(c)
-	d.drift(c)
-	d.doubts(c)
-	d.apart(c)
+	d.add(c.drift())
+	d.add(c.doubts())
+	d.add(c.apart())
 }
 
 // repeats says which results each point is made of.
-func (d *Document) repeats(c *Comparison) {
+func (c *Comparison) repeats() *section {
 	s := &section{name: "Results"}
 	for _, point := range c.Points {
 		for _, dir := range point.Results {
 			s.row(point.Label, "%s", unbroken(dir))
 		}
 	}
-	d.add(s)
+	return s
 }
 
 // differing are what is not the same for all.
-func (d *Document) differing(list []Differs) {
+func differing(list []Differs) *section {
 	s := &section{name: "What differs", kind: openings}
 	for _, one := range list[:min(mostDiffering, len(list))] {
 		labels := map[string][]string{}
@@ -67,7 +67,7 @@ func (d *Document) differing(list []Differs) {
 	if more := len(list) - mostDiffering; more > 0 {
 		s.row("", "and %d"+hard+"more: --json has them", more)
 	}
-	d.add(s)
+	return s
 }
 
 // device is a GPU's UUID, of which the first digits are printed.
@@ -114,7 +114,7 @@ func (d *Document) energies(list []*Point) {
 }
 
 // unmetered are the points without an energy figure of which it is known how fast they were.
-func (d *Document) unmetered(c *Comparison) {
+func (c *Comparison) unmetered() *section {
 	s := &section{name: "Without energy", kind: unmeteredTable, columns: []column{{words: true}, {title: "runs"}, {title: "tokens/s"}, {title: "TTFT p50 ms"}}}
 	for _, point := range c.Points {
 		if len(point.runs) == 0 && point.TokensPerSecond != nil {
@@ -122,7 +122,7 @@ func (d *Document) unmetered(c *Comparison) {
 		}
 	}
 	s.note("", "± is the 95"+hard+"% t-interval of the mean over runs.")
-	d.add(s)
+	return s
 }
 
 // figure is the mean with its interval.
@@ -170,7 +170,7 @@ func bind(sentence string) string {
 }
 
 // drift is what the runs show of it, where they do.
-func (d *Document) drift(c *Comparison) {
+func (c *Comparison) drift() *section {
 	s := &section{name: "Drift"}
 	for _, one := range c.Differences {
 		var parts []prose
@@ -184,11 +184,11 @@ func (d *Document) drift(c *Comparison) {
 			s.row(c.Versus+", "+one.Label, "%s", joined("; ", parts...))
 		}
 	}
-	d.add(s)
+	return s
 }
 
 // doubts are what to know of the repeats of points that are ranked.
-func (d *Document) doubts(c *Comparison) {
+func (c *Comparison) doubts() *section {
 	s := &section{name: "Doubts"}
 	for _, point := range c.comparable() {
 		var parts []string
@@ -202,7 +202,7 @@ func (d *Document) doubts(c *Comparison) {
 			s.row(point.Label, "%s", strings.Join(parts, ", "))
 		}
 	}
-	d.add(s)
+	return s
 }
 
 // reasons name each result that was left out, those for one reason together.
@@ -225,7 +225,7 @@ func reasons(list []Left) (out []string) {
 }
 
 // apart are the points and results that are in no order, and why.
-func (d *Document) apart(c *Comparison) {
+func (c *Comparison) apart() *section {
 	s := &section{name: "Apart, not ranked"}
 	for _, point := range c.Points {
 		if len(point.runs) > 0 && len(point.Apart) > 0 {
@@ -239,5 +239,5 @@ func (d *Document) apart(c *Comparison) {
 			s.row(point.Label, "%s", reason)
 		}
 	}
-	d.add(s)
+	return s
 }
