@@ -1,6 +1,10 @@
 package job
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/llenergymeasure/llem/internal/load"
+)
 
 // fitsModel refuses lengths that the model's files have no context for, before
 // anything is started. 0: they do not tell. What engine.args says of the context
@@ -21,17 +25,17 @@ func (j *Job) Fits(whose string, context int) error {
 		return nil
 	}
 	if w.Load.Recorded() {
-		return j.fitsTrace(whose, context)
+		return fitsTrace(j.Prompts.Schedule, whose, context, j.RaiseContext())
 	}
 	return fmt.Errorf("workload.max_input_tokens %d and workload.max_output_tokens %d are %d tokens and do not fit %s of %d: lower one of them%s", w.MaxInputTokens, w.MaxOutputTokens, n, whose, context, j.RaiseContext())
 }
 
 // fitsTrace is Fits for a trace, whose requests differ in length.
-func (j *Job) fitsTrace(whose string, context int) error {
-	t := j.Prompts.Schedule.Trace
+func fitsTrace(s load.Schedule, whose string, context int, raise string) error {
+	t := s.Trace
 	for _, a := range t.Arrivals {
 		if a.Input+a.Output > context {
-			return fmt.Errorf("workload.load.file: %s:%d: a prompt of %d tokens and an answer of %d do not fit %s of %d: take the request out%s", t.Path, a.Line, a.Input, a.Output, whose, context, j.RaiseContext())
+			return fmt.Errorf("workload.load.file: %s:%d: a prompt of %d tokens and an answer of %d do not fit %s of %d: take the request out%s", t.Path, a.Line, a.Input, a.Output, whose, context, raise)
 		}
 	}
 	return nil
