@@ -10,8 +10,7 @@ import (
 // false, and the full decoder has the word. A fuzz test holds both to the same
 // answer.
 type fastParser struct {
-	p         []byte
-	i         int
+	in        cursor
 	tokens    int
 	reasoning int
 	finish    string // empty: none in this event
@@ -23,28 +22,28 @@ type fastParser struct {
 	model     []byte
 
 	said     int // strings of the model's that are not empty
-	from, to int // where the last of them stands in p, with its quotes
+	from, to int // where the last of them stands in the event, with its quotes
 }
 
 // read parses a chunk of a completion or of a chat.
 func (g *fastParser) read(data []byte) bool {
-	*g = fastParser{p: data}
+	*g = fastParser{in: cursor{p: data}}
 	var seen fields
-	ok := g.object(func(key []byte) bool {
+	ok := g.in.object(func(key []byte) bool {
 		switch string(key) {
 		case "choices":
-			return seen.first(0) && g.list(g.choice)
+			return seen.first(0) && g.in.list(g.choice)
 		case "usage":
-			return seen.first(1) && (g.null() || g.usage())
+			return seen.first(1) && (g.in.null() || g.usage())
 		case "error":
-			return seen.first(2) && g.null()
+			return seen.first(2) && g.in.null()
 		case "model":
-			return seen.first(3) && (g.null() || g.named())
+			return seen.first(3) && (g.in.null() || g.named())
 		}
-		return !alike(key, "choices", "usage", "error", "model") && g.skip(0)
+		return !alike(key, "choices", "usage", "error", "model") && g.in.skip(0)
 	})
-	g.space()
-	return ok && g.i == len(g.p) && (g.answers || g.hasUsage) // else it may be an error of any shape
+	g.in.space()
+	return ok && g.in.i == len(g.in.p) && (g.answers || g.hasUsage) // else it may be an error of any shape
 }
 
 // fields are those that were seen: of a key that stands twice the last one counts,
@@ -82,20 +81,20 @@ func (g *fastParser) choice() bool {
 	var seen fields
 	var text, content, thought bool
 	ids := 0
-	ok := g.object(func(key []byte) bool {
+	ok := g.in.object(func(key []byte) bool {
 		switch string(key) {
 		case "text":
 			return seen.first(0) && g.says(&text)
 		case "delta":
-			return seen.first(1) && (g.null() || g.delta(&content, &thought))
+			return seen.first(1) && (g.in.null() || g.delta(&content, &thought))
 		case "token_ids":
-			return seen.first(2) && (g.null() || g.list(func() bool { ids++; _, ok := g.count(); return ok }))
+			return seen.first(2) && (g.in.null() || g.in.list(func() bool { ids++; _, ok := g.in.count(); return ok }))
 		case "finish_reason":
-			return seen.first(3) && (g.null() || g.reason())
+			return seen.first(3) && (g.in.null() || g.reason())
 		case "error":
-			return seen.first(4) && g.null()
+			return seen.first(4) && g.in.null()
 		}
-		return !alike(key, "text", "delta", "token_ids", "finish_reason", "error") && g.skip(0)
+		return !alike(key, "text", "delta", "token_ids", "finish_reason", "error") && g.in.skip(0)
 	})
 	if said := text || content; said || thought {
 		n := max(1, ids)
@@ -111,7 +110,7 @@ var deltaKeys = []string{"content", "reasoning_content", "reasoning", "tool_call
 
 func (g *fastParser) delta(content, thought *bool) bool {
 	var seen fields
-	return g.object(func(key []byte) bool {
+	return g.in.object(func(key []byte) bool {
 		switch string(key) {
 		case "content":
 			return seen.first(0) && g.says(content)
@@ -120,35 +119,35 @@ func (g *fastParser) delta(content, thought *bool) bool {
 		case "reasoning":
 			return seen.first(2) && g.says(thought)
 		case "tool_calls":
-			return seen.first(3) && g.list(func() bool { return false }) // what a tool is called with is the full decoder's
+			return seen.first(3) && g.in.list(func() bool { return false }) // what a tool is called with is the full decoder's
 		case "refusal":
 			return seen.first(4) && g.says(content)
 		case "thinking":
 			return seen.first(5) && g.says(thought)
 		case "function_call":
-			return seen.first(6) && g.null()
+			return seen.first(6) && g.in.null()
 		}
-		return !alike(key, deltaKeys...) && g.skip(0)
+		return !alike(key, deltaKeys...) && g.in.skip(0)
 	})
 }
 
 func (g *fastParser) usage() bool {
 	g.hasUsage = true
 	var seen fields
-	return g.object(func(key []byte) bool {
+	return g.in.object(func(key []byte) bool {
 		switch string(key) {
 		case "prompt_tokens":
-			return seen.first(0) && g.number(&g.counts.PromptTokens)
+			return seen.first(0) && g.in.number(&g.counts.PromptTokens)
 		case "completion_tokens":
-			return seen.first(1) && g.number(&g.counts.CompletionTokens)
+			return seen.first(1) && g.in.number(&g.counts.CompletionTokens)
 		case "total_tokens":
-			return seen.first(4) && g.number(&g.counts.TotalTokens)
+			return seen.first(4) && g.in.number(&g.counts.TotalTokens)
 		case "completion_tokens_details":
-			return seen.first(2) && (g.null() || g.detail("reasoning_tokens", &g.counts.Details.ReasoningTokens))
+			return seen.first(2) && (g.in.null() || g.detail("reasoning_tokens", &g.counts.Details.ReasoningTokens))
 		case "prompt_tokens_details":
-			return seen.first(3) && (g.null() || g.prompt())
+			return seen.first(3) && (g.in.null() || g.prompt())
 		}
-		return !alike(key, "prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details", "prompt_tokens_details") && g.skip(0)
+		return !alike(key, "prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details", "prompt_tokens_details") && g.in.skip(0)
 	})
 }
 
@@ -159,17 +158,17 @@ func (g *fastParser) prompt() bool {
 
 func (g *fastParser) detail(name string, into *count) bool {
 	var seen fields
-	return g.object(func(key []byte) bool {
+	return g.in.object(func(key []byte) bool {
 		if string(key) == name {
-			return seen.first(0) && g.number(into)
+			return seen.first(0) && g.in.number(into)
 		}
-		return !alike(key, name) && g.skip(0)
+		return !alike(key, name) && g.in.skip(0)
 	})
 }
 
 // reason takes the finish reason; those that servers use cost no allocation.
 func (g *fastParser) reason() bool {
-	text, ok := g.text()
+	text, ok := g.in.text()
 	switch string(text) {
 	case "length":
 		g.finish = "length"
@@ -185,31 +184,21 @@ func (g *fastParser) reason() bool {
 
 // says reads a string or null and notes that it is not empty.
 func (g *fastParser) says(something *bool) bool {
-	if g.null() {
+	if g.in.null() {
 		return true
 	}
-	g.space()
-	from := g.i
-	ok := g.quoted()
-	if ok && g.i-from > len(`""`) {
+	g.in.space()
+	from := g.in.i
+	ok := g.in.quoted()
+	if ok && g.in.i-from > len(`""`) {
 		*something = true
-		g.said, g.from, g.to = g.said+1, from, g.i
+		g.said, g.from, g.to = g.said+1, from, g.in.i
 	}
 	return ok
 }
 
 // named takes the model's name; one with an escape is the full decoder's.
 func (g *fastParser) named() (ok bool) {
-	g.model, ok = g.text()
+	g.model, ok = g.in.text()
 	return ok && utf8.Valid(g.model)
-}
-
-// number reads a count, or null, which leaves what was there.
-func (g *fastParser) number(into *count) bool {
-	if g.null() {
-		return true
-	}
-	n, ok := g.count()
-	*into = count(n)
-	return ok
 }

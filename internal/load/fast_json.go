@@ -1,92 +1,97 @@
 package load
 
-// This file is the JSON that the fast parser knows: strict, and less than all of it.
+// cursor is a place in an event. It reads the JSON that the fast parser knows: strict, and
+// less than all of it.
+type cursor struct {
+	p []byte
+	i int
+}
 
-func (g *fastParser) space() {
-	for g.i < len(g.p) && g.p[g.i] <= ' ' {
-		switch g.p[g.i] {
+func (c *cursor) space() {
+	for c.i < len(c.p) && c.p[c.i] <= ' ' {
+		switch c.p[c.i] {
 		case ' ', '\t', '\n', '\r':
-			g.i++
+			c.i++
 		default:
 			return
 		}
 	}
 }
 
-// take passes over white space and one byte, if it is c.
-func (g *fastParser) take(c byte) bool {
-	g.space()
-	if g.i < len(g.p) && g.p[g.i] == c {
-		g.i++
+// take passes over white space and one byte, if it is b.
+func (c *cursor) take(b byte) bool {
+	c.space()
+	if c.i < len(c.p) && c.p[c.i] == b {
+		c.i++
 		return true
 	}
 	return false
 }
 
 // object calls field with each key, to read its value. The key is good until then.
-func (g *fastParser) object(field func(key []byte) bool) bool {
-	if !g.take('{') {
+func (c *cursor) object(field func(key []byte) bool) bool {
+	if !c.take('{') {
 		return false
 	}
-	if g.take('}') {
+	if c.take('}') {
 		return true
 	}
 	for {
-		key, ok := g.text()
-		if !ok || !g.take(':') || !field(key) {
+		key, ok := c.text()
+		if !ok || !c.take(':') || !field(key) {
 			return false
 		}
-		if g.take(',') {
+		if c.take(',') {
 			continue
 		}
-		return g.take('}')
+		return c.take('}')
 	}
 }
 
 // list calls item to read each of its values; null is an empty list.
-func (g *fastParser) list(item func() bool) bool {
-	if g.null() {
+func (c *cursor) list(item func() bool) bool {
+	if c.null() {
 		return true
 	}
-	if !g.take('[') {
+	if !c.take('[') {
 		return false
 	}
-	if g.take(']') {
+	if c.take(']') {
 		return true
 	}
 	for {
 		if !item() {
 			return false
 		}
-		if g.take(',') {
+		if c.take(',') {
 			continue
 		}
-		return g.take(']')
+		return c.take(']')
 	}
 }
 
-func (g *fastParser) word(w string) bool {
-	g.space()
-	if len(g.p)-g.i < len(w) || string(g.p[g.i:g.i+len(w)]) != w {
+func (c *cursor) word(w string) bool {
+	c.space()
+	if len(c.p)-c.i < len(w) || string(c.p[c.i:c.i+len(w)]) != w {
 		return false
 	}
-	g.i += len(w)
+	c.i += len(w)
 	return true
 }
 
-func (g *fastParser) null() bool { return g.word("null") }
+func (c *cursor) null() bool { return c.word("null") }
 
 // text is a string without escapes.
-func (g *fastParser) text() ([]byte, bool) {
-	if !g.take('"') {
+func (c *cursor) text() ([]byte, bool) {
+	if !c.take('"') {
 		return nil, false
 	}
-	for from := g.i; g.i < len(g.p); g.i++ {
-		switch c := g.p[g.i]; {
-		case c == '"':
-			g.i++
-			return g.p[from : g.i-1], true
-		case c == '\\' || c < 0x20:
+	for from := c.i; c.i < len(c.p); c.i++ {
+		switch b := c.p[c.i]; {
+		case b == '"':
+			c.i++
+			return c.p[from : c.i-1], true
+		case b == '\\' || b < 0x20:
 			return nil, false
 		}
 	}
@@ -94,19 +99,19 @@ func (g *fastParser) text() ([]byte, bool) {
 }
 
 // quoted passes over a string, with those escapes that cannot be wrong.
-func (g *fastParser) quoted() bool {
-	if !g.take('"') {
+func (c *cursor) quoted() bool {
+	if !c.take('"') {
 		return false
 	}
-	for ; g.i < len(g.p); g.i++ {
-		switch c := g.p[g.i]; {
-		case c == '"':
-			g.i++
+	for ; c.i < len(c.p); c.i++ {
+		switch b := c.p[c.i]; {
+		case b == '"':
+			c.i++
 			return true
-		case c < 0x20:
+		case b < 0x20:
 			return false
-		case c == '\\':
-			if g.i++; g.i >= len(g.p) || !g.escape() {
+		case b == '\\':
+			if c.i++; c.i >= len(c.p) || !c.escape() {
 				return false
 			}
 		}
@@ -115,13 +120,13 @@ func (g *fastParser) quoted() bool {
 }
 
 // escape looks at what follows a backslash, and ends on its last byte.
-func (g *fastParser) escape() bool {
-	switch g.p[g.i] {
+func (c *cursor) escape() bool {
+	switch c.p[c.i] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return true
 	case 'u':
 		for range 4 {
-			if g.i++; g.i >= len(g.p) || !hexadecimal(g.p[g.i]) {
+			if c.i++; c.i >= len(c.p) || !hexadecimal(c.p[c.i]) {
 				return false
 			}
 		}
@@ -135,70 +140,80 @@ func hexadecimal(c byte) bool {
 }
 
 // count is a whole number of at most 15 digits.
-func (g *fastParser) count() (n int, ok bool) {
-	g.space()
-	from := g.i
-	for g.i < len(g.p) && g.p[g.i] >= '0' && g.p[g.i] <= '9' {
-		n = n*10 + int(g.p[g.i]-'0')
-		if g.i++; g.i-from > 15 {
+func (c *cursor) count() (n int, ok bool) {
+	c.space()
+	from := c.i
+	for c.i < len(c.p) && c.p[c.i] >= '0' && c.p[c.i] <= '9' {
+		n = n*10 + int(c.p[c.i]-'0')
+		if c.i++; c.i-from > 15 {
 			return 0, false
 		}
 	}
-	digits := g.i - from
-	if digits == 0 || digits > 1 && g.p[from] == '0' {
+	digits := c.i - from
+	if digits == 0 || digits > 1 && c.p[from] == '0' {
 		return 0, false
 	}
-	return n, g.i == len(g.p) || g.p[g.i] != '.' && g.p[g.i] != 'e' && g.p[g.i] != 'E'
+	return n, c.i == len(c.p) || c.p[c.i] != '.' && c.p[c.i] != 'e' && c.p[c.i] != 'E'
+}
+
+// number reads a count, or null, which leaves what was there.
+func (c *cursor) number(into *count) bool {
+	if c.null() {
+		return true
+	}
+	n, ok := c.count()
+	*into = count(n)
+	return ok
 }
 
 // fastDepth bounds how deep skip looks.
 const fastDepth = 16
 
 // skip passes over any value that it is sure to be one.
-func (g *fastParser) skip(depth int) bool {
-	if g.space(); depth > fastDepth || g.i >= len(g.p) {
+func (c *cursor) skip(depth int) bool {
+	if c.space(); depth > fastDepth || c.i >= len(c.p) {
 		return false
 	}
-	switch c := g.p[g.i]; c {
+	switch c.p[c.i] {
 	case '{':
-		return g.object(func([]byte) bool { return g.skip(depth + 1) })
+		return c.object(func([]byte) bool { return c.skip(depth + 1) })
 	case '[':
-		return g.list(func() bool { return g.skip(depth + 1) })
+		return c.list(func() bool { return c.skip(depth + 1) })
 	case '"':
-		return g.quoted()
+		return c.quoted()
 	case 't':
-		return g.word("true")
+		return c.word("true")
 	case 'f':
-		return g.word("false")
+		return c.word("false")
 	case 'n':
-		return g.null()
+		return c.null()
 	case '-':
-		g.i++
+		c.i++
 	}
-	return g.decimal()
+	return c.decimal()
 }
 
 // decimal passes over a number without its sign.
-func (g *fastParser) decimal() bool {
+func (c *cursor) decimal() bool {
 	digits := func() bool {
-		from := g.i
-		for g.i < len(g.p) && g.p[g.i] >= '0' && g.p[g.i] <= '9' {
-			g.i++
+		from := c.i
+		for c.i < len(c.p) && c.p[c.i] >= '0' && c.p[c.i] <= '9' {
+			c.i++
 		}
-		return g.i > from
+		return c.i > from
 	}
-	from := g.i
-	if !digits() || g.p[from] == '0' && g.i-from > 1 {
+	from := c.i
+	if !digits() || c.p[from] == '0' && c.i-from > 1 {
 		return false
 	}
-	if g.i < len(g.p) && g.p[g.i] == '.' {
-		if g.i++; !digits() {
+	if c.i < len(c.p) && c.p[c.i] == '.' {
+		if c.i++; !digits() {
 			return false
 		}
 	}
-	if g.i < len(g.p) && (g.p[g.i] == 'e' || g.p[g.i] == 'E') {
-		if g.i++; g.i < len(g.p) && (g.p[g.i] == '+' || g.p[g.i] == '-') {
-			g.i++
+	if c.i < len(c.p) && (c.p[c.i] == 'e' || c.p[c.i] == 'E') {
+		if c.i++; c.i < len(c.p) && (c.p[c.i] == '+' || c.p[c.i] == '-') {
+			c.i++
 		}
 		return digits()
 	}

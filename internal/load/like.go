@@ -18,7 +18,7 @@ func (p *likeness) learn(g *fastParser) {
 	if g.said != 1 || g.finish != "" || g.hasUsage {
 		return
 	}
-	p.event = append(p.event[:0], g.p...)
+	p.event = append(p.event[:0], g.in.p...)
 	p.from, p.to, p.tokens, p.thought = g.from, g.to, g.tokens, g.reasoning
 }
 
@@ -30,6 +30,6 @@ func (p *likeness) fits(data []byte) bool {
 	if n < len(before)+len(`"x"`) || !bytes.Equal(data[:len(before)], before) || !bytes.Equal(data[n:], after) {
 		return false
 	}
-	g := fastParser{p: data[:n], i: len(before)}
-	return data[g.i] == '"' && g.quoted() && g.i == n
+	c := cursor{data[:n], len(before)}
+	return data[c.i] == '"' && c.quoted() && c.i == n
 }
