@@ -13,6 +13,7 @@ type architecture struct {
 	plain     bool  // the MLP has two matrices, not three
 	qkvBias   bool
 	allBias   bool // every matrix has a bias
+	mlpBias   bool // those of the MLP have
 	headBias  bool
 	qkHeads   bool // norms of queries and keys, one for all heads
 	qkWhole   bool // norms of queries and keys, over all heads
@@ -73,13 +74,14 @@ func (c config) architecture() (architecture, error) {
 	case "phimoe":
 		a.headBias = c.HeadBias
 	}
+	a.mlpBias = a.allBias || c.MLPBias
 	return a, nil
 }
 
 // attention counts one block's.
-func (c config) attention(a architecture) int64 {
+func (a architecture) attention(c config) int64 {
 	if c.KVRank > 0 {
-		return c.latentAttention()
+		return c.latent.projections(c.Hidden, c.Heads)
 	}
 	q, kv := c.Heads*c.headDim(), c.kv()*c.headDim()
 	n := c.Hidden * (2*q + 2*kv)
@@ -101,44 +103,44 @@ func (c config) attention(a architecture) int64 {
 	return n
 }
 
-// latentAttention has low-rank projections with norms between.
-func (c config) latentAttention() int64 {
-	key := c.NopeDim + c.RopeDim
-	n := c.Hidden * c.Heads * key
-	if c.QRank != nil && *c.QRank > 0 {
-		n = *c.QRank * (c.Hidden + 1 + c.Heads*key)
+// projections are of low rank, with norms between.
+func (l latent) projections(hidden, heads int64) int64 {
+	key := l.NopeDim + l.RopeDim
+	n := hidden * heads * key
+	if l.QRank != nil && *l.QRank > 0 {
+		n = *l.QRank * (hidden + 1 + heads*key)
 	}
-	return n + c.Hidden*(c.KVRank+c.RopeDim) + c.KVRank*(1+c.Heads*(c.NopeDim+c.ValueDim)) + c.Heads*c.ValueDim*c.Hidden
+	return n + hidden*(l.KVRank+l.RopeDim) + l.KVRank*(1+heads*(l.NopeDim+l.ValueDim)) + heads*l.ValueDim*hidden
 }
 
 // mlp counts a dense one of ffn.
-func (c config) mlp(a architecture, ffn int64) int64 {
+func (a architecture) mlp(hidden, ffn int64) int64 {
 	matrices := int64(3)
 	if a.plain {
 		matrices = 2
 	}
-	n := matrices * c.Hidden * ffn
-	if a.allBias || c.MLPBias {
-		n += (matrices-1)*ffn + c.Hidden
+	n := matrices * hidden * ffn
+	if a.mlpBias {
+		n += (matrices-1)*ffn + hidden
 	}
 	return n
 }
 
 // feedForward counts layer i's MLP or experts, and those of its parameters that
 // work for no given token.
-func (c config) feedForward(a architecture, i int64) (n, idle int64) {
+func (a architecture) feedForward(c config, i int64) (n, idle int64) {
 	if !c.sparse(i) {
 		ffn := c.FFN
 		if c.DenseFFN > 0 {
 			ffn = c.DenseFFN
 		}
-		return c.mlp(a, ffn), 0
+		return a.mlp(c.Hidden, ffn), 0
 	}
 	ffn, e := c.FFN, c.experts()
 	if c.ExpertFFN > 0 {
 		ffn = c.ExpertFFN
 	}
-	expert, router := c.mlp(a, ffn), e*c.Hidden
+	expert, router := a.mlp(c.Hidden, ffn), e*c.Hidden
 	switch c.ModelType {
 	case "gpt_oss":
 		expert, router = expert+2*ffn+c.Hidden, router+e
@@ -150,9 +152,9 @@ func (c config) feedForward(a architecture, i int64) (n, idle int64) {
 	case c.ModelType == "llama4_text":
 		n += expert
 	case c.SharedFFN > 0:
-		n += c.mlp(a, c.SharedFFN) + c.Hidden // and its gate
+		n += a.mlp(c.Hidden, c.SharedFFN) + c.Hidden // and its gate
 	default:
-		n += c.mlp(a, c.SharedExperts*ffn)
+		n += a.mlp(c.Hidden, c.SharedExperts*ffn)
 	}
 	return n, (e - c.PerToken) * expert
 }
@@ -176,8 +178,8 @@ func (c config) count() (Parameters, error) {
 	}
 	var idle int64
 	for i := range c.Layers {
-		n, resting := c.feedForward(a, i)
-		p.NonEmbedding += c.attention(a) + n + a.norms*norm
+		n, resting := a.feedForward(c, i)
+		p.NonEmbedding += a.attention(c) + n + a.norms*norm
 		idle += resting
 	}
 	if !c.tied() {

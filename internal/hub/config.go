@@ -139,13 +139,12 @@ func newConfig(whole object) config {
 	}
 	c.mixture = newMixture(r)
 	c.unread = r.unread
-	switch c.ModelType {
-	case "gpt2":
-		if c.FFN == 0 {
-			c.FFN = 4 * c.Hidden
-		}
-	case "falcon":
-		c.readFalcon(r)
+	if c.FFN == 0 && (c.ModelType == "gpt2" || c.ModelType == "falcon") {
+		c.FFN = 4 * c.Hidden
+	}
+	if c.ModelType == "falcon" {
+		c.falcon = newFalcon(r)
+		c.KVHeads = c.falcon.kvHeads(c.KVHeads)
 	}
 	return c
 }
@@ -203,21 +202,23 @@ func onlyPart(o object) (out object) {
 	return out
 }
 
-func (c *config) readFalcon(r *reader) {
-	c.falcon = falcon{
-		MultiQuery: c.raw.flag("multi_query"), NewDecoder: c.raw.truthy("new_decoder_architecture"), Parallel: c.raw.flag("parallel_attn"),
-		ParallelLN: r.number("num_ln_in_parallel_attn"), Bias: c.raw.truthy("bias"),
+func newFalcon(r *reader) falcon {
+	return falcon{
+		MultiQuery: r.flag("multi_query"), NewDecoder: r.truthy("new_decoder_architecture"), Parallel: r.flag("parallel_attn"),
+		ParallelLN: r.number("num_ln_in_parallel_attn"), Bias: r.truthy("bias"),
 	}
-	if c.FFN == 0 {
-		c.FFN = 4 * c.Hidden
-	}
+}
+
+// kvHeads are those that count, of which only a new decoder's are as given; nil: as many
+// as heads.
+func (f falcon) kvHeads(given *int64) *int64 {
 	switch one := int64(1); {
-	case c.NewDecoder:
-	case c.MultiQuery == nil || *c.MultiQuery:
-		c.KVHeads = &one
-	default:
-		c.KVHeads = nil
+	case f.NewDecoder:
+		return given
+	case f.MultiQuery == nil || *f.MultiQuery:
+		return &one
 	}
+	return nil
 }
 
 // headDims are those that transformers assumes where a configuration is silent.

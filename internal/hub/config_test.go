@@ -239,6 +239,6 @@ func FuzzConfiguration(f *testing.F) {
 		if p, err := newTally(c, list).parameters("safetensors"); err == nil && (p.Used() <= 0 || p.Active > p.Total || p.Used() > p.Total) {
 			t.Errorf("%+v", p)
 		}
-		_ = c.context()
+		_ = contextOf(c.raw, c.whole)
 	})
 }

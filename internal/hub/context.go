@@ -16,7 +16,7 @@ func (m Model) Context() int {
 	path := m.Path
 	if !strings.HasSuffix(path, ".gguf") {
 		if c, err := readConfig(filepath.Join(path, "config.json")); err == nil {
-			return c.context()
+			return contextOf(c.raw, c.whole)
 		}
 		files, _ := filepath.Glob(filepath.Join(escape(path), "*.gguf"))
 		if len(files) != 1 {
@@ -31,9 +31,11 @@ func (m Model) Context() int {
 	return max(0, meta.number(meta.text("general.architecture")+".context_length", 0))
 }
 
-func (c config) context() int {
+// contextOf is the context that a configuration gives: by the language model's part of it,
+// or where that is silent by the whole.
+func contextOf(raw, whole object) int {
 	longest := 0
-	for _, o := range []object{c.raw, c.whole} { // where the part is silent, the whole
+	for _, o := range []object{raw, whole} {
 		n := 0
 		for _, key := range []string{"max_position_embeddings", "n_positions"} {
 			if at, ok := count(o[key]); ok {

@@ -20,7 +20,7 @@ func (c config) sane() error {
 		return fmt.Errorf("%w: the configuration has %d layers", ErrUnsupported, c.Layers)
 	case largest > maxDimension || c.QRank != nil && *c.QRank > maxDimension:
 		return fmt.Errorf("%w: the configuration has a dimension that no model has", ErrUnsupported)
-	case c.encodes():
+	case c.whole.truthy("is_encoder_decoder") || c.raw.truthy("is_encoder_decoder"):
 		return fmt.Errorf("%w: an encoder and a decoder share the work, so no one number of parameters works for every token", ErrUnsupported)
 	}
 	return nil
@@ -28,11 +28,6 @@ func (c config) sane() error {
 
 // maxDimension bounds a dimension, so that products of them with layers fit.
 const maxDimension = 1 << 28
-
-// encodes says whether the model is an encoder with a decoder.
-func (c config) encodes() bool {
-	return c.whole.truthy("is_encoder_decoder") || c.raw.truthy("is_encoder_decoder")
-}
 
 var (
 	aheadKeys = []string{"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers", "mtp_num_layers", "num_mtp_modules", "nextn_predict_layers", "n_predict"}
@@ -65,7 +60,7 @@ func (c config) hasSenses() bool {
 			return true
 		}
 	}
-	return c.any(senseKey)
+	return c.raw.any(senseKey)
 }
 
 // doubts are reasons why parameters × tokens is not what such a model costs.

@@ -12,67 +12,65 @@ var (
 	stateKey  = regexp.MustCompile(`mamba|^ssm|rwkv|lightning|linear_attn|linear_num|lru_width|deltanet|conv_L_cache|state_size|time_mix|wkv|xlstm|retnet|hgrn|gated_linear`)
 )
 
-// keepsState says whether the configuration speaks of layers that keep a state.
-func (c config) keepsState() bool { return c.any(stateKey) || stateKey.MatchString(c.ModelType) }
-
-func (c config) any(key *regexp.Regexp) bool {
-	for k := range c.raw {
-		if key.MatchString(k) && c.raw.has(k) {
-			return true
-		}
-	}
-	return false
+// layering is what a configuration says of which layers attend, and to what.
+type layering struct {
+	raw    object
+	model  string // its model_type
+	layers int64
+	ahead  int64 // blocks that predict, whose kinds some lists give as well
 }
 
+// keepsState says whether the configuration speaks of layers that keep a state.
+func (l layering) keepsState() bool { return l.raw.any(stateKey) || stateKey.MatchString(l.model) }
+
 // kinds are those of all layers; said is whether the configuration says so itself.
-func (c config) kinds() (out []kind, said bool, why string) {
-	if c.any(sparseKey) {
+func (l layering) kinds() (out []kind, said bool, why string) {
+	if l.raw.any(sparseKey) {
 		return nil, false, "its attention chooses among earlier tokens, and its cost is not that of all of them"
 	}
-	for _, find := range []func() ([]kind, string){c.byTypes, c.byPattern, c.byNumbers, c.byPlaces, c.byPeriod} {
+	for _, find := range []func() ([]kind, string){l.byTypes, l.byPattern, l.byNumbers, l.byPlaces, l.byPeriod} {
 		if out, why = find(); out != nil || why != "" {
 			return out, true, why
 		}
 	}
-	out, why = c.byWindow()
+	out, why = l.byWindow()
 	return out, false, why
 }
 
 // window is the number of tokens that sliding attention sees; 0: not said.
-func (c config) window() int64 {
-	r := &reader{object: c.raw}
+func (l layering) window() int64 {
+	r := &reader{object: l.raw}
 	return r.value("sliding_window", "sliding_window_size", "attention_window_size", "window_size", "swa_window_size", "local_attention_window_size")
 }
 
-func (c config) chunk() int64 {
-	if n, ok := count(c.raw["attention_chunk_size"]); ok && n > 0 {
+func (l layering) chunk() int64 {
+	if n, ok := count(l.raw["attention_chunk_size"]); ok && n > 0 {
 		return n
 	}
-	if c.ModelType == "llama4_text" || c.ModelType == "llama4" { // as transformers and llama.cpp assume
+	if l.model == "llama4_text" || l.model == "llama4" { // as transformers and llama.cpp assume
 		return 8192
 	}
 	return 0
 }
 
 // byTypes reads a list of names, one a layer, or a pattern that repeats.
-func (c config) byTypes() ([]kind, string) {
+func (l layering) byTypes() ([]kind, string) {
 	var names []string
 	for _, key := range []string{"layer_types", "layers_block_type", "block_types", "_block_types", "attention_layers", "layers_types"} {
-		if names = c.raw.names(key); names != nil {
+		if names = l.raw.names(key); names != nil {
 			break
 		}
 	}
-	ahead := c.ahead() // blocks whose kinds some lists give as well
-	repeats := c.raw.names("block_types") != nil || c.raw.names("_block_types") != nil
+	repeats := l.raw.names("block_types") != nil || l.raw.names("_block_types") != nil
 	switch n := int64(len(names)); {
 	case n == 0:
 		return nil, ""
-	case n != c.Layers && n != c.Layers+ahead && (!repeats || n > c.Layers):
-		return nil, fmt.Sprintf("the configuration gives kinds of %d layers, and there are %d", n, c.Layers)
+	case n != l.layers && n != l.layers+l.ahead && (!repeats || n > l.layers):
+		return nil, fmt.Sprintf("the configuration gives kinds of %d layers, and there are %d", n, l.layers)
 	}
-	out := make([]kind, c.Layers)
+	out := make([]kind, l.layers)
 	for i := range out {
-		k, ok := c.named(names[i%len(names)])
+		k, ok := l.named(names[i%len(names)])
 		if !ok {
 			return nil, fmt.Sprintf("a layer of kind %q is not known", names[i%len(names)])
 		}
@@ -81,7 +79,7 @@ func (c config) byTypes() ([]kind, string) {
 	return out, ""
 }
 
-func (c config) named(name string) (kind, bool) {
+func (l layering) named(name string) (kind, bool) {
 	name = strings.ToLower(name)
 	holds := func(list ...string) bool {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.Contains(name, s) })
@@ -92,13 +90,13 @@ func (c config) named(name string) (kind, bool) {
 	case holds("sparse", "compress", "index"):
 		return kind{}, false
 	case holds("chunk"):
-		return kind{true, c.chunk(), true}, c.chunk() > 0
+		return kind{true, l.chunk(), true}, l.chunk() > 0
 	case holds("sliding", "local", "window", "swa"):
-		return kind{true, c.window(), false}, c.window() > 0
+		return kind{true, l.window(), false}, l.window() > 0
 	case holds("full", "global", "attention", "attn", "hybrid"):
 		w := int64(0)
-		if name == "attention" && c.raw["attention_window_size"] != nil { // RecurrentGemma's
-			w = c.window()
+		if name == "attention" && l.raw["attention_window_size"] != nil { // RecurrentGemma's
+			w = l.window()
 		}
 		return kind{true, w, false}, true
 	}
@@ -106,15 +104,15 @@ func (c config) named(name string) (kind, bool) {
 }
 
 // byPattern reads one letter a layer: of Nemotron-H.
-func (c config) byPattern() ([]kind, string) {
-	s := c.raw.text("hybrid_override_pattern", "hybrid_layer_pattern")
+func (l layering) byPattern() ([]kind, string) {
+	s := l.raw.text("hybrid_override_pattern", "hybrid_layer_pattern")
 	if s == "" {
 		return nil, ""
 	}
-	if int64(len(s)) != c.Layers || strings.Trim(s, "M*-E") != "" {
+	if int64(len(s)) != l.layers || strings.Trim(s, "M*-E") != "" {
 		return nil, "the pattern of its layers cannot be read"
 	}
-	out := make([]kind, c.Layers)
+	out := make([]kind, l.layers)
 	for i := range out {
 		out[i].attends = s[i] == '*'
 	}
@@ -122,15 +120,15 @@ func (c config) byPattern() ([]kind, string) {
 }
 
 // byNumbers reads a list of numbers, one a layer.
-func (c config) byNumbers() ([]kind, string) {
-	r := &reader{object: c.raw}
+func (l layering) byNumbers() ([]kind, string) {
+	r := &reader{object: l.raw}
 	full, slides := r.list("attn_type_list"), r.list("hybrid_layer_pattern", "sliding_window_pattern")
 	kv := uneven(r.list(kvKeys...))
-	switch n := c.Layers; {
+	switch n := l.layers; {
 	case int64(len(full)) >= n && n > 0:
 		return build(n, func(i int64) kind { return kind{attends: full[i] == 1} }), ""
-	case int64(len(slides)) >= n && c.window() > 0:
-		return build(n, func(i int64) kind { return kind{attends: true, window: slides[i] * c.window()} }), ""
+	case int64(len(slides)) >= n && l.window() > 0:
+		return build(n, func(i int64) kind { return kind{attends: true, window: slides[i] * l.window()} }), ""
 	case int64(len(kv)) >= n && slices.Min(kv) == 0: // of GGUF, and of models whose blocks differ
 		return build(n, func(i int64) kind { return kind{attends: kv[i] > 0} }), ""
 	}
@@ -146,68 +144,68 @@ func build(layers int64, of func(int64) kind) []kind {
 }
 
 // byPlaces reads the numbers of the layers that attend.
-func (c config) byPlaces() ([]kind, string) {
-	r := &reader{object: c.raw}
+func (l layering) byPlaces() ([]kind, string) {
+	r := &reader{object: l.raw}
 	if list := r.list("attn_layer_indices", "full_attn_idxs", "attention_layers_idx"); len(list) > 0 {
-		return build(c.Layers, func(i int64) kind { return kind{attends: slices.Contains(list, i)} }), ""
+		return build(l.layers, func(i int64) kind { return kind{attends: slices.Contains(list, i)} }), ""
 	}
-	if list := (&reader{object: c.raw.object("linear_attn_config")}).list("full_attn_layers"); len(list) > 0 { // from 1
-		return build(c.Layers, func(i int64) kind { return kind{attends: slices.Contains(list, i+1)} }), ""
+	if list := (&reader{object: l.raw.object("linear_attn_config")}).list("full_attn_layers"); len(list) > 0 { // from 1
+		return build(l.layers, func(i int64) kind { return kind{attends: slices.Contains(list, i+1)} }), ""
 	}
 	if list := r.list("cross_attention_layers"); len(list) > 0 { // of images, which rest for text
-		return build(c.Layers, func(i int64) kind { return kind{attends: !slices.Contains(list, i)} }), ""
+		return build(l.layers, func(i int64) kind { return kind{attends: !slices.Contains(list, i)} }), ""
 	}
-	if list := r.list("global_attn_idx"); len(list) > 0 && c.window() > 0 {
-		return build(c.Layers, func(i int64) kind {
+	if list := r.list("global_attn_idx"); len(list) > 0 && l.window() > 0 {
+		return build(l.layers, func(i int64) kind {
 			if slices.Contains(list, i) {
 				return kind{attends: true}
 			}
-			return kind{attends: true, window: c.window()}
+			return kind{attends: true, window: l.window()}
 		}), ""
 	}
 	return nil, ""
 }
 
 // byPeriod reads every how many layers one attends.
-func (c config) byPeriod() ([]kind, string) {
-	r := &reader{object: c.raw}
+func (l layering) byPeriod() ([]kind, string) {
+	r := &reader{object: l.raw}
 	if n := r.value("attn_layer_period"); n > 0 {
 		offset := r.value("attn_layer_offset")
-		return build(c.Layers, func(i int64) kind { return kind{attends: i%n == offset} }), ""
+		return build(l.layers, func(i int64) kind { return kind{attends: i%n == offset} }), ""
 	}
 	if n := r.value("full_attention_interval"); n > 0 {
-		return build(c.Layers, func(i int64) kind { return kind{attends: (i+1)%n == 0} }), ""
+		return build(l.layers, func(i int64) kind { return kind{attends: (i+1)%n == 0} }), ""
 	}
 	return nil, ""
 }
 
 // byWindow reads which layers see a window: all, or all but each so-many-th.
-func (c config) byWindow() ([]kind, string) {
-	w := c.window()
-	if said := c.raw.flag("use_sliding_window"); said != nil && !*said {
+func (l layering) byWindow() ([]kind, string) {
+	w := l.window()
+	if said := l.raw.flag("use_sliding_window"); said != nil && !*said {
 		w = 0
 	}
 	full, chunked := int64(0), false // every how many layers one sees all
-	r := &reader{object: c.raw}
+	r := &reader{object: l.raw}
 	switch n := r.value("sliding_window_pattern", "_sliding_window_pattern", "global_attn_every_n_layers"); {
-	case c.chunk() > 0:
-		w, full, chunked = c.chunk(), max(4, r.value("no_rope_layer_interval")), true
+	case l.chunk() > 0:
+		w, full, chunked = l.chunk(), max(4, r.value("no_rope_layer_interval")), true
 	case n > 0:
 		full = n
-	case c.raw.text("sliding_window_pattern") != "": // of letters, as LLLG
-		full = int64(len(c.raw.text("sliding_window_pattern")))
+	case l.raw.text("sliding_window_pattern") != "": // of letters, as LLLG
+		full = int64(len(l.raw.text("sliding_window_pattern")))
 	default:
-		full = map[string]int64{"gemma2": 2, "gemma3_text": 6, "gemma3": 6, "gemma3n_text": 5, "gemma3n": 5, "cohere2": 4, "gpt_oss": 2, "gpt-oss": 2}[c.ModelType]
+		full = map[string]int64{"gemma2": 2, "gemma3_text": 6, "gemma3": 6, "gemma3n_text": 5, "gemma3n": 5, "cohere2": 4, "gpt_oss": 2, "gpt-oss": 2}[l.model]
 	}
-	if n, ok := count(c.raw["max_window_layers"]); ok && c.raw["use_sliding_window"] != nil { // Qwen's: layers from there on
-		return build(c.Layers, func(i int64) kind {
+	if n, ok := count(l.raw["max_window_layers"]); ok && l.raw["use_sliding_window"] != nil { // Qwen's: layers from there on
+		return build(l.layers, func(i int64) kind {
 			if i >= n {
 				return kind{attends: true, window: w}
 			}
 			return kind{attends: true}
 		}), ""
 	}
-	return build(c.Layers, func(i int64) kind {
+	return build(l.layers, func(i int64) kind {
 		if w == 0 || full > 0 && (i+1)%full == 0 {
 			return kind{attends: true}
 		}

@@ -31,13 +31,14 @@ func (c config) layout(d *stack, list []weight) (out []Attention, why string) {
 	if c.Layers <= 0 {
 		return nil, "the number of layers is not known"
 	}
-	kinds, said, why := c.kinds()
+	of := layering{c.raw, c.ModelType, c.Layers, c.ahead()}
+	kinds, said, why := of.kinds()
 	if why != "" {
 		return nil, why
 	}
-	shown := c.shown(d, list)
+	shown := shownWidths(d, list, c.Hidden)
 	switch {
-	case shown == nil && !said && c.keepsState():
+	case shown == nil && !said && of.keepsState():
 		return nil, "some layers keep a state, and which ones attend is not known"
 	case shown != nil && !said:
 		for i := range kinds {
@@ -105,9 +106,9 @@ var outLeaves = []string{"o_proj", "out_proj", "wo", "dense", "c_proj", "attn_ou
 
 var stateLeaf = regexp.MustCompile(`^(?:A_log|A_logs|dt_bias|ssm_\w+|time_\w+|conv1d|shortconv\w*|x_proj|dt_proj|f_a_proj|q_conv1d|output_gate)$`)
 
-// shown is the width of attention by block, from the projection that follows it; a
+// shownWidths is the width of attention by block, from the projection that follows it; a
 // block that keeps a state instead has none. nil: no such projection is known.
-func (c config) shown(d *stack, list []weight) map[int64]int64 {
+func shownWidths(d *stack, list []weight, hidden int64) map[int64]int64 {
 	if d == nil {
 		return nil
 	}
@@ -135,9 +136,9 @@ func (c config) shown(d *stack, list []weight) map[int64]int64 {
 			continue
 		}
 		switch {
-		case w.shape[0] == c.Hidden:
+		case w.shape[0] == hidden:
 			out[at.block] = w.shape[1]
-		case w.shape[1] == c.Hidden:
+		case w.shape[1] == hidden:
 			out[at.block] = w.shape[0]
 		}
 	}

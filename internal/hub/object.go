@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,6 +195,16 @@ func (o object) has(key string) bool {
 	}
 	n, ok := count(o[key])
 	return !ok || n > 0
+}
+
+// any says whether a key that matches has a value.
+func (o object) any(key *regexp.Regexp) bool {
+	for k := range o {
+		if key.MatchString(k) && o.has(k) {
+			return true
+		}
+	}
+	return false
 }
 
 // reader reads an object and keeps the names of keys that it could not read.
