@@ -11,28 +11,34 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// stack reads a file and, before it, the one that it names as its base. chain
+// stack is a study's file on those that it stands on.
+type stack struct {
+	d     *decoder
+	bases map[string]bool // files that were read as a base
+}
+
+// read reads a file and, before it, the one that it names as its base. chain
 // is the files that led here, itself included.
-func (d *decoder) stack(name string, data []byte, chain []string) bool {
-	readable := true
+func (s stack) read(name string, data []byte, chain []string) bool {
+	d, readable := s.d, true
 	if at, v, ok := baseOf(data); ok {
 		root, _ := parse(data)
-		d.layer = place{source: name, line: shown(data, root)}
-		if path, text, ok := d.base(name, at, v, chain); ok {
+		d.in.layer = place{source: name, line: shown(data, root)}
+		if path, text, ok := d.in.base(name, at, v, chain); ok {
 			own := d.parts
 			d.parts = map[string]pair{}
-			readable = d.stack(path, text, append(slices.Clone(chain), identity(path)))
-			d.bases[path] = true
+			readable = s.read(path, text, append(slices.Clone(chain), identity(path)))
+			s.bases[path] = true
 			d.anchor(filepath.Dir(path))
 			for _, key := range sorted(d.parts) {
 				if key != "base" {
-					d.bad(d.parts[key].key, key, "belongs to the study, and this is the base of %s", name)
+					d.in.bad(d.parts[key].key, key, "belongs to the study, and this is the base of %s", name)
 				}
 			}
 			d.parts = own
 		}
 	}
-	below := d.mappings()
+	below := s.mappings()
 	readable = d.file(name, data) && readable
 	d.merged(name, below)
 	return readable
@@ -44,8 +50,7 @@ func baseOf(data []byte) (at, v *yaml.Node, ok bool) {
 	if err != nil || root == nil || root.Kind != yaml.MappingNode {
 		return nil, nil, false
 	}
-	pairs, _ := newDecoder(false).pairs("", root) // what is wrong with them is said elsewhere
-	for _, p := range pairs {
+	for _, p := range entries(root) {
 		if p.key.Value == "base" {
 			return p.key, p.value, p.value.Tag != "!!null" || p.value.Value == ""
 		}
@@ -54,9 +59,9 @@ func baseOf(data []byte) (at, v *yaml.Node, ok bool) {
 }
 
 // base reads the file that v names.
-func (d *decoder) base(name string, at, v *yaml.Node, chain []string) (path string, text []byte, ok bool) {
+func (r *reader) base(name string, at, v *yaml.Node, chain []string) (path string, text []byte, ok bool) {
 	if v.Kind != yaml.ScalarNode || !isText(v) || v.Value == "" {
-		d.bad(at, "base", "want the name of an experiment file, relative to this one")
+		r.bad(at, "base", "want the name of an experiment file, relative to this one")
 		return "", nil, false
 	}
 	path = v.Value
@@ -68,19 +73,19 @@ func (d *decoder) base(name string, at, v *yaml.Node, chain []string) (path stri
 		for _, c := range append(slices.Clone(chain[i:]), identity(path)) {
 			shownChain = append(shownChain, filepath.Base(c))
 		}
-		d.bad(v, "base", "includes itself: %s", strings.Join(shownChain, " → "))
+		r.bad(v, "base", "includes itself: %s", strings.Join(shownChain, " → "))
 		return "", nil, false
 	}
 	st, err := os.Stat(path)
 	if err == nil && !st.Mode().IsRegular() {
-		d.bad(v, "base", "%s is no file", path)
+		r.bad(v, "base", "%s is no file", path)
 		return "", nil, false
 	}
 	if err == nil {
 		_, text, err = Read(path)
 	}
 	if err != nil {
-		d.bad(v, "base", "%v", err)
+		r.bad(v, "base", "%v", err)
 		return "", nil, false
 	}
 	return path, text, true
@@ -100,7 +105,7 @@ func identity(path string) string {
 // anchor makes the paths absolute that the file just read has set: they are
 // relative to its folder, not to that of the file which stands on it.
 func (d *decoder) anchor(dir string) {
-	here := func(path string) bool { return d.set[path].source == d.layer.source }
+	here := func(path string) bool { return d.set[path].source == d.in.layer.source }
 	if m := d.e.Model; here("model") && local(m) {
 		d.e.Model = absolute(dir, m)
 	}
@@ -120,17 +125,17 @@ func (d *decoder) anchor(dir string) {
 		d.e.Workload.Load.File = absolute(dir, d.e.Workload.Load.File)
 	}
 	if here("engine.container.mounts") {
-		d.checkContainer(dir)
+		absoluteMounts(dir, d.e.Engine.Container.Mounts)
 	}
 }
 
 // mappings are the values of keys that are mappings, by path, where a base has
 // set them. Those of the user's own file are replaced, as for an experiment.
-func (d *decoder) mappings() map[string]any {
+func (s stack) mappings() map[string]any {
 	out := map[string]any{}
 	for _, k := range keys {
-		if !k.later && (k.kind == strs || k.kind == anys) && d.bases[d.set[k.path].source] {
-			out[k.path] = d.field(k.path).Interface()
+		if !k.later && (k.kind == strs || k.kind == anys) && s.bases[s.d.set[k.path].source] {
+			out[k.path] = s.d.field(k.path).Interface()
 		}
 	}
 	return out

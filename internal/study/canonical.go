@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -155,12 +156,11 @@ func (e Experiment) IsFile(file []byte) bool {
 // that say nothing.
 func tree(e Experiment) *yaml.Node {
 	root := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-	d := decoder{e: e}
 	for _, k := range keys {
 		if k.later {
 			continue
 		}
-		f := d.field(k.path)
+		f := fieldOf(reflect.ValueOf(&e).Elem(), k.path)
 		open := e.Workload.Load.Open()
 		switch {
 		case k.path == "workload.load.concurrency" && open,

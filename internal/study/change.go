@@ -48,89 +48,69 @@ const (
 
 // change checks one value of a dotted path. at is the key in the file. It is
 // false where a problem was reported.
-func (d *decoder) change(path string, at, v *yaml.Node) (change, bool) {
-	v = target(v)
+func (v *variants) change(path string, at, n *yaml.Node) (change, bool) {
+	n = target(n)
 	k, child, ok := rowAt(path)
 	if !ok || k.study {
-		d.noPath(path, at)
+		noPath(v.in, path, at)
 		return change{}, false
 	}
-	if !d.spreads(1, path, at) {
+	if !v.spreads(1, path, at) {
 		return change{}, false
 	}
-	c := change{path: path, row: k, child: child, at: d.layer}
-	c.at.node = v
-	explicit := v.Kind == yaml.ScalarNode && v.Tag == "!!null" && v.Value != ""
+	c := change{path: path, row: k, child: child, at: v.in.layer}
+	c.at.node = n
+	explicit := n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value != ""
 	if explicit && (len(child) == 0 && k.def == nil || len(child) > 0 && k.path != bodyPath && k.path != argsPath) {
 		c.unset, c.at.node = true, at
-		c.value = d.blankField(k)
+		c.value = v.blanks.field(k.path).Interface()
 		return c, true
 	}
-	before := d.problems()
+	before := v.in.issues.count()
 	if len(child) == 0 {
-		s := d.scratch() // a place to store and check the one value
-		s.layer, s.budget, s.issues, s.own = d.layer, d.budget, d.issues, d.own
-		s.value(k, at, v)
-		d.budget, d.issues = s.budget, s.issues
-		c.value = s.field(k.path).Interface()
+		d := *v.blanks // a place to store and check the one value
+		d.in = *v.in
+		d.in.depth = 0
+		d.value(k, at, n)
+		v.in.budget, v.in.issues = d.in.budget, d.in.issues
+		c.value = d.field(k.path).Interface()
 	} else {
-		c.value = d.part(k, path, child[0], pair{at, v})
+		c.value = v.in.part(k, path, child[0], pair{at, n})
 	}
-	return c, d.problems() == before
-}
-
-// scratch is a decoder with nothing but defaults.
-func (d *decoder) scratch() decoder {
-	if d.blanks == nil {
-		d.blanks = newDecoder(d.quick)
-	}
-	return *d.blanks
-}
-
-// blankField is a key's value where nobody has set it.
-func (d *decoder) blankField(k key) any {
-	s := d.scratch()
-	return s.field(k.path).Interface()
+	return c, v.in.issues.count() == before
 }
 
 // spreads counts what a study's lists and aliases make of its file, and says
 // once that it is too much.
-func (d *decoder) spreads(n int, path string, at *yaml.Node) bool {
+func (v *variants) spreads(n int, path string, at *yaml.Node) bool {
 	const most = 2 * maxPoints // twice, so that a grid's own limit is met before
-	if d.spread += n; d.spread > most && d.spread-n <= most {
-		d.bad(at, path, "with all before it, the study's lists and aliases make more than %d values", most)
+	if v.spread += n; v.spread > most && v.spread-n <= most {
+		v.in.bad(at, path, "with all before it, the study's lists and aliases make more than %d values", most)
 	}
-	return d.spread <= most
-}
-
-func (d *decoder) problems() int {
-	if d.issues.all == nil {
-		return 0
-	}
-	return len(d.issues.all.Errors)
+	return v.spread <= most
 }
 
 // part is one value below a key that is a mapping.
-func (d *decoder) part(k key, path, name string, p pair) any {
+func (r *reader) part(k key, path, name string, p pair) any {
 	if p.value.Kind == yaml.ScalarNode && p.value.Tag == "!!null" && p.value.Value == "" {
-		d.bad(p.key, path, "blank: give a value or leave it out")
+		r.bad(p.key, path, "blank: give a value or leave it out")
 		return nil
 	}
 	if k.kind == strs {
-		s, _ := d.entry(k, path, p.key, p.value)
+		s, _ := r.entry(k, path, p.key, p.value)
 		return s
 	}
-	v, ok := d.anything(path, p.value)
+	v, ok := r.anything(path, p.value)
 	if ok {
 		named := *p.key
 		named.Value = name
-		d.fits(k, path, pair{&named, p.value}, v)
+		r.fits(k, path, pair{&named, p.value}, v)
 	}
 	return v
 }
 
 // noPath reports a path that a point cannot set, and the nearest that it can.
-func (d *decoder) noPath(path string, at *yaml.Node) {
+func noPath(r *reader, path string, at *yaml.Node) {
 	root, _, _ := strings.Cut(path, ".")
 	parent, name := "", path
 	if i := strings.LastIndexByte(path, '.'); i >= 0 {
@@ -138,15 +118,15 @@ func (d *decoder) noPath(path string, at *yaml.Node) {
 	}
 	switch k, _ := row(root); {
 	case k.study:
-		d.bad(at, path, "%s is the study's own: a point cannot set it", root)
+		r.bad(at, path, "%s is the study's own: a point cannot set it", root)
 	case len(below(path)) > 0:
-		d.bad(at, path, "is a group of keys (%s), not a value", strings.Join(below(path), ", "))
+		r.bad(at, path, "is a group of keys (%s), not a value", strings.Join(below(path), ", "))
 	case nearestPath(path) != "":
-		d.bad(at, path, "unknown key; did you mean %q?", nearestPath(path))
+		r.bad(at, path, "unknown key; did you mean %q?", nearestPath(path))
 	case parent == "" && strings.HasPrefix(advice(name, ""), "here stand"), len(below(parent))+len(ending(name)) == 0:
-		d.bad(at, path, "unknown key; write its whole path, such as workload.load.concurrency")
+		r.bad(at, path, "unknown key; write its whole path, such as workload.load.concurrency")
 	default:
-		d.bad(at, path, "unknown key; %s", advice(name, parent))
+		r.bad(at, path, "unknown key; %s", advice(name, parent))
 	}
 }
 

@@ -58,7 +58,7 @@ func defaultName(e Experiment) string {
 // wrong records a problem of a key that passed its own row's check, where it
 // was set.
 func (d *decoder) wrong(path, format string, args ...any) {
-	d.badAt(d.where(path), path, format, args...)
+	d.in.badAt(d.where(path), path, format, args...)
 }
 
 // where is the place that set the first of these keys or groups that was set.
@@ -70,7 +70,7 @@ func (d *decoder) where(paths ...string) place {
 			}
 		}
 	}
-	return d.layer
+	return d.in.layer
 }
 
 // check holds keys against each other and makes paths absolute. dir is the
@@ -95,14 +95,14 @@ func (d *decoder) check(dir string) {
 	if e.Revision != "main" && filepath.IsAbs(e.Model) {
 		d.wrong("revision", "%q: only models on the hub have revisions", e.Revision)
 	}
-	d.checkSource(dir)
-	d.checkLengths(dir)
-	d.checkLoad()
-	d.checkTrace(dir)
-	d.checkStopping()
-	d.checkContainer(dir)
-	d.checkEndpoint()
-	d.checkGPUs()
+	checkSource(d, dir)
+	checkLengths(d, dir)
+	checkLoad(d)
+	checkTrace(d, dir)
+	checkStopping(d)
+	absoluteMounts(dir, e.Engine.Container.Mounts)
+	checkEndpoint(d)
+	checkGPUs(d)
 }
 
 func absolute(dir, path string) string {
@@ -124,7 +124,7 @@ func sourceAt(dir, source string) string {
 	return absolute(dir, source)
 }
 
-func (d *decoder) checkSource(dir string) {
+func checkSource(d *decoder, dir string) {
 	w := &d.e.Workload
 	w.Source = sourceAt(dir, w.Source)
 	if w.Column != "" && w.Source == "synthetic" {
@@ -150,14 +150,14 @@ var loadKeys = func() []pattern.Key {
 	return append(slices.Delete(keys, shared, shared+1), last)
 }()
 
-func (d *decoder) checkLoad() {
+func checkLoad(d *decoder) {
 	l := &d.e.Workload.Load
 	for _, k := range loadKeys {
 		path := loadPath + "." + k.Name
 		_, set := d.set[path]
 		switch {
 		case !set && l.Needs(k.Name) && !d.refused[path]:
-			d.badAt(d.where(patternPath), path, "missing: the %s pattern needs it", l.Pattern)
+			d.in.badAt(d.where(patternPath), path, "missing: the %s pattern needs it", l.Pattern)
 		case set && !l.Takes(k.Name) && !(path == maxInFlight && l.MaxInFlight == 0):
 			needs, may := pattern.Of(k)
 			d.wrong(path, "belongs to the pattern %s, and the load's is %s%s", strings.Join(slices.Concat(needs, may), ", "), l.Pattern, k.Instead)
@@ -177,7 +177,7 @@ func (d *decoder) checkLoad() {
 }
 
 // checkTrace makes a trace's path absolute, and refuses what it takes the place of.
-func (d *decoder) checkTrace(dir string) {
+func checkTrace(d *decoder, dir string) {
 	w := &d.e.Workload
 	if !w.Load.Recorded() {
 		return
@@ -195,25 +195,24 @@ func (d *decoder) checkTrace(dir string) {
 
 // checkStopping holds the seconds of a load against each other, and its schedule
 // against what can be run.
-func (d *decoder) checkStopping() {
+func checkStopping(d *decoder) {
 	w := d.e.Workload
 	if w.MaxSeconds > 0 && w.MaxSeconds < w.MinSeconds {
 		d.wrong("workload.max_seconds", "%g is less than workload.min_seconds %g", w.MaxSeconds, w.MinSeconds)
 	}
-	if !w.Load.Open() || w.Load.Recorded() || d.problems() > 0 {
+	if !w.Load.Open() || w.Load.Recorded() || d.in.issues.count() > 0 {
 		return
 	}
 	switch n, seconds := w.Planned(w.Load.Due); {
 	case n > pattern.MaxRequests:
-		d.badAt(d.where("workload.load", "workload"), "workload.load", "over %.0f requests are due within workload.min_seconds %g: lower one of them", float64(pattern.MaxRequests), w.MinSeconds)
+		d.in.badAt(d.where("workload.load", "workload"), "workload.load", "over %.0f requests are due within workload.min_seconds %g: lower one of them", float64(pattern.MaxRequests), w.MinSeconds)
 	case seconds > pattern.Week:
-		d.badAt(d.where("workload.load", "workload"), "workload.load", "%d requests take %.3g days at this rate, and a schedule may take 7: raise the rate, lower workload.prompts, or set workload.max_seconds", n, seconds/24/3600)
+		d.in.badAt(d.where("workload.load", "workload"), "workload.load", "%d requests take %.3g days at this rate, and a schedule may take 7: raise the rate, lower workload.prompts, or set workload.max_seconds", n, seconds/24/3600)
 	}
 }
 
-// checkContainer makes the sources of mounts absolute.
-func (d *decoder) checkContainer(dir string) {
-	mounts := d.e.Engine.Container.Mounts
+// absoluteMounts makes the sources of mounts absolute.
+func absoluteMounts(dir string, mounts []string) {
 	for i, m := range mounts {
 		source, rest, _ := strings.Cut(m, ":")
 		mounts[i] = absolute(dir, source) + ":" + rest
@@ -222,7 +221,7 @@ func (d *decoder) checkContainer(dir string) {
 
 // checkEndpoint refuses what an endpoint makes meaningless: keys of a container
 // that nobody starts.
-func (d *decoder) checkEndpoint() {
+func checkEndpoint(d *decoder) {
 	at := d.e.Engine.Endpoint
 	if at == "" {
 		return
@@ -256,7 +255,7 @@ func ofContainer(path string) bool {
 	return strings.HasPrefix(path, "engine.container.")
 }
 
-func (d *decoder) checkGPUs() {
+func checkGPUs(d *decoder) {
 	e := &d.e
 	if b := e.Energy.Backend; e.GPUs.Mode == "none" && (b == "nvml" || b == "zeus") {
 		d.wrong("energy.backend", "%s reads GPUs, and gpus is none", b)
@@ -268,6 +267,6 @@ func (d *decoder) checkGPUs() {
 		d.wrong("parallel", "asks for %d GPUs, and gpus is none", e.Parallel.Size())
 	}
 	if e.GPUs.Mode == "list" && len(e.GPUs.IDs) != e.Parallel.Size() {
-		d.badAt(d.where("parallel", "gpus"), "parallel", "tensor × pipeline × data is %d, and gpus lists %d: make them equal", e.Parallel.Size(), len(e.GPUs.IDs))
+		d.in.badAt(d.where("parallel", "gpus"), "parallel", "tensor × pipeline × data is %d, and gpus lists %d: make them equal", e.Parallel.Size(), len(e.GPUs.IDs))
 	}
 }

@@ -73,19 +73,12 @@ func Read(path string) (name string, data []byte, err error) {
 
 // decoder fills an experiment layer by layer.
 type decoder struct {
+	in      reader
 	e       Experiment
 	set     map[string]place // by path: what set it
 	refused map[string]bool  // by path: its value was reported already
-	issues  problems
 	quick   bool
-	own     bool // see Options
-	layer   place
-	budget  int             // of values that aliases may still repeat
-	depth   int             // of the value that is read
 	parts   map[string]pair // the study's own keys; nil: an experiment has none
-	bases   map[string]bool // files that a study stands on
-	spread  int             // values that its lists and aliases make
-	blanks  *decoder        // see scratch
 }
 
 // place is where a value came from.
@@ -105,7 +98,7 @@ const (
 // in it are relative to its folder.
 func Decode(name string, data []byte, opt Options) (Experiment, error) {
 	d := newDecoder(opt.Quick)
-	d.own = opt.Own
+	d.in.own = opt.Own
 	readable := true
 	if opt.User != nil {
 		readable = d.file(opt.User.Source, opt.User.Data)
@@ -115,12 +108,12 @@ func Decode(name string, data []byte, opt Options) (Experiment, error) {
 		d.given(s)
 	}
 	if readable { // what a file lacks that nobody could read is not known
-		d.layer = place{source: name}
+		d.in.layer = place{source: name}
 		d.dependent()
 		d.check(filepath.Dir(name))
 	}
 	d.e.Quick = opt.Quick
-	if err := d.issues.err(); err != nil {
+	if err := d.in.issues.err(); err != nil {
 		return Experiment{}, err
 	}
 	return d.e, nil
@@ -128,7 +121,7 @@ func Decode(name string, data []byte, opt Options) (Experiment, error) {
 
 // newDecoder has every default and nothing else.
 func newDecoder(isQuick bool) *decoder {
-	d := &decoder{set: map[string]place{}, refused: map[string]bool{}, quick: isQuick, budget: maxValues}
+	d := &decoder{set: map[string]place{}, refused: map[string]bool{}, quick: isQuick, in: reader{budget: maxValues}}
 	d.defaults(isQuick)
 	return d
 }
@@ -167,14 +160,14 @@ func (d *decoder) given(s Set) {
 
 // one applies a value to its key.
 func (d *decoder) one(s Set) {
-	d.layer = place{source: s.Source}
+	d.in.layer = place{source: s.Source}
 	k, ok := row(s.Path)
 	switch {
 	case strings.HasPrefix(s.Path, "execution."):
-		d.bad(nil, s.Path, "belongs to a study, and this is one experiment")
+		d.in.bad(nil, s.Path, "belongs to a study, and this is one experiment")
 		return
 	case !ok:
-		d.bad(nil, s.Path, "unknown key")
+		d.in.bad(nil, s.Path, "unknown key")
 		return
 	}
 	n := s.node(k.kind)

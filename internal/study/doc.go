@@ -11,7 +11,9 @@
 //  2. Values come in layers, later ones winning: the user's own file, the experiment file,
 //     environment, flags.
 //  3. [Decode] and [ReadFile] report every problem at once, each with file, line, column,
-//     path, the line itself, the nearest key that exists, and the layer it came from.
+//     path, the line itself, the nearest key that exists, and the layer it came from. A
+//     reader (reader.go) reads nodes, a decoder fills in the experiment, and the checks
+//     (check.go) hold its keys against each other.
 //  4. [DecodeStudy] reads the same keys, which all points share, and those of a study: a
 //     base below the file (study.go), axes and alternatives that multiply (sweep.go),
 //     experiments named one by one, and how they are executed (execution.go). Each value

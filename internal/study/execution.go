@@ -65,32 +65,32 @@ func defaultExecution(quick bool) Execution {
 	return x
 }
 
-// execution reads the group of that name.
-func (d *decoder) execution(x *Execution, n *yaml.Node) {
+// read reads the group of that name.
+func (x *Execution) read(r *reader, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
-		d.bad(n, "execution", "is a group of keys (%s), not a value", strings.Join(executionNames(), ", "))
+		r.bad(n, "execution", "is a group of keys (%s), not a value", strings.Join(executionNames(), ", "))
 		return
 	}
-	pairs, _ := d.pairs("execution", n)
+	pairs, _ := r.pairs("execution", n)
 	for _, p := range pairs {
-		d.executionKey(x, "execution."+p.key.Value, p)
+		x.readKey(r, "execution."+p.key.Value, p)
 	}
 }
 
-func (d *decoder) executionKey(x *Execution, path string, p pair) {
+func (x *Execution) readKey(r *reader, path string, p pair) {
 	k, ok := executionRow(path)
 	if !ok {
 		hint := "here stand " + strings.Join(executionNames(), ", ")
 		if near := nearest(strings.ReplaceAll(p.key.Value, "-", "_"), executionNames()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.bad(p.key, path, "unknown key; %s", hint)
+		r.bad(p.key, path, "unknown key; %s", hint)
 		return
 	}
 	f := fieldOf(reflect.ValueOf(x).Elem(), strings.TrimPrefix(path, "execution."))
 	if p.value.Kind == yaml.ScalarNode && p.value.Tag == "!!null" {
 		if p.value.Value == "" || k.def != nil {
-			d.bad(p.key, path, "blank: give a value or leave the key out")
+			r.bad(p.key, path, "blank: give a value or leave the key out")
 			return
 		}
 		f.SetZero() // the default, whatever stood below
@@ -101,13 +101,12 @@ func (d *decoder) executionKey(x *Execution, path string, p pair) {
 		into = reflect.New(f.Type().Elem()).Elem()
 	}
 	if err := storeScalar(k, into, p.value, false); err != nil {
-		d.bad(p.value, path, "%v", err)
+		r.bad(p.value, path, "%v", err)
 		return
 	}
 	if f.Kind() == reflect.Pointer {
 		f.Set(into.Addr())
 	}
-	d.remember(path, p.value)
 }
 
 func executionRow(path string) (key, bool) {

@@ -3,7 +3,6 @@ package study
 import (
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,49 +23,71 @@ const (
 	FlagRepeat      = "--repeat"
 )
 
+// meaning is what a value from a flag sets, and which keys it makes as if nothing had set
+// them before; or why it is refused.
+type meaning struct {
+	sets   []Set
+	forget []string
+	wrong  string
+}
+
 // meant is what a value from a flag or the environment sets, given what the file
 // and the flags before it have set. ok is false where it was refused.
 func (d *decoder) meant(s Set) (sets []Set, ok bool) {
-	w := d.e.Workload
-	d.layer = place{source: s.Source}
-	to := func(path, value string) Set { return Set{Path: path, Value: value, Source: s.Source} }
+	d.in.layer = place{source: s.Source}
+	m := meant(s, d.e.Workload, d.set["workload.prompts"].source == FlagNumPrompts)
+	if m.wrong != "" {
+		d.in.bad(nil, s.Path, "%s", m.wrong)
+	}
+	for _, path := range m.forget {
+		d.field(path).Set(newDecoder(d.quick).field(path))
+		delete(d.set, path)
+	}
+	return m.sets, m.wrong == ""
+}
+
+// meant is what s means for the workload w, whose number of prompts a flag has set or not.
+func meant(s Set, w Workload, counted bool) meaning {
+	m := meaning{sets: []Set{s}}
 	switch s.Source {
 	case FlagConcurrency:
 		if w.Load.Open() {
-			return []Set{to(maxInFlight, s.Value)}, true
+			m.sets = []Set{s.as(maxInFlight, s.Value)}
 		}
 	case FlagRequestRate:
-		return d.rate(s, to)
+		return rate(s, w.Load)
 	case FlagDuration:
-		return d.duration(s, to)
+		return duration(s, counted)
 	case FlagInputLen:
-		return []Set{s}, d.lengthIsOurs(s, "workload.lengths.input", w.Lengths.Input, true)
+		m.wrong = lengthIsNotOurs(w, "workload.lengths.input", w.Lengths.Input, true)
 	case FlagOutputLen:
-		return []Set{s}, d.lengthIsOurs(s, "workload.lengths.output", w.Lengths.Output, false)
+		m.wrong = lengthIsNotOurs(w, "workload.lengths.output", w.Lengths.Output, false)
 	}
-	return []Set{s}, true
+	return m
 }
+
+// as is the same flag, as a value of another key.
+func (s Set) as(path, value string) Set { return Set{Path: path, Value: value, Source: s.Source} }
 
 // rate makes a closed load one that comes at random, at that rate. inf is all at
 // once, which --concurrency then bounds: a closed load.
-func (d *decoder) rate(s Set, to func(path, value string) Set) ([]Set, bool) {
-	l := d.e.Workload.Load
+func rate(s Set, l pattern.Load) meaning {
+	const key = "workload.load.rate_per_second"
 	switch infinite := IsInfinite(s.Value); {
 	case infinite && l.Rated():
+		m := meaning{sets: []Set{s.as(patternPath, pattern.Default)}}
 		for _, k := range loadKeys {
-			d.forget(loadPath + "." + k.Name)
+			m.forget = append(m.forget, loadPath+"."+k.Name)
 		}
-		return []Set{to(patternPath, pattern.Default)}, true
+		return m
 	case infinite && !l.Open():
-		return nil, true
+		return meaning{}
 	case infinite:
-		d.bad(nil, s.Path, "inf sends requests as soon as it may, and the file's load sends them by its own schedule (%s): leave the flag out, or change workload.load.pattern", l.Pattern)
-		return nil, false
+		return meaning{wrong: fmt.Sprintf("inf sends requests as soon as it may, and the file's load sends them by its own schedule (%s): leave the flag out, or change workload.load.pattern", l.Pattern)}
 	case l.Open():
-		return []Set{to("workload.load.rate_per_second", s.Value)}, true
+		return meaning{sets: []Set{s.as(key, s.Value)}}
 	}
-	d.forget("workload.load.concurrency")
-	return []Set{to(patternPath, pattern.AtRandom), to("workload.load.rate_per_second", s.Value)}, true
+	return meaning{sets: []Set{s.as(patternPath, pattern.AtRandom), s.as(key, s.Value)}, forget: []string{"workload.load.concurrency"}}
 }
 
 // IsInfinite says whether a rate is written as no limit.
@@ -75,21 +96,18 @@ func IsInfinite(rate string) bool {
 	return err == nil && math.IsInf(f, 1)
 }
 
-// duration bounds the window. Requests start until then; with --num-prompts until
-// as many have started, if that is sooner.
-func (d *decoder) duration(s Set, to func(path, value string) Set) ([]Set, bool) {
+// duration bounds the window. Requests start until then; with --num-prompts, where
+// counted, until as many have started, if that is sooner.
+func duration(s Set, counted bool) meaning {
 	seconds, err := ReadSeconds(s.Value)
 	if err != nil {
-		d.bad(nil, s.Path, "%v", err)
-		return nil, false
+		return meaning{wrong: err.Error()}
 	}
-	value := plain(seconds)
-	if d.set["workload.prompts"].source == FlagNumPrompts {
-		d.forget("workload.min_seconds")
-		return []Set{to("workload.max_seconds", value)}, true
+	most := s.as("workload.max_seconds", plain(seconds))
+	if counted {
+		return meaning{sets: []Set{most}, forget: []string{"workload.min_seconds"}}
 	}
-	d.forget("workload.prompts")
-	return []Set{to("workload.min_seconds", value), to("workload.max_seconds", value)}, true
+	return meaning{sets: []Set{s.as("workload.min_seconds", plain(seconds)), most}, forget: []string{"workload.prompts"}}
 }
 
 // ReadSeconds reads 60, 60s, 5m or 1h30m.
@@ -108,30 +126,19 @@ func ReadSeconds(text string) (float64, error) {
 	return f, nil
 }
 
-// lengthIsOurs refuses a length where something else already says how long
-// requests are.
-func (d *decoder) lengthIsOurs(s Set, path, drawn string, input bool) bool {
-	w := d.e.Workload
+// lengthIsNotOurs says what else says how long requests are; empty: nothing does.
+func lengthIsNotOurs(w Workload, path, drawn string, input bool) string {
 	switch {
 	case w.Load.Recorded():
-		d.bad(nil, s.Path, "the trace has a length for each request: leave the flag out")
+		return "the trace has a length for each request: leave the flag out"
 	case w.Lengths.File != "":
-		d.bad(nil, s.Path, "the lengths are read from workload.lengths.file: leave the flag out")
+		return "the lengths are read from workload.lengths.file: leave the flag out"
 	case drawn != "":
-		d.bad(nil, s.Path, "the lengths are drawn by %s: %s: leave the flag out, or change that key", path, drawn)
+		return fmt.Sprintf("the lengths are drawn by %s: %s: leave the flag out, or change that key", path, drawn)
 	case input && w.Source != "synthetic":
-		d.bad(nil, s.Path, "the prompts of %s are sent whole, whatever their length: leave the flag out", w.Source)
-	default:
-		return true
+		return fmt.Sprintf("the prompts of %s are sent whole, whatever their length: leave the flag out", w.Source)
 	}
-	return false
-}
-
-// forget makes a key as if no file and no variable had set it.
-func (d *decoder) forget(path string) {
-	k, _ := row(path)
-	d.field(path).Set(reflect.ValueOf(d.blankField(k)))
-	delete(d.set, path)
+	return ""
 }
 
 // repeated says whether --repeat is among the flags.
@@ -142,15 +149,15 @@ func repeated(flags []Set) bool {
 // repeat makes the one experiment of a file a study of one point. The flag itself
 // sets execution.cycles.
 func (s *Study) repeat(parts map[string]pair) {
-	d := s.shared
+	in := &s.shared.in
 	for _, name := range []string{"sweep", "experiments"} {
 		if p, ok := parts[name]; ok {
-			d.bad(p.key, name, "makes the file a study, and --repeat is of one experiment: set execution.cycles here instead")
+			in.bad(p.key, name, "makes the file a study, and --repeat is of one experiment: set execution.cycles here instead")
 			return
 		}
 	}
 	s.explicit = []option{{}}
 	if x, ok := parts["execution"]; ok {
-		d.execution(&s.Execution, x.value)
+		s.Execution.read(in, x.value)
 	}
 }

@@ -15,18 +15,17 @@ const gpuIDPattern = `([0-9]{1,3}|GPU-[0-9a-fA-F-]+)`
 
 var gpuID = regexp.MustCompile("^" + gpuIDPattern + "$")
 
-// storeGPUs takes auto, none, one index or UUID, or a list of them.
-func (d *decoder) storeGPUs(v *yaml.Node) bool {
+// gpus is auto, none, one index or UUID, or a list of them.
+func (r *reader) gpus(v *yaml.Node) (GPUs, bool) {
 	entries := []*yaml.Node{v}
 	switch {
 	case v.Kind == yaml.SequenceNode:
 		entries = v.Content
 	case v.Kind != yaml.ScalarNode:
-		d.bad(v, "gpus", "want auto, none, or a list of indices and UUIDs; a run has as many GPUs as parallel asks for")
-		return false
+		r.bad(v, "gpus", "want auto, none, or a list of indices and UUIDs; a run has as many GPUs as parallel asks for")
+		return GPUs{}, false
 	case v.Value == "auto" || v.Value == "none":
-		d.e.GPUs = GPUs{Mode: v.Value}
-		return true
+		return GPUs{Mode: v.Value}, true
 	case gpuHint(v.Value) != "": // one hint for the whole of it
 	case strings.Contains(v.Value, ","): // --gpus 0,1
 		entries = nil
@@ -35,26 +34,23 @@ func (d *decoder) storeGPUs(v *yaml.Node) bool {
 		}
 	}
 	if len(entries) == 0 {
-		d.bad(v, "gpus", "the list is empty; write none to use no GPU")
-		return false
+		r.bad(v, "gpus", "the list is empty; write none to use no GPU")
+		return GPUs{}, false
 	}
 	g, good := GPUs{Mode: "list"}, true
 	for _, n := range entries {
 		id := target(n).Value
 		switch {
 		case !gpuID.MatchString(id):
-			d.bad(n, "gpus", "%q is neither auto, none, an index such as 0 nor a UUID such as GPU-1234…%s", id, gpuHint(v.Value))
+			r.bad(n, "gpus", "%q is neither auto, none, an index such as 0 nor a UUID such as GPU-1234…%s", id, gpuHint(v.Value))
 			good = false
 		case slices.Contains(g.IDs, id):
-			d.bad(n, "gpus", "GPU %s stands twice", id)
+			r.bad(n, "gpus", "GPU %s stands twice", id)
 			good = false
 		}
 		g.IDs = append(g.IDs, id)
 	}
-	if good {
-		d.e.GPUs = g
-	}
-	return good
+	return g, good
 }
 
 var (

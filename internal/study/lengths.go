@@ -74,7 +74,7 @@ type Prefix struct {
 
 // checkLengths holds distributions against the lengths that bound them, and refuses
 // what other keys tell.
-func (d *decoder) checkLengths(dir string) {
+func checkLengths(d *decoder, dir string) {
 	w := &d.e.Workload
 	l := &w.Lengths
 	if l.File != "" {
@@ -92,7 +92,7 @@ func (d *decoder) checkLengths(dir string) {
 			continue
 		}
 		if _, set := d.set[x.most]; !set && !d.refused[x.most] {
-			d.badAt(d.where(x.key), x.most, "missing: %s: %s needs the most that one may be, which engines are started by", x.key, x.text)
+			d.in.badAt(d.where(x.key), x.most, "missing: %s: %s needs the most that one may be, which engines are started by", x.key, x.text)
 			continue
 		}
 		if why := dist.wrong(x.low, x.high); why != "" {
@@ -101,7 +101,7 @@ func (d *decoder) checkLengths(dir string) {
 	}
 	p := w.Prefix
 	if (p.Length > 0) != (p.Groups > 0) {
-		d.badAt(d.where("workload.shared_prefix"), "workload.shared_prefix", "give both length and groups: how many tokens a group of prompts shares, and how many groups there are")
+		d.wrong("workload.shared_prefix", "give both length and groups: how many tokens a group of prompts shares, and how many groups there are")
 	}
 	if p.Length > 0 && p.Length+OwnTokens > w.MaxInputTokens {
 		d.wrong("workload.shared_prefix", "%d tokens leave a prompt of workload.max_input_tokens %d fewer than %d of its own, in which it differs from others", p.Length, w.MaxInputTokens, OwnTokens)
@@ -111,11 +111,11 @@ func (d *decoder) checkLengths(dir string) {
 		set  bool
 	}{{"workload.lengths", *l != Lengths{}}, {"workload.shared_prefix", p != Prefix{}}} {
 		if x.set && w.Source != "synthetic" {
-			d.badAt(d.where(x.path), x.path, "is of synthetic prompts; those of %s are as they are: leave it out, or workload.source", w.Source)
+			d.wrong(x.path, "is of synthetic prompts; those of %s are as they are: leave it out, or workload.source", w.Source)
 		}
 	}
 	if *l != (Lengths{}) && w.Source == "synthetic" && w.Load.Recorded() {
-		d.badAt(d.where("workload.lengths"), "workload.lengths", "a trace tells the lengths: leave it out")
+		d.wrong("workload.lengths", "a trace tells the lengths: leave it out")
 	}
 }
 

@@ -27,8 +27,8 @@ var (
 // it as it is written: variables and templates that something else fills in, and
 // escapes and quotes that YAML reads otherwise. Flags and the environment come
 // from a shell, which has filled them in. at is the value's path.
-func (d *decoder) literal(k key, at string, v *yaml.Node) bool {
-	if d.own || d.layer.line == nil || v.Kind != yaml.ScalarNode || k.path == "engine.container.entrypoint" {
+func (r *reader) literal(k key, at string, v *yaml.Node) bool {
+	if r.own || r.layer.line == nil || v.Kind != yaml.ScalarNode || k.path == "engine.container.entrypoint" {
 		return true
 	}
 	in := variableIn.FindString(v.Value)
@@ -44,7 +44,7 @@ func (d *decoder) literal(k key, at string, v *yaml.Node) bool {
 		why = misread(v)
 	}
 	if why != "" {
-		d.bad(v, at, "%s", why)
+		r.bad(v, at, "%s", why)
 	}
 	return why == ""
 }

@@ -3,6 +3,7 @@ package study
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -209,9 +210,8 @@ func TestNoFieldOfAPointIsLost(t *testing.T) {
 }
 
 func valueAt(e *Experiment, path string) string {
-	d := decoder{e: *e}
 	k, child, _ := rowAt(path)
-	v := d.field(k.path).Interface()
+	v := fieldOf(reflect.ValueOf(e).Elem(), k.path).Interface()
 	for _, name := range child {
 		v = v.(map[string]any)[name]
 	}

@@ -48,9 +48,9 @@ func (s *Study) Plan() (*Plan, error) {
 	for i := range p.Points {
 		point := Point{Name: names.of(s, i), Same: -1}
 		d := s.point(i)
-		if d.problems() > 0 {
+		if d.in.issues.count() > 0 {
 			point.Invalid = s.reason(d, texts)
-			for _, e := range d.issues.all.Errors {
+			for _, e := range d.in.issues.all.Errors {
 				if !seen[e.Error()] {
 					seen[e.Error()] = true
 					reasons.add(e.(Problem))
@@ -78,7 +78,7 @@ func (s *Study) Plan() (*Plan, error) {
 // reason says in one line what is wrong with a point.
 func (s *Study) reason(d *decoder, texts map[string]string) string {
 	var parts []string
-	for _, e := range d.issues.all.Errors {
+	for _, e := range d.in.issues.all.Errors {
 		x := e.(Problem)
 		parts = append(parts, x.Path+": "+x.Message)
 	}
@@ -160,7 +160,7 @@ func (p *Plan) Runnable() []int {
 // its maps: points share them.
 func (p *Plan) Experiment(point int) (Experiment, error) {
 	d := p.study.point(point)
-	if d.problems() > 0 {
+	if d.in.issues.count() > 0 {
 		return Experiment{}, fmt.Errorf("%s: the point is not valid: %s", p.Points[point].Name, p.Points[point].Invalid)
 	}
 	d.e.Name = p.Points[point].Name
@@ -240,7 +240,7 @@ func (s *Study) changes(i int) []change {
 func (s *Study) point(i int) *decoder {
 	d := *s.shared
 	d.set = maps.Clone(d.set)
-	d.issues = problems{}
+	d.in.issues = problems{}
 	for _, c := range s.changes(i) {
 		c.apply(&d)
 	}

@@ -51,6 +51,13 @@ type problems struct{ all *multierror.Error }
 
 func (p *problems) add(x Problem) { p.all = multierror.Append(p.all, x) }
 
+func (p *problems) count() int {
+	if p.all == nil {
+		return 0
+	}
+	return len(p.all.Errors)
+}
+
 // err is nil when nothing is wrong.
 func (p *problems) err() error {
 	if p.all == nil {

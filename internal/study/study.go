@@ -37,8 +37,7 @@ func IsStudy(data []byte) bool {
 	if err != nil || root == nil || root.Kind != yaml.MappingNode {
 		return false
 	}
-	pairs, _ := newDecoder(false).pairs("", root) // Decode says what is wrong with them
-	for _, p := range pairs {
+	for _, p := range entries(root) { // Decode says what is wrong with them
 		k, _ := row(p.key.Value)
 		v := p.value
 		if says := v.Tag != "!!null" || v.Value == ""; k.study && says {
@@ -55,14 +54,14 @@ func IsStudy(data []byte) bool {
 // single points only is in the plan.
 func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 	d := newDecoder(opt.Quick)
-	d.own = opt.Own
+	d.in.own = opt.Own
 	s := &Study{Execution: defaultExecution(opt.Quick), shared: d, dir: filepath.Dir(name)}
 	readable := true
 	if opt.User != nil {
 		readable = d.file(opt.User.Source, opt.User.Data)
 	}
-	d.parts, d.bases = map[string]pair{}, map[string]bool{}
-	readable = d.stack(name, data, []string{identity(name)}) && readable
+	d.parts = map[string]pair{}
+	readable = stack{d, map[string]bool{}}.read(name, data, []string{identity(name)}) && readable
 	switch {
 	case !readable:
 	case repeated(opt.Flags):
@@ -74,8 +73,8 @@ func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 	for _, set := range slices.Concat(opt.Env, opt.Flags) {
 		s.set(set)
 	}
-	d.layer = place{source: name}
-	if err := d.issues.err(); err != nil {
+	d.in.layer = place{source: name}
+	if err := d.in.issues.err(); err != nil {
 		return nil, err
 	}
 	s.Name = d.e.Name
@@ -94,28 +93,29 @@ func DecodeStudy(name string, data []byte, opt Options) (*Study, error) {
 
 // parts reads the study's own keys, all of one file.
 func (s *Study) parts(parts map[string]pair) {
-	d := s.shared
+	in := &s.shared.in
+	v := variants{in: in, blanks: newDecoder(s.shared.quick)}
 	sweep, swept := parts["sweep"]
 	list, listed := parts["experiments"]
 	if !swept && !listed {
-		d.bad(nil, "", "the file has keys of a study (%s) and neither sweep nor experiments, which say what differs; `experiments: [{}]` runs the one experiment in every cycle", strings.Join(sorted(parts), ", "))
+		in.bad(nil, "", "the file has keys of a study (%s) and neither sweep nor experiments, which say what differs; `experiments: [{}]` runs the one experiment in every cycle", strings.Join(sorted(parts), ", "))
 	}
 	if swept {
-		s.swept, s.axes = true, d.sweep(sweep)
+		s.swept, s.axes = true, v.sweep(sweep)
 		s.secrets = append(s.secrets, secretTexts(sweep)...)
 	}
 	if listed {
-		s.explicit = d.explicit(list)
+		s.explicit = v.explicit(list)
 		s.secrets = append(s.secrets, secretTexts(list)...)
 	}
 	if x, ok := parts["execution"]; ok {
-		d.execution(&s.Execution, x.value)
+		s.Execution.read(in, x.value)
 	}
 	if swept {
 		s.size(sweep.key)
 	}
 	if n := s.grid() + len(s.explicit); listed && n > maxPoints && s.grid() <= maxPoints {
-		d.bad(list.key, "experiments", "with those of the sweep they are %d points, and a study has at most %d", n, maxPoints)
+		in.bad(list.key, "experiments", "with those of the sweep they are %d points, and a study has at most %d", n, maxPoints)
 	}
 }
 
@@ -126,7 +126,7 @@ func (s *Study) size(at *yaml.Node) {
 		factors[i] = fmt.Sprint(len(a.options))
 	}
 	if s.grid() > maxPoints {
-		s.shared.bad(at, "sweep", "its axes multiply to %s points, and a study has at most %d", strings.Join(factors, " × "), maxPoints)
+		s.shared.in.bad(at, "sweep", "its axes multiply to %s points, and a study has at most %d", strings.Join(factors, " × "), maxPoints)
 	}
 }
 
@@ -148,14 +148,14 @@ func times(a, b int) int { return min(a*min(b, maxPoints+1), maxPoints+1) }
 // set applies a value from a flag or the environment.
 func (s *Study) set(v Set) {
 	d := s.shared
-	d.layer = place{source: v.Source}
+	d.in.layer = place{source: v.Source}
 	if name, ok := strings.CutPrefix(v.Path, "execution."); ok {
 		k, _ := executionRow(v.Path)
-		d.executionKey(&s.Execution, v.Path, pair{&yaml.Node{Value: name}, v.node(k.kind)})
+		s.Execution.readKey(&d.in, v.Path, pair{&yaml.Node{Value: name}, v.node(k.kind)})
 		return
 	}
 	if k, _ := row(v.Path); k.study {
-		d.bad(nil, v.Path, "belongs in the study's file")
+		d.in.bad(nil, v.Path, "belongs in the study's file")
 		return
 	}
 	sets, ok := d.meant(v)
@@ -172,7 +172,7 @@ func (s *Study) shares(v Set) {
 	for _, o := range s.options() {
 		for _, c := range o.changes {
 			if c.path == v.Path || strings.HasPrefix(c.path, v.Path+".") {
-				d.bad(nil, v.Path, "is what the study's points differ in; leave it out here, or there")
+				d.in.bad(nil, v.Path, "is what the study's points differ in; leave it out here, or there")
 				return
 			}
 		}

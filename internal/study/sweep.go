@@ -22,33 +22,40 @@ type option struct {
 	changes []change
 }
 
+// variants reads what a study's points differ in.
+type variants struct {
+	in     *reader
+	blanks *decoder // with nothing but defaults
+	spread int      // values that lists and aliases make
+}
+
 // sweep reads the group of that name.
-func (d *decoder) sweep(p pair) []axis {
+func (v *variants) sweep(p pair) []axis {
 	if p.value.Kind != yaml.MappingNode || len(p.value.Content) == 0 {
-		d.bad(p.value, "sweep", "want axes such as workload.load.concurrency: [1, 8, 64]")
+		v.in.bad(p.value, "sweep", "want axes such as workload.load.concurrency: [1, 8, 64]")
 		return nil
 	}
-	pairs, _ := d.pairs("sweep", p.value)
+	pairs, _ := v.in.pairs("sweep", p.value)
 	var axes []axis
 	for _, p := range pairs {
-		if a, ok := d.axis(p); ok {
+		if a, ok := v.axis(p); ok {
 			axes = append(axes, a)
 		}
 	}
-	d.apart(axes)
+	v.in.apart(axes)
 	return axes
 }
 
-func (d *decoder) axis(p pair) (axis, bool) {
+func (v *variants) axis(p pair) (axis, bool) {
 	name := p.key.Value
 	a := axis{name: name, at: p.key}
 	full := "sweep." + name
 	switch {
 	case p.value.Kind != yaml.SequenceNode:
-		d.bad(p.value, full, "want a list: of values, or of alternatives")
+		v.in.bad(p.value, full, "want a list: of values, or of alternatives")
 		return a, false
 	case len(p.value.Content) == 0:
-		d.bad(p.value, full, "the list is empty: an axis of nothing makes a study of nothing")
+		v.in.bad(p.value, full, "the list is empty: an axis of nothing makes a study of nothing")
 		return a, false
 	}
 	maps := 0
@@ -59,18 +66,18 @@ func (d *decoder) axis(p pair) (axis, bool) {
 	}
 	switch {
 	case maps == 0:
-		return a, d.values(&a, p)
+		return a, v.values(&a, p)
 	case maps < len(p.value.Content):
-		d.bad(p.value, full, "mixes values and mappings: want either values of one key, or alternatives")
+		v.in.bad(p.value, full, "mixes values and mappings: want either values of one key, or alternatives")
 		return a, false
 	}
 	if _, _, ok := rowAt(name); ok || len(below(name)) > 0 {
-		d.bad(p.key, full, "is a key of the experiment, and a list of mappings holds alternatives: name them otherwise, and write whole paths in them, such as {%s: …}", within(name))
+		v.in.bad(p.key, full, "is a key of the experiment, and a list of mappings holds alternatives: name them otherwise, and write whole paths in them, such as {%s: …}", within(name))
 		return a, false
 	}
 	a.named = true
 	for i, n := range p.value.Content {
-		a.options = append(a.options, d.alternative(fmt.Sprintf("%s[%d]", full, i), target(n))...)
+		a.options = append(a.options, v.alternative(fmt.Sprintf("%s[%d]", full, i), target(n))...)
 	}
 	return a, len(a.options) > 0
 }
@@ -88,28 +95,28 @@ func within(name string) string {
 }
 
 // values reads a list of one key's values.
-func (d *decoder) values(a *axis, p pair) bool {
+func (v *variants) values(a *axis, p pair) bool {
 	if a.name == "name" {
-		d.bad(p.key, "sweep.name", "points are named by what they change; leave it out")
+		v.in.bad(p.key, "sweep.name", "points are named by what they change; leave it out")
 		return false
 	}
-	return d.each(a, p.key, p.value.Content)
+	return v.each(a, p.key, p.value.Content)
 }
 
 // alternative reads one mapping of paths; its lists multiply.
-func (d *decoder) alternative(where string, n *yaml.Node) []option {
-	axes, ok := d.settings(where, "", n, true)
+func (v *variants) alternative(where string, n *yaml.Node) []option {
+	axes, ok := v.settings(where, "", n, true)
 	if !ok {
 		return nil
 	}
 	total := 1
 	for _, a := range axes {
 		if total = times(total, len(a.options)); total > maxPoints {
-			d.bad(n, where, "its lists multiply to more than %d", maxPoints)
+			v.in.bad(n, where, "its lists multiply to more than %d", maxPoints)
 			return nil
 		}
 	}
-	if !d.spreads(total, where, n) {
+	if !v.spreads(total, where, n) {
 		return nil
 	}
 	out := make([]option, total)
@@ -123,28 +130,28 @@ func (d *decoder) alternative(where string, n *yaml.Node) []option {
 
 // settings reads the paths under prefix, which may be nested, dotted or both.
 // With lists, a list holds values of its key; else it is one.
-func (d *decoder) settings(where, prefix string, n *yaml.Node, lists bool) ([]axis, bool) {
-	if !d.enter(where, n) {
+func (v *variants) settings(where, prefix string, n *yaml.Node, lists bool) ([]axis, bool) {
+	if !v.in.enter(where, n) {
 		return nil, false
 	}
-	defer d.leave()
-	pairs, good := d.pairs(where, n)
+	defer v.in.leave()
+	pairs, good := v.in.pairs(where, n)
 	var out []axis
 	for _, p := range pairs {
 		path := strings.TrimPrefix(prefix+"."+p.key.Value, ".")
 		var more []axis
 		ok := true
 		if p.value.Kind == yaml.MappingNode && opens(path, p.value) {
-			more, ok = d.settings(where, path, p.value, lists)
+			more, ok = v.settings(where, path, p.value, lists)
 		} else {
 			var a axis
-			a, ok = d.setting(path, p, lists)
+			a, ok = v.setting(path, p, lists)
 			more = []axis{a}
 		}
 		out, good = append(out, more...), good && ok
 	}
 	if prefix == "" && good {
-		good = d.apart(out)
+		good = v.in.apart(out)
 	}
 	return out, good
 }
@@ -164,51 +171,51 @@ func opens(path string, v *yaml.Node) bool {
 	return len(child) == 0 && (k.kind == strs || k.kind == anys)
 }
 
-func (d *decoder) setting(path string, p pair, lists bool) (axis, bool) {
+func (v *variants) setting(path string, p pair, lists bool) (axis, bool) {
 	a := axis{name: path, at: p.key}
 	if path == "name" {
-		d.bad(p.key, path, "points of a sweep are named by what they change; leave it out")
+		v.in.bad(p.key, path, "points of a sweep are named by what they change; leave it out")
 		return a, false
 	}
 	nodes := []*yaml.Node{p.value}
 	if lists && p.value.Kind == yaml.SequenceNode {
 		if nodes = p.value.Content; len(nodes) == 0 {
-			d.bad(p.value, path, "the list is empty; a list here holds values, so that an empty one is [[]]")
+			v.in.bad(p.value, path, "the list is empty; a list here holds values, so that an empty one is [[]]")
 			return a, false
 		}
 	}
-	return a, d.each(&a, p.key, nodes)
+	return a, v.each(&a, p.key, nodes)
 }
 
 // each makes an option of every value of one key.
-func (d *decoder) each(a *axis, at *yaml.Node, values []*yaml.Node) bool {
+func (v *variants) each(a *axis, at *yaml.Node, values []*yaml.Node) bool {
 	if k, _, ok := rowAt(a.name); !ok || k.later {
 		values = values[:1] // one complaint of the key is enough
 	}
 	good := true
 	for _, n := range values {
-		c, ok := d.change(a.name, at, n)
+		c, ok := v.change(a.name, at, n)
 		a.options, good = append(a.options, option{changes: []change{c}}), good && ok
 	}
 	return good
 }
 
 // explicit reads the list of experiments.
-func (d *decoder) explicit(p pair) []option {
+func (v *variants) explicit(p pair) []option {
 	if p.value.Kind != yaml.SequenceNode || len(p.value.Content) == 0 {
-		d.bad(p.value, "experiments", "want a list of experiments, each with what it changes of the shared keys; {} changes nothing")
+		v.in.bad(p.value, "experiments", "want a list of experiments, each with what it changes of the shared keys; {} changes nothing")
 		return nil
 	}
 	out := make([]option, 0, len(p.value.Content))
 	for i, n := range p.value.Content {
 		where := fmt.Sprintf("experiments[%d]", i)
 		if n = target(n); n.Kind != yaml.MappingNode {
-			d.bad(n, where, "want a mapping of keys to values")
+			v.in.bad(n, where, "want a mapping of keys to values")
 			continue
 		}
 		o := option{}
-		n, o.name = d.ownName(where, n)
-		axes, _ := d.settings(where, "", n, false)
+		n, o.name = v.ownName(where, n)
+		axes, _ := v.settings(where, "", n, false)
 		for _, a := range axes {
 			for _, one := range a.options {
 				o.changes = append(o.changes, one.changes...)
@@ -220,7 +227,7 @@ func (d *decoder) explicit(p pair) []option {
 }
 
 // ownName takes the name out of one of the experiments.
-func (d *decoder) ownName(where string, n *yaml.Node) (*yaml.Node, string) {
+func (v *variants) ownName(where string, n *yaml.Node) (*yaml.Node, string) {
 	rest := *n
 	rest.Content = nil
 	name := ""
@@ -229,18 +236,18 @@ func (d *decoder) ownName(where string, n *yaml.Node) (*yaml.Node, string) {
 			rest.Content = append(rest.Content, n.Content[i], n.Content[i+1])
 			continue
 		}
-		before := d.problems()
-		c, _ := d.change("name", n.Content[i], n.Content[i+1])
+		before := v.in.issues.count()
+		c, _ := v.change("name", n.Content[i], n.Content[i+1])
 		name, _ = c.value.(string)
-		if name == "" && d.problems() == before {
-			d.bad(n.Content[i], where+".name", "blank: give a name or leave it out")
+		if name == "" && v.in.issues.count() == before {
+			v.in.bad(n.Content[i], where+".name", "blank: give a name or leave it out")
 		}
 	}
 	return &rest, name
 }
 
 // apart refuses axes that set the same key, or one a part of another's.
-func (d *decoder) apart(axes []axis) bool {
+func (r *reader) apart(axes []axis) bool {
 	by := map[string]string{}   // the axis that sets a path
 	part := map[string]string{} // the axis that sets a part of a path
 	good := true
@@ -254,7 +261,7 @@ func (d *decoder) apart(axes []axis) bool {
 		for _, path := range sorted(own) {
 			other := clash(by, part, path)
 			if other != "" {
-				d.bad(a.at, path, "is set here and by %s: a key belongs to one of them", other)
+				r.bad(a.at, path, "is set here and by %s: a key belongs to one of them", other)
 				good = false
 				break
 			}

@@ -15,23 +15,29 @@ import (
 // store checks a value and puts it into its field. It is false where the value
 // was refused.
 func (d *decoder) store(k key, v *yaml.Node) bool {
-	f := d.field(k.path)
+	var value any
+	good := false
 	switch k.kind {
 	case gpuList:
-		return d.storeGPUs(v)
+		value, good = d.in.gpus(v)
 	case list:
-		return d.storeList(k, f, v)
+		value, good = d.in.list(k, v)
 	case strs, anys:
-		return d.storeMap(k, f, v)
+		value, good = d.in.mapping(k, v)
+	default:
+		if k.kind == text && !d.in.literal(k, k.path, v) {
+			return false
+		}
+		err := storeScalar(k, d.field(k.path), v, d.quick)
+		if err != nil {
+			d.in.bad(v, k.path, "%v", err)
+		}
+		return err == nil
 	}
-	if k.kind == text && !d.literal(k, k.path, v) {
-		return false
+	if good {
+		d.field(k.path).Set(reflect.ValueOf(value))
 	}
-	if err := storeScalar(k, f, v, d.quick); err != nil {
-		d.bad(v, k.path, "%v", err)
-		return false
-	}
-	return true
+	return good
 }
 
 func storeScalar(k key, f reflect.Value, v *yaml.Node, isQuick bool) error {

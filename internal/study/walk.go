@@ -1,7 +1,6 @@
 package study
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,79 +11,42 @@ import (
 // file walks one document. It is false where the file cannot be read as keys
 // and values at all.
 func (d *decoder) file(source string, data []byte) bool {
-	d.layer = place{source: source}
+	d.in.layer = place{source: source}
 	root, err := parse(data)
 	if err != nil {
-		d.unreadable(data, err)
+		d.in.unreadable(data, err)
 		return false
 	}
 	if root == nil || root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
 		return true // empty: everything from defaults and flags
 	}
-	d.layer.line = shown(data, root)
+	d.in.layer.line = shown(data, root)
 	if root.Kind != yaml.MappingNode {
-		d.bad(root, "", "%s", notMapping(data, root))
+		d.in.bad(root, "", "%s", notMapping(data, root))
 		return false
 	}
-	pairs, _ := newDecoder(false).pairs("", root) // what is wrong with them mapping says
-	if what := foreignFile(pairs); what != "" {
-		d.bad(root, "", "the file is %s", what)
+	if what := foreignFile(entries(root)); what != "" {
+		d.in.bad(root, "", "the file is %s", what)
 		return false
 	}
 	d.mapping("", root)
 	return true
 }
 
-func (d *decoder) unreadable(data []byte, err error) {
-	var one *yaml.LoadError
-	switch {
-	case errors.Is(err, errNotUTF8), errors.Is(err, errTwoDocuments):
-		d.bad(nil, "", "%v", err)
-	case errors.As(err, &one) && one.Mark.Line > 0:
-		d.layer.line = guessed(data)
-		// A parser may have met the end only after the last line.
-		line := min(one.Mark.Line, len(newLayout(data, nil).lines))
-		hint := notYAML(data, line, one.Message)
-		if hint != "" {
-			hint = "; " + hint
-		}
-		d.bad(&yaml.Node{Line: line, Column: max(1, one.Mark.Column)}, "", "not YAML: %s%s", one.Message, hint)
-	case errors.As(err, &one):
-		d.bad(nil, "", "not YAML: %s", one.Message)
-	default:
-		d.bad(nil, "", "not YAML: %v", err)
-	}
-}
-
-// bad records a problem at a node of the layer that is read.
-func (d *decoder) bad(n *yaml.Node, path, format string, args ...any) {
-	at := d.layer
-	at.node = n
-	d.badAt(at, path, format, args...)
-}
-
-func (d *decoder) badAt(at place, path, format string, args ...any) {
-	p := Problem{Source: at.source, Path: path, Message: fmt.Sprintf(format, args...)}
-	if n := at.node; n != nil && n.Line > 0 && at.line != nil {
-		p.Line, p.Column, p.Text = n.Line, n.Column, at.line(n.Line)
-	}
-	d.issues.add(p)
-}
-
 // remember keeps where a key was set.
 func (d *decoder) remember(path string, at *yaml.Node) {
-	p := d.layer
+	p := d.in.layer
 	p.node = at
 	d.set[path] = p
 }
 
 // mapping walks the keys below path.
 func (d *decoder) mapping(path string, n *yaml.Node) {
-	if !d.enter(path, n) {
+	if !d.in.enter(path, n) {
 		return
 	}
-	defer d.leave()
-	pairs, _ := d.pairs(path, n)
+	defer d.in.leave()
+	pairs, _ := d.in.pairs(path, n)
 	for _, p := range pairs {
 		k, v := p.key, p.value
 		full := strings.TrimPrefix(path+"."+k.Value, ".")
@@ -98,12 +60,12 @@ func (d *decoder) mapping(path string, n *yaml.Node) {
 		children := below(full)
 		switch {
 		case len(children) == 0:
-			d.bad(k, full, "unknown key; %s", advice(k.Value, path))
+			d.in.bad(k, full, "unknown key; %s", advice(k.Value, path))
 			d.refused["model"] = d.refused["model"] || habits[plainName(k.Value)] == "model" || plainName(k.Value) == "model"
 		case v.Kind == yaml.MappingNode:
 			d.mapping(full, v)
 		default:
-			d.bad(v, full, "is a group of keys (%s), not a value%s", strings.Join(children, ", "), insteadOf(full, v))
+			d.in.bad(v, full, "is a group of keys (%s), not a value%s", strings.Join(children, ", "), insteadOf(full, v))
 		}
 	}
 }
@@ -195,7 +157,7 @@ func (d *decoder) value(k key, at, v *yaml.Node) {
 	case k.study && d.parts != nil:
 		d.parts[k.path] = pair{at, v}
 	case k.study:
-		d.bad(at, k.path, "belongs to a study, and this is one experiment")
+		d.in.bad(at, k.path, "belongs to a study, and this is one experiment")
 	case null:
 		d.blank(k, at, v)
 	case d.store(k, v):
@@ -214,14 +176,14 @@ func (d *decoder) blank(k key, at, v *yaml.Node) {
 		d.e.Energy.Backend = "none"
 		d.remember(k.path, at)
 	case k.path == "energy.backend":
-		d.bad(at, k.path, "blank: write none (or null) to switch energy off, or auto")
+		d.in.bad(at, k.path, "blank: write none (or null) to switch energy off, or auto")
 	case explicit && k.def == nil:
 		// null where the default is "nothing": as if the key were not there
 	case k.kind == gpuList:
-		d.bad(at, k.path, "blank: write none for no GPU, or leave the key out")
+		d.in.bad(at, k.path, "blank: write none for no GPU, or leave the key out")
 		d.refused[k.path] = true
 	default:
-		d.bad(at, k.path, "blank: give a value or leave the key out")
+		d.in.bad(at, k.path, "blank: give a value or leave the key out")
 		d.refused[k.path] = true
 	}
 }
