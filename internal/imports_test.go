@@ -198,6 +198,12 @@ func receiver(f *ast.FuncDecl) string {
 	if star, ok := e.(*ast.StarExpr); ok {
 		e = star.X
 	}
+	switch of := e.(type) { // of a generic type
+	case *ast.IndexExpr:
+		e = of.X
+	case *ast.IndexListExpr:
+		e = of.X
+	}
 	name, _ := e.(*ast.Ident)
 	return name.Name
 }
