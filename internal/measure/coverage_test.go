@@ -97,9 +97,9 @@ func called(v *view) (*Figure, bool) {
 	f, ok := Edges{v}.Figure(0, 0)
 	var first, last *reading
 	for i := range v.readings {
-		if r := &v.readings[i]; r.at <= v.from {
+		if r := &v.readings[i]; r.at <= v.span.from {
 			first = r
-		} else if last == nil && r.at >= v.to {
+		} else if last == nil && r.at >= v.span.to {
 			last = r
 		}
 	}

@@ -15,7 +15,12 @@
 //  6. [Window.Energy] computes the joules of the window, afterwards and from the readings
 //     alone: from the driver's counter where there is one, and from the integral of
 //     power, which is the cross-check. The same readings give the same joules, so that
-//     `llem verify` can check a record from its files. [SliceEnergy] is for a part of it.
+//     `llem verify` can check a record from its files. [SliceEnergy] is for a part of it,
+//     [Unaligned] for an instrument that reads the counter when it is called, and [Expect]
+//     for a window that is still to come. All but the last begin with a view of each GPU
+//     (view.go): the sensor as it is assumed, how often it was read, the ticks of its
+//     counter, the levels of power in the window, the powers around it, the tick that the
+//     end falls into, and the delay that these show.
 //  7. [GPUWarnings] and its like say what makes a number doubtful. Codes, severities and
-//     remedies are one table in warnings.go.
+//     remedies are one table in warning_table.go.
 package measure

@@ -38,11 +38,11 @@ func (w Window) Energy(samples []device.Sample, sensors []device.Sensor) []Devic
 		switch v := views[g]; {
 		case v != nil:
 			out[g].refine(v)
-			if v.opened.within < v.refresh/4 {
-				out[g].every, out[g].phase = v.refresh, v.opened.at
+			if opened := v.counter.opened; opened.within < v.sensor.refresh/4 {
+				out[g].every, out[g].phase = v.sensor.refresh, opened.at
 			}
-			out[g].Restless = v.restless()
-			if why := v.implausible(&out[g], sensors[g].LimitW); why != "" {
+			out[g].Restless = v.power.restless()
+			if why := v.implausible(&out[g]); why != "" {
 				out[g].Refused, out[g].Implausible, out[g].U, out[g].Components = why, true, nil, nil
 			}
 		default:
@@ -76,25 +76,26 @@ func (e *DeviceEnergy) refine(v *view) {
 			e.Counter = &best.Energy
 		}
 	}
+	p, pace := v.power, v.pace
 	switch {
-	case v.stuck && e.Counter == nil:
+	case pace.stuck && e.Counter == nil:
 		e.Refused = stuckPower
-	case !ok && v.averaged:
+	case !ok && pace.averaged:
 		e.Refused = onlyMean
 	case !ok:
 		e.Refused = noMethod
-	case v.averaged && v.duty < 1 && !v.byTicks:
+	case pace.averaged && v.sensor.duty < 1 && !v.profile.byTicks:
 		e.Refused = unseen
-	case e.Counter == nil && ok && (v.idleSpread > leastRise*max(math.Abs(v.first-v.idle), v.first/2) || !v.moves && v.first-v.idle < leastRise*v.first):
+	case e.Counter == nil && ok && (p.spread > leastRise*max(math.Abs(p.rise()), p.first/2) || !pace.moves && p.rise() < leastRise*p.first):
 		e.Refused = notAtRest
-	case v.to-v.from < nearly*fewestRefreshes*v.every(method):
+	case v.short(method):
 		e.Refused = fewRefreshes
 	}
 	if !ok {
 		return
 	}
 	switch {
-	case e.Counter != nil && v.stuck && math.Abs(v.last-v.least) > leastRise*v.last:
+	case e.Counter != nil && pace.stuck && math.Abs(p.last-p.least) > leastRise*p.last:
 		e.Integral, e.UIntegral = nil, nil // the counter moves, and power does not: it checks nothing
 	case e.Counter != nil && e.UIntegral != nil:
 		v.compare(best, integral)
@@ -103,58 +104,18 @@ func (e *DeviceEnergy) refine(v *view) {
 	if e.Refused == "" {
 		e.U, e.Components = &best.U, best.Components
 	}
-	mean := device.Watts(float64(best.Energy) / (v.to - v.from))
+	mean := device.Watts(float64(best.Energy) / v.span.seconds())
 	e.Mean = &mean
 }
 
-// every is how often what a method reads is refreshed.
-func (v *view) every(method string) float64 {
+// short says that the span has fewer refreshes of what a method reads than a test holds
+// the estimator to the truth for.
+func (v *view) short(method string) bool {
+	every := v.sensor.refresh
 	if method == MethodIntegral {
-		return v.shows
+		every = v.pace.shows
 	}
-	return v.refresh
-}
-
-// uniform is the standard uncertainty of what may be anywhere in a width.
-func uniform(width float64) float64 { return math.Abs(width) / math.Sqrt(12) }
-
-// half is that of what may be anywhere so far to either side.
-func half(width float64) float64 { return math.Abs(width) / math.Sqrt(3) }
-
-// ends is that of what may be anywhere so far to either side, and is likelier at an end
-// than in the middle (by an arcsine). A sensor that looks at one end of each refresh does
-// so in every window, and all that depends on it errs the same way.
-func ends(width float64) float64 { return math.Abs(width) / math.Sqrt2 }
-
-// jumpNoise relates what a sensor that looks a quarter of the time misses in a
-// refresh to how its readings jump: 0.45 for steps, 0.61 for noise. Simulated.
-const jumpNoise = 0.61
-
-// dutyNoise is what a sensor that looks only now and then misses of a load that
-// varies.
-func (v *view) dutyNoise() float64 { return v.dutyNoiseOf(v.refresh) }
-
-func (v *view) dutyNoiseOf(refresh float64) float64 {
-	if v.duty >= 1 {
-		return 0
-	}
-	return jumpNoise * v.jump * math.Sqrt(refresh*(v.to-v.from))
-}
-
-// off is how far the middle of a look may lie from the middle of its refresh.
-func (v *view) off() float64 { return (1 - v.duty) * v.refresh / 2 }
-
-// drift is what such a sensor makes of a load that rises: it takes each refresh for as
-// high as its look, which may be early or late in it.
-func (v *view) drift() float64 { return ends((v.last - v.first) * v.off()) }
-
-// floor is what stamps and digits leave unknown in any case: either edge lies
-// anywhere in its reading, and readings are whole mJ and mW, or whole steps of the
-// counter.
-func (v *view) floor() Joules {
-	const milli = 1e-3
-	digits := math.Hypot(uniform(milli*math.Hypot(1, v.to-v.from)), math.Sqrt2*uniform(v.quantum))
-	return Joules(math.Hypot(math.Hypot(uniform(v.first*v.took), uniform(v.last*v.took)), digits))
+	return v.span.seconds() < nearly*fewestRefreshes*every
 }
 
 // compare grows the counter's figure f by what the power that was read says otherwise
@@ -163,13 +124,13 @@ func (v *view) floor() Joules {
 func (v *view) compare(f, integral *Figure) {
 	var off, sum, n float64
 	var single []level
-	for _, l := range v.list {
-		if l.from >= (v.from+v.to)/2 && l.power > 0 && l.to-l.from < 1.5*v.refresh {
+	for _, l := range v.profile.list {
+		if l.from >= (v.span.from+v.span.to)/2 && l.power > 0 && l.to-l.from < 1.5*v.sensor.refresh {
 			off, sum, n = off+l.watts-l.power, sum+l.watts, n+1
 			single = append(single, l)
 		}
 	}
-	if !v.byTicks || n < 5 {
+	if !v.profile.byTicks || n < 5 {
 		f.Compare(integral)
 		return
 	}
@@ -180,7 +141,7 @@ func (v *view) compare(f, integral *Figure) {
 		squares += d * d
 	}
 	scatter := math.Sqrt(squares / n / (n - 1))
-	drift := math.Abs(v.last-v.first) / (v.to - v.from) * (v.shows + v.refresh)
+	drift := math.Abs(v.power.last-v.power.first) / v.span.seconds() * (v.pace.shows + v.sensor.refresh)
 	if math.Abs(off) > disagreementLimit*scatter+drift+2e-3*sum {
 		f.Components[disagreement] = Joules(math.Abs(off) / sum * float64(f.Energy) / math.Sqrt(3))
 		f.sum()

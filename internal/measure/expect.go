@@ -61,39 +61,40 @@ const (
 // The GPU is taken to be measured alone: of several, only one ticks where the
 // window opens, and the others' opening edge is known less well.
 func Expect(s device.Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
-	v := look(s, 0, window)
-	v.idle, v.idleSpread, v.lowest = float64(c.Idle), float64(c.Spread), float64(c.Idle)
-	v.first, v.last, v.jump = float64(c.Busy), float64(c.Busy), c.Swing*float64(c.Busy)
+	sensor, T := assume(s), window.Seconds()
+	p := power{idle: float64(c.Idle), spread: float64(c.Spread), lowest: float64(c.Idle), first: float64(c.Busy), last: float64(c.Busy), jump: c.Swing * float64(c.Busy)}
+	p.unsteady = closingJump * p.jump
 	poll := (settleEvery + c.Reading).Seconds()
-	if s.Refresh <= 0 || poll >= v.refresh/2 || c.Busy <= 0 || v.to < nearly*fewestRefreshes*v.refresh {
+	if s.Refresh <= 0 || poll >= sensor.refresh/2 || c.Busy <= 0 || T < nearly*fewestRefreshes*sensor.refresh {
 		return 0, false
 	}
 	// The window opens at the poll that shows a tick, which is put between two polls. The
 	// load begins with it and each tick is shown at once, as far as the first ticks say.
-	_, opening := v.opening(tick{-poll / 2, poll, 0})
+	_, open := opening(tick{-poll / 2, poll, 0}, poll/2, p, sensor)
 	unsure := 0.0
-	if rise := v.first - v.idle; rise > 0 {
-		unsure = math.Hypot(uniform(v.first*poll), v.jump*math.Sqrt(2)*v.refresh) / rise
+	if rise := p.rise(); rise > 0 {
+		unsure = math.Hypot(uniform(p.first*poll), p.jump*math.Sqrt(2)*sensor.refresh) / rise
 	}
-	v.known, v.begun, v.delay = true, 2*v.off()+2*unsure, limits{0, 2 * unsure}
+	v := &view{span: stretch{0, T}, sensor: sensor, power: p}
+	v.delay = delay{shown: limits{0, 2 * unsure}, begun: 2*sensor.off() + 2*unsure, rose: T, known: true}
 	// It ends anywhere in a tick. Power is taken to fall to idle as it mostly does.
 	var closing edge
-	top := max(0, v.last-v.idle)
+	top, refresh := max(0, p.last-p.idle), sensor.refresh
 	for i := range places {
-		part := (float64(i) + 0.5) / places * v.refresh
-		e := ending{energy: v.last*part + v.idle*(v.refresh-part), part: part, rest: v.refresh - part, within: poll}
+		part := (float64(i) + 0.5) / places * refresh
+		e := ending{energy: p.last*part + p.idle*(refresh-part), part: part, rest: refresh - part, within: poll}
 		e.energy += fallen(top, e.rest, usualFall)
 		for ; e.afters < len(e.after); e.afters++ {
-			since := e.rest + float64(e.afters)*v.refresh
-			e.after[e.afters] = v.idle*v.refresh + fallen(top, since+v.refresh, usualFall) - fallen(top, since, usualFall)
+			since := e.rest + float64(e.afters)*refresh
+			e.after[e.afters] = p.idle*refresh + fallen(top, since+refresh, usualFall) - fallen(top, since, usualFall)
 		}
-		if v.duty < 1 { // which may have looked when the load had ended
-			e.energy = v.idle * v.refresh
+		if sensor.duty < 1 { // which may have looked when the load had ended
+			e.energy = p.idle * refresh
 		}
-		_, u := v.split(e)
+		_, u := e.split(p, sensor, 0)
 		closing.load, closing.poll = math.Hypot(closing.load, u.load/math.Sqrt(places)), u.poll
 	}
-	return v.figure(opening, closing).U, true
+	return v.figure(open, closing).U, true
 }
 
 // usualFall is the time constant by which power falls after a load: tenths of a second.

@@ -94,7 +94,7 @@ func stated(t *testing.T, s device.Sensor, T, idle, busy, swing float64) (u floa
 		if !ok || e.Method != MethodAligned {
 			t.Fatalf("by %q", e.Method)
 		}
-		us, jumps = append(us, float64(*e.U)), append(jumps, v.jump/busy)
+		us, jumps = append(us, float64(*e.U)), append(jumps, v.power.jump/busy)
 		before := slices.IndexFunc(samples, func(x device.Sample) bool { return x.At > from })
 		if c, ok = AtIdle(samples[:before], 0, s); !ok {
 			t.Fatal("no idle power")

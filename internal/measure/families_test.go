@@ -164,7 +164,7 @@ func TestIntervalsHoldWhatNoLookShows(t *testing.T) {
 // What the tick of the end holds too much may be of a load that went on, or be shown late:
 // both add linearly.
 func TestWhatLateTicksAndALoadThatWentOnExplainAddsLinearly(t *testing.T) {
-	v := &view{duty: 1, end: 300, idle: 100, last: 300, delay: limits{0, 0.02}}
+	v := &view{sensor: sensor{duty: 1}, power: power{end: 300, idle: 100, last: 300}, delay: delay{shown: limits{0, 0.02}}}
 	together := func(more float64) float64 {
 		f := v.figure(edge{}, edge{load: more, more: more})
 		return float64(f.U)
@@ -194,7 +194,7 @@ func TestABurstAtTheStartHidesThatTicksAreShownLate(t *testing.T) {
 			t.Fatal("too little was seen")
 		}
 		v.begin(0)
-		if v.delay.least > 0.05 || v.delay.most < 0.045 {
+		if v.delay.shown.least > 0.05 || v.delay.shown.most < 0.045 {
 			missed++
 		}
 	}

@@ -37,7 +37,7 @@ type Edges struct{ v *view }
 func Unaligned(samples []device.Sample, sensors []device.Sensor, from, to time.Duration) []Edges {
 	out := make([]Edges, len(sensors))
 	for g := range out {
-		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok && v.refresh > 0 {
+		if v, ok := see(samples, int32(g), from, to, sensors[g]); ok && v.sensor.refresh > 0 {
 			v.begin(0)
 			out[g].v = v
 		}
@@ -53,17 +53,18 @@ func (e Edges) Figure(early, late time.Duration) (f *Figure, ok bool) {
 	if v == nil {
 		return nil, false
 	}
+	p, refresh := v.power, v.sensor.refresh
 	// The counter is up to a refresh old when it is read: at the opening that much
 	// idle power is in the figure, at the closing that much load is not.
-	bias := (v.last - v.idle) * (v.refresh/2 + v.delay.most)
+	bias := (p.last - p.idle) * (refresh/2 + v.delay.shown.most)
 	f = &Figure{Components: map[string]Joules{
-		openingEdge: Joules(math.Hypot(uniform(v.idle*v.refresh), half((v.first-v.idle)*2*v.off()))),
-		closingEdge: Joules(math.Hypot(math.Hypot(uniform(v.last*v.refresh), bias), closingJump*v.jump*v.refresh/2)),
-		callDelay:   Joules(math.Hypot(v.idle*early.Seconds(), v.last*late.Seconds()) / math.Sqrt(3)),
-		dutyCycle:   Joules(v.dutyNoise()),
-		sensorLook:  Joules(v.drift()),
-		loadEnd:     Joules(v.wakes()),
-		resolution:  v.floor(),
+		openingEdge: Joules(math.Hypot(uniform(p.idle*refresh), half(p.rise()*2*v.sensor.off()))),
+		closingEdge: Joules(math.Hypot(math.Hypot(uniform(p.last*refresh), bias), closingJump*p.jump*refresh/2)),
+		callDelay:   Joules(math.Hypot(p.idle*early.Seconds(), p.last*late.Seconds()) / math.Sqrt(3)),
+		dutyCycle:   v.missed(),
+		sensorLook:  Joules(v.sensor.drift(p)),
+		loadEnd:     Joules(p.endsBefore(v.pace.wake)),
+		resolution:  v.resolution(),
 	}}
 	return f.sum(), true
 }

@@ -19,7 +19,6 @@ func SliceEnergy(samples []device.Sample, sensors []device.Sensor, from, to time
 		if !seen {
 			continue
 		}
-		v.delay = limits{0, max(v.refresh, slowestDisplay)}
 		f, ok := v.sliced()
 		method := MethodCounter
 		if !ok {
@@ -32,7 +31,7 @@ func SliceEnergy(samples []device.Sample, sensors []device.Sensor, from, to time
 			continue
 		}
 		e.Method, e.Energy = method, &f.Energy
-		if v.to-v.from < nearly*fewestRefreshes*v.every(method) {
+		if v.short(method) {
 			e.Refused = fewRefreshes
 			continue
 		}
@@ -44,40 +43,21 @@ func SliceEnergy(samples []device.Sample, sensors []device.Sensor, from, to time
 // sliced reads the counter at both edges. It shows what was used until its last
 // tick, on the average half a refresh ago.
 func (v *view) sliced() (*Figure, bool) {
-	first, gap1, ok1 := v.counterAt(v.from)
-	last, gap2, ok2 := v.counterAt(v.to)
-	if !ok1 || !ok2 || v.refresh == 0 || last <= first {
+	first, gap1, ok1 := v.counter.at(v.span.from)
+	last, gap2, ok2 := v.counter.at(v.span.to)
+	refresh, p, late := v.sensor.refresh, v.power, v.delay.shown
+	if !ok1 || !ok2 || refresh == 0 || last <= first {
 		return nil, false
 	}
 	edge := func(power, gap float64) Joules {
-		return Joules(math.Hypot(power*math.Hypot(uniform(v.refresh), uniform(gap)), v.jump*max(v.refresh, gap)/2))
+		return Joules(math.Hypot(power*math.Hypot(uniform(refresh), uniform(gap)), p.jump*max(refresh, gap)/2))
 	}
-	rise := v.last - v.first
-	f := &Figure{Energy: Joules((last-first)/1000 + rise*(v.refresh/2+v.delay.middle())), Components: map[string]Joules{
-		openingEdge: edge(v.first, gap1), closingEdge: edge(v.last, gap2), dutyCycle: Joules(v.dutyNoise()),
-		sensorLook: Joules(v.drift()), display: Joules(math.Abs(rise) * v.delay.u()), resolution: v.floor(),
+	rise := p.last - p.first
+	f := &Figure{Energy: Joules((last-first)/1000 + rise*(refresh/2+late.middle())), Components: map[string]Joules{
+		openingEdge: edge(p.first, gap1), closingEdge: edge(p.last, gap2), dutyCycle: v.missed(),
+		sensorLook: Joules(v.sensor.drift(p)), display: Joules(math.Abs(rise) * late.u()), resolution: v.resolution(),
 	}}
 	return f.sum(), true
-}
-
-// counterAt is the counter at t, between the readings next to it, which lie gap
-// seconds apart; ok is false where there is none on a side, or it went backwards.
-func (v *view) counterAt(t float64) (mj, gap float64, ok bool) {
-	var prev *reading
-	for i := range v.readings {
-		r := &v.readings[i]
-		switch {
-		case !r.counted:
-			continue
-		case r.at >= t && (prev == nil || r.mj < prev.mj):
-			return 0, 0, false
-		case r.at >= t:
-			gap = r.at - prev.at
-			return prev.mj + (r.mj-prev.mj)*(t-prev.at)/gap, gap, true
-		}
-		prev = r
-	}
-	return 0, 0, false
 }
 
 // EdgeTokensU is the relative standard uncertainty of tokens that are counted by
