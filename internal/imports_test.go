@@ -42,7 +42,9 @@ var may = map[string][]string{
 	"lease":   {"device", "launch", "measure"},
 	"job":     {"device", "engine", "launch", "load", "dataset", "measure", "hub", "study"},
 	"record":  {"device", "job", "engine", "launch", "load", "dataset", "measure", "meter/card", "flops", "hub", "result", "stats", "study"},
-	"harness": {"device", "job", "record", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "hub", "result", "stats", "study"},
+	// It knows an executor by its interface alone.
+	"campaign": {"job", "launch", "lease", "dataset", "measure", "hub", "result", "stats", "study"},
+	"harness":  {"campaign", "device", "job", "record", "engine", "launch", "lease", "load", "dataset", "measure", "meter/card", "hub", "result", "stats", "study"},
 	// It reads a result's folder, which record does not.
 	"record/verify": {"record", "measure", "result", "study"},
 	// A server whose truth is known, for the benchmarks and llem doctor --client.

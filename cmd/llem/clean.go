@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/device"
-	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
 	"github.com/llenergymeasure/llem/internal/measure"
@@ -183,7 +183,7 @@ func (c *cleanCmd) caches(a *app) error {
 // runs forgets those that were killed, and does what is to be done about their
 // results. Where containers may be left, those that had one are not forgotten.
 func (c *cleanCmd) runs(a *app, containersLeft bool) error {
-	dead, err := harness.CleanRuns(c.DryRun, containersLeft)
+	dead, err := campaign.CleanRuns(c.DryRun, containersLeft)
 	for _, d := range dead {
 		said := "forgot run " + d.Name
 		if c.DryRun {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
@@ -78,16 +79,16 @@ func (c *configValidateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if study.IsStudy(in.data) {
-		_, p, err := in.study()
+	if study.IsStudy(in.Data) {
+		s, err := campaign.New(in)
 		if err != nil {
 			return err
 		}
-		planSummary(p, planSaid(a))
-		planPoints(a, p)
+		planSummary(s.Plan, planSaid(a))
+		planPoints(a, s.Plan)
 		return nil
 	}
-	e, err := in.experiment()
+	e, err := oneExperiment(in)
 	if err != nil {
 		return err
 	}

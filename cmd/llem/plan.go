@@ -7,30 +7,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/hub"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// input is a file with everything that stands above and below it.
-type input struct {
-	name string // as errors call it
-	data []byte
-	opt  study.Options
-}
-
-func readInput(path string, flags []study.Set, quick bool) (input, error) {
+// readInput reads a file with everything that is set above and below it.
+func readInput(path string, flags []study.Set, quick bool) (campaign.Source, error) {
 	user, err := userFile()
 	if err != nil {
-		return input{}, err
+		return campaign.Source{}, err
 	}
 	env, err := environ()
 	if err != nil {
-		return input{}, err
+		return campaign.Source{}, err
 	}
-	in := input{opt: study.Options{User: user, Env: env, Flags: flags, Quick: quick}}
-	in.name, in.data, err = study.Read(path)
+	in := campaign.Source{Options: study.Options{User: user, Env: env, Flags: flags, Quick: quick}}
+	in.Name, in.Data, err = study.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return in, usageError{fmt.Errorf("%w; `llem config init` writes a file to start from", err)}
@@ -40,12 +35,12 @@ func readInput(path string, flags []study.Set, quick bool) (input, error) {
 	return in, nil
 }
 
-// experiment decodes the file of one experiment, and refuses a study.
-func (in input) experiment() (study.Experiment, error) {
-	if study.IsStudy(in.data) {
-		return study.Experiment{}, usageError{fmt.Errorf("%s is a study, and one experiment is wanted here", in.name)}
+// oneExperiment decodes the file of one experiment, and refuses a study.
+func oneExperiment(in campaign.Source) (study.Experiment, error) {
+	if study.IsStudy(in.Data) {
+		return study.Experiment{}, usageError{fmt.Errorf("%s is a study, and one experiment is wanted here", in.Name)}
 	}
-	e, err := study.Decode(in.name, in.data, in.opt)
+	e, err := study.Decode(in.Name, in.Data, in.Options)
 	if err != nil {
 		return e, usageError{err}
 	}
@@ -64,7 +59,7 @@ const (
 // dryRunStudy prints a study's plan: its points, their order, images, models and
 // the time. It looks for images where a daemon answers, and pulls nothing.
 func dryRunStudy(a *app, p *study.Plan, asJSON bool) error {
-	unfit, err := harness.Unfit(a.ctx, p, asWritten)
+	unfit, err := campaign.AsWritten(p).Unfit(a.ctx)
 	if err == nil {
 		err = p.Refuse(unfit)
 	}
@@ -72,7 +67,7 @@ func dryRunStudy(a *app, p *study.Plan, asJSON bool) error {
 		return usageError{err}
 	}
 	if asJSON {
-		return printJSON(a.stdout, planRecord(p))
+		return printJSON(a.stdout, campaign.PlanOf(p, version))
 	}
 	said := planSaid(a)
 	planSummary(p, said)
@@ -172,9 +167,6 @@ func rough(d time.Duration) string {
 	return d.String()
 }
 
-// asWritten is an experiment whose secrets are not looked for.
-func asWritten(e study.Experiment) (study.Experiment, error) { return e, nil }
-
 // needsSaid says which images and models the runs need, and which of them are here.
 func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 	if n := p.Nameless(); n > 0 {
@@ -194,7 +186,7 @@ func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 			said("image", i.Ref+": "+imageState(a, d, i))
 		}
 	}
-	list, err := harness.Needs(p, asWritten)
+	list, err := campaign.AsWritten(p).Needs()
 	seen := map[string]bool{}
 	once := func(what, text string) {
 		if !seen[what+text] {

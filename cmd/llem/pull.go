@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/harness"
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
@@ -93,18 +94,18 @@ func (c *pullCmd) needs(flags []study.Set) ([]study.Experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !study.IsStudy(in.data) {
-		e, err := in.experiment()
+	if !study.IsStudy(in.Data) {
+		e, err := oneExperiment(in)
 		return []study.Experiment{e}, err
 	}
-	_, p, err := in.study()
+	s, err := campaign.New(in)
 	if err != nil {
 		return nil, err
 	}
-	if p.Nameless() > 0 {
-		return nil, usageError{fmt.Errorf("%s: %d points name no image: give engine.image, or --image", in.name, p.Nameless())}
+	if n := s.Plan.Nameless(); n > 0 {
+		return nil, usageError{fmt.Errorf("%s: %d points name no image: give engine.image, or --image", in.Name, n)}
 	}
-	return harness.Needs(p, asWritten)
+	return campaign.AsWritten(s.Plan).Needs()
 }
 
 func pulledOf(e study.Experiment, p job.Pulled) pulled {

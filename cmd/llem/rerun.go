@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -16,12 +17,11 @@ import (
 // asked is what a run is asked for.
 type asked struct {
 	e         study.Experiment
-	input     []byte         // the file
-	from      *result.Record // of the run that is done again, or nil
-	sameImage bool           // that run's very image is asked for
-	notes     []string       // for people
-	plan      *study.Plan    // of a study, in place of all else; or nil
-	study     *input         // a study's file, in place of all else; or nil
+	input     []byte             // the file
+	from      *result.Record     // of the run that is done again, or nil
+	sameImage bool               // that run's very image is asked for
+	notes     []string           // for people
+	study     *campaign.Campaign // that begins, in place of all else; or nil
 }
 
 // experiment reads what is asked for: a file, or a result whose run is done again.
@@ -37,16 +37,12 @@ func (c *runCmd) experiment() (asked, error) {
 	if err != nil {
 		return asked{}, err
 	}
-	isStudy := c.Repeat != nil || study.IsStudy(in.data)
-	if c.DryRun && isStudy {
-		_, p, err := in.study()
-		return asked{plan: p}, err
+	if c.Repeat != nil || study.IsStudy(in.Data) {
+		s, err := campaign.New(in)
+		return asked{study: s}, err
 	}
-	if isStudy {
-		return asked{study: &in}, nil
-	}
-	e, err := in.experiment()
-	return asked{e: e, input: in.data}, err
+	e, err := oneExperiment(in)
+	return asked{e: e, input: in.Data}, err
 }
 
 // rerun reads the effective configuration of a result. The user's own file is not

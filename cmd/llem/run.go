@@ -116,12 +116,8 @@ func (c *runCmd) Run(a *app) error {
 	switch {
 	case err != nil:
 		return err
-	case q.plan != nil && c.versusOf(q.plan) != nil:
-		return c.versusOf(q.plan)
-	case q.plan != nil:
-		return dryRunStudy(a, q.plan, c.JSON)
 	case q.study != nil:
-		return c.beginStudy(a, *q.study)
+		return c.beginStudy(a, q.study)
 	}
 	if err := c.onlyStudies(); err != nil {
 		return err
@@ -230,6 +226,6 @@ func readExperiment(path string, flags []study.Set, quick bool) (study.Experimen
 	if err != nil {
 		return study.Experiment{}, nil, err
 	}
-	e, err := in.experiment()
-	return e, in.data, err
+	e, err := oneExperiment(in)
+	return e, in.Data, err
 }

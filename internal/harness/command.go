@@ -40,7 +40,7 @@ const sampleEvery = 100 * time.Millisecond
 // further repeats: the program itself is only sent the signals. It needs OpenGPUs
 // and Log of the runner.
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
-	x := &run{Runner: r, id: newID()}
+	x := &run{Runner: r, id: lease.NewID()}
 	x.hold()
 	defer x.release()
 	out := &result.Command{

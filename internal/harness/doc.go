@@ -1,8 +1,8 @@
-// Package harness runs experiments and studies, and observes what they do. A launcher
+// Package harness runs experiments and observes what they do. A launcher
 // reaches it through package launch, GPUs through the interfaces of package device,
 // everything else it calls by name.
 //
-// In: a [Runner], and an experiment or a study. Out: an [Outcome], and the result's folder.
+// In: a [Runner], and an experiment. Out: an [Outcome], and the result's folder.
 //
 // [Runner.Execute] is the way of one experiment, one method a phase, in the order of
 // protocol section 1. A [launch.Fault] says whose a failure is: the configuration's, the host's
@@ -16,6 +16,6 @@
 //     is written before anything else can fail.
 //  4. After stops the container, and the record is written again with what came after.
 //
-// [Runner.OpenStudy] and [Study.Run] do that for each run of a study, and resume one that
-// was stopped. [Runner.DryRun] and [Runner.Pull] end with the job.
+// A [Pool] does that for each run of a campaign, which share what it holds: GPUs, images, a
+// server that is kept. [Runner.DryRun] and [Runner.Pull] end with the job.
 package harness

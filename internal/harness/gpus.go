@@ -15,7 +15,7 @@ import (
 // hold makes the lease that the run holds GPUs by: the study's, or its own.
 func (x *run) hold() {
 	if x.place != nil {
-		x.lease = x.place.session.lease
+		x.lease = x.place.pool.lease
 	} else {
 		x.lease = lease.New(x.id, x.Log)
 	}

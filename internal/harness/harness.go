@@ -2,8 +2,6 @@ package harness
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"os"
@@ -88,12 +86,12 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 
 // execute runs one experiment at its place in a study, or by itself.
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
-	x := &run{Runner: r, id: newID(), job: job.Job{Experiment: e}, place: at}
+	x := &run{Runner: r, id: lease.NewID(), job: job.Job{Experiment: e}, place: at}
 	x.obs.Run.Started = time.Now()
 	x.hold()
 	defer x.release()
 	if at != nil {
-		x.obs.Warnings = append(x.obs.Warnings, at.doubts...)
+		x.obs.Warnings = append(x.obs.Warnings, at.Doubts...)
 	}
 	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
 	if err == nil {
@@ -289,11 +287,4 @@ func (r *Runner) closeGPUs(gpus device.Session) {
 
 func (x *run) warn(code, seen string, args ...any) {
 	x.obs.Warnings = append(x.obs.Warnings, measure.Warn(code, seen, args...))
-}
-
-// newID names a run: 12 hexadecimal digits, unique on any host.
-func newID() string {
-	var b [6]byte
-	rand.Read(b[:]) // never fails: crypto/rand
-	return hex.EncodeToString(b[:])
 }

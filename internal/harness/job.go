@@ -12,12 +12,12 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// finder finds what the job of e is made of; s is what the runs of its study share, nil:
+// finder finds what the job of e is made of; p is what the runs of its campaign share, nil:
 // it is in none.
-func (r *Runner) finder(e study.Experiment, s *session) *job.Finder {
+func (r *Runner) finder(e study.Experiment, p *Pool) *job.Finder {
 	f := &job.Finder{
 		Launcher: r.Launcher, Progress: r.Observer.Progress, Say: r.Observer.Say, Log: r.Log,
-		APIKey: r.APIKey, Headers: r.Headers, Pins: pinsOf(r.From, e), InStudy: s != nil,
+		APIKey: r.APIKey, Headers: r.Headers, Pins: pinsOf(r.From, e), InStudy: p != nil,
 	}
 	if r.SameImage {
 		was := r.From.Engine
@@ -26,8 +26,8 @@ func (r *Runner) finder(e study.Experiment, s *session) *job.Finder {
 			f.Pins.Again.Digest = *was.ImageDigest
 		}
 	}
-	if s != nil {
-		if img, ok := s.images[e.Engine.Image]; ok {
+	if p != nil {
+		if img, ok := p.images[e.Engine.Image]; ok {
 			f.Pins.Taken = &img
 		}
 	}

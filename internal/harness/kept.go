@@ -43,25 +43,25 @@ func same(a, b launch.Spec) bool {
 // the same and its caches are proven empty; else that container is removed, so that
 // the GPUs are bare.
 func (x *run) takeKept(ctx context.Context) error {
-	if x.place == nil || x.place.session.kept == nil {
-		if x.place != nil && x.place.session.keeps && !x.job.Running() && !x.job.Keeping() {
+	if x.place == nil || x.place.pool.kept == nil {
+		if x.place != nil && x.place.pool.keeps && !x.job.Running() && !x.job.Keeping() {
 			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied and proven empty", x.job.Engine.Name())
 		}
 		return nil
 	}
-	s := x.place.session
-	why := x.unlike(s.kept)
+	p := x.place.pool
+	why := x.unlike(p.kept)
 	if why == "" {
-		why = x.prove(ctx, s.kept)
+		why = x.prove(ctx, p.kept)
 	}
 	if why == "" {
-		x.kept, x.memBefore = s.kept, s.kept.memBefore
+		x.kept, x.memBefore = p.kept, p.kept.memBefore
 		return nil
 	}
 	x.server, x.obs.Server.Info, x.anew = nil, engine.Info{}, why
 	x.Observer.Say("the container of the run before is removed, and this run starts its own: " + why)
-	x.memBefore = s.kept.memBefore
-	if err := s.drop(ctx); err != nil {
+	x.memBefore = p.kept.memBefore
+	if err := p.drop(ctx); err != nil {
 		return launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
 	}
 	x.released(ctx)
@@ -182,10 +182,10 @@ func (x *run) proof() ([]load.Request, error) {
 
 // notKept leaves out the processes of the kept container, which are the study's own.
 func (x *run) notKept(list []device.Process) (out []device.Process) {
-	if x.place == nil || x.place.session.kept == nil {
+	if x.place == nil || x.place.pool.kept == nil {
 		return list
 	}
-	own := x.place.session.kept.server.Owns
+	own := x.place.pool.kept.server.Owns
 	for _, p := range list {
 		if mine, err := own(p.PID); err != nil || !mine {
 			out = append(out, p)
@@ -195,7 +195,7 @@ func (x *run) notKept(list []device.Process) (out []device.Process) {
 }
 
 // resident says that the container stays on the GPUs after the run.
-func (x *run) resident() bool { return x.place != nil && x.place.session.kept != nil }
+func (x *run) resident() bool { return x.place != nil && x.place.pool.kept != nil }
 
 // handOver keeps the container for the runs to come, where it has served this one
 // well.
@@ -203,9 +203,9 @@ func (x *run) handOver(ctx context.Context, r *result.Record) bool {
 	if x.place == nil {
 		return false
 	}
-	s := x.place.session
-	s.kept = nil
-	if x.place.last || !x.job.Keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
+	p := x.place.pool
+	p.kept = nil
+	if x.place.Last || !x.job.Keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
 		return false
 	}
 	k := x.kept
@@ -213,22 +213,22 @@ func (x *run) handOver(ctx context.Context, r *result.Record) bool {
 		k = &kept{server: x.server, spec: x.job.Spec, served: x.obs.Server.Info.Model, by: x.id, memBefore: x.memBefore, baseline: x.obs.Idle.Baseline}
 	}
 	k.runs++
-	s.kept = k
+	p.kept = k
 	return true
 }
 
 // drop stops the kept container; there may be none.
-func (s *session) drop(ctx context.Context) error {
-	k := s.kept
+func (p *Pool) drop(ctx context.Context) error {
+	k := p.kept
 	if k == nil {
 		return nil
 	}
-	s.kept = nil
-	ctx, cancel := unhurried(ctx, s.hurry)
+	p.kept = nil
+	ctx, cancel := unhurried(ctx, p.runner.Hurry)
 	defer cancel()
-	err := stop(ctx, s.hurry, k.server)
+	err := stop(ctx, p.runner.Hurry, k.server)
 	if err != nil {
-		s.left = append(s.left, k.server)
+		p.left = append(p.left, k.server)
 	}
 	return err
 }

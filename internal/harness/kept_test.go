@@ -16,10 +16,10 @@ import (
 const keeps = ", restart: engine_change, gap_seconds: 0, cycle_gap_seconds: 0"
 
 // kinds are how many records of a study are of a kept server, and why not.
-func (b *bench) kinds(t *testing.T, plan *result.StudyPlan) (kept int, gaps string) {
+func (b *bench) kinds(t *testing.T) (kept int, gaps string) {
 	t.Helper()
-	for n := range plan.Runs {
-		r, _, err := result.Read(folderOf(b.dir, plan, n+1))
+	for n := range b.plan(t).Runs {
+		r, _, err := result.Read(b.folder(t, n+1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,11 +37,10 @@ func (b *bench) kinds(t *testing.T, plan *result.StudyPlan) (kept int, gaps stri
 func TestAServerIsKeptWhileItsSpecIsTheSame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{}, keeps)
-	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); err != nil {
+	if err := b.run(t, t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if kept, gaps := b.kinds(t, plan); kept != 3 || b.f.launched != 1 || strings.Count(gaps, "waited") != 3 || b.f.ended != "stopped" {
+	if kept, gaps := b.kinds(t); kept != 3 || b.f.launched != 1 || strings.Count(gaps, "waited") != 3 || b.f.ended != "stopped" {
 		t.Errorf("%d kept, %d containers, the last was %q:\n%s", kept, b.f.launched, b.f.ended, gaps)
 	}
 }
@@ -54,12 +53,11 @@ func TestAKeptServerCountsEachRunsPromptsOnce(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{\"prompt\":\"one\"}\n{\"prompt\":\"two\"}\n{\"prompt\":\"three\"}\n{\"prompt\":\"four\"}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b.decode(t, strings.Replace(fmt.Sprintf(grid, keeps), "max_input_tokens: 8", fmt.Sprintf("source: %q", path), 1))
-	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); err != nil {
+	b.write(t, strings.Replace(fmt.Sprintf(grid, keeps), "max_input_tokens: 8", fmt.Sprintf("source: %q", path), 1))
+	if err := b.run(t, t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if kept, _ := b.kinds(t, plan); kept != 3 || b.f.seen["/tokenize"] != 4*4 {
+	if kept, _ := b.kinds(t); kept != 3 || b.f.seen["/tokenize"] != 4*4 {
 		t.Errorf("%d kept, %d prompts counted, want 4 in each of 4 runs", kept, b.f.seen["/tokenize"])
 	}
 }
@@ -72,11 +70,10 @@ func TestAServerThatIsNotProvenColdIsStartedAnew(t *testing.T) {
 		"nobody tells":            {mute: true},
 	} {
 		b := newBench(t, f, keeps)
-		plan := b.plan()
-		if err := b.run(t, t.Context(), plan); err != nil {
+		if err := b.run(t, t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if kept, gaps := b.kinds(t, plan); kept != 0 || f.launched != 4 || strings.Count(gaps, want) != 3 {
+		if kept, gaps := b.kinds(t); kept != 0 || f.launched != 4 || strings.Count(gaps, want) != 3 {
 			t.Errorf("%s: %d kept, %d containers:\n%s", want, kept, f.launched, gaps)
 		}
 	}
@@ -86,11 +83,10 @@ func TestAServerThatIsNotProvenColdIsStartedAnew(t *testing.T) {
 func TestAServerThatFailedIsNotKept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &fake{fails: 1}, keeps+", max_consecutive_failures: 0")
-	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); launch.KindOf(err) != launch.ExperimentFault {
+	if err := b.run(t, t.Context()); launch.KindOf(err) != launch.ExperimentFault {
 		t.Fatal(err)
 	}
-	if kept, _ := b.kinds(t, plan); kept != 0 || b.f.launched != 4 {
+	if kept, _ := b.kinds(t); kept != 0 || b.f.launched != 4 {
 		t.Errorf("%d kept, %d containers", kept, b.f.launched)
 	}
 }
@@ -118,8 +114,7 @@ func TestAGapThatIsInterrupted(t *testing.T) {
 			cancel()
 		}
 	}
-	plan := b.plan()
-	err := b.run(t, ctx, plan)
+	err := b.run(t, ctx)
 	j, jerr := result.OpenJournal(b.dir)
 	if jerr != nil {
 		t.Fatal(jerr)
@@ -137,8 +132,8 @@ func TestAGapThatIsInterrupted(t *testing.T) {
 		t.Errorf("%v; the run ended with %q", err, reason)
 	}
 	b.w.at = nil
-	b.decode(t, fmt.Sprintf(grid, keeps))
-	if r := b.rerun(t, plan, 4); r.Status != result.Completed || b.f.ended != "stopped" || b.w.last != "container removed, GPU memory cannot be read" && b.w.last != "container removed" {
+	b.write(t, fmt.Sprintf(grid, keeps))
+	if r := b.rerun(t, 4); r.Status != result.Completed || b.f.ended != "stopped" || b.w.last != "container removed, GPU memory cannot be read" && b.w.last != "container removed" {
 		t.Errorf("%s; after the last run: %q", r.Status, b.w.last)
 	}
 }

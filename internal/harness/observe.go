@@ -17,7 +17,7 @@ func (x *run) observe(err error) record.Observation {
 		o.Run.ID = x.id
 	}
 	if p := x.place; p != nil {
-		o.Run.Study, o.Run.Cycles = new(p.StudyRun), p.cycles
+		o.Run.Study, o.Run.Cycles = new(p.Study), p.Cycles
 	}
 	o.Job = x.job
 	x.observeHost(&o.Host)

@@ -49,12 +49,12 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 // makeJob makes the job. The GPUs are claimed, and what reads them is opened, before image
 // and model are downloaded.
 func (x *run) makeJob(ctx context.Context) error {
-	var s *session
+	var p *Pool
 	if x.place != nil {
-		s = x.place.session
+		p = x.place.pool
 	}
-	x.job.Run = job.Run{ID: x.id, Lock: x.lease.Run().Path(), PID: os.Getpid(), Keeps: s != nil && s.keeps, HFToken: x.HFToken}
-	f := x.finder(x.job.Experiment, s)
+	x.job.Run = job.Run{ID: x.id, Lock: x.lease.Run().Path(), PID: os.Getpid(), Keeps: p != nil && p.keeps, HFToken: x.HFToken}
+	f := x.finder(x.job.Experiment, p)
 	if err := f.Prompts(ctx, &x.job); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (x *run) makeJob(ctx context.Context) error {
 // alive; in a study that is the study's mark.
 func (x *run) create() (err error) {
 	if x.place != nil {
-		x.store, err = result.CreateAt(x.place.folder)
+		x.store, err = result.CreateAt(x.place.Folder)
 		return err
 	}
 	if err := x.lease.LockRun(x.id, ""); err != nil {

@@ -107,6 +107,9 @@ func (l *Lease) LockRun(run, dir string) (err error) {
 	return err
 }
 
+// Join takes the lock of a campaign for that of the run. Its owner releases it.
+func (l *Lease) Join(run *RunLock) { l.run = run }
+
 // Run is the lock that shows that the run is alive; nil: LockRun was not called.
 func (l *Lease) Run() *RunLock {
 	if l == nil {

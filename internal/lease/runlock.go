@@ -1,6 +1,8 @@
 package lease
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +23,13 @@ type RunLock struct {
 	file  *os.File
 	at    int64 // where the third line begins
 	stays bool  // the file, after Release
+}
+
+// NewID names a run or a campaign: 12 hexadecimal digits, unique on any host.
+func NewID() string {
+	var b [6]byte
+	rand.Read(b[:]) // never fails: crypto/rand
+	return hex.EncodeToString(b[:])
 }
 
 // runPrefix begins the names of runs' lock files.

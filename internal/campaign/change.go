@@ -1,4 +1,4 @@
-package harness
+package campaign
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// slot is what a run is told by when its study changes.
+// slot is by what a run is recognised when its study changes.
 type slot struct {
 	hash  string
 	cycle int
@@ -26,12 +26,12 @@ func slots(p *result.StudyPlan) map[slot]int {
 	return out
 }
 
-// Rebase gives the runs of a changed study the folders of the study that was begun:
+// rebase gives the runs of a changed study the folders of the study that was begun:
 // the same configuration in the same cycle keeps its folder, or gets back the one
 // that an earlier change set aside; a run that is only in the old study is set aside
 // with all that it measured. Folders of new runs are numbered on from the highest.
 // It writes no plan.
-func Rebase(dir string, was, now *result.StudyPlan) error {
+func rebase(dir string, was, now *result.StudyPlan) error {
 	old := slots(was)
 	folders := map[int]string{}
 	taken := map[string]bool{}

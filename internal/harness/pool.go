@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
@@ -17,42 +17,56 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// session is what the runs of a study share while one llem carries it out.
-type session struct {
-	id     string
-	keeps  bool // execution.restart: engine_change
+// Pool runs the experiments of a campaign on this host. It is what they share: GPUs, the
+// images that were taken, a server that is kept.
+type Pool struct {
+	runner *Runner
+	waits  []time.Duration // for what Open asks, try by try
+	keeps  bool            // servers may serve several runs
 	lease  *lease.Lease
 	images map[string]launch.Image
 	kept   *kept
 	left   []launch.Server // that could not be removed yet
-	hurry  <-chan struct{} // as the runner's
 	ended  time.Time       // of the run before; zero: there was none
 }
 
-// place is where a run stands in a study.
+var _ campaign.Executor = (*Pool)(nil)
+
+// Pool is the executor of one campaign.
+func (r *Runner) Pool() *Pool {
+	return &Pool{runner: r, waits: []time.Duration{time.Second, 5 * time.Second, 15 * time.Second}, images: map[string]launch.Image{}}
+}
+
+// place is where a run is in a campaign.
 type place struct {
-	result.StudyRun
-	session *session
-	folder  string        // of its result
-	cycles  int           // of the study
-	gap     time.Duration // that the file asks for before it
-	last    bool          // no run comes after it
-	doubts  []measure.Warning
+	campaign.Run
+	pool *Pool
 }
 
-// close ends what the study holds on the host, but for its lock.
-func (s *session) close(ctx context.Context) error {
-	err := errors.Join(s.drop(ctx), s.sweep(ctx))
-	s.lease.Release()
-	return err
-}
-
-// end shows others that the study is not alive any more.
-func (s *session) end() {
-	if len(s.left) > 0 {
-		s.lease.Run().Leave()
+// Execute carries out one run, after it has removed the containers that could not be
+// removed before.
+func (p *Pool) Execute(ctx context.Context, r campaign.Run) (*result.Record, error) {
+	defer func() { p.ended = time.Now() }()
+	p.lease.Join(r.Lock)
+	if err := p.sweep(ctx); err != nil {
+		return nil, launch.Faultf(launch.HostFault, "%w, or does not remove a container: %w", launch.ErrAway, err)
 	}
-	s.lease.Run().Release()
+	out, err := p.runner.execute(ctx, r.Experiment, &place{r, p})
+	return out.Record, err
+}
+
+// Close ends what the campaign holds on the host, but for its lock, whose file stays where
+// a container does.
+func (p *Pool) Close(ctx context.Context) error {
+	err := errors.Join(p.drop(ctx), p.sweep(ctx))
+	if len(p.left) > 0 {
+		p.lease.Run().Leave()
+	}
+	p.lease.Release()
+	if err != nil {
+		return launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
+	}
+	return nil
 }
 
 // leave remembers a container that could not be removed.
@@ -61,19 +75,19 @@ func (x *run) leave(s launch.Server) {
 		x.lease.Run().Leave()
 		return
 	}
-	x.place.session.left = append(x.place.session.left, s)
+	x.place.pool.left = append(x.place.pool.left, s)
 }
 
 // sweep removes the containers that could not be removed before.
-func (s *session) sweep(ctx context.Context) error {
-	for len(s.left) > 0 {
-		ctx, cancel := removing(ctx, s.hurry)
-		err := s.left[0].Kill(ctx)
+func (p *Pool) sweep(ctx context.Context) error {
+	for len(p.left) > 0 {
+		ctx, cancel := removing(ctx, p.runner.Hurry)
+		err := p.left[0].Kill(ctx)
 		cancel()
 		if err != nil {
 			return err
 		}
-		s.left = s.left[1:]
+		p.left = p.left[1:]
 	}
 	return nil
 }
@@ -88,15 +102,15 @@ func (x *run) pause(ctx context.Context) error {
 		x.obs.Run.Gap = "none: the server was already running, and nothing ran before on its behalf"
 	case at == nil:
 		x.obs.Run.Gap = "skipped: starting a container is the gap, and " + still
-	case at.session.ended.IsZero():
+	case at.pool.ended.IsZero():
 		x.obs.Run.Gap = "none: no run of the study came before it"
-		if at.Run > 1 {
+		if at.Study.Run > 1 {
 			x.obs.Run.Gap = "none: the study was resumed with it"
 		}
 	case x.kept == nil && !x.job.Running():
-		x.obs.Run.Gap = "skipped " + at.gap.String() + ": starting a container is the gap, and " + still + x.because()
+		x.obs.Run.Gap = "skipped " + at.Gap.String() + ": starting a container is the gap, and " + still + x.because()
 	default:
-		return x.wait(ctx, at.gap)
+		return x.wait(ctx, at.Gap)
 	}
 	return nil
 }
@@ -111,13 +125,13 @@ func (x *run) because() string {
 
 func (x *run) wait(ctx context.Context, d time.Duration) error {
 	at := x.place
-	left := max(0, d-time.Since(at.session.ended))
+	left := max(0, d-time.Since(at.pool.ended))
 	err := x.phase(measure.Gap, d.String()+" after the run before", func() (string, error) {
 		stop := x.tick(left)
 		defer stop()
 		return "", measure.Sleep(ctx, left)
 	})
-	at.GapSeconds = time.Since(at.session.ended).Seconds()
+	at.Study.GapSeconds = time.Since(at.pool.ended).Seconds()
 	who := "the container is kept"
 	if x.job.Running() {
 		who = "the server was already running"
@@ -126,25 +140,20 @@ func (x *run) wait(ctx context.Context, d time.Duration) error {
 	return err
 }
 
-// images that a study took, for its plan on disk.
-func (s *session) imageList() []result.StudyImage {
+// imageList is the images that were taken, by their names.
+func (p *Pool) imageList() []result.StudyImage {
 	out := []result.StudyImage{}
-	for _, ref := range slices.Sorted(maps.Keys(s.images)) {
-		i := s.images[ref]
+	for _, ref := range slices.Sorted(maps.Keys(p.images)) {
+		i := p.images[ref]
 		out = append(out, result.StudyImage{Ref: ref, ID: i.ID, Digest: i.Digest})
 	}
 	return out
 }
 
-// folderOf is a run's, in the study's.
-func folderOf(dir string, p *result.StudyPlan, run int) string {
-	return filepath.Join(dir, p.Folder(run))
-}
-
-// devicesOf are the study's GPUs that an experiment is run on, as far as that is known
+// devicesOf are the campaign's GPUs that an experiment is run on, as far as that is known
 // before it: those that it names, else the first.
-func (s *session) devicesOf(e study.Experiment) (out []device.Device) {
-	held := s.lease.Devices()
+func (p *Pool) devicesOf(e study.Experiment) (out []device.Device) {
+	held := p.lease.Devices()
 	switch e.GPUs.Mode {
 	case "none":
 		return nil

@@ -25,16 +25,15 @@ func TestAStudyWhosePromptsChange(t *testing.T) {
 		}
 	}
 	write("four")
-	b.decode(t, strings.Replace(fmt.Sprintf(grid, ""), "max_input_tokens: 8", fmt.Sprintf("source: %q", path), 1))
-	plan := b.plan()
-	if err := b.run(t, t.Context(), plan); err != nil {
+	b.write(t, strings.Replace(fmt.Sprintf(grid, ""), "max_input_tokens: 8", fmt.Sprintf("source: %q", path), 1))
+	if err := b.run(t, t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(b.dir, plan.Folder(3))); err != nil {
+	if err := os.RemoveAll(b.folder(t, 3)); err != nil {
 		t.Fatal(err)
 	}
 	write("five")
-	r := b.rerun(t, plan, 3)
+	r := b.rerun(t, 3)
 	if said := told(r, "study_input_changed"); !strings.Contains(said, "point concurrency-1: the file of its prompts or lengths was ") || r.WarningSeverities["study_input_changed"] != "doubt" {
 		t.Errorf("the run after the change says %q", said)
 	}
@@ -42,7 +41,7 @@ func TestAStudyWhosePromptsChange(t *testing.T) {
 
 func TestTheGPUsOfAPoint(t *testing.T) {
 	t.Parallel()
-	s := &session{lease: lease.New("s", nil)}
+	s := &Pool{lease: lease.New("s", nil)}
 	defer s.lease.Release()
 	if err := s.lease.Lock([]device.Device{{Index: 2, UUID: "GPU-two"}, {Index: 5, UUID: "GPU-five"}}); err != nil {
 		t.Fatal(err)

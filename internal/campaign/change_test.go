@@ -1,4 +1,4 @@
-package harness
+package campaign
 
 import (
 	"fmt"
@@ -71,7 +71,7 @@ func TestAChangeOfAStudyThatIsUndone(t *testing.T) {
 	measured(t, dir, first, result.Completed)
 	step := func(was, now *result.StudyPlan, status string, wantHere, wantAside []string) {
 		t.Helper()
-		if err := Rebase(dir, was, now); err != nil {
+		if err := rebase(dir, was, now); err != nil {
 			t.Fatal(err)
 		}
 		measured(t, dir, now, status)
@@ -91,7 +91,7 @@ func TestAChangeOfAStudyThatIsUndone(t *testing.T) {
 	step(third, fourth, result.Completed, []string{"002_c1_b", "004_c1_c"}, []string{"001_c1_a_1", "003_c1_c_1"})
 	// Killed before the plan was written, the same change finds what it brought back.
 	fifth := changing("a", "c")
-	if err := Rebase(dir, fourth, fifth); err != nil {
+	if err := rebase(dir, fourth, fifth); err != nil {
 		t.Fatal(err)
 	}
 	again := changing("a", "c")
@@ -118,7 +118,7 @@ func TestFoldersOfChangesAreTheirOwn(t *testing.T) {
 		measured(t, dir, was, result.Completed)
 		for range rapid.IntRange(1, 6).Draw(r, "changes") {
 			now := changing(points.Draw(r, "changed")...)
-			if err := Rebase(dir, was, now); err != nil {
+			if err := rebase(dir, was, now); err != nil {
 				r.Fatal(err)
 			}
 			seen := map[string]bool{}
