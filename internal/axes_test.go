@@ -152,14 +152,64 @@ func TestOnlyMetersKnowADriversNames(t *testing.T) {
 	}
 }
 
-// rows are what a test adds to an axis: a file with a row, that row in the axis's table,
-// and a test of the program that has it, in the package that uses it.
-var rows = map[string]struct{ table, end, row, file, tested string }{
-	"a ninth load pattern":   {"pattern/pattern.go", "\ttrace,\n}", "pairs", "pattern/pairs.go", "load"},
-	"a fifth dataset format": {"dataset/format.go", "\tformatParquet,\n}", "formatTSV", "dataset/tsv.go", "load"},
-	"a second renderer":      {"report/document.go", "\t{\"text\", writeText},\n}", "{\"html\", writeHTML}", "report/html.go", "report"},
-	"GPUs of another vendor": {"meter/table.go", "\tsimulatedRow,\n}", "rocmRow", "meter/rocm.go", "meter"},
+// launcherTexts are the texts that may name a launcher, and why.
+var launcherTexts = map[string][]string{
+	"a key of records and of a study's file":                 {"json:\"docker\""},
+	"a program at the head of an image's entrypoint":         {"docker-init"},
+	"by what a process knows that it is in a container":      {".dockerenv", "/docker/"},
+	"what users write in their files who come from others":   {"docker_image", "a Docker Compose file"},
+	"a hint for people, in the word that they know it by":    {"make room where Docker keeps its data"},
+	"the row of a launcher in the table, with its package's": {"internal/docker"},
 }
+
+// A launcher is known to its package and its row alone: all else asks launch's interfaces.
+func TestOnlyTheirPackageNamesLaunchers(t *testing.T) {
+	const table = "../cmd/llem/launchers.go"
+	unused := map[string]bool{}
+	for _, texts := range launcherTexts {
+		for _, text := range texts {
+			unused[text] = true
+		}
+	}
+	launcher := regexp.MustCompile(`(?i)docker`)
+	inspect(t, "../internal/docker", func(at string, n ast.Node) {
+		text, isText := literal(n)
+		name, _ := n.(*ast.Ident)
+		switch {
+		case name != nil && name.Name != "Docker" && launcher.MatchString(name.Name) && !strings.HasPrefix(at, table): // Docker is a field of records
+			t.Errorf("%s: %s names a launcher: ask launch's interfaces", at, name.Name)
+		case isText && launcher.MatchString(text):
+			known := false
+			for part := range unused {
+				if strings.Contains(text, part) && (part != "internal/docker" || strings.HasPrefix(at, table)) {
+					known, unused[part] = true, false
+				}
+			}
+			if !known {
+				t.Errorf("%s: %q names a launcher: have it in launch.Words, or see launcherTexts", at, text)
+			}
+		}
+	})
+	for text, is := range unused {
+		if is {
+			t.Errorf("nothing says %q any more: take it out of launcherTexts", text)
+		}
+	}
+}
+
+// rows are what a test adds to an axis: a file with a row, that row in the axis's table,
+// after the row that the table has, and a test of the program that has it, in the package that uses it.
+var rows = map[string]struct{ table, after, row, file, tested string }{
+	"a ninth load pattern":   {"pattern/pattern.go", "\ttrace,\n", "\tpairs,\n", "pattern/pairs.go", "load"},
+	"a fifth dataset format": {"dataset/format.go", "\tformatParquet,\n", "\tformatTSV,\n", "dataset/tsv.go", "load"},
+	"a second renderer":      {"report/document.go", "\t{\"text\", writeText},\n", "\t{\"html\", writeHTML},\n", "report/html.go", "report"},
+	"GPUs of another vendor": {"meter/table.go", "\tsimulatedRow,\n", "\trocmRow,\n", "meter/rocm.go", "meter"},
+	// llem uses the first. A launcher is a package, which the table imports.
+	"a second launcher": {"../cmd/llem/launchers.go", "var launchers = []launch.Row{\n", "\tprocess.Row,\n", "process/process.go", "launch"},
+}
+
+// imported is what a table imports for a row of another package.
+const imported = "import (\n"
 
 // A new variant is one file, one row and test data: built with these, and with nothing else
 // changed, it is decoded, documented and run.
@@ -172,9 +222,12 @@ func TestANewVariantIsOneFileAndOneRow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			longer := strings.Replace(string(table), c.end, strings.TrimSuffix(c.end, "}")+"\t"+c.row+",\n}", 1)
+			longer := strings.Replace(string(table), c.after, c.after+c.row, 1)
 			if longer == string(table) {
-				t.Fatalf("the table of %s does not end as it did", c.table)
+				t.Fatalf("the table of %s has no %q", c.table, c.after)
+			}
+			if home := filepath.Dir(c.file); home != filepath.Dir(c.table) {
+				longer = strings.Replace(longer, imported, imported+strconv.Quote(module+"internal/"+home)+"\n", 1)
 			}
 			dir := t.TempDir()
 			added := filepath.Base(c.file)
@@ -194,7 +247,9 @@ func TestANewVariantIsOneFileAndOneRow(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			out, err := exec.Command("go", "test", "-vet=off", "-count=1", "-v", "-overlay", file, "-run", "^TestNewVariant$", "./"+c.tested).CombinedOutput()
+			cmd := exec.Command("go", "test", "-vet=off", "-count=1", "-v", "-run", "^TestNewVariant$", "./"+c.tested)
+			cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+file) // for what the test builds, too
+			out, err := cmd.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "--- PASS: TestNewVariant") {
 				t.Errorf("%v\n%s", err, out)
 			}

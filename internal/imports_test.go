@@ -140,29 +140,6 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
-// A launcher is known to its row in the table alone: all else asks launch's interfaces.
-func TestOneFileNamesTheLaunchers(t *testing.T) {
-	files, err := filepath.Glob("../cmd/llem/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
-	named := []string{}
-	for _, path := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, i := range f.Imports {
-			if i.Path.Value == `"`+module+`internal/docker"` {
-				named = append(named, filepath.Base(path))
-			}
-		}
-	}
-	if !slices.Equal(named, []string{"launchers.go"}) {
-		t.Errorf("%v import internal/docker", named)
-	}
-}
-
 // Each function that docs/architecture.md walks through is in the file that it names.
 func TestTheWalkNamesFunctionsThatExist(t *testing.T) {
 	page, err := os.ReadFile("../docs/architecture.md")

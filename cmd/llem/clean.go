@@ -126,7 +126,7 @@ func leftContainers(ctx context.Context, d launch.Reaper, say func(note string))
 		}
 		if time.Now().After(end) {
 			for _, c := range missing {
-				say(fmt.Sprintf("container %s was asked for as its run was killed, and has not come in %s: if `docker ps -a` shows it later, run llem clean again", c.Name, appearLimit))
+				say(fmt.Sprintf("container %s was asked for as its run was killed, and has not come in %s: if `%s` shows it later, run llem clean again", c.Name, appearLimit, launcher().Words.All))
 			}
 			return left, spared, nil
 		}

@@ -47,7 +47,7 @@ func doctorLauncher(a *app) []finding {
 	defer d.Close()
 	i, err := d.Describe(ctx)
 	if err != nil {
-		return append(out, finding{row.Name, "broken", err.Error(), row.Advice.Restart})
+		return append(out, finding{row.Name, "broken", err.Error(), row.Words.Restart})
 	}
 	out = append(out, finding{row.Name, "ok", said("", i.Version, "API ", i.APIVersion, "runtimes ", strings.Join(i.Runtimes, " ")), ""})
 	if i.Elsewhere != "" {
@@ -57,17 +57,17 @@ func doctorLauncher(a *app) []finding {
 	if err == nil && len(orphans) > 0 {
 		out = append(out, finding{"left over", "lacking", fmt.Sprintf("%d containers of runs that were killed", len(orphans)), "llem clean"})
 	}
-	out = append(out, roomFor("disk for images", i.Root, imageSpace, row.Advice.Room))
+	out = append(out, roomFor("disk for images", i.Root, imageSpace, row.Words.Room))
 	// Only a hint: whether a container gets a GPU shows when it starts.
 	if !i.GPUs {
-		out = append(out, finding{gpuContainers, "lacking", row.Advice.NoGPUs + " (a hint; llem doctor --try decides)", row.Advice.GPUs})
+		out = append(out, finding{gpuContainers, "lacking", row.Words.NoGPUs + " (a hint; llem doctor --try decides)", row.Words.GPUs})
 	}
 	return out
 }
 
 // noImages is what mends a host without an engine's image.
 func noImages() string {
-	return "llem pull CONFIG, or " + launcher().Advice.Fetch + " " + exampleImage() + ", before the time on a GPU is taken"
+	return "llem pull CONFIG, or " + launcher().Words.Fetch + " " + exampleImage() + ", before the time on a GPU is taken"
 }
 
 // imagesCheck finds the engines' images, and is asked afterwards what they need.
@@ -82,7 +82,7 @@ func (c *imagesCheck) look(a *app) []finding {
 	}
 	defer d.Close()
 	if c.list, err = engineImages(ctx, d); err != nil {
-		return []finding{{"engine images", "lacking", err.Error(), launcher().Advice.List}}
+		return []finding{{"engine images", "lacking", err.Error(), launcher().Words.List}}
 	}
 	if len(c.list) == 0 {
 		return []finding{{"engine images", "lacking", "none on this host", noImages()}}
@@ -173,9 +173,9 @@ func tryContainer(a *app, list []launch.Image, devices []device.Device) finding 
 		return finding{tried, "ok", fmt.Sprintf("a container of %s starts with %d; it has no nvidia-smi to list them", list[0].Ref, len(uuids)), ""}
 	case err != nil:
 		what, remedy, _ := strings.Cut(err.Error(), "; ")
-		return finding{tried, "broken", what, cmp.Or(remedy, launcher().Advice.GPUs)}
+		return finding{tried, "broken", what, cmp.Or(remedy, launcher().Words.GPUs)}
 	case seen != len(uuids):
-		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(uuids), seen), launcher().Advice.GPUs}
+		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(uuids), seen), launcher().Words.GPUs}
 	}
 	return finding{tried, "ok", fmt.Sprintf("a container of %s sees all %d", list[0].Ref, seen), ""}
 }

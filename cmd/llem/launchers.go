@@ -7,10 +7,11 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-// launchers are the ways to start engines, one row each.
-var launchers = []launch.Row{docker.Row}
+// launchers are the ways to start engines, one row each, the one that llem uses first.
+var launchers = []launch.Row{
+	docker.Row,
+}
 
-// launcher is the one that llem uses.
 func launcher() launch.Row { return launchers[0] }
 
 // openLauncher reaches what starts engines. Close it.

@@ -181,7 +181,7 @@ func needsSaid(a *app, p *study.Plan, said func(what, seen string)) error {
 	for _, i := range p.Images() {
 		switch {
 		case err != nil:
-			said("image", i.Ref+": whether it is here is not known, since no Docker daemon answers")
+			said("image", i.Ref+": whether it is here is not known, since no "+launcher().Words.Title+" daemon answers")
 		default:
 			said("image", i.Ref+": "+imageState(a, d, i))
 		}

@@ -31,7 +31,7 @@ func newDoubts(f folder, now Site, say func(note string)) doubts {
 	was, is := f.plan.Host, now.Host
 	add("host", was.Hostname, is.Hostname)
 	add("kernel", was.Kernel, is.Kernel)
-	add("Docker", was.Docker, is.Docker)
+	add(now.Launcher, was.Docker, is.Docker)
 	add("driver", was.Driver, is.Driver)
 	add("GPUs", fmt.Sprint(was.GPUs), fmt.Sprint(is.GPUs))
 	for _, i := range f.plan.Images {

@@ -34,10 +34,11 @@ type Work struct {
 
 // Site is what an executor found where it runs experiments.
 type Site struct {
-	Host    result.StudyHost
-	Images  []result.StudyImage // that runs will use, by their names
-	Refused map[int]string      // points whose experiments cannot be run, and why
-	Files   map[int]string      // by points: the digest of the file that says what is sent; empty: there is none
+	Host     result.StudyHost
+	Launcher string              // what people call what starts engines there
+	Images   []result.StudyImage // that runs will use, by their names
+	Refused  map[int]string      // points whose experiments cannot be run, and why
+	Files    map[int]string      // by points: the digest of the file that says what is sent; empty: there is none
 }
 
 // Run is one run of a campaign, as its executor is asked for it.

@@ -27,6 +27,7 @@ func (n nothing) Launch(context.Context, launch.Spec) (launch.Server, error) {
 	n.t.Error("a container was started")
 	return nil, errors.New("no daemon")
 }
+func (nothing) Words() launch.Words                                 { return launch.Words{} }
 func (nothing) Describe(context.Context) (launch.DaemonInfo, error) { return launch.DaemonInfo{}, nil }
 
 // atEndpoint runs a quick experiment on a server that already runs.

@@ -174,6 +174,7 @@ func (f *fake) Log(_ context.Context, w io.Writer, _ time.Time) error {
 }
 func (f *fake) Stop(context.Context) error { f.ended = "stopped"; return nil }
 func (f *fake) Kill(context.Context) error { f.ended = "killed"; return nil }
+func (f *fake) Words() launch.Words        { return launch.Words{} }
 func (f *fake) Describe(context.Context) (launch.DaemonInfo, error) {
 	return launch.DaemonInfo{Version: "1"}, nil
 }

@@ -194,7 +194,7 @@ func (x *run) away(ctx context.Context, err error) error {
 	}
 	for end := time.Now().Add(patience); ; {
 		if _, gone := x.Launcher.Describe(ctx); gone != nil {
-			return launch.Faultf(launch.HostFault, "%w any more (%w); start it, then run this again", launch.ErrAway, err)
+			return launch.Faultf(launch.HostFault, "%w any more (%w); start it, then run this again", x.Launcher.Words().Away(), err)
 		}
 		if time.Now().After(end) || measure.Sleep(ctx, daemonPoll) != nil {
 			return err

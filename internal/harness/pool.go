@@ -49,7 +49,7 @@ func (p *Pool) Execute(ctx context.Context, r campaign.Run) (*result.Record, err
 	defer func() { p.ended = time.Now() }()
 	p.lease.Join(r.Lock)
 	if err := p.sweep(ctx); err != nil {
-		return nil, launch.Faultf(launch.HostFault, "%w, or does not remove a container: %w", launch.ErrAway, err)
+		return nil, launch.Faultf(launch.HostFault, "%w, or does not remove a container: %w", p.runner.Launcher.Words().Away(), err)
 	}
 	out, err := p.runner.execute(ctx, r.Experiment, &place{r, p})
 	return out.Record, err

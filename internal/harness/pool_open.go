@@ -30,7 +30,7 @@ func (p *Pool) Open(ctx context.Context, w campaign.Work) (campaign.Site, error)
 	if err := p.check(ctx, w.Experiments, &s); err != nil {
 		return campaign.Site{}, err
 	}
-	s.Host = p.look(ctx)
+	s.Host, s.Launcher = p.look(ctx), titleOf(p.runner.Launcher)
 	return s, nil
 }
 

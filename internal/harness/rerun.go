@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/llenergymeasure/llem/internal/job"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
 // differences are what a run that is done again was measured with, and this one is not.
-func differences(was, now *result.Record) []string {
+// launcher is what people call what started the engines.
+func differences(was, now *result.Record, launcher string) []string {
 	var out []string
 	add := func(what, then, now string) {
 		if then != now {
@@ -32,7 +34,7 @@ func differences(was, now *result.Record) []string {
 	add("host", e.Host.Hostname, here.Host.Hostname)
 	add("CPU", e.Host.CPU, here.Host.CPU)
 	add("kernel", e.Host.Kernel, here.Host.Kernel)
-	add("Docker", e.Docker.Version, here.Docker.Version)
+	add(launcher, e.Docker.Version, here.Docker.Version)
 	add("GPUs", gpuNames(e.GPUs), gpuNames(here.GPUs))
 	for i := range min(len(e.GPUs), len(here.GPUs)) {
 		then, now, n := e.GPUs[i], here.GPUs[i], here.GPUs[i].Index
@@ -42,12 +44,20 @@ func differences(was, now *result.Record) []string {
 	return out
 }
 
+// titleOf is what people call a launcher, which may be nil.
+func titleOf(l launch.Launcher) string {
+	if l == nil {
+		return "launcher"
+	}
+	return l.Words().Title
+}
+
 // sayDifferences tells people of them.
 func (x *run) sayDifferences() {
 	if x.From == nil {
 		return
 	}
-	list := differences(x.From, record.Of(x.observe(nil)))
+	list := differences(x.From, record.Of(x.observe(nil)), titleOf(x.Launcher))
 	for _, d := range list {
 		x.Observer.Say("differs: " + d)
 	}

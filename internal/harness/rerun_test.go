@@ -38,7 +38,7 @@ func TestReplacedFilesOfALocalModelDiffer(t *testing.T) {
 		was  *string
 		want bool
 	}{"replaced": {&then, true}, "the same": {&now, false}, "of a record that did not keep it": {nil, false}} {
-		list := differences(&result.Record{Model: result.Model{Fingerprint: c.was}}, &result.Record{Model: result.Model{Fingerprint: &now}})
+		list := differences(&result.Record{Model: result.Model{Fingerprint: c.was}}, &result.Record{Model: result.Model{Fingerprint: &now}}, "Docker")
 		if got := slices.Contains(list, "model files (fingerprint): then 222222222222, now 111111111111"); got != c.want {
 			t.Errorf("%s: %v in %q, want %v", name, got, list, c.want)
 		}

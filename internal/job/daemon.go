@@ -17,5 +17,5 @@ func (f *Finder) Daemon(ctx context.Context, j *Job) error {
 	if away == "" || e.GPUs.Mode == "none" && e.Energy.Backend == "none" && e.Energy.Host != "rapl" {
 		return nil
 	}
-	return launch.Faultf(launch.HostFault, "the Docker daemon is on another machine (%s): the meter is here, and the GPU is there; run llem there, or measure without energy: gpus: none, energy.backend: none and energy.host: none", away)
+	return launch.Faultf(launch.HostFault, "the %s daemon is on another machine (%s): the meter is here, and the GPU is there; run llem there, or measure without energy: gpus: none, energy.backend: none and energy.host: none", f.Launcher.Words().Title, away)
 }

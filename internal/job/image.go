@@ -78,7 +78,7 @@ func (f *Finder) sameImage(ctx context.Context, was launch.Image, pull string) (
 		}
 	}
 	if was.Digest == "" {
-		return launch.Image{}, launch.Faultf(launch.ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with docker save and docker load, or take another with --image", was.Ref, was.ID)
+		return launch.Image{}, launch.Faultf(launch.ConfigFault, "image %s (%s) was built where that result was measured, so that it cannot be pulled, and is not on this host: bring it here with %s, or take another with --image", was.Ref, was.ID, f.Launcher.Words().Bring)
 	}
 	return launch.Image{}, err
 }

@@ -26,6 +26,8 @@ func (s *store) Resolve(_ context.Context, ref, pull string, _ func(done, total 
 	return launch.Image{}, launch.ErrNoImage
 }
 
+func (*store) Words() launch.Words { return launch.Words{Bring: "save and load"} }
+
 // The image of a run that is done again is that run's, wherever it is to be had.
 func TestTheSameImageIsFound(t *testing.T) {
 	t.Parallel()
@@ -41,7 +43,7 @@ func TestTheSameImageIsFound(t *testing.T) {
 		"in its registry":           {digest, nil, []string{digest}, []string{digest + " never", id + " never", digest + " missing"}, ""},
 		"nowhere":                   {digest, nil, nil, []string{digest + " never", id + " never", digest + " missing"}, launch.ErrNoImage.Error()},
 		"built here":                {"", []string{id}, nil, []string{id + " never"}, ""},
-		"built somewhere, not here": {"", nil, nil, []string{id + " never"}, "docker load"},
+		"built somewhere, not here": {"", nil, nil, []string{id + " never"}, "bring it here with save and load, or"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

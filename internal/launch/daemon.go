@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -15,7 +16,7 @@ type Row struct {
 	// Misled says that the user may mean another daemon than Open reaches, and what to
 	// do about it; empty: nothing says so.
 	Misled func() (seen, remedy string)
-	Advice Advice
+	Words  Words
 }
 
 // Options are what a daemon is opened with.
@@ -30,14 +31,22 @@ type Options struct {
 	Hurry <-chan struct{}
 }
 
-// Advice is what to do about a launcher, as llem doctor says it.
-type Advice struct {
-	Restart string // a daemon that does not answer as it should
+// Words are a launcher's own in what llem says: its name, and what to do about it.
+type Words struct {
+	Title   string // in sentences, as in "the TITLE daemon"
+	Restart string // what to do about a daemon that does not answer as it should
 	Room    string // how to make room on the disk of its images
 	List    string // where its images are seen
 	Fetch   string // the command that pulls an image by hand; its name follows
+	Bring   string // the commands that bring an image here that no registry has
+	All     string // the command that lists containers, running or not
 	NoGPUs  string // what a daemon lacks whose DaemonInfo.GPUs is false
 	GPUs    string // how a daemon is made to give GPUs
+}
+
+// Away is [ErrAway] in the launcher's words.
+func (w Words) Away() error {
+	return Mark(ErrAway, fmt.Errorf("the %s daemon does not answer", w.Title))
 }
 
 // Daemon is all that a launcher does. Those who use a part of it ask for that part.

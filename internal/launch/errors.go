@@ -11,7 +11,7 @@ var (
 	// ErrHost is a host that cannot run the container until somebody changes it.
 	ErrHost = errors.New("the host cannot run the container")
 	// ErrAway is a daemon or a registry that does not answer, and may again.
-	ErrAway = errors.New("the Docker daemon does not answer")
+	ErrAway = errors.New("the launcher's daemon does not answer")
 	// ErrNoLister is a container that was given GPUs and cannot list them.
 	ErrNoLister = errors.New("its image runs no nvidia-smi")
 )

@@ -12,6 +12,8 @@ type Launcher interface {
 	Launch(ctx context.Context, spec Spec) (Server, error)
 	// Describe asks the daemon what it is; it fails where the daemon does not answer.
 	Describe(ctx context.Context) (DaemonInfo, error)
+	// Words are those of the launcher's row.
+	Words() Words
 }
 
 // DaemonInfo is what a daemon says of itself; what it does not say is empty.
