@@ -13,12 +13,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/meter"
 )
 
-// openMeter starts the process's session with the GPUs.
-func openMeter() (device.Session, error) { return meter.Rows()[0].Open(meter.Options{}) }
-
-// openGPUs is openMeter for the harness.
+// openGPUs is meter.Open for the harness.
 func openGPUs(context.Context) (device.Session, error) {
-	g, err := openMeter()
+	g, err := meter.Open()
 	if errors.Is(err, meter.ErrNoLibrary) || errors.Is(err, meter.ErrUnavailable) {
 		return nil, noGPU{err}
 	}

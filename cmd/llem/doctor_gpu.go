@@ -10,6 +10,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/meter/card"
 )
 
@@ -27,7 +28,7 @@ func (g *gpuCheck) add(state, seen, remedy string) {
 
 func doctorGPUs(a *app) []finding {
 	ctx := a.ctx
-	n, err := openMeter()
+	n, err := meter.Open()
 	if err != nil {
 		seen, remedy, _ := strings.Cut(err.Error(), "; ")
 		return []finding{{"nvml", "lacking", seen + "; runs give no energy figure", cmp.Or(remedy, "install the NVIDIA driver; `nvidia-smi` must work")}}
@@ -35,7 +36,7 @@ func doctorGPUs(a *app) []finding {
 	defer n.Close() //nolint:errcheck // nothing was written
 	devices, err := n.Devices(ctx)
 	if err != nil {
-		return []finding{{"nvml", "lacking", err.Error(), "see `nvidia-smi` and the kernel's log (dmesg)"}}
+		return []finding{{n.Name(), "lacking", err.Error(), "see `nvidia-smi` and the kernel's log (dmesg)"}}
 	}
 	gpus := make([]gpuCheck, len(devices))
 	var watched []*gpuCheck

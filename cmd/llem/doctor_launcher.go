@@ -15,6 +15,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
+	"github.com/llenergymeasure/llem/internal/meter"
 )
 
 // gpuContainers is what doctor calls the daemon's way to give GPUs, and tried what
@@ -130,7 +131,7 @@ func engineImages(ctx context.Context, d launch.Library) ([]launch.Image, error)
 // devicesOf are the GPUs that NVML shows; none where it cannot be opened, which
 // doctorGPUs says.
 func devicesOf(a *app) []device.Device {
-	n, err := openMeter()
+	n, err := meter.Open()
 	if err != nil {
 		return nil
 	}

@@ -49,6 +49,7 @@ var ErrBeyond = errors.New("beyond what the GPU can")
 
 // Session is one with the driver of GPUs. Close it.
 type Session interface {
+	Name() string // of the meter, as records have it
 	Devices(ctx context.Context) ([]Device, error)
 	// Select resolves the driver's indices and UUIDs, in the order given.
 	Select(ctx context.Context, ids []string) ([]Device, error)

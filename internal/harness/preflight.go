@@ -182,6 +182,7 @@ func (x *run) watch(ctx context.Context) error {
 		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.obs.Host.Foreign))
 	}
 	interval := time.Duration(x.job.Experiment.Measurement.SampleIntervalMS) * time.Millisecond
+	x.obs.Readings.Meter = x.gpus.Name()
 	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), interval)
 	if x.obs.Readings.Polls, err = x.watcher.PollCounters(ctx, x.recorder.Epoch()); err != nil {
 		x.Log.Warn("measure the counter's refresh", "error", err)

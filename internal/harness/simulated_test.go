@@ -68,6 +68,9 @@ func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	if u := *rec.Energy.URepeatabilityJ; math.Abs(*rec.EnergyTotalJ-truth) > 3*u || rec.Status != result.Completed {
 		t.Errorf("%s: %.2f ± %.2f J, and the GPU used %.2f J; %v", rec.Status, *rec.EnergyTotalJ, 2*u, truth, rec.MeasurementWarnings)
 	}
+	if rec.Energy.Backend != sim.Name() {
+		t.Errorf("energy by %s", rec.Energy.Backend)
+	}
 	if g := rec.Environment.GPUs; len(g) != 1 || g[0].Name != "Simulated GPU" || len(rec.Energy.PerGPU) != 1 || rec.Energy.PerGPU[0].Method != measure.MethodAligned {
 		t.Errorf("%+v, %+v", g, rec.Energy.PerGPU)
 	}

@@ -3,8 +3,8 @@
 // In: the driver's library, RAPL's files, Zeus and CodeCarbon; of simulated GPUs a [Load].
 // Out: [device.Sample]s, devices, processes, and other instruments' readings.
 //
-//  1. [Rows] are the ways to reach GPUs: NVML, and GPUs that are simulated. Open of a
-//     row starts a [device.Session] and fails with [ErrNoLibrary], [ErrInit] or
+//  1. The rows of a table are the ways to reach GPUs: NVML, and GPUs that are simulated.
+//     [Open] starts a [device.Session] of the first whose driver is there, and fails with [ErrNoLibrary], [ErrInit] or
 //     [ErrUnavailable]; none of them is a reason not to run. The session stays open from
 //     before the baseline until after the last record, because the energy counter starts
 //     again when the driver unloads, which it does on a host without persistence mode

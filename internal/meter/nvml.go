@@ -63,6 +63,9 @@ func open(lib nvml.Interface) (*nvmlSession, error) {
 	return n, nil
 }
 
+// Name is that of the row.
+func (n *nvmlSession) Name() string { return nvmlRow.Name }
+
 // Close ends the session. No Sampler of it may be used afterwards.
 func (n *nvmlSession) Close() error {
 	if ret := n.lib.Shutdown(); ret != nvml.SUCCESS {

@@ -11,7 +11,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/measure"
 )
 
-var simulatedRow = Row{Name: "simulated", Open: func(o Options) (device.Session, error) {
+var simulatedRow = Row{Name: "simulated", Invents: true, Open: func(o Options) (device.Session, error) {
 	return Simulate(o.Load, o.Cards...), nil
 }}
 
@@ -58,6 +58,9 @@ func (s *Simulation) Truth(i int, from, to time.Time) measure.Joules {
 	defer g.mu.Unlock()
 	return measure.Joules(g.energy(to) - g.energy(from))
 }
+
+// Name is that of the row.
+func (s *Simulation) Name() string { return simulatedRow.Name }
 
 // Devices describes all GPUs.
 func (s *Simulation) Devices(context.Context) ([]device.Device, error) {

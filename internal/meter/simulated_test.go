@@ -166,10 +166,10 @@ func TestSimulatedGPUsAreSetAndSelected(t *testing.T) {
 	})
 }
 
-// The first row is the one that llem uses, and a simulated session follows the load and
+// The GPUs of a host are those of the first row whose driver is there, and a simulated session follows the load and
 // has the cards that it is opened with.
 func TestEveryMeterIsARow(t *testing.T) {
-	all := Rows()
+	all := rows
 	if len(all) < 2 || all[0].Name != "nvml" || all[1].Name != "simulated" {
 		t.Fatalf("rows %+v", all)
 	}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -23,10 +24,13 @@ func (o *Observation) mapStartup(r *result.Record) {
 	r.Engine.StartupEnergyJ, r.Engine.UStartupEnergyJ = joules(energy), joules(u)
 }
 
+// unopened is the meter in a record of a run that ended before one was opened.
+const unopened = "nvml"
+
 // mapEnergy maps baseline, window and steady slice.
 func (o *Observation) mapEnergy(r *result.Record, fig load.Figures) {
 	en := result.Energy{
-		Valid: true, Reasons: []string{}, Scope: measure.ScopeGPU, Backend: "nvml", CoverageK: 2,
+		Valid: true, Reasons: []string{}, Scope: measure.ScopeGPU, Backend: cmp.Or(o.Readings.Meter, unopened), CoverageK: 2,
 		PerGPU: []result.GPUEnergy{}, CrossChecks: []result.CrossCheck{}, Components: map[string]float64{},
 		Instruments: instrumentsOf(o.Instruments, o.Window),
 	}

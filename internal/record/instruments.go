@@ -59,7 +59,7 @@ func (i *Instrument) figure(w *Window, edges []measure.Edges) figure {
 	return f
 }
 
-// owned puts the owner's figure in the place of NVML's, which checks it, as do
+// owned puts the owner's figure in the place of the driver's, which checks it, as do
 // the other instruments.
 func (o *Observation) owned(en *result.Energy, driver figure, edges []measure.Edges) figure {
 	owner := &o.Instruments[0]
@@ -71,7 +71,7 @@ func (o *Observation) owned(en *result.Energy, driver figure, edges []measure.Ed
 		}
 	}
 	if driver.energy == nil {
-		driver.why = "NVML: " + unread(o.Window.Length)
+		driver.why = strings.ToUpper(o.Readings.Meter) + ": " + unread(o.Window.Length)
 	}
 	checks := []figure{driver}
 	for _, i := range o.Instruments[1:] {

@@ -74,6 +74,7 @@ type Server struct {
 
 // Readings are those of the GPUs, on one clock.
 type Readings struct {
+	Meter           string          // that gave them, by its row's name
 	Epoch           time.Time       // when that clock began; zero: no recorder read
 	Polls           []device.Sample // of the counters in preflight
 	Samples         []device.Sample

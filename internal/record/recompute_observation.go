@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -37,7 +38,7 @@ func recompute(r *result.Record, e study.Experiment, rows []result.RequestRow, r
 	p := &Recomputed{of: r, epoch: read.Epoch}
 	p.Job.Experiment = e
 	p.Run = Run{ID: r.ExperimentID, Version: r.LlemVersion, Started: r.StartedAt, Gap: r.Gap, Phases: r.Phases, Study: r.Study, Cycles: 2}
-	p.Readings.From = read.From
+	p.Readings.From, p.Readings.Meter = read.From, cmp.Or(read.Meter, r.Energy.Backend)
 	for _, g := range r.Environment.GPUs {
 		p.Host.Devices = append(p.Host.Devices, deviceOf(g))
 	}

@@ -34,9 +34,9 @@ func readings(rows []result.SampleRow, r *result.Record) (out Readings, err erro
 		}
 		at := time.Unix(0, row.UTCNS-row.MonotonicNS).UTC()
 		if i == 0 {
-			out.From, out.Epoch = began, at
+			out.From, out.Epoch, out.Meter = began, at, row.Source
 		}
-		if windowed != (r.WindowSeconds != nil && *r.WindowSeconds > 0) || began != out.From || !at.Equal(out.Epoch) && !r.Older() {
+		if row.Source != out.Meter || windowed != (r.WindowSeconds != nil && *r.WindowSeconds > 0) || began != out.From || !at.Equal(out.Epoch) && !r.Older() {
 			return Readings{}, bad
 		}
 		out.Samples = append(out.Samples, readingOf(row, g, phase))

@@ -182,7 +182,7 @@ func (o *Observation) Samples() iter.Seq[result.SampleRow] {
 func (o *Observation) sampleRow(s *device.Sample) result.SampleRow {
 	at := o.Readings.Epoch.Add(s.At)
 	row := result.SampleRow{
-		Phase: measure.Phase(s.Phase).String(), Edge: s.Edge, Source: "nvml", ExperimentID: o.Run.ID,
+		Phase: measure.Phase(s.Phase).String(), Edge: s.Edge, Source: o.Readings.Meter, ExperimentID: o.Run.ID,
 		GPUUUID: o.Host.Devices[s.GPU].UUID, GPUIndex: int32(o.Host.Devices[s.GPU].Index),
 		MonotonicNS: int64(s.At), UTCNS: at.UnixNano(), ReadTookNS: int64(s.Took),
 	}

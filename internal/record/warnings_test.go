@@ -84,7 +84,7 @@ func TestAnInstrumentThatFailsIsSaid(t *testing.T) {
 		{"the second died", []Instrument{good, dead}, figure{method: "counter", energy: &j}, []string{"instrument_failed: zeus: its child ended"}},
 		{"NVML gave nothing", []Instrument{good}, figure{}, []string{"instrument_failed: NVML: a GPU gave neither"}},
 	} {
-		o := Observation{Instruments: c.others, Window: &Window{Length: time.Minute}}
+		o := Observation{Instruments: c.others, Readings: Readings{Meter: "nvml"}, Window: &Window{Length: time.Minute}}
 		o.owned(&result.Energy{}, c.nvml, []measure.Edges{{}})
 		ok := len(o.Warnings) == len(c.want)
 		for i := range min(len(c.want), len(o.Warnings)) {

@@ -61,7 +61,7 @@ type RequestRow struct {
 type SampleRow struct {
 	Phase            string `parquet:"phase,dict"`
 	Edge             bool   `parquet:"edge"`        // read to open or close a span, not by the interval
-	Source           string `parquet:"source,dict"` // nvml
+	Source           string `parquet:"source,dict"` // the meter, such as nvml
 	GPUUUID          string `parquet:"gpu_uuid,dict"`
 	GPUIndex         int32  `parquet:"gpu_index"`
 	MonotonicNS      int64  `parquet:"monotonic_ns"`       // since the run's epoch; the middle of the read

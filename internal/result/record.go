@@ -112,7 +112,7 @@ type Energy struct {
 	Valid   bool        `json:"valid"`   // false: the number is kept and printed, and is not to be ranked
 	Reasons []string    `json:"reasons"` // why it is not valid
 	Scope   string      `json:"scope"`   // gpu | module, of GH200 and GB200: GPU, CPU and their memory | host
-	Backend string      `json:"backend"` // nvml | zeus | codecarbon | none
+	Backend string      `json:"backend"` // the meter, such as nvml, or zeus | codecarbon | none
 	Method  string      `json:"method"`  // counter_edge_aligned | counter | power_integral | zeusd | zeus | codecarbon | ""
 	PerGPU  []GPUEnergy `json:"per_gpu"`
 

@@ -220,7 +220,7 @@ func (c *comparison) tolerated(path string, of func(string) (string, string)) bo
 func source(r *result.Record, path string) string {
 	b := r.Energy.Baseline
 	switch {
-	case path == "energy_total_j" && r.Energy.Backend != "nvml" && r.Energy.Backend != "none":
+	case path == "energy_total_j" && slices.ContainsFunc(r.Energy.Instruments, func(i result.Instrument) bool { return i.Name == r.Energy.Method }):
 		return "as " + r.Energy.Method + " gave it"
 	case path == "baseline_power_w" && b != nil && b.Cached:
 		return "as an earlier run gave it"

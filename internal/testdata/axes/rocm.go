@@ -34,6 +34,7 @@ func (r *rocm) Select(ctx context.Context, ids []string) ([]device.Device, error
 	return choose(all, ids, func(id string) error { return errors.New("there is no GPU " + id) })
 }
 
+func (r *rocm) Name() string                                        { return "rocm" }
 func (r *rocm) Watch([]device.Device) (device.Watcher, error)       { return r, nil }
 func (r *rocm) PowerLimit(device.Device) (float64, error)           { return 750, nil }
 func (r *rocm) SetPowerLimit(device.Device, float64) error          { return errNotSet }
