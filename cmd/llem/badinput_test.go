@@ -44,99 +44,9 @@ func (o outcome) says(t *testing.T, code int, says ...string) {
 	}
 }
 
-func TestConfigurationsThatCannotBe(t *testing.T) {
-	t.Parallel()
-	const start = "model: reference/tiny\nengine: {image: " + image + "}\n"
-	for _, c := range []struct {
-		name, text string
-		args       []string
-		says       []string
-	}{
-		{"blank backend", start + "energy:\n  backend:\n", nil, []string{"experiment.yaml:4:3: energy.backend: blank: write none"}},
-		{"no such backend", start + "energy: {backend: rapl}\n", nil, []string{"experiment.yaml:3:19: energy.backend: \"rapl\" is none of auto, nvml"}},
-		{"unknown key", start + "warmpu: {n_warmup: 1}\n", nil, []string{"experiment.yaml:3:1: warmpu: unknown key; did you mean \"warmup\"?"}},
-		{"key of a group", start + "prompts: 5\n", nil, []string{"experiment.yaml:3:1: prompts: unknown key; did you mean workload.prompts?"}},
-		{"short floor", start + "warmup: {thermal_floor_seconds: 29}\n", nil, []string{"experiment.yaml:3:33: warmup.thermal_floor_seconds: 29 is out of range: 30 to"}},
-		{"no prompts file", start + "workload: {source: nowhere.jsonl}\n", nil, []string{"workload.source", "/nowhere.jsonl: no such file"}},
-		{"no such folder", "model: /nowhere/llama\nengine: {image: " + image + "}\n", nil, []string{"there is no /nowhere/llama"}},
-		{"a key twice", start + "model: /nowhere/llama\n", nil, []string{"experiment.yaml:3:1: model: the key stands twice"}},
-		{"not YAML", "model: [", nil, []string{"experiment.yaml:1:1: not YAML"}},
-		{"an empty file", "", nil, []string{"experiment.yaml: model: missing: name the model, in the file or with --model"}},
-		{"bad flag", start, []string{"--gpus", "first"}, []string{"--gpus: gpus: \"first\" is neither auto, none"}},
-		{"unknown flag", start, []string{"--concurency", "3"}, []string{"unknown flag --concurency"}},
-		{"engine unknown", start, []string{"--engine", "vlmm"}, []string{"unknown engine \"vlmm\"", "reference"}},
-		{"model unknown", start, []string{"--model", "reference/huge"}, []string{"model \"reference/huge\"", "reference/small"}},
-		{"image's name", start, []string{"--image", "Not An Image"}, []string{"not an image name: \"Not An Image\""}},
-		{"a secret beside a typo", start + "env: {HF_TOKEN: hf_secret}\n", nil, []string{"env: unknown key; did you mean engine.env?", "{HF_TOKEN: *********}"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			h := newHost(t)
-			args := append([]string{"run", "-o", h.path("out")}, c.args...)
-			o := h.llem(append(args, h.config(c.text))...)
-			o.refused(t, exitUsage, c.says...)
-			if n := strings.Count(o.stderr, "llem: ") + strings.Count(o.stderr, "llem run: "); n != 1 || strings.Count(o.stderr, "experiment.yaml:") > 1 {
-				t.Errorf("it says more than the one thing:\n%s", o.stderr)
-			}
-		})
-	}
-}
-
-func TestAllErrorsOfAFileAreSaidAtOnce(t *testing.T) {
+func TestAFileThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	o := h.llem("run", h.config(`modle: x
-engine: {image: 7.5.1, pull: sometimes, startup_timeout_seconds: 0}
-gpus: some
-seed: -1
-workload: {prompts: 0, api: completion, max_output_tokens: many}
-warmup: {thermal_floor_seconds: 5, cv_threshold: 2}
-energy: {backend: ""}
-measurement: {sample_interval_ms: fast}
-output: {raw_samples: perhaps}
-`))
-	wrong := []string{": model: missing", ":1:1: modle: unknown key; did you mean \"model\"?", ":2:30: engine.pull: ", ":2:66: engine.startup_timeout_seconds: ",
-		":3:7: gpus: ", ":4:7: seed: ", ":5:21: workload.prompts: ", ":5:29: workload.api: ", ":5:60: workload.max_output_tokens: ", ":6:33: warmup.thermal_floor_seconds: ",
-		":6:50: warmup.cv_threshold: ", ":7:19: energy.backend: ", ":8:35: measurement.sample_interval_ms: ", ":9:23: output.raw_samples: "}
-	for _, w := range wrong {
-		o.refused(t, exitUsage, "experiment.yaml"+w)
-	}
-	if n := strings.Count(o.stderr, "experiment.yaml:"); n != len(wrong) {
-		t.Errorf("%d places are named, want %d\n%s", n, len(wrong), o.stderr)
-	}
-}
-
-// What was given and says nothing is refused, by the name under which it was given.
-func TestFlagsAndVariablesThatSayNothing(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		args []string
-		env  string
-		says []string
-	}{
-		{[]string{"-n", "0"}, "", []string{"--num-prompts", "out of range"}},
-		{[]string{"--gpus", ""}, "", []string{"--gpus: blank"}},
-		{[]string{"--energy-backend=", "--pull", " ", "--output="}, "", []string{"--energy-backend: blank", "--pull: blank", "--output: blank"}},
-		{[]string{"--timeout=-5s"}, "", []string{"--timeout: -5s", "above 0"}},
-		{[]string{"--timeout", "0"}, "", []string{"--timeout: 0", "above 0"}},
-		{nil, "LLEM_GPUS=", []string{"LLEM_GPUS: gpus: blank"}},
-		{nil, "LLEM_WORKLOAD_PROMTS=5", []string{"LLEM_WORKLOAD_PROMTS", "LLEM_WORKLOAD_PROMPTS"}},
-		{nil, "LLEM_WORKLOAD_LOAD_FILE=trace.csv", []string{"LLEM_WORKLOAD_LOAD_FILE", "belongs to the pattern trace"}},
-	} {
-		h := newHost(t)
-		if name, value, ok := strings.Cut(c.env, "="); ok {
-			h.set(name, value)
-		}
-		t.Log(c.args, c.env)
-		h.llem(append([]string{"run", "--dry-run", "--image", image, "--model", "reference/tiny"}, c.args...)...).refused(t, exitUsage, c.says...)
-	}
-}
-
-func TestFilesThatCannotBeRead(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	h.llem("run", h.path("none.yaml")).refused(t, exitUsage, "none.yaml", "llem config init")
-	h.llem("run", h.dir).refused(t, exitUsage, h.dir, "directory")
 	secret := h.config("model: reference/tiny\n")
 	if err := os.Chmod(secret, 0); err != nil {
 		t.Fatal(err)
@@ -164,26 +74,6 @@ func (h *host) asNobody(args ...string) outcome {
 	o := c.finish()
 	h.clean(c.Process.Pid)
 	return o
-}
-
-func TestPromptFilesThatCannotBeRead(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\nworkload: {source: prompts.jsonl}\n")
-	for _, c := range []struct {
-		name, text string
-		says       []string
-	}{
-		{"empty", "", []string{"prompts.jsonl", "holds no prompt"}},
-		{"line 500", strings.Repeat(`{"prompt": "Why is the sky blue?"}`+"\n", 499) + `{"prompt": "Why` + "\n", []string{"prompts.jsonl:500"}},
-		{"no known key", `{"question_text": "Why?"}` + "\n", []string{"prompts.jsonl:1", "prompt"}},
-	} {
-		if err := os.WriteFile(h.path("prompts.jsonl"), []byte(c.text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		t.Log(c.name)
-		h.llem("run", "--quick", config).refused(t, exitUsage, c.says...)
-	}
 }
 
 func TestImagesThatCannotBeRun(t *testing.T) {
@@ -246,10 +136,6 @@ func archive(t *testing.T, files map[string]string) []byte {
 func TestHostsThatAreNotReady(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	h.set("DOCKER_HOST", "unix://"+h.path("nowhere.sock"))
-	h.llem(h.quick()...).refused(t, exitHost, "nowhere.sock", "systemctl start docker")
-
-	h = newHost(t)
 	h.set("DOCKER_HOST", "tcp://127.0.0.1:9")
 	h.llem(h.quick()...).refused(t, exitHost, "127.0.0.1:9", "see that a daemon listens there")
 

@@ -115,39 +115,6 @@ func TestAStudysImagesAndModelsArePulled(t *testing.T) {
 	}
 }
 
-func TestStudiesAreValidated(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	h.set("DOCKER_HOST", "unix:///nowhere.sock") // it is not asked
-	o := h.llem("config", "validate", h.study(aStudy))
-	o.planned(t, "# study:       study\n", "# study_hash:  sha256:", "3 are run", "\n    9  ")
-	for text, want := range map[string]string{
-		"model: a/b\nsweep: {seed: []}\n":                                             "study.yaml:2:15: sweep.seed: the list is empty",
-		"model: a/b\nsweep: {workload.load.concurency: [1]}\n":                        "did you mean \"workload.load.concurrency\"?",
-		"model: a/b\nexecution: {cycles: 2}\n":                                        "neither sweep nor experiments",
-		"model: a/b\nbase: study.yaml\nexperiments: [{}]\n":                           "includes itself: study.yaml → study.yaml",
-		"model: a/b\nsweep: {execution.cycles: [1, 2]}\n":                             "execution is the study's own",
-		"model: a/b\ngpus: [0, 1]\nsweep: {seed: [1, 2]}\n":                           "none of the study's 2 points is valid",
-		"model: a/b\nengine: {env: {HF_TOKEN: hf_planted, B: }}\nexperiments: [{}]\n": "engine.env.B: blank",
-	} {
-		o := h.llem("config", "validate", h.study(text))
-		o.refused(t, exitUsage, want)
-		if strings.Contains(o.stderr, "hf_planted") {
-			t.Errorf("it printed a secret:\n%s", o.stderr)
-		}
-	}
-}
-
-func TestAQuickPlanSaysSo(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	config := h.study("model: reference/tiny\nsweep: {seed: [1, 2]}\n")
-	h.llem("config", "validate", "--quick", config).planned(t, "# quick:       every result is marked for ever\n")
-	if o := h.llem("config", "validate", config); strings.Contains(o.stdout, "# quick") {
-		t.Errorf("an ordinary plan says\n%s", o.stdout)
-	}
-}
-
 // An axis too many is noticed before anything runs: 56,832 points of a grid that
 // nobody meant.
 func TestAPlanOfFarTooManyRunsSaysSo(t *testing.T) {
@@ -161,14 +128,6 @@ func TestAPlanOfFarTooManyRunsSaysSo(t *testing.T) {
 	if lines := strings.Count(o.stdout, "\n"); lines > 1000 || len(o.stdout) > 100_000 {
 		t.Errorf("%d lines, %d bytes", lines, len(o.stdout))
 	}
-}
-
-func TestAPlanNeedsNoDaemon(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	h.set("DOCKER_HOST", "unix:///nowhere.sock")
-	h.llem("run", "--dry-run", h.study(aStudy)).planned(t, image+": whether it is here is not known")
-	h.llem("run", "--dry-run", h.study("model: a/b\nexperiments: [{}]\n")).planned(t, "1 points name none: give --image")
 }
 
 func TestExamplesOfStudiesArePlanned(t *testing.T) {

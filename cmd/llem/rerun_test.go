@@ -100,10 +100,6 @@ func TestFromThatCannotBe(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	dir := h.llem(h.quick("-n", "2")...).dirs[0]
-	h.llem("run", "--from", h.path("nowhere")).says(t, exitUsage, "no result at", "nowhere")
-	h.llem("run", "--from", "").says(t, exitUsage, "--from: blank")
-	h.llem("run", "--from", dir, h.config("model: a/b\n")).says(t, exitUsage, "experiment.yaml and --from", "leave one of them out")
-	h.llem("run", "--from", dir, "--quick").says(t, exitUsage, "--quick and --from")
 	edit(t, dir, func(r *result.Record) { r.Engine.ImageID = "sha256:" + strings.Repeat("0", 64) })
 	h.llem("run", "--from", dir).says(t, exitUsage, image, "docker load", "--image")
 	h.llem("run", "--from", dir, "--image", image).says(t, exitDone, "engine.image: of --image", "differs: image id: then 000000000000, now")

@@ -27,12 +27,6 @@ func (h *host) stopped(plan, effective string) string {
 func TestResumeSaysWhatItCannot(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	file := h.config("model: reference/tiny\n")
-	h.llem("run", "--resume").refused(t, exitUsage, "results holds no study", "-o (--output)")
-	h.llem("run", "--resume", h.path("nowhere")).refused(t, exitUsage, "is no study's folder of results")
-	h.llem("run", "--resume", file).refused(t, exitUsage, "is no study's folder of results")
-	h.llem("run", "--resume", "--image", "x", h.path("out")).refused(t, exitUsage, "--image and --resume", "--accept-changes")
-	h.llem("run", "--resume", "--quick", h.path("out")).refused(t, exitUsage, "--quick and --resume")
 	dir := h.stopped(`{"schema_version": "0.1`, "")
 	h.llem("run", "--resume", dir).refused(t, exitUsage, "plan.json is damaged", "restore it from a copy")
 	dir = h.stopped(`{"schema_version": "9.0"}`, "")

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -43,34 +41,6 @@ func TestMistakesOnTheCommandLineAreToldPlainly(t *testing.T) {
 		command, _, _ := strings.Cut(text, ":")
 		if !strings.Contains(text, "see `"+command+" --help`") {
 			t.Errorf("llem %s names another help:\n%s", line, text)
-		}
-	}
-}
-
-// A file that cannot be written, and a command that cannot be run, are told with
-// what to do.
-func TestFoldersAndCommandsThatAreNotThere(t *testing.T) {
-	t.Parallel()
-	h := newHost(t)
-	dir := oneRequest(t, h)
-	plain := filepath.Join(h.dir, "plain")
-	if err := os.WriteFile(plain, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		args []string
-		says string
-	}{
-		{[]string{"export", "--csv", h.path("no/such/table.csv"), dir}, "mkdir -p " + h.path("no/such")},
-		{[]string{"export", "--parquet", filepath.Join(plain, "t.parquet"), dir}, "there is no folder " + plain},
-		{[]string{"export", "--jsonl", h.dir, dir}, "name the file to write first"},
-		{[]string{"measure", "--", "no-such-command-anywhere"}, "there is no such command in $PATH"},
-		{[]string{"measure", "--", plain}, "cannot be run"},
-	} {
-		o := h.llem(c.args...)
-		o.says(t, exitUsage, c.says)
-		if strings.Contains(o.stderr, "/.") {
-			t.Errorf("%v names a file of llem's own:\n%s", c.args, o.stderr)
 		}
 	}
 }
