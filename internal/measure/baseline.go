@@ -62,7 +62,7 @@ func MeasureBaseline(ctx context.Context, r *Recorder, procs device.Processes, s
 func RecomputeBaseline(samples []device.Sample, sensors []device.Sensor) (Baseline, error) {
 	span, ok := phaseSpan(samples, len(sensors), BaselinePhase)
 	if !ok {
-		return Baseline{}, ErrNoReading
+		return Baseline{}, errNoReading
 	}
 	var b Baseline
 	err := b.compute(samples, sensors, span)
@@ -162,7 +162,7 @@ func meanPower(samples []device.Sample, n int, s span) ([]device.Watts, string, 
 			mean, m = e.Mean, e.Method
 		}
 		if mean == nil {
-			return nil, "", fmt.Errorf("GPU %d: %w", g, ErrNoReading)
+			return nil, "", fmt.Errorf("GPU %d: %w", g, errNoReading)
 		}
 		out[g] = *mean
 		method = m
@@ -185,14 +185,14 @@ func counterPower(samples []device.Sample, gpu int32, s span) *device.Watts {
 			last = x
 		}
 	}
-	if first == nil || last == nil || last.EnergyMJ <= first.EnergyMJ { // it stands still, or began anew
+	if first == nil || last == nil || last.EnergyMJ <= first.EnergyMJ { // it does not move, or was reset
 		return nil
 	}
 	w := device.Watts(float64(last.EnergyMJ-first.EnergyMJ) / 1000 / (last.At - first.At).Seconds())
 	return &w
 }
 
-// ThermalFloor waits d, whatever the temperature, and returns each GPU's mean
+// ThermalFloor waits d, at any temperature, and returns each GPU's mean
 // power over the last half: the engine resident and idle. The powers are nil
 // when they could not be read.
 func ThermalFloor(ctx context.Context, r *Recorder, n int, d time.Duration) ([]device.Watts, error) {

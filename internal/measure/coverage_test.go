@@ -299,7 +299,7 @@ func TestAStepWithTheWindow(t *testing.T) {
 		for i := range samples {
 			samples[i].Has = device.HasPowerUsage
 		}
-		if lost := 1 - float64(*Integrate(samples, 0, from, from+T*1e9))/(busy*T); lost < 0.035 || lost > 0.05 {
+		if lost := 1 - float64(*integrate(samples, 0, from, from+T*1e9))/(busy*T); lost < 0.035 || lost > 0.05 {
 			t.Errorf("polling the mean of one second lost %.1f %%, and should have shown its 4 %%", 100*lost)
 		}
 	}

@@ -21,7 +21,7 @@ type delay struct {
 	known   bool    // rose and missing are
 }
 
-// slowestDisplay bounds how long after a tick a driver shows it, beside one refresh.
+// slowestDisplay bounds how long after a tick a driver shows it, over one refresh.
 // Assumed: no driver says it.
 const slowestDisplay = 0.1
 

@@ -65,9 +65,10 @@ func opening(last tick, head float64, p power, s sensor) (start float64, u edge)
 }
 
 // split is what the span has of the tick that its end falls into, in joules: all of it but
-// what the GPU drew after the end, which the ticks after it show, beside what the power
-// before the end makes of its part. A sensor that looks only now and then does not
-// show what it drew after the end. wake is how late this process got to run.
+// what the GPU drew after the end, which the ticks after it show. Where that is more than
+// the power before the end makes, the middle of the two is taken. A sensor that looks only
+// now and then does not show what was drawn after the end: there the power before the end
+// is carried to it. wake is how late this process got to run, in seconds.
 func (e ending) split(p power, s sensor, wake float64) (z float64, u edge) {
 	length := e.part + e.rest
 	carried, share := p.last*e.part, e.energy*e.part/length

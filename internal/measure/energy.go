@@ -73,7 +73,7 @@ func deviceEnergy(samples []device.Sample, gpu int32, from, to time.Duration) De
 	if e.Counter != nil && *e.Counter == 0 { // a GPU that is on draws power
 		e.Counter, e.Still = nil, to-from > slowestRefresh
 	}
-	e.Integral = Integrate(samples, gpu, from, to)
+	e.Integral = integrate(samples, gpu, from, to)
 	counted, anyCounter := bears(samples, gpu, from, to, hasCounter)
 	powered, anyPower := bears(samples, gpu, from, to, hasPower)
 	if !counted {
@@ -112,7 +112,7 @@ func deviceEnergy(samples []device.Sample, gpu int32, from, to time.Duration) De
 
 // slowestRefresh is the longest that a driver lets a counter stand: its
 // RMRusdPollingInterval is at most 1 s (nvrm_registry.h of NVIDIA's open GPU kernel
-// modules). Assumed: 0.2 s besides for a busy driver.
+// modules). Assumed: 0.2 s more for a busy driver.
 const slowestRefresh = 1200 * time.Millisecond
 
 // counterDifference is nil when an edge has no counter or the counter went
@@ -147,9 +147,9 @@ func counterDifference(samples []device.Sample, gpu int32, from, to time.Duratio
 	return &j, false
 }
 
-// Integrate is the energy of one device between from and to by the trapezoid
-// rule over its readings of power; it is nil when fewer than two readings of power bear on the span.
-func Integrate(samples []device.Sample, gpu int32, from, to time.Duration) *Joules {
+// integrate is the energy of one device between from and to by the trapezoid rule over its
+// readings of power; nil when fewer than two of them lie in the span.
+func integrate(samples []device.Sample, gpu int32, from, to time.Duration) *Joules {
 	var sum float64
 	var used int
 	var prevAt time.Duration

@@ -71,14 +71,14 @@ func TestIntegralIsClippedToTheSpanAndHeldBeyondTheReadings(t *testing.T) {
 		{At: 3 * time.Second, Has: device.HasPowerUsage, PowerUsageMW: 300_000},
 	}
 	// 0-1 held at 100, 1-3 a ramp of mean 200, 3-4 held at 300.
-	near(t, "whole", Integrate(s, 0, 0, 4*time.Second), 100+400+300, 1e-9)
+	near(t, "whole", integrate(s, 0, 0, 4*time.Second), 100+400+300, 1e-9)
 	// Interpolated inside: from 150 W at 1.5 s to 300 W at 3 s.
-	near(t, "part", Integrate(append([]device.Sample{}, s[0], device.Sample{At: 2 * time.Second, Has: device.HasPowerUsage, PowerUsageMW: 200_000}, s[1]), 0, 1500*time.Millisecond, 3*time.Second), 225*1.5, 1e-9)
+	near(t, "part", integrate(append([]device.Sample{}, s[0], device.Sample{At: 2 * time.Second, Has: device.HasPowerUsage, PowerUsageMW: 200_000}, s[1]), 0, 1500*time.Millisecond, 3*time.Second), 225*1.5, 1e-9)
 }
 
 func TestIntegralOfOneReadingIsUnknown(t *testing.T) {
 	s := []device.Sample{{At: time.Second, Has: device.HasPowerUsage, PowerUsageMW: 1000}}
-	if got := Integrate(s, 0, 0, 2*time.Second); got != nil {
+	if got := integrate(s, 0, 0, 2*time.Second); got != nil {
 		t.Errorf("integral of one reading = %v, want unknown", *got)
 	}
 }
@@ -188,8 +188,8 @@ func TestIntegralIsAdditive(t *testing.T) {
 			s = append(s, device.Sample{At: at, Has: device.HasPowerInstant, PowerInstMW: uint32(rapid.IntRange(0, 700_000).Draw(t, "mW"))})
 		}
 		cut := s[1].At + time.Duration(rapid.Int64Range(0, int64(s[n-2].At-s[1].At)).Draw(t, "cut"))
-		whole := Integrate(s, 0, 0, at)
-		left, right := Integrate(s, 0, 0, cut), Integrate(s, 0, cut, at)
+		whole := integrate(s, 0, 0, at)
+		left, right := integrate(s, 0, 0, cut), integrate(s, 0, cut, at)
 		if whole == nil || left == nil || right == nil {
 			return // too few readings on one side
 		}

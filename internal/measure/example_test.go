@@ -78,13 +78,6 @@ func ExampleShortWindow() {
 	// short_measurement_duration: the window lasted 4.0 s, under 10s; give it more work (prompts, longer outputs), so that the window lasts at least 10 s
 }
 
-// Power that was read now and then is integrated by the trapezoid rule.
-func ExampleIntegrate() {
-	fmt.Printf("%.0f J\n", *measure.Integrate(readings(), 0, 2*time.Second, 8*time.Second))
-	// Output:
-	// 1788 J
-}
-
 // How long a window must be on a card whose counter moves every 100 ms.
 func ExampleWindowFor() {
 	window, ok := measure.WindowFor(device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}, measure.Conditions{Idle: 60, Busy: 300}, 0.01)

@@ -7,7 +7,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/device"
 )
 
-// Conditions are what the uncertainty of a window depends on besides the sensor.
+// Conditions are what the uncertainty of a window depends on apart from the sensor.
 type Conditions struct {
 	Idle, Spread device.Watts  // before the window: mean and standard deviation of readings
 	Averaged     bool          // power can only be read as a running mean of a second
@@ -55,7 +55,7 @@ const (
 // has the estimator's own terms, with the powers of c in the place of readings.
 // ok is false where they do not apply: there is no counter, power is only known
 // as a mean while the sensor looks now and then, the ticks are too
-// quick to be told apart, or the window is shorter than 20 refreshes, for which
+// quick to be distinguished, or the window is shorter than 20 refreshes, for which
 // no test holds the estimator to the truth.
 //
 // The GPU is taken to be measured alone: of several, only one ticks where the

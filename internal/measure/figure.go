@@ -30,8 +30,8 @@ const (
 )
 
 // Compare grows f by what another instrument says otherwise, where that is more
-// than three times what both allow; ok says that it is not. The two are taken to
-// err by themselves: whether the counter integrates the very looks of the sensor
+// than three times what both allow; ok says that it is not. The errors of the two
+// are taken to be independent: whether the counter integrates the very looks of the sensor
 // that are read as power, the driver's makers do not say.
 func (f *Figure) Compare(other *Figure) (ok bool) { return f.compare(other, 0) }
 

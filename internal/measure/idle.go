@@ -89,7 +89,7 @@ func tickedPower(samples []device.Sample, gpu int32, s span, sensor device.Senso
 			continue
 		}
 		if prev != nil && x.EnergyMJ < prev.EnergyMJ {
-			return 0, 0, false // it began anew
+			return 0, 0, false // it was reset
 		}
 		if prev != nil && x.EnergyMJ != prev.EnergyMJ && (x.At-prev.At).Seconds() < oneTick*sensor.Refresh.Seconds() {
 			last = tick{(prev.At + x.At).Seconds() / 2, (x.At - prev.At + (x.Took+prev.Took)/2).Seconds(), float64(x.EnergyMJ)}

@@ -64,13 +64,13 @@ func TestBaselineSeesAProcess(t *testing.T) {
 // noProcesses is a list that cannot be had.
 type noProcesses struct{}
 
-func (noProcesses) Processes(context.Context) ([]device.Process, error) { return nil, ErrNoReading }
+func (noProcesses) Processes(context.Context) ([]device.Process, error) { return nil, errNoReading }
 
 func TestBaselineSaysThatNobodyCouldBeSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRecorder(&fakeGPU{power: constant(60)}, 1, time.Second)
 		b, err := MeasureBaseline(t.Context(), r, noProcesses{}, make([]device.Sensor, 1), 3*time.Second)
-		if err != nil || !errors.Is(b.Unlisted, ErrNoReading) || b.Contaminated {
+		if err != nil || !errors.Is(b.Unlisted, errNoReading) || b.Contaminated {
 			t.Errorf("baseline %+v, %v", b, err)
 		}
 	})

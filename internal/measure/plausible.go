@@ -1,12 +1,6 @@
 package measure
 
-import (
-	"fmt"
-	"slices"
-	"time"
-
-	"github.com/llenergymeasure/llem/internal/device"
-)
+import "fmt"
 
 const (
 	// overLimit is by how much a GPU may draw more than its power limit, as a share: the
@@ -33,24 +27,4 @@ func (v *view) implausible(e *DeviceEnergy) string {
 		return ""
 	}
 	return v.counter.irregular(v.span, v.pace.step, limit)
-}
-
-// slowReading is how long a reading may take before what it read is said to be unsure
-// when.
-const slowReading = 5 * time.Millisecond
-
-// slow is how long a reading of a GPU took in a span, the median, where that is long.
-func slow(samples []device.Sample, gpu int32, from, to time.Duration) (took time.Duration, ok bool) {
-	var all []time.Duration
-	for i := range samples {
-		if s := &samples[i]; s.GPU == gpu && s.At >= from && s.At <= to {
-			all = append(all, s.Took)
-		}
-	}
-	if len(all) == 0 {
-		return 0, false
-	}
-	slices.Sort(all)
-	took = all[len(all)/2]
-	return took, took > slowReading
 }

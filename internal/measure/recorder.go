@@ -15,7 +15,7 @@ const blockSamples = 4096
 
 // maxSamples bounds the memory of a run (about 600 MB, 14 hours of 8 GPUs at
 // 10 Hz). Past it interval readings are counted and dropped; edges are kept,
-// so energy from the counter still stands.
+// so the counter still gives the energy.
 const maxSamples = 4 << 20
 
 // Recorder reads all devices of a Sampler at an interval and keeps every
@@ -224,5 +224,5 @@ func (r *Recorder) Trouble() (failed, dropped int, last error) {
 	return r.failed, r.dropped, r.lastErr
 }
 
-// ErrNoReading says that a GPU gave no reading where a span needs one.
-var ErrNoReading = errors.New("GPU gave no reading")
+// errNoReading says that a GPU gave no reading where a span needs one.
+var errNoReading = errors.New("GPU gave no reading")

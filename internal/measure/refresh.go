@@ -10,7 +10,7 @@ import (
 
 // Refresh is how often the energy counter of each of n GPUs moves, from polls of it,
 // and the standard deviation of its ticks about their grid, as far as the polls do
-// not explain it; 0 stands for a counter that is not there or did not move.
+// not explain it; 0 is for a counter that is not there or did not move.
 func Refresh(polls []device.Sample, n int) (refresh, jitter []time.Duration) {
 	seen := make([]Ticks, n)
 	for i := range polls {

@@ -48,7 +48,7 @@ func TestTicksOfLatePollsDoNotCount(t *testing.T) {
 	}
 }
 
-// How far ticks lie from their grid is told from what the polls make of it, and a
+// How far ticks lie from their grid is distinguished from what the polls make of it, and a
 // tick that was seen late is no jitter.
 func TestJitterOfTicks(t *testing.T) {
 	const ms = time.Millisecond

@@ -227,7 +227,7 @@ func found(rng *rand.Rand, jitter float64) time.Duration {
 	return time.Duration(1.4826 * (off[4] + off[5]) / 2 * 1e9)
 }
 
-// uncounted is p as GPUs without a counter show it: nobody polls for ticks, and
+// uncounted is p as GPUs without a counter show it: ticks are not polled for, and
 // the refresh is not known.
 func (p played) uncounted() played {
 	out := played{from: p.from, to: p.to, truth: p.truth}

@@ -7,7 +7,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/device"
 )
 
-// SliceEnergy is the energy of a part of a window: nobody polled at its edges, and
+// SliceEnergy is the energy of a part of a window: its edges were not polled, and
 // the GPU was as busy before it as in it. The counter is read between the readings
 // next to each edge; where there is none, power is integrated. sensors are by
 // device.
@@ -61,8 +61,8 @@ func (v *view) sliced() (*Figure, bool) {
 }
 
 // EdgeTokensU is the relative standard uncertainty of tokens that are counted by
-// arrival between two instants, inFlight at a time: each request's tokens come at
-// steps of its own, which an instant falls between.
+// arrival between two instants, inFlight at a time: the tokens of each request come at
+// steps that an instant falls between.
 func EdgeTokensU(inFlight, tokens int) float64 {
 	if tokens <= 0 {
 		return 0

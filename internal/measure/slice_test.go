@@ -10,7 +10,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/device"
 )
 
-// A slice in a window, at a time that nobody polled for, has intervals that hold
+// A slice in a window, at a time that was not polled for, has intervals that hold
 // the truth as those of whole windows do.
 func TestIntervalsOfSlicesHoldTheTruth(t *testing.T) {
 	const runs = 500

@@ -49,7 +49,7 @@ func ThrottledTimes(samples []device.Sample, gpu int32, from, to time.Duration) 
 			}
 			if prev != nil && s.At > from && prev.At < to {
 				held := s.Throttled[k] - prev.Throttled[k]
-				if held < 0 { // the driver was loaded anew
+				if held < 0 { // the driver was loaded again
 					counted = false
 					break
 				}

@@ -39,7 +39,7 @@ func TestThrottledTimesAreTheCountersOfTheSpan(t *testing.T) {
 	if got := ThrottledTimes(samples, 0, 1500*time.Millisecond, 3500*time.Millisecond); got[2] == nil || *got[2] != 312500*time.Microsecond {
 		t.Errorf("clipped: %v, want 0.25 s of the second and 0.0625 s of the last", got[2])
 	}
-	samples[3].Throttled[2] = 0 // the driver was loaded anew
+	samples[3].Throttled[2] = 0 // the driver was loaded again
 	if got := ThrottledTimes(samples, 0, time.Second, 3*time.Second); got[2] != nil {
 		t.Errorf("a counter that went backwards: %v", *got[2])
 	}

@@ -3,8 +3,26 @@ package measure
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
+
+// Severity of a warning.
+type Severity string
+
+// Severities, protocol section 6.
+const (
+	Note    Severity = "note"
+	Doubt   Severity = "doubt"
+	Invalid Severity = "invalid"
+)
+
+// Warning is a reason to doubt a number. It never stops a run.
+type Warning struct {
+	Code     string
+	Severity Severity
+	Message  string // what was seen; what to do
+}
+
+func (w Warning) String() string { return w.Code + ": " + w.Message }
 
 // Kind is one row of the table of warnings: what is the same each time that one is
 // raised. What was seen is said where it was.
@@ -101,13 +119,3 @@ func KindOf(code string) (Kind, bool) {
 
 // Kinds lists the warnings that this version can raise.
 func Kinds() []Kind { return slices.Clone(kinds) }
-
-// WarningTable is the table of docs/results.md.
-func WarningTable() string {
-	var b strings.Builder
-	b.WriteString("| code | severity | what to do |\n|---|---|---|\n")
-	for _, k := range kinds {
-		fmt.Fprintf(&b, "| `%s` | %s%s | %s |\n", k.Code, k.Severity, k.Otherwise, k.Remedy)
-	}
-	return b.String()
-}

@@ -3,6 +3,7 @@ package measure
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,6 +107,26 @@ func (f GPUFacts) drift(g int32) (Celsius, bool) {
 		return 0, false
 	}
 	return Celsius(max(last.TemperatureC-first.TemperatureC, first.TemperatureC-last.TemperatureC)), true
+}
+
+// slowReading is how long a reading may take before what it read is said to be unsure
+// when.
+const slowReading = 5 * time.Millisecond
+
+// slow is how long a reading of a GPU took in a span, the median, where that is long.
+func slow(samples []device.Sample, gpu int32, from, to time.Duration) (took time.Duration, ok bool) {
+	var all []time.Duration
+	for i := range samples {
+		if s := &samples[i]; s.GPU == gpu && s.At >= from && s.At <= to {
+			all = append(all, s.Took)
+		}
+	}
+	if len(all) == 0 {
+		return 0, false
+	}
+	slices.Sort(all)
+	took = all[len(all)/2]
+	return took, took > slowReading
 }
 
 // disagreement compares counter and integral. Where the figure carries no
