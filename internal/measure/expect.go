@@ -62,7 +62,7 @@ const (
 // window opens, and the others' opening edge is known less well.
 func Expect(s device.Sensor, c Conditions, window time.Duration) (u Joules, ok bool) {
 	sensor, T := assume(s), window.Seconds()
-	p := power{idle: float64(c.Idle), spread: float64(c.Spread), lowest: float64(c.Idle), first: float64(c.Busy), last: float64(c.Busy), jump: c.Swing * float64(c.Busy)}
+	p := power{idle: float64(c.Idle), spread: float64(c.Spread), lowest: float64(c.Idle), first: float64(c.Busy), last: float64(c.Busy), end: float64(c.Busy), jump: c.Swing * float64(c.Busy)}
 	p.unsteady = closingJump * p.jump
 	poll := (settleEvery + c.Reading).Seconds()
 	if s.Refresh <= 0 || poll >= sensor.refresh/2 || c.Busy <= 0 || T < nearly*fewestRefreshes*sensor.refresh {

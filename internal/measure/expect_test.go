@@ -55,18 +55,25 @@ func play(rng *rand.Rand, s device.Sensor, T, idle, busy, swing float64) (sample
 // or somewhat more, since it is for power that falls at once.
 func TestExpectIsWhatTheEstimatorStates(t *testing.T) {
 	const idle, busy, least, most = 60, 400, 0.4, 1.6
+	var ratios []float64
 	for _, refresh := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond} {
 		for _, duty := range []float64{1, 0.25} {
 			for _, swing := range []float64{0, 0.17} {
 				for _, window := range []time.Duration{10 * time.Second, 30 * time.Second, 60 * time.Second} {
 					s := device.Sensor{Refresh: refresh, Duty: duty}
 					stated, c := stated(t, s, window.Seconds(), idle, busy, swing)
-					if u, ok := Expect(s, c, window); !ok || float64(u) < least*stated || float64(u) > most*stated {
+					u, ok := Expect(s, c, window)
+					ratios = append(ratios, float64(u)/stated)
+					if !ok || float64(u) < least*stated || float64(u) > most*stated {
 						t.Errorf("refresh %v, duty %g, readings that swing by %.3f, %v: %.3g J is expected, %.3g J stated", refresh, duty, c.Swing, window, float64(u), stated)
 					}
 				}
 			}
 		}
+	}
+	slices.Sort(ratios)
+	if middle := ratios[len(ratios)/2]; middle < 0.9 || middle > 1.1 {
+		t.Errorf("%.2f of what is stated is expected in the median", middle)
 	}
 	// Without an instantaneous reading.
 	s := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1, MeanUsage: true}
