@@ -3,6 +3,8 @@ package load_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -101,4 +103,34 @@ func ExampleGood() {
 	fmt.Println(g.Requests, "request,", g.Tokens, "tokens")
 	// Output:
 	// 1 request, 5 tokens
+}
+
+// Two requests at a time: the slice in which both were in flight, and its tokens.
+func ExampleSteady() {
+	answer := func(sent, first, end time.Duration) load.Timing {
+		t := load.Timing{Sent: sent, FirstToken: first, LastToken: end, End: end, Status: load.StatusOK, OutputTokens: 2, UsageSource: "server"}
+		t.Chunks = []load.Chunk{load.NewChunk(first, 1), load.NewChunk(end, 1)}
+		return t
+	}
+	const s = time.Second
+	start, end, tokens, ok := load.Steady(load.List{answer(0, s, 4*s), answer(0, 2*s, 5*s)}, 2)
+	fmt.Println(start, end, tokens, ok)
+	// Output:
+	// 1s 4s 2 true
+}
+
+// A client reads an answer as it streams: its text, its tokens, and when each part came.
+func ExampleNewOpenAI() {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "data: {\"choices\":[{\"text\":\"blue\"}]}\n\n")
+		fmt.Fprint(w, "data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
+	}))
+	defer s.Close()
+	c := load.NewOpenAI(load.OpenAIOptions{BaseURL: s.URL, API: "completions", Model: "m", KeepText: true})
+	defer c.Close()
+	var t load.Timing
+	err := c.Generate(context.Background(), time.Now(), load.Request{Prompt: "the sky is", MaxOutputTokens: 1}, &t)
+	fmt.Println(string(t.Text), t.InputTokens, t.OutputTokens, t.FinishReason, len(t.Chunks), "chunk,", err)
+	// Output:
+	// blue 5 1 stop 1 chunk, <nil>
 }

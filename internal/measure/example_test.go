@@ -85,3 +85,45 @@ func ExampleWindowFor() {
 	// Output:
 	// 3s true
 }
+
+// A warning says what was seen; its severity and what to do are its code's.
+func ExampleWarn() {
+	w := measure.Warn("gpu_not_exclusive", "pid %d on the GPU before the run", 4711)
+	k, _ := measure.KindOf("gpu_not_exclusive")
+	fmt.Println(w)
+	fmt.Println(k.Severity)
+	// Output:
+	// gpu_not_exclusive: pid 4711 on the GPU before the run; stop the other processes, or pick another GPU with --gpus
+	// invalid
+}
+
+// What a window of 30 s will be known to, by readings of the idle GPU.
+func ExampleExpect() {
+	idle := readings()[:20]
+	sensor := device.Sensor{Refresh: 100 * time.Millisecond, Duty: 1}
+	c, ok := measure.AtIdle(idle, 0, sensor)
+	c.Busy, c.Reading = 300, time.Millisecond
+	u, known := measure.Expect(sensor, c, 30*time.Second)
+	fmt.Printf("%g W at idle, ± %.1f %%; %v %v\n", c.Idle, 2*100*float64(u)/(300*30), ok, known)
+	// Output:
+	// 60 W at idle, ± 0.1 %; true true
+}
+
+// Two GPUs that share a job: their uncertainties add linearly.
+func ExampleTotalU() {
+	gpu := measure.DeviceEnergy{U: new(measure.Joules(2)), Components: map[string]measure.Joules{"resolution": 2}}
+	u, _ := measure.TotalU([]measure.DeviceEnergy{gpu, gpu})
+	fmt.Println(*u)
+	// Output:
+	// 4
+}
+
+// An instrument that says otherwise widens a figure.
+func ExampleFigure_Compare() {
+	counter := measure.Figure{Energy: 1800, U: 5, Components: map[string]measure.Joules{"resolution": 5}}
+	fmt.Println(counter.Compare(&measure.Figure{Energy: 1808, U: 4}), counter.U)
+	fmt.Println(counter.Compare(&measure.Figure{Energy: 1900, U: 4}), counter.U > 5)
+	// Output:
+	// true 5
+	// false true
+}

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -67,4 +68,35 @@ func ExampleCompare() {
 	fmt.Println(c.Differences[0].Sentence)
 	// Output:
 	// B uses 7.13 ± 0.88 % less energy per output token than A
+}
+
+// A study of which one run is missing.
+func ExampleStudy() {
+	plan := &result.StudyPlan{
+		Name: "graphs", Points: []result.StudyPoint{{Name: "eager", ConfigHash: "sha256:eager"}, {Name: "graphs", ConfigHash: "sha256:graphs"}},
+		Runs: [][2]int{{1, 1}, {1, 2}},
+	}
+	done := run("eager", 1, 0.42)
+	done.Record.Study = &result.StudyRun{Run: 1, Cycle: 1}
+	s, err := report.Study(plan, []report.Entry{done}, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Status, s.Runs.Planned, "planned,", len(s.Missing), "missing")
+	// Output:
+	// incomplete 2 planned, 1 missing
+}
+
+// What a command used that ran without a GPU.
+func ExampleCommand() {
+	c := &result.Command{Command: []string{"make", "all"}, NoGPUEnergy: to("no NVIDIA driver"), Runs: []result.CommandRun{{Seconds: 12.5, CoverageK: 2}}}
+	if err := report.Command(c).Write(os.Stdout, report.Options{}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// make all, 1 run
+	//
+	//   energy               – (no NVIDIA driver)
+	//   time                 12.50 s
 }

@@ -93,3 +93,20 @@ func ExampleFixed() {
 	// Output:
 	// 25400 0.00
 }
+
+// Runs that get slower throughout, whichever point they are of.
+func ExampleOrder_Drift() {
+	turns := stats.Arrange([]stats.Run{{At: 0}, {At: 1, Second: true}, {At: 2, Second: true}, {At: 3}, {At: 4}, {At: 5, Second: true}})
+	d := turns.Drift([]float64{1.00, 0.97, 0.98, 1.06, 1.08, 1.05})
+	fmt.Printf("%v: %.1f %% from the first to the last, of chance: %v\n", d.Known, 100*d.Trend, d.TrendP > 0.05)
+	// Output:
+	// true: 10.0 % from the first to the last, of chance: false
+}
+
+// On another card the gain of its sensor may be all of a difference.
+func ExampleDifference_With() {
+	d, _ := stats.Welch([]float64{1.00, 1.01, 0.99}, []float64{0.95, 0.96, 0.94})
+	fmt.Println(d.Verdict(0.05), d.With(0.06).Verdict(0.05))
+	// Output:
+	// less no_difference_shown
+}

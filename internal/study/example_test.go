@@ -86,3 +86,38 @@ func ExampleDiff() {
 	// -seed: 1
 	// +seed: 2
 }
+
+// A variable stands above the file, and a flag above both.
+func ExampleEnviron() {
+	env, err := study.Environ([]string{"HOME=/root", "LLEM_SEED=7", "LLEM_WORKLOAD_PROMPTS=5"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	flag := study.Set{Path: "seed", Value: "9", Source: "--seed"}
+	e, err := study.Decode("experiment.yaml", []byte("model: reference/small\nseed: 1\n"), study.Options{Env: env, Flags: []study.Set{flag}})
+	fmt.Println(e.Workload.Prompts, e.Seed, err)
+	// Output:
+	// 5 9 <nil>
+}
+
+// A variable that is nearly a key's is refused: nothing else would show the misspelling.
+func ExampleEnviron_misspelt() {
+	_, err := study.Environ([]string{"LLEM_WORKLOAD_PROMTS=5"})
+	fmt.Println(err)
+	// Output:
+	// LLEM_WORKLOAD_PROMTS: sets no key; did you mean LLEM_WORKLOAD_PROMPTS? Else unset it
+}
+
+// A configuration that was written has lost its secrets; the environment gives them back.
+func ExampleExperiment_Restore() {
+	e, err := study.Decode("config.yaml", []byte("model: a/b\nengine: {env: {HF_TOKEN: REDACTED}}\n"), study.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e, asked := e.Restore(func(variable string) (string, bool) { return "hf_mine", variable == "HF_TOKEN" })
+	fmt.Println(e.Engine.Env["HF_TOKEN"], asked[0].Path, asked[0].Found)
+	// Output:
+	// hf_mine engine.env.HF_TOKEN true
+}

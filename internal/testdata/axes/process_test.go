@@ -80,6 +80,7 @@ func TestNewVariant(t *testing.T) {
 	if err = errors.Join(err, c.Start()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = command("clean").Run() }) // where the test failed before
 	lines := bufio.NewScanner(said)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "window") {
 	}
