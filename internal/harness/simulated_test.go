@@ -45,14 +45,15 @@ func (l *loaded) move(by int) {
 // A whole run of an engine's stand-in on simulated GPUs has the energy that they used.
 func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	t.Parallel()
-	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(60 * time.Millisecond); return false }}
+	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(150 * time.Millisecond); return false }}
 	w := &watching{}
 	r := f.runner(t, w)
 	l := &loaded{Handler: f, most: 4}
 	s := httptest.NewServer(l)
 	t.Cleanup(s.Close)
 	f.url = s.URL
-	sim := meters.Simulate(&l.load, meters.Simulated{Refresh: 20 * time.Millisecond})
+	// Some readings lie in each refresh, and 20 refreshes in the window, on a busy machine too.
+	sim := meters.Simulate(&l.load, meters.Simulated{Refresh: 60 * time.Millisecond})
 	r.OpenGPUs = func(context.Context) (device.Session, error) { return sim, nil }
 	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
 	if err != nil {
