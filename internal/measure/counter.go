@@ -12,6 +12,9 @@ type counter struct {
 	jitter   float64 // standard deviation of the ticks about their grid, in seconds
 	opened   tick    // the last before the span
 	quantum  float64 // joules: what it moves by; 0: as finely as it is read
+	// uneven is the quantum as far as moves say, in joules, where ticks are too far off their
+	// grid for more to be deduced of it: ticks of an idle GPU that do not fill it are.
+	uneven float64
 }
 
 // tick is a move of the counter. The zero value means that no tick was seen.

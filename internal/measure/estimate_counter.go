@@ -49,7 +49,7 @@ func (v *view) missed() Joules {
 
 // resolution is what stamps and digits leave unknown.
 func (v *view) resolution() Joules {
-	return v.power.resolution(v.pace.took, v.counter.quantum, v.span.seconds())
+	return v.power.resolution(v.pace.took, max(v.counter.quantum, v.counter.uneven), v.span.seconds())
 }
 
 // oneTick is how far polls on both sides of a tick may be apart, in refreshes, for it

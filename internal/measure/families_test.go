@@ -202,3 +202,23 @@ func TestABurstAtTheStartHidesThatTicksAreShownLate(t *testing.T) {
 		t.Errorf("the range of the delay lacks 50 ms in %d of %d windows", missed, n)
 	}
 }
+
+// Where idle ticks do not fill a step of the counter, they are off their grid, and the step
+// is in the uncertainty nonetheless: 15 J at either edge.
+func TestStepsThatIdleTicksDoNotFillAreInTheInterval(t *testing.T) {
+	b, uneven := boards["counter in steps of 15 J"], 0
+	for seed := range uint64(40) {
+		p := b.window(seed, shapesOf["llm"], 6, 1, 0.0002)
+		es := WindowEnergy(p.samples, p.sensors, p.from, p.to)
+		if s := p.sensors[0]; es[0].U == nil || s.Jitter.Seconds() <= fine*s.Refresh.Seconds() {
+			continue
+		}
+		uneven++
+		if r := float64(es[0].Components[resolution]); r < math.Sqrt2*uniform(15) {
+			t.Errorf("window %d: the resolution is %.3f J", seed, r)
+		}
+	}
+	if uneven < 5 {
+		t.Errorf("%d windows of a counter whose ticks are off their grid", uneven)
+	}
+}

@@ -50,6 +50,9 @@ func see(samples []device.Sample, gpu int32, from, to time.Duration, s device.Se
 	if v.counter.quantum = quantum; ok {
 		v.profile.list, v.profile.byTicks = list, true
 	}
+	if v.sensor.jitter > fine*v.sensor.refresh {
+		v.counter.uneven = v.counter.quantised()
+	}
 	if len(v.profile.list) < 3 {
 		return nil, false
 	}
