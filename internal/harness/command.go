@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -40,28 +41,42 @@ const sampleEvery = 100 * time.Millisecond
 // further repeats: the program itself is only sent the signals. It needs OpenGPUs
 // and Log of the runner.
 func (r *Runner) Measure(ctx context.Context, c Command) (*result.Command, []result.TimeseriesRow, error) {
-	x := &run{Runner: r, id: lease.NewID()}
-	x.hold()
-	defer x.release()
 	out := &result.Command{
 		SchemaVersion: result.SchemaVersion, LlemVersion: r.Version, Command: c.Args,
 		Host: describeHost(), GPUsLeftOut: []int{}, Runs: []result.CommandRun{},
 	}
-	if err := x.claimFor(ctx, c.GPUs, out); err != nil {
+	host, err := r.openHost(ctx, "auto")
+	if err != nil {
 		return nil, nil, err
 	}
-	seen := x.observe(nil)
-	out.GPUs = seen.Host.GPUs()
+	session, missing := r.OpenGPUs(ctx)
+	if missing == nil {
+		defer r.closeGPUs(session)
+	} else if len(c.GPUs) > 0 {
+		return nil, nil, launch.Faultf(launch.HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", missing)
+	}
+	held := lease.New(lease.NewID(), r.Log)
+	defer held.Release()
+	gpus := readerOfNone("", r.Log)
+	if missing != nil {
+		gpus.noEnergy = missing.Error()
+	} else if gpus, err = claimFor(ctx, session, held, c.GPUs, out, r.Log); err != nil {
+		return nil, nil, err
+	}
+	if gpus.noEnergy != "" { // the command's time and the host's energy are known all the same
+		out.NoGPUEnergy = &gpus.noEnergy
+	}
+	about := gpus.host()
+	out.GPUs = about.GPUs()
 	var series []result.TimeseriesRow
-	var err error
 	for err == nil && len(out.Runs) < c.Repeats {
 		if n := len(out.Runs); n > 0 && ctx.Err() != nil {
 			err = launch.Faultf(launch.InterruptFault, "interrupted after %d of %d runs", n, c.Repeats)
 			break
 		}
+		var seen record.Observation
 		var code int
-		if code, err = x.commandRun(ctx, c); err == nil {
-			seen := x.observe(nil)
+		if seen, code, err = commandRun(ctx, c, gpus, host); err == nil {
 			out.Runs, series = append(out.Runs, seen.Command(code)), seen.Timeseries()
 		}
 	}
@@ -82,61 +97,50 @@ func mapMean(out *result.Command) {
 	}
 }
 
-// claimFor opens, locks and prepares to read the GPUs of a command; out says how
-// they were chosen.
-func (x *run) claimFor(ctx context.Context, ids []string, out *result.Command) (err error) {
-	if err := x.findHost(ctx, "auto"); err != nil {
-		return err
-	}
-	if x.gpus, err = x.OpenGPUs(ctx); err != nil {
-		x.gpus = nil
-		if len(ids) > 0 {
-			return launch.Faultf(launch.HostFault, "there is no GPU to measure: %w; `llem doctor` says what is missing", err)
-		}
-		x.obs.Host.NoEnergy = err.Error()
-	} else if err := x.choose(ctx, ids, out); err != nil {
-		return err
-	}
-	if x.obs.Host.NoEnergy != "" { // the command's time and the host's energy are known all the same
-		out.NoGPUEnergy = &x.obs.Host.NoEnergy
-		return nil
-	}
-	if err := x.lease.Lock(x.job.GPUs); err != nil {
-		return launch.Faultf(launch.HostFault, "%w", err)
-	}
-	if err := lease.Untouched(x.job.GPUs); err != nil {
-		return err
-	}
-	if x.watcher, err = x.gpus.Watch(x.job.GPUs); err != nil {
-		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
-	}
-	polls, err := x.watcher.PollCounters(ctx, time.Now())
+// claimFor chooses and locks the GPUs of a command, and prepares to read them; out says
+// how they were chosen.
+func claimFor(ctx context.Context, session device.Session, held *lease.Lease, ids []string, out *result.Command, log *slog.Logger) (*reader, error) {
+	devices, why, err := choose(ctx, session, ids, out)
 	if err != nil {
-		return launch.Faultf(launch.InterruptFault, "measure the counter's refresh: %w", err)
+		return nil, err
 	}
-	x.obs.Host.Refresh, x.obs.Host.Jitter = measure.Refresh(polls, len(x.job.GPUs))
-	return nil
+	if why != "" {
+		return readerOfNone(why, log), nil
+	}
+	if err := held.Lock(devices); err != nil {
+		return nil, launch.Faultf(launch.HostFault, "%w", err)
+	}
+	if err := lease.Untouched(devices); err != nil {
+		return nil, err
+	}
+	gpus, err := newReader(session, devices, sampleEvery, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := gpus.poll(ctx); err != nil {
+		return nil, launch.Faultf(launch.InterruptFault, "measure the counter's refresh: %w", err)
+	}
+	return gpus, nil
 }
 
-// choose selects the GPUs that are named, else granted, else all that are whole.
-// Where there is none of these, noEnergy says why.
-func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (err error) {
+// choose selects the GPUs that are named, else granted, else all that are whole. Where
+// there is none of these, it says why.
+func choose(ctx context.Context, session device.Session, ids []string, out *result.Command) (devices []device.Device, why string, err error) {
 	if len(ids) == 0 {
-		granted, ok, err := lease.Granted(ctx, x.gpus)
+		granted, ok, err := lease.Granted(ctx, session)
 		if err != nil {
-			return err
+			return nil, "", err
 		}
 		if ids = granted; ok && len(ids) == 0 {
-			x.obs.Host.NoEnergy = "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus"
-			return nil
+			return nil, "CUDA_VISIBLE_DEVICES grants no GPU: name some with --gpus", nil
 		}
 	}
 	if len(ids) > 0 {
-		x.job.GPUs, err = x.gpus.Select(ctx, ids)
+		devices, err = session.Select(ctx, ids)
 	} else {
-		x.job.GPUs, err = x.gpus.Devices(ctx)
+		devices, err = session.Devices(ctx)
 		// Energy is only known of whole GPUs.
-		x.job.GPUs = slices.DeleteFunc(x.job.GPUs, func(d device.Device) bool {
+		devices = slices.DeleteFunc(devices, func(d device.Device) bool {
 			mig := d.MIG != nil && *d.MIG
 			if mig {
 				out.GPUsLeftOut = append(out.GPUsLeftOut, d.Index)
@@ -147,79 +151,82 @@ func (x *run) choose(ctx context.Context, ids []string, out *result.Command) (er
 	}
 	switch {
 	case err != nil:
-		return launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
-	case len(x.job.GPUs) == 0:
-		x.obs.Host.NoEnergy = "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0"
+		return nil, "", launch.Faultf(launch.ConfigFault, "select GPUs: %w", err)
+	case len(devices) == 0:
+		return nil, "every GPU of this host is in MIG mode, and energy is only known of whole ones: sudo nvidia-smi -mig 0", nil
 	}
-	return nil
+	return devices, "", nil
 }
 
 // commandRun is one run: idle, edge, program, edge. The error says that the
 // program could not be started or the user stopped before it; a program that
 // fails is a result, by its exit code.
-func (x *run) commandRun(ctx context.Context, c Command) (code int, err error) {
-	x.obs.Warnings, x.obs.Host.Foreign = nil, nil
-	if x.watcher == nil {
+func commandRun(ctx context.Context, c Command, gpus *reader, host measure.HostReader) (seen record.Observation, code int, err error) {
+	if gpus.noEnergy != "" {
 		if ctx.Err() != nil {
-			return 0, errBefore
+			return seen, 0, errBefore
 		}
-		return x.execute(ctx, c)
+		seen.Host = gpus.host()
+		seen.Window, code, err = commandWindow(ctx, c, host, gpus.log)
+		return seen, code, err
 	}
-	x.look(ctx)
-	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), sampleEvery)
-	x.recorder.SetPhase(measure.ThermalFloorPhase, 0)
-	x.recorder.Start()
-	defer x.recorder.Stop()
+	seen.Warnings = gpus.look(ctx)
+	gpus.recorder = measure.NewRecorder(gpus.watcher, len(gpus.devices), sampleEvery)
+	gpus.recorder.SetPhase(measure.ThermalFloorPhase, 0)
+	gpus.recorder.Start()
+	defer gpus.recorder.Stop()
 	if err := measure.Sleep(ctx, idleBefore); err != nil {
-		return 0, errBefore
+		return seen, 0, errBefore
 	}
-	x.recorder.SetPhase(measure.WindowPhase, 10*time.Minute)
+	gpus.recorder.SetPhase(measure.WindowPhase, 10*time.Minute)
 	// An interrupt goes to the program: it is watched, and the edge read, to its end.
 	kept := context.WithoutCancel(ctx)
 	watched, ended := context.WithCancel(kept)
 	defer ended()
-	unwatch := x.strangers(watched, lease.Descends)
-	if err := x.recorder.Settle(ctx, x.obs.Host.Refresh); ctx.Err() != nil {
+	unwatch := gpus.strangers(watched, lease.Descends)
+	if err := gpus.recorder.Settle(ctx, gpus.refresh); ctx.Err() != nil {
 		unwatch()
-		return 0, errBefore
+		return seen, 0, errBefore
 	} else if err != nil {
-		x.Log.Warn("read GPUs before the command", "error", err)
+		gpus.log.Warn("read GPUs before the command", "error", err)
 	}
-	code, err = x.execute(ctx, c)
+	seen.Window, code, err = commandWindow(ctx, c, host, gpus.log)
 	ended() // what it leaves behind is nobody's child from here on
 	if err != nil {
 		unwatch()
-		return 0, err
+		return seen, 0, err
 	}
-	if err := x.recorder.Unwind(kept, x.obs.Host.Refresh); err != nil {
-		x.Log.Warn("read GPUs after the command", "error", err)
+	if err := gpus.recorder.Unwind(kept, gpus.refresh); err != nil {
+		gpus.log.Warn("read GPUs after the command", "error", err)
 	}
-	unwatch()
-	x.recorder.SetPhase(measure.Record, 0)
-	return code, nil
+	seen.Warnings = append(seen.Warnings, unwatch()...)
+	gpus.recorder.SetPhase(measure.Record, 0)
+	seen.Host, seen.Readings = gpus.host(), gpus.readings(seen.Window)
+	return seen, code, nil
 }
 
 var errBefore = launch.Faultf(launch.InterruptFault, "interrupted before the command")
 
-// look warns of who is on the GPUs before the program.
-func (x *run) look(ctx context.Context) {
+// look lists who is on the GPUs before a program, and warns of them.
+func (g *reader) look(ctx context.Context) (doubts []measure.Warning) {
 	var err error
-	if x.obs.Host.Foreign, err = x.watcher.Processes(ctx); err != nil {
-		x.warn("exclusivity_unknown", "processes on the GPU could not be listed before the command: %v", err)
+	if g.foreign, err = g.watcher.Processes(ctx); err != nil {
+		doubts = append(doubts, measure.Warn("exclusivity_unknown", "processes on the GPU could not be listed before the command: %v", err))
 	}
-	if len(x.obs.Host.Foreign) > 0 {
-		x.warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(x.obs.Host.Foreign))
+	if len(g.foreign) > 0 {
+		doubts = append(doubts, measure.Warn("gpu_not_exclusive", "%s on the GPU before the command", measure.Describe(g.foreign)))
 	}
+	return doubts
 }
 
-// execute runs the program in a window of its own.
-func (x *run) execute(ctx context.Context, c Command) (code int, err error) {
-	host := x.startHost(ctx)
+// commandWindow runs the program in a window.
+func commandWindow(ctx context.Context, c Command, host measure.HostReader, log *slog.Logger) (*record.Window, int, error) {
+	stop := startHost(ctx, host, log)
 	start := time.Now()
-	code, err = execute(c)
-	x.obs.Window = &record.Window{T0: start, Length: time.Since(start), Host: host()}
+	code, err := execute(c)
+	w := &record.Window{T0: start, Length: time.Since(start), Host: stop()}
 	if err != nil {
-		return 0, launch.Faultf(launch.ConfigFault, "%w", err)
+		return nil, 0, launch.Faultf(launch.ConfigFault, "%w", err)
 	}
-	return code, nil
+	return w, code, nil
 }

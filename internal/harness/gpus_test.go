@@ -20,11 +20,10 @@ func TestProcessesInTheBaselineAreNotExclusive(t *testing.T) {
 		{"who was told of", []device.Process{before}, ""},
 		{"who came", []device.Process{before, came}, "gpu_not_exclusive: came (pid 2) on the GPU while the baseline"},
 	} {
-		x := &run{}
-		x.obs.Host.Foreign = []device.Process{before}
-		x.newcomers(c.list)
-		if got := len(x.obs.Warnings); (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(x.obs.Warnings[0].String(), c.want) {
-			t.Errorf("%s: warnings %v, want %q", c.name, x.obs.Warnings, c.want)
+		g := &reader{foreign: []device.Process{before}}
+		list := g.newcomers(c.list)
+		if got := len(list); (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(list[0].String(), c.want) {
+			t.Errorf("%s: warnings %v, want %q", c.name, list, c.want)
 		}
 	}
 }

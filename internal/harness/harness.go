@@ -64,14 +64,12 @@ type run struct {
 	kept  *kept  // the server of an earlier run of the study, which serves this one too
 	anew  string // why a server that was kept is not used any more; empty: there was none
 
-	gpus     device.Session
-	lease    *lease.Lease // nil: nothing is locked
-	watcher  device.Watcher
-	recorder *measure.Recorder
-	host     measure.HostReader
-	others   []*instrument // the first owns the figure
+	session device.Session
+	lease   *lease.Lease
+	meters  meters
 
-	store     *result.Store
+	times     timeline
+	saver     saver
 	obs       record.Observation // what the phases fill in; observe adds the rest
 	memBefore []uint64
 	server    launch.Server
@@ -88,12 +86,17 @@ func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, erro
 func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
 	x := &run{Runner: r, id: lease.NewID(), job: job.Job{Experiment: e}, place: at}
 	x.obs.Run.Started = time.Now()
+	x.meters.gpus, x.saver = readerOfNone("", r.Log), saver{input: r.Input, log: r.Log}
+	x.times = timeline{
+		observer: r.Observer, hide: func(s string) string { return x.job.Experiment.Hide(s) },
+		mark: func(p measure.Phase) { x.meters.gpus.recorder.SetPhase(p, 0) },
+	}
 	x.hold()
 	defer x.release()
 	if at != nil {
 		x.obs.Warnings = append(x.obs.Warnings, at.Doubts...)
 	}
-	err := x.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
+	err := x.times.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
 	if err == nil {
 		err = x.pause(ctx)
 	}
@@ -105,32 +108,28 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	if err != nil {
 		return x.unmeasured(ctx, err)
 	}
-	if x.recorder != nil {
-		x.recorder.Start()
-	}
+	x.meters.gpus.recorder.Start()
 	err = x.hidden(x.measured(ctx))
 	seen := x.observe(err)
 	rec := record.Of(seen)
-	keep := x.phase(measure.Record, "", func() (string, error) {
-		err := x.save(rec, seen)
-		return x.store.Dir(), err
+	keep := x.times.phase(measure.Record, "", func() (string, error) {
+		err := x.saver.save(rec, seen)
+		return x.saver.store.Dir(), err
 	})
 	seen.Readings.Samples = nil // the next observation copies them again
 	after := x.after(ctx, rec)
 	if x.job.Experiment.Baseline.After && x.obs.Idle.Baseline != nil && !x.resident() {
-		after = errors.Join(after, x.phase(measure.After, "bare idle GPUs again", func() (string, error) {
+		after = errors.Join(after, x.times.phase(measure.After, "bare idle GPUs again", func() (string, error) {
 			x.baselineAfter(ctx, err)
 			return "", nil
 		}))
 	}
-	if x.recorder != nil {
-		x.recorder.Stop()
-	}
+	x.meters.gpus.recorder.Stop()
 	x.lease.PutBack()
 	seen = x.observe(err)
 	record.Finish(rec, seen)
-	keep = errors.Join(keep, x.rewrite(rec, seen))
-	out := Outcome{Record: rec, Dir: x.store.Dir()}
+	keep = errors.Join(keep, x.saver.rewrite(rec, seen))
+	out := Outcome{Record: rec, Dir: x.saver.store.Dir()}
 	switch {
 	case err != nil:
 		return out, errors.Join(err, keep, after)
@@ -156,7 +155,7 @@ func (x *run) measured(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, s := range steps {
-		if err := x.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
+		if err := x.times.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
 			return x.explain(ctx, err)
 		}
 		if s.phase == measure.Launch && x.Timeout > 0 {
@@ -209,18 +208,18 @@ var errTimeout = errors.New("the experiment took longer after its server was rea
 func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
 	err = x.hidden(err)
 	kind := launch.KindOf(err)
-	if x.store == nil {
+	if x.saver.store == nil {
 		return Outcome{}, err
 	}
 	if x.place == nil || ctx.Err() != nil || kind == launch.HostFault || kind == launch.InterruptFault || errors.Is(err, launch.ErrAway) {
-		os.Remove(x.store.Dir()) // empty
+		os.Remove(x.saver.store.Dir()) // empty
 		return Outcome{}, err
 	}
 	x.lease.PutBack()
 	seen := x.observe(err)
 	rec := record.Of(seen)
-	keep := x.save(rec, seen)
-	return Outcome{Record: rec, Dir: x.store.Dir()}, errors.Join(err, keep, x.rewrite(rec, seen))
+	keep := x.saver.save(rec, seen)
+	return Outcome{Record: rec, Dir: x.saver.store.Dir()}, errors.Join(err, keep, x.saver.rewrite(rec, seen))
 }
 
 // explain turns what a phase saw, a broken connection or the end of a context,
@@ -243,36 +242,16 @@ func (x *run) explain(ctx context.Context, err error) error {
 	return &launch.Fault{Kind: launch.InterruptFault, Err: errors.New("interrupted")}
 }
 
-// phase times one phase, tells the observer and keeps it for the record.
-func (x *run) phase(p measure.Phase, note string, do func() (string, error)) error {
-	x.Observer.Begin(p.String(), x.job.Experiment.Hide(note))
-	if x.recorder != nil {
-		x.recorder.SetPhase(p, 0)
-	}
-	start := time.Now()
-	note, err := do()
-	took := time.Since(start)
-	x.obs.Run.Phases = append(x.obs.Run.Phases, result.Phase{Name: p.String(), Start: start, Seconds: took.Seconds()})
-	if err != nil {
-		note = "failed"
-	}
-	if errors.Is(err, context.Canceled) {
-		note = "interrupted"
-	}
-	x.Observer.End(p.String(), took, x.job.Experiment.Hide(note))
-	return err
-}
-
 // release gives back what the run held on the host.
 func (x *run) release() {
 	x.lease.PutBack() // first: instruments may take their time
-	x.closeInstruments()
+	x.meters.others.close(x.Log)
 	x.lease.Forget()    // before the session is closed
 	if x.place == nil { // else they are the study's
 		x.lease.Release()
 		x.lease.Run().Release()
 	}
-	x.closeGPUs(x.gpus)
+	x.closeGPUs(x.session)
 }
 
 // closeGPUs ends the use of NVML; nil: it was not open.

@@ -13,6 +13,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/result"
+	"github.com/llenergymeasure/llem/internal/study"
 )
 
 // small is a workload of milliseconds.
@@ -160,9 +161,7 @@ func TestConnectionsThatAreOpenedAhead(t *testing.T) {
 		{"a constant rate with a bound", pattern.Load{Pattern: "constant", MaxInFlight: 2000}, 2000},
 		{"a constant rate without one", pattern.Load{Pattern: "constant"}, min(openedAhead, load.MostConnections())},
 	} {
-		x := &run{}
-		x.job.Experiment.Workload.Prompts, x.job.Experiment.Workload.Load = 5000, c.load
-		if got := x.connections(); got != c.want {
+		if got := connections(study.Workload{Prompts: 5000, Load: c.load}); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
-	meters "github.com/llenergymeasure/llem/internal/meter"
+	simulated "github.com/llenergymeasure/llem/internal/meter"
 )
 
 // meter is another's instrument that takes its time.
@@ -26,15 +26,16 @@ func (m meter) Close() error                                       { return nil 
 func TestTheEdgeSettlesOnceAfterTheInstruments(t *testing.T) {
 	t.Parallel()
 	const late, refresh = 60 * time.Millisecond, 50 * time.Millisecond
-	gpus, err := meters.Simulate(nil, meters.Simulated{Refresh: refresh}).Watch(make([]device.Device, 1))
+	gpus, err := simulated.Simulate(nil, simulated.Simulated{Refresh: refresh}).Watch(make([]device.Device, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &run{Runner: &Runner{}, others: []*instrument{{Instrument: meter{name: "zeusd", takes: late}}}}
-	x.obs.Host.Refresh = []time.Duration{refresh}
-	x.recorder = measure.NewRecorder(gpus, 1, time.Hour)
-	x.begin(t.Context())
-	if first := x.recorder.Samples()[0].At; first < late {
+	m := &meters{
+		gpus:   &reader{refresh: []time.Duration{refresh}, recorder: measure.NewRecorder(gpus, 1, time.Hour)},
+		others: instruments{{Instrument: meter{name: "zeusd", takes: late}}},
+	}
+	m.begin(t.Context())
+	if first := m.gpus.recorder.Samples()[0].At; first < late {
 		t.Errorf("the GPU was read %v after the instrument was asked, before its answer at %v", first, late)
 	}
 }

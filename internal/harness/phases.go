@@ -28,7 +28,7 @@ func boot() string {
 // measureBaseline reads the bare idle GPUs, or finds that it did so lately.
 func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	switch {
-	case x.recorder == nil || x.job.Experiment.Energy.Backend == "none":
+	case x.meters.gpus.noEnergy != "":
 		return "skipped: no energy figure", nil
 	case x.job.Running():
 		return "skipped: the server is on the GPUs already", nil
@@ -37,7 +37,7 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 	case x.kept != nil:
 		return x.keptBaseline(), nil
 	}
-	length := study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
+	g, length := x.meters.gpus, study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
 	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.job.Experiment.Baseline.CacheTTLSeconds), Least: length}
 	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.job.Experiment.GPUSettings.SMClockMHz)
 	key := measure.BaselineKey(x.job.GPUs, boot(), method)
@@ -45,8 +45,8 @@ func (x *run) measureBaseline(ctx context.Context) (string, error) {
 		x.obs.Idle.Baseline = &b
 		return fmt.Sprintf("%s W, cached %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second)), nil
 	}
-	b, err := measure.MeasureBaseline(ctx, x.recorder, x.watcher, x.sensors(), length)
-	x.newcomers(b.Processes)
+	b, err := measure.MeasureBaseline(ctx, g.recorder, g.watcher, g.sensors(), length)
+	x.obs.Warnings = append(x.obs.Warnings, g.newcomers(b.Processes)...)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
@@ -75,17 +75,15 @@ func (x *run) launch(ctx context.Context) (string, error) {
 	for _, name := range x.job.Experiment.SecretArgs() {
 		x.Observer.Say(VisibleSecret(name))
 	}
-	x.memBefore = x.memoryUsed() // an edge, from which the energy of the start counts
+	x.memBefore = x.meters.gpus.memoryUsed() // an edge, from which the energy of the start counts
 	start := time.Now()
 	served, err := x.start(ctx, x.job.Spec)
 	if err != nil {
 		return "", err
 	}
 	x.obs.Server.Startup = new(time.Since(start))
-	if x.recorder != nil {
-		if _, err := x.recorder.Edge(); err != nil { // to which its energy counts
-			x.Log.Warn("read GPUs as the engine is ready", "error", err)
-		}
+	if _, err := x.meters.gpus.recorder.Edge(); err != nil { // to which its energy counts
+		x.Log.Warn("read GPUs as the engine is ready", "error", err)
 	}
 	if err := x.identify(ctx, served); err != nil {
 		return "", err
@@ -180,39 +178,20 @@ func (x *run) called() string {
 	return strings.TrimSpace(x.job.Engine.Name() + " " + x.obs.Server.Info.Version)
 }
 
-// memoryUsed is the memory in use on each GPU; nil where it is unknown.
-func (x *run) memoryUsed() []uint64 {
-	if x.watcher == nil {
-		return nil
-	}
-	got, err := x.recorder.Edge()
-	if err != nil {
-		return nil
-	}
-	used := make([]uint64, len(x.job.GPUs))
-	for _, s := range got {
-		if s.Has&device.HasMemory == 0 {
-			return nil // unknown
-		}
-		used[s.GPU] = s.MemUsed
-	}
-	return used
-}
-
 // thermalFloor waits, and reads the loaded engine's idle power on the way.
 func (x *run) thermalFloor(ctx context.Context) (string, error) {
 	d := study.Seconds(x.job.Experiment.Warmup.ThermalFloorSeconds)
 	wctx, cancel := x.alive(ctx)
 	defer cancel()
-	stop := x.tick(d)
-	idle, err := measure.ThermalFloor(wctx, x.recorder, len(x.job.GPUs), d)
+	stop := tick(x.Observer, d)
+	idle, err := measure.ThermalFloor(wctx, x.meters.gpus.recorder, len(x.job.GPUs), d)
 	stop()
 	x.obs.Floor = d
 	if err != nil {
 		return "", err
 	}
 	x.obs.Idle.Engine = idle
-	if len(idle) == 0 || x.job.Experiment.Energy.Backend == "none" {
+	if len(idle) == 0 || x.meters.gpus.noEnergy != "" {
 		return "", nil
 	}
 	var sum device.Watts
@@ -220,26 +199,6 @@ func (x *run) thermalFloor(ctx context.Context) (string, error) {
 		sum += w
 	}
 	return "engine idle at " + stats.Fixed(float64(sum), 1) + " W", nil
-}
-
-// tick tells the observer once a second how far a wait of d has come.
-func (x *run) tick(d time.Duration) (stop func()) {
-	done, gone := make(chan struct{}), make(chan struct{})
-	start := time.Now()
-	go func() {
-		defer close(gone)
-		t := time.NewTicker(time.Second)
-		defer t.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-t.C:
-				x.Observer.Progress(int64(time.Since(start)/time.Second), int64(d/time.Second))
-			}
-		}
-	}()
-	return func() { close(done); <-gone }
 }
 
 // alive is a context that also ends when the server dies.

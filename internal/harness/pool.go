@@ -126,8 +126,8 @@ func (x *run) because() string {
 func (x *run) wait(ctx context.Context, d time.Duration) error {
 	at := x.place
 	left := max(0, d-time.Since(at.pool.ended))
-	err := x.phase(measure.Gap, d.String()+" after the run before", func() (string, error) {
-		stop := x.tick(left)
+	err := x.times.phase(measure.Gap, d.String()+" after the run before", func() (string, error) {
+		stop := tick(x.Observer, left)
 		defer stop()
 		return "", measure.Sleep(ctx, left)
 	})

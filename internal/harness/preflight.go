@@ -2,10 +2,7 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -30,7 +27,7 @@ func (x *run) preflight(ctx context.Context) (string, error) {
 	if err := x.create(); err != nil {
 		return "", launch.Faultf(launch.HostFault, "%w", err)
 	}
-	if free, ok := FreeSpace(x.store.Dir()); ok && free < minSpace {
+	if free, ok := FreeSpace(x.saver.store.Dir()); ok && free < minSpace {
 		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.job.Experiment.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
 	if err := x.makeJob(ctx); err != nil {
@@ -61,7 +58,7 @@ func (x *run) makeJob(ctx context.Context) error {
 	if err := job.LocalModel(ctx, x.job.Experiment); err != nil {
 		return err
 	}
-	if err := x.files(); err != nil {
+	if err := enoughFiles(x.job.Experiment.Workload); err != nil {
 		return err
 	}
 	if err := f.Daemon(ctx, &x.job); err != nil {
@@ -70,10 +67,7 @@ func (x *run) makeJob(ctx context.Context) error {
 	if err := x.findGPUs(ctx); err != nil {
 		return err
 	}
-	if err := x.findHost(ctx, x.job.Experiment.Energy.Host); err != nil {
-		return err
-	}
-	if err := x.findInstruments(ctx, x.job.Experiment.Energy); err != nil {
+	if err := x.findMeters(ctx); err != nil {
 		return err
 	}
 	err := f.Server(ctx, &x.job)
@@ -86,22 +80,22 @@ func (x *run) makeJob(ctx context.Context) error {
 // alive; in a study that is the study's mark.
 func (x *run) create() (err error) {
 	if x.place != nil {
-		x.store, err = result.CreateAt(x.place.Folder)
+		x.saver.store, err = result.CreateAt(x.place.Folder)
 		return err
 	}
 	if err := x.lease.LockRun(x.id, ""); err != nil {
 		return err
 	}
-	x.store, err = result.CreateNoted(x.job.Experiment.Output.Dir, x.job.Experiment.Name, x.obs.Run.Started, x.lease.Run().Note)
+	x.saver.store, err = result.CreateNoted(x.job.Experiment.Output.Dir, x.job.Experiment.Name, x.obs.Run.Started, x.lease.Run().Note)
 	return err
 }
 
 func (x *run) preflightNote() string {
-	gpus := "no energy figure: " + x.obs.Host.NoEnergy
-	if x.hostScope() {
+	gpus := "no energy figure: " + x.meters.gpus.noEnergy
+	if x.meters.hostScope() {
 		gpus = "no GPU: the host's energy by CodeCarbon"
 	}
-	if x.obs.Host.NoEnergy == "" {
+	if x.meters.gpus.noEnergy == "" {
 		names := make([]string, len(x.job.GPUs))
 		for i, d := range x.job.GPUs {
 			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
@@ -111,11 +105,24 @@ func (x *run) preflightNote() string {
 	return x.identityNote() + ", " + gpus
 }
 
+// findMeters opens what measures beside the GPUs.
+func (x *run) findMeters(ctx context.Context) (err error) {
+	if x.job.Daemon.Elsewhere == "" {
+		if x.meters.host, err = x.openHost(ctx, x.job.Experiment.Energy.Host); err != nil {
+			return err
+		}
+	}
+	x.meters.others, err = x.openInstruments(ctx, x.job.Experiment.Energy, x.meters.gpus)
+	return err
+}
+
 // findGPUs opens NVML once for the run, claims GPUs and prepares to read them.
 func (x *run) findGPUs(ctx context.Context) (err error) {
-	x.gpus, x.job.GPUs, x.obs.Host.NoEnergy, err = x.openGPUs(ctx, x.job.Experiment, x.lease)
+	var why string
+	x.session, x.job.GPUs, why, err = x.openGPUs(ctx, x.job.Experiment, x.lease)
+	x.meters.gpus.devices, x.meters.gpus.noEnergy = x.job.GPUs, why
 	if err == nil {
-		err = measurable(x.job.Experiment, x.job.GPUs, x.obs.Host.NoEnergy)
+		err = measurable(x.job.Experiment, x.job.GPUs, why)
 	}
 	if err != nil || len(x.job.GPUs) == 0 {
 		return err
@@ -167,58 +174,25 @@ func withoutGPUs(e study.Experiment, err error) (why string, _ error) {
 // watch prepares to read the claimed GPUs, lists who else is on them and
 // measures how often their counters move.
 func (x *run) watch(ctx context.Context) error {
-	var err error
-	if x.watcher, err = x.gpus.Watch(x.job.GPUs); err != nil {
-		return launch.Faultf(launch.HostFault, "read GPUs: %w", err)
+	e := x.job.Experiment
+	gpus, err := newReader(x.session, x.job.GPUs, time.Duration(e.Measurement.SampleIntervalMS)*time.Millisecond, x.Log)
+	if err != nil {
+		return err
 	}
-	if x.job.Experiment.Energy.Backend == "none" {
-		x.obs.Host.NoEnergy = record.NoBackend
+	x.meters.gpus = gpus
+	if e.Energy.Backend == "none" {
+		gpus.noEnergy = record.NoBackend
 	}
-	if x.obs.Host.Foreign, err = x.watcher.Processes(ctx); err != nil {
+	list, err := gpus.watcher.Processes(ctx)
+	if err != nil {
 		x.Log.Warn("list processes on the GPUs", "error", err)
 	}
-	x.obs.Host.Foreign = x.notKept(x.obs.Host.Foreign)
-	if x.job.Experiment.Energy.Backend != "none" && len(x.obs.Host.Foreign) > 0 && !x.job.Running() { // those of a server that was there are its own
-		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(x.obs.Host.Foreign))
+	gpus.foreign = x.notKept(list)
+	if e.Energy.Backend != "none" && len(gpus.foreign) > 0 && !x.job.Running() { // those of a server that was there are its own
+		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(gpus.foreign))
 	}
-	interval := time.Duration(x.job.Experiment.Measurement.SampleIntervalMS) * time.Millisecond
-	x.obs.Readings.Meter = x.gpus.Name()
-	x.recorder = measure.NewRecorder(x.watcher, len(x.job.GPUs), interval)
-	if x.obs.Readings.Polls, err = x.watcher.PollCounters(ctx, x.recorder.Epoch()); err != nil {
+	if err := gpus.poll(ctx); err != nil {
 		x.Log.Warn("measure the counter's refresh", "error", err)
 	}
-	x.obs.Host.Refresh, x.obs.Host.Jitter = measure.Refresh(x.obs.Readings.Polls, len(x.job.GPUs))
 	return nil
-}
-
-// findHost opens the counters of the host's own energy: those that are there, or
-// with "rapl" an error where there are none.
-func (x *run) findHost(ctx context.Context, want string) (err error) {
-	if want == "none" || x.OpenHost == nil || x.job.Daemon.Elsewhere != "" {
-		return nil
-	}
-	if x.host, err = x.OpenHost(); err != nil {
-		x.host = nil
-		if want == "rapl" {
-			return launch.Faultf(launch.ConfigFault, "energy.host rapl is not available: %w", err)
-		}
-		level := slog.LevelDebug // most hosts have none, which doctor tells
-		if errors.Is(err, fs.ErrPermission) {
-			level = slog.LevelInfo
-		}
-		x.Log.Log(ctx, level, "no energy of the host", "reason", err)
-	}
-	return nil
-}
-
-// startHost opens a span of the host's energy; the function ends it.
-func (x *run) startHost(ctx context.Context) (stop func() []measure.HostEnergy) {
-	if x.host != nil {
-		span, err := measure.StartHost(ctx, x.host)
-		if err == nil {
-			return span.Stop
-		}
-		x.Log.Warn("energy of the host", "error", err)
-	}
-	return func() []measure.HostEnergy { return nil }
 }

@@ -58,9 +58,9 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 		"prompts_exhausted": {time.Second, time.Second},
 	} {
 		x := traced(t, c.gap)
-		x.obs.Host.NoEnergy = record.NoGPUs
-		x.obs.Window = &record.Window{Length: time.Hour, Out: c.out, Timings: load.List{}}
-		r := record.Of(x.observe(nil))
+		r := record.Of(record.Observation{
+			Job: x.job, Host: record.Host{NoEnergy: record.NoGPUs}, Window: &record.Window{Length: time.Hour, Out: c.out, Timings: load.List{}},
+		})
 		var got []string
 		for _, code := range []string{"trace_gap", "prompts_exhausted"} {
 			if r.WarningSeverities[code] != "" {
@@ -86,12 +86,11 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	if err := x.job.Prompts.Draw(x.job.Experiment, load.Bytes(0, 256, true)); err != nil {
 		t.Fatal(err)
 	}
-	x.spare()
+	spare(&x.job, nil)
 	if n := len(x.job.Prompts.Measured); n != 4 {
 		t.Errorf("%d prompts without a warmup, want one for each place", n)
 	}
-	x.obs.Warmup = &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}}
-	x.spare()
+	spare(&x.job, &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}})
 	const want = 4 + 2*4*10/2
 	if n := len(x.job.Prompts.Measured); n != want {
 		t.Errorf("%d prompts, want %d", n, want)
@@ -107,7 +106,7 @@ func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 		}
 		seen[r.Hash] = true
 	}
-	if c := x.sends(nil); c.AtLeast != 1 || c.Min != 10*time.Second || c.Max != 0 || len(c.Requests) != want {
+	if c := sends(&x.job, nil); c.AtLeast != 1 || c.Min != 10*time.Second || c.Max != 0 || len(c.Requests) != want {
 		t.Errorf("%d at least, for %v to %v", c.AtLeast, c.Min, c.Max)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/measure"
-	meters "github.com/llenergymeasure/llem/internal/meter"
+	simulated "github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -21,7 +21,7 @@ import (
 type loaded struct {
 	http.Handler
 	most int
-	load meters.Load
+	load simulated.Load
 
 	mu sync.Mutex
 	n  int
@@ -53,7 +53,7 @@ func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	t.Cleanup(s.Close)
 	f.url = s.URL
 	// Some readings lie in each refresh, and 20 refreshes in the window, on a busy machine too.
-	sim := meters.Simulate(&l.load, meters.Simulated{Refresh: 60 * time.Millisecond})
+	sim := simulated.Simulate(&l.load, simulated.Simulated{Refresh: 60 * time.Millisecond})
 	r.OpenGPUs = func(context.Context) (device.Session, error) { return sim, nil }
 	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
 	if err != nil {

@@ -30,7 +30,7 @@ func (x *run) client() load.Client {
 		API: w.API, Model: model, Seed: x.job.Experiment.Seed, Temperature: w.Sampling.Temperature,
 		IgnoreEOS: w.Sampling.IgnoreEOS, ExtraBody: w.ExtraBody,
 		Timeout: study.Seconds(w.RequestTimeoutSeconds), KeepText: x.job.Experiment.Output.SaveResponses,
-		Connections: x.connections(), Bounded: !w.Load.Open() || w.Load.MaxInFlight > 0, H2C: w.HTTP == study.H2C,
+		Connections: connections(w), Bounded: !w.Load.Open() || w.Load.MaxInFlight > 0, H2C: w.HTTP == study.H2C,
 	})
 }
 
@@ -47,7 +47,7 @@ func (x *run) warm(ctx context.Context) (string, error) {
 	}
 	client := x.client()
 	defer closeClient(client)
-	n := x.batch()
+	n := batch(&x.job)
 	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
 		x.Observer.Progress(int64(i), int64(cfg.AtMost()))
 		reqs, err := x.job.Prompts.Warmup(x.job.Experiment, i, n)
@@ -122,9 +122,11 @@ func (x *run) iterate(ctx context.Context, client load.Client, reqs []load.Reque
 func (x *run) window(ctx context.Context) (string, error) {
 	ctx, cancel := x.alive(ctx)
 	defer cancel()
-	x.spare()
-	if err := x.rest(ctx); err != nil {
-		return "", err
+	spare(&x.job, x.obs.Warmup)
+	if rest := x.meters.gpus.rest(); rest > 0 { // less where there was a thermal floor
+		if err := measure.Sleep(ctx, max(0, rest-x.obs.Floor)); err != nil {
+			return "", err
+		}
 	}
 	before := x.idleServer(ctx)
 	client := x.client()
@@ -137,24 +139,20 @@ func (x *run) window(ctx context.Context) (string, error) {
 		}
 	}
 	x.obs.Window = &record.Window{Before: before, Timings: load.List{}}
-	if x.recorder != nil {
-		x.recorder.SetPhase(measure.WindowPhase, x.expect())
-	}
+	x.meters.gpus.recorder.SetPhase(measure.WindowPhase, expect(&x.job, x.obs.Warmup))
 	runtime.GC() // so that the window does not pay for what came before
 
-	unwatch := x.strangers(ctx, x.server.Owns)
-	x.begin(ctx)
-	host := x.startHost(ctx)
+	unwatch := x.meters.gpus.strangers(ctx, x.server.Owns)
+	x.meters.begin(ctx)
+	host := startHost(ctx, x.meters.host, x.Log)
 	audit := load.StartAudit()
-	done, err := load.Drive(ctx, x.sends(client))
+	done, err := load.Drive(ctx, sends(&x.job, client))
 	x.obs.Window.Audit, x.obs.Window.ReadLag = audit.Stop(), done.ReadLag
 	x.close(ctx, done)
 	x.obs.Window.Host = host()
-	x.end(ctx)
-	unwatch()
-	if x.recorder != nil {
-		x.recorder.SetPhase(measure.Record, 0)
-	}
+	x.meters.end(ctx)
+	x.obs.Warnings = append(x.obs.Warnings, unwatch()...)
+	x.meters.gpus.recorder.SetPhase(measure.Record, 0)
 	x.quiesced(ctx)
 	x.doubtCounters()
 	load.Settle(x.obs.Window.Timings, x.job.Prompts.Planned(x.job.Experiment), x.job.CountedBy())
@@ -162,42 +160,6 @@ func (x *run) window(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d requests in %.1f s", done.Timings.Len(), x.obs.Window.Length.Seconds()), nil
-}
-
-// restBefore is the least time between warmup and window, in which power falls.
-const restBefore = time.Second
-
-// rest waits, where no thermal floor did, until the last refreshes of the GPUs before
-// the window can be of idle ones.
-func (x *run) rest(ctx context.Context) error {
-	if x.recorder == nil {
-		return nil
-	}
-	least := restBefore
-	for _, refresh := range x.obs.Host.Refresh {
-		least = max(least, 4*refresh)
-	}
-	return measure.Sleep(ctx, max(0, least-x.obs.Floor))
-}
-
-// settle reads the GPUs as the window opens until each counter has moved.
-func (x *run) settle(ctx context.Context) {
-	if x.recorder == nil {
-		return
-	}
-	if err := x.recorder.Settle(ctx, x.obs.Host.Refresh); err != nil && ctx.Err() == nil {
-		x.Log.Warn("read GPUs as the window opens", "error", err)
-	}
-}
-
-// unwind reads the GPUs after the window until the counters show how power falls.
-func (x *run) unwind(ctx context.Context) {
-	if x.recorder == nil {
-		return
-	}
-	if err := x.recorder.Unwind(ctx, x.obs.Host.Refresh); err != nil && ctx.Err() == nil {
-		x.Log.Warn("read GPUs as the window closes", "error", err)
-	}
 }
 
 // close sets the window's end: the last response byte, or the return of the
