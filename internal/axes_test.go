@@ -275,7 +275,7 @@ func TestWarningsAreRaisedAsTheirTableHasThem(t *testing.T) {
 		}
 		code, ok := literal(call.Args[0])
 		switch types.ExprString(call.Fun) {
-		case "Warn", "measure.Warn", "x.warn", "j.warn", "o.warn":
+		case "Warn", "measure.Warn", "j.warn", "o.warn":
 		default:
 			return
 		}

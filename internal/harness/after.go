@@ -8,6 +8,7 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -20,49 +21,64 @@ const (
 	memoryDeadline = 10 * time.Second
 )
 
-// after fetches the log, removes the container and sees the GPU's memory
-// released. It runs whether or not the experiment did, and when it was
-// interrupted; a second interrupt kills the container.
-func (x *run) after(ctx context.Context, r *result.Record) error {
-	if x.server == nil || x.job.Running() {
-		return nil
+// after ends what the run started, and measures what is to be measured then. It runs
+// whether or not the experiment did, and when it was interrupted.
+func after(ctx context.Context, u *setup, t *timeline, o *record.Observation, completed bool) error {
+	var failed error
+	if u.server != nil && u.origin != foundRunning {
+		failed = t.phase(measure.After, "", func() (string, error) { return finishServer(ctx, u, o, completed) })
 	}
-	return x.times.phase(measure.After, "", func() (string, error) {
-		ctx, cancel := unhurried(ctx, x.Hurry)
-		defer cancel()
-		logCtx, done := context.WithTimeout(ctx, logDeadline)
-		err := x.saver.store.Put(result.LogFile, func(w io.Writer) error {
-			h := &hiding{to: w, hide: x.job.Experiment.Hide}
-			return errors.Join(x.server.Log(logCtx, h, x.logFrom()), h.flush())
-		})
-		done()
-		if err != nil {
-			x.Log.Warn("fetch the engine's log", "error", err)
+	e := o.Job.Experiment.Baseline
+	if !e.After || o.Idle.Baseline == nil || u.place.pool.kept != nil {
+		return failed
+	}
+	return errors.Join(failed, t.phase(measure.After, "bare idle GPUs again", func() (string, error) {
+		if completed {
+			o.Idle.After = baselineAfter(ctx, u.meters.gpus, study.Seconds(e.DurationSeconds))
 		}
-		if x.handOver(ctx, r) {
-			return "container left running for the next run, which takes it if it starts the same one", nil
-		}
-		if err := stop(ctx, x.Hurry, x.server); err != nil {
-			x.leave(x.server)
-			return "", x.away(ctx, launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err))
-		}
-		return x.released(ctx), nil
-	})
+		return "", nil
+	}))
 }
 
-// baselineAfter measures the bare idle GPUs once more, where that was asked for and
-// the experiment completed; cause is why it did not.
-func (x *run) baselineAfter(ctx context.Context, cause error) {
-	if cause != nil {
-		return
+// finishServer fetches the log, removes the container and sees the GPU's memory
+// released. A second interrupt kills the container.
+func finishServer(ctx context.Context, u *setup, o *record.Observation, completed bool) (string, error) {
+	s, hurry := u.server, u.runner.Hurry
+	ctx, cancel := unhurried(ctx, hurry)
+	defer cancel()
+	var from time.Time
+	if u.origin == fromBefore { // what it said before is of another run
+		from = o.Run.Started
 	}
-	g, d := x.meters.gpus, study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
+	logCtx, done := context.WithTimeout(ctx, logDeadline)
+	err := u.saver.store.Put(result.LogFile, func(w io.Writer) error {
+		h := &hiding{to: w, hide: u.job.Experiment.Hide}
+		return errors.Join(s.process.Log(logCtx, h, from), h.flush())
+	})
+	done()
+	if err != nil {
+		s.log.Warn("fetch the engine's log", "error", err)
+	}
+	if u.handOver(ctx, completed) {
+		return "container left running for the next run, which takes it if it starts the same one", nil
+	}
+	if err := stop(ctx, hurry, s.process); err != nil {
+		u.place.pool.left = append(u.place.pool.left, s.process)
+		return "", u.away(ctx, launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err))
+	}
+	note, doubts := u.meters.gpus.released(ctx, s.container.memBefore)
+	o.Warnings = append(o.Warnings, doubts...)
+	return note, nil
+}
+
+// baselineAfter measures the bare idle GPUs once more.
+func baselineAfter(ctx context.Context, g *reader, d time.Duration) *measure.Baseline {
 	b, err := measure.MeasureBaseline(ctx, g.recorder, g.watcher, g.sensors(), d)
 	if err != nil {
-		x.Log.Warn("baseline after", "error", err)
-		return
+		g.log.Warn("baseline after", "error", err)
+		return nil
 	}
-	x.obs.Idle.After = &b
+	return &b
 }
 
 // unhurried outlives an interrupt but not a second one, which hurry tells.
@@ -113,11 +129,4 @@ func stop(ctx context.Context, hurry <-chan struct{}, s launch.Server) error {
 	killCtx, cancel := removing(ctx, hurry)
 	defer cancel()
 	return s.Kill(killCtx)
-}
-
-// released waits until the GPUs have the memory that they had before the launch.
-func (x *run) released(ctx context.Context) string {
-	note, doubts := x.meters.gpus.released(ctx, x.memBefore)
-	x.obs.Warnings = append(x.obs.Warnings, doubts...)
-	return note
 }

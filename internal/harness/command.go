@@ -191,7 +191,7 @@ func commandRun(ctx context.Context, c Command, gpus *reader, host measure.HostR
 		gpus.log.Warn("read GPUs before the command", "error", err)
 	}
 	seen.Window, code, err = commandWindow(ctx, c, host, gpus.log)
-	ended() // what it leaves behind is nobody's child from here on
+	ended() // from here on what it leaves behind has no parent
 	if err != nil {
 		unwatch()
 		return seen, 0, err

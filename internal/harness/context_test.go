@@ -12,9 +12,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// longRun is a run of 100 tokens in and 29 out with a local model of a context of
+// longRun is the server of a run of 100 tokens in and 29 out with a local model of a context of
 // 128 tokens.
-func longRun(t *testing.T, name string) *run {
+func longRun(t *testing.T, name string) *server {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"max_position_embeddings":128}`), 0o644); err != nil {
@@ -24,9 +24,9 @@ func longRun(t *testing.T, name string) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &run{
-		Runner: &Runner{Log: slog.New(slog.DiscardHandler), Observer: &watching{}},
-		job:    job.Job{Engine: eng, Experiment: study.Experiment{Model: dir, Workload: study.Workload{Source: "synthetic", MaxInputTokens: 100, MaxOutputTokens: 29}}},
+	return &server{
+		log: slog.New(slog.DiscardHandler), progress: (&watching{}).Progress,
+		job: &job.Job{Engine: eng, Experiment: study.Experiment{Model: dir, Workload: study.Workload{Source: "synthetic", MaxInputTokens: 100, MaxOutputTokens: 29}}},
 	}
 }
 
@@ -39,10 +39,10 @@ func TestAServersContextThatIsTooShortSaysWhatToChange(t *testing.T) {
 		"running":       {"vllm", "http://localhost:8000", "lower one of them, or start the server with a longer context"},
 		"without flags": {"reference", "", "lower one of them"},
 	} {
-		x := longRun(t, c.engine)
-		x.job.Experiment.Engine.Endpoint = c.endpoint
-		x.obs.Server.Info.ContextLength = 64
-		err := x.draw(t.Context())
+		s := longRun(t, c.engine)
+		s.job.Experiment.Engine.Endpoint = c.endpoint
+		s.info.ContextLength = 64
+		err := s.draw(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "the engine's context of 64") || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/llenergymeasure/llem/internal/engine"
+	"github.com/llenergymeasure/llem/internal/job"
 )
 
 // How many prompts of a file are counted beforehand, and how many at once.
@@ -15,29 +16,29 @@ const (
 	countedAtOnce = 8
 )
 
-// countPrompts asks the server how many tokens the prompts of a file are, where it has
+// count asks the server how many tokens the prompts of a file are, where it has
 // a route for it, so that the record's counts are held against them, and refuses what
 // its context cannot hold. A server that does not say is not asked again: its usage
 // counts.
-func (x *run) countPrompts(ctx context.Context) error {
-	if x.job.Prompts.Counted != "" { // by the proof that a kept server is cold
+func (s *server) count(ctx context.Context) error {
+	if s.job.Prompts.Counted != "" { // by the proof that a kept server is cold
 		return nil
 	}
-	reqs := x.job.Prompts.Measured[:min(len(x.job.Prompts.Measured), x.job.Prompts.Schedule.N, mostCounted)] // those that are sent in any case
+	reqs := s.job.Prompts.Measured[:min(len(s.job.Prompts.Measured), s.job.Prompts.Schedule.N, mostCounted)] // those that are sent in any case
 	counts := make([]int, len(reqs))
-	if !x.countAll(ctx, counts) {
+	if !s.countAll(ctx, counts) {
 		return ctx.Err()
 	}
-	x.job.Prompts.Counted = "tokenize"
+	s.job.Prompts.Counted = "tokenize"
 	for i, n := range counts {
 		reqs[i].InputTokens = n
 	}
-	return x.fitsCounted(counts)
+	return fitsCounted(s.job, s.info.ContextLength, counts)
 }
 
 // countAll fills in the tokens of the first prompts; false where the server does not
 // say.
-func (x *run) countAll(ctx context.Context, counts []int) bool {
+func (s *server) countAll(ctx context.Context, counts []int) bool {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan int)
@@ -45,7 +46,7 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 	for range countedAtOnce {
 		asking.Go(func() {
 			for i := range next {
-				n, err := x.job.Engine.CountTokens(ctx, x.at(), x.obs.Server.Info.Model, x.job.Prompts.Measured[i].Prompt)
+				n, err := s.job.Engine.CountTokens(ctx, s.at(), s.info.Model, s.job.Prompts.Measured[i].Prompt)
 				if err != nil {
 					cancel(err)
 				}
@@ -54,7 +55,7 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 		})
 	}
 	for i := range counts {
-		x.Observer.Progress(int64(i), int64(len(counts)))
+		s.progress(int64(i), int64(len(counts)))
 		select {
 		case next <- i:
 		case <-ctx.Done():
@@ -67,7 +68,7 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 	asking.Wait()
 	err := context.Cause(ctx)
 	if err != nil && !errors.Is(err, engine.ErrNoCount) {
-		x.Log.Debug("the server counts no tokens", "error", x.hidden(err))
+		s.log.Debug("the server counts no tokens", "error", hidden(s.job.Experiment.Hide, err))
 	}
 	return err == nil
 }
@@ -75,9 +76,10 @@ func (x *run) countAll(ctx context.Context, counts []int) bool {
 // shownPrompt is how much of a prompt an error shows.
 const shownPrompt = 40
 
-// fitsCounted refuses prompts that leave no room for their answers.
-func (x *run) fitsCounted(counts []int) error {
-	context, most := x.obs.Server.Info.ContextLength, x.job.Experiment.Workload.MaxOutputTokens
+// fitsCounted refuses prompts that leave no room for their answers in a context of so
+// many tokens; 0: that is unknown.
+func fitsCounted(j *job.Job, context int, counts []int) error {
+	most := j.Experiment.Workload.MaxOutputTokens
 	if context == 0 {
 		return nil
 	}
@@ -92,7 +94,7 @@ func (x *run) fitsCounted(counts []int) error {
 	if over == 0 {
 		return nil
 	}
-	text := []rune(x.job.Prompts.Measured[first].Prompt)
+	text := []rune(j.Prompts.Measured[first].Prompt)
 	return fmt.Errorf("workload.source: %d of %d prompts and their answers of workload.max_output_tokens %d do not fit the engine's context of %d: the first begins %q and is %d tokens to the server; leave them out, or lower max_output_tokens%s",
-		over, len(counts), most, context, string(text[:min(len(text), shownPrompt)]), counts[first], x.job.RaiseContext())
+		over, len(counts), most, context, string(text[:min(len(text), shownPrompt)]), counts[first], j.RaiseContext())
 }

@@ -2,16 +2,16 @@ package harness
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
-	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
 // endpoint is a server that ran before llem came, and runs on after it.
 type endpoint string
+
+var _ launch.Server = endpoint("")
 
 func (e endpoint) URL() string { return string(e) }
 func (endpoint) Info() launch.ContainerInfo {
@@ -25,14 +25,3 @@ func (endpoint) Err() error                                      { return nil }
 func (endpoint) Log(context.Context, io.Writer, time.Time) error { return nil }
 func (endpoint) Stop(context.Context) error                      { return nil }
 func (endpoint) Kill(context.Context) error                      { return nil }
-
-// at is the address of the server that is measured.
-func (x *run) at() engine.Address { return x.job.At(x.server.URL()) }
-
-// identityNote is how the preflight ends for a server that already runs.
-func (x *run) identityNote() string {
-	if x.job.Running() {
-		return fmt.Sprintf("%s (%s)", x.job.Experiment.Engine.Endpoint, x.job.Engine.Name())
-	}
-	return fmt.Sprintf("%s (%s)", x.job.Experiment.Engine.Image, x.job.Engine.Name())
-}

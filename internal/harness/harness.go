@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -54,82 +55,57 @@ type Outcome struct {
 	Dir    string
 }
 
-// run is one experiment under way. Each phase fills what the later ones and
-// the record need; what a phase did not reach stays nil.
-type run struct {
-	*Runner
-	id    string
-	job   job.Job
-	place *place // in a study; nil of one by itself
-	kept  *kept  // the server of an earlier run of the study, which serves this one too
-	anew  string // why a server that was kept is not used any more; empty: there was none
-
-	session device.Session
-	lease   *lease.Lease
-	meters  meters
-
-	times     timeline
-	saver     saver
-	obs       record.Observation // what the phases fill in; observe adds the rest
-	memBefore []uint64
-	server    launch.Server
-	silent    bool // the server did not answer after the requests
-}
-
 // Execute runs one experiment. The error says why it did not complete; the
 // outcome stands beside it.
 func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, error) {
-	return r.execute(ctx, e, nil)
+	id := lease.NewID()
+	return r.execute(ctx, id, r.alone(id, e))
 }
 
-// execute runs one experiment at its place in a study, or by itself.
-func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Outcome, error) {
-	x := &run{Runner: r, id: lease.NewID(), job: job.Job{Experiment: e}, place: at}
-	x.obs.Run.Started = time.Now()
-	x.meters.gpus, x.saver = readerOfNone("", r.Log), saver{input: r.Input, log: r.Log}
-	x.times = timeline{
-		observer: r.Observer, hide: func(s string) string { return x.job.Experiment.Hide(s) },
-		mark: func(p measure.Phase) { x.meters.gpus.recorder.SetPhase(p, 0) },
+// execute is the run id of an experiment at its place.
+func (r *Runner) execute(ctx context.Context, id string, at *place) (Outcome, error) {
+	o := &record.Observation{
+		Run: record.Run{ID: id, Version: r.Version, Started: time.Now()},
+		Job: job.Job{Experiment: at.Experiment, Run: job.Run{ID: id}}, Warnings: slices.Clone(at.Doubts),
 	}
-	x.hold()
-	defer x.release()
-	if at != nil {
-		x.obs.Warnings = append(x.obs.Warnings, at.Doubts...)
+	if !at.alone {
+		o.Run.Study, o.Run.Cycles = new(at.Study), at.Cycles
 	}
-	err := x.times.phase(measure.Preflight, "", func() (string, error) { return x.preflight(ctx) })
+	u := &setup{runner: r, place: at, job: &o.Job, meters: meters{gpus: readerOfNone("", r.Log)}, saver: saver{input: r.Input, log: r.Log}}
+	t := &timeline{
+		observer: r.Observer, hide: func(s string) string { return o.Job.Experiment.Hide(s) },
+		mark: func(p measure.Phase) { u.meters.gpus.recorder.SetPhase(p, 0) }, noted: &o.Run.Phases,
+	}
+	r.held.Store(at.pool.lease)
+	defer u.release()
+	err := t.phase(measure.Preflight, "", func() (string, error) { return u.preflight(ctx, o) })
 	if err == nil {
-		err = x.pause(ctx)
+		err = at.pause(ctx, t, u.origin, u.removed, &o.Run)
 	}
 	if err != nil && ctx.Err() != nil { // whatever the interrupt made fail
-		err = x.explain(ctx, ctx.Err())
-	} else if err != nil && x.kept != nil {
-		err = x.explain(ctx, err)
+		err = u.explain(ctx, ctx.Err())
+	} else if err != nil && u.origin == fromBefore {
+		err = u.explain(ctx, err)
 	}
 	if err != nil {
-		return x.unmeasured(ctx, err)
+		return unmeasured(ctx, u, o, hidden(o.Job.Experiment.Hide, err))
 	}
-	x.meters.gpus.recorder.Start()
-	err = x.hidden(x.measured(ctx))
-	seen := x.observe(err)
+	u.meters.gpus.recorder.Start()
+	err = hidden(o.Job.Experiment.Hide, measurePhases(ctx, u, t, o))
+	seen := u.observe(*o, err)
 	rec := record.Of(seen)
-	keep := x.times.phase(measure.Record, "", func() (string, error) {
-		err := x.saver.save(rec, seen)
-		return x.saver.store.Dir(), err
+	keep := t.phase(measure.Record, "", func() (string, error) {
+		err := u.saver.save(rec, seen)
+		return u.saver.store.Dir(), err
 	})
 	seen.Readings.Samples = nil // the next observation copies them again
-	after := x.after(ctx, rec)
-	if x.job.Experiment.Baseline.After && x.obs.Idle.Baseline != nil && !x.resident() {
-		after = errors.Join(after, x.times.phase(measure.After, "bare idle GPUs again", func() (string, error) {
-			x.baselineAfter(ctx, err)
-			return "", nil
-		}))
-	}
-	x.meters.gpus.recorder.Stop()
-	x.lease.PutBack()
-	seen = x.observe(err)
+	after := after(ctx, u, t, o, err == nil)
+	u.meters.gpus.recorder.Stop()
+	at.pool.lease.PutBack()
+	seen = u.observe(*o, err)
 	record.Finish(rec, seen)
-	keep = errors.Join(keep, x.saver.rewrite(rec, seen))
-	out := Outcome{Record: rec, Dir: x.saver.store.Dir()}
+	keep = errors.Join(keep, u.saver.rewrite(rec, seen))
+	out := Outcome{Record: rec, Dir: u.saver.store.Dir()}
 	switch {
 	case err != nil:
 		return out, errors.Join(err, keep, after)
@@ -139,119 +115,49 @@ func (r *Runner) execute(ctx context.Context, e study.Experiment, at *place) (Ou
 	return out, after
 }
 
-// measured runs the phases that lead to figures.
-func (x *run) measured(ctx context.Context) error {
+// measurePhases runs the phases that lead to figures.
+func measurePhases(ctx context.Context, u *setup, t *timeline, o *record.Observation) error {
 	steps := []struct {
 		phase measure.Phase
 		note  string
 		do    func(context.Context) (string, error)
 	}{
-		{measure.BaselinePhase, "bare idle GPUs", x.measureBaseline},
-		{measure.Launch, x.job.Image.Ref, x.launch},
-		{measure.WarmupPhase, "", x.warm},
-		{measure.ThermalFloorPhase, "", x.thermalFloor},
-		{measure.WindowPhase, "", x.window},
+		{measure.BaselinePhase, "bare idle GPUs", func(ctx context.Context) (string, error) { return baseline(ctx, u, o) }},
+		{measure.Launch, o.Job.Image.Ref, func(ctx context.Context) (string, error) { return launchServer(ctx, u, o) }},
+		{measure.WarmupPhase, "", func(ctx context.Context) (string, error) { return warmUp(ctx, u.server, o) }},
+		{measure.ThermalFloorPhase, "", func(ctx context.Context) (string, error) { return thermalFloor(ctx, u, o) }},
+		{measure.WindowPhase, "", func(ctx context.Context) (string, error) { return window(ctx, u.server, &u.meters, o) }},
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, s := range steps {
-		if err := x.times.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
-			return x.explain(ctx, err)
+		if err := t.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
+			return u.explain(ctx, err)
 		}
-		if s.phase == measure.Launch && x.Timeout > 0 {
-			timer := time.AfterFunc(x.Timeout, func() { cancel(errTimeout) })
+		if s.phase == measure.Launch && u.runner.Timeout > 0 {
+			timer := time.AfterFunc(u.runner.Timeout, func() { cancel(errTimeout) })
 			defer timer.Stop()
 		}
 	}
-	return x.away(ctx, x.judge(ctx))
+	return u.away(ctx, judge(ctx, u.server, o))
 }
-
-// Times in which a daemon that ends goes after its containers have: it stops them
-// first, one that was told to within seconds.
-const (
-	daemonGoes  = 3 * time.Second
-	daemonStops = 10 * time.Second // after a container was stopped, not by this llem
-	daemonPoll  = 200 * time.Millisecond
-)
-
-// away blames the daemon, where it does not answer any more, for what its
-// containers did. One that ends stops its containers first, and is given the time
-// to go; a study also waits where an engine crashed or never came up, since it
-// would run into the same again.
-func (x *run) away(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil || x.job.Running() {
-		return err
-	}
-	patience := time.Duration(0)
-	var died *launch.Exited
-	switch stopped := errors.As(err, &died) && died.Stopped(); {
-	case stopped:
-		patience = daemonStops
-	case x.place == nil:
-	case died != nil || x.obs.Server.Startup == nil && x.kept == nil && launch.KindOf(err) != launch.ConfigFault: // it never came up
-		patience = daemonGoes
-	}
-	for end := time.Now().Add(patience); ; {
-		if _, gone := x.Launcher.Describe(ctx); gone != nil {
-			return launch.Faultf(launch.HostFault, "%w any more (%w); start it, then run this again", x.Launcher.Words().Away(), err)
-		}
-		if time.Now().After(end) || measure.Sleep(ctx, daemonPoll) != nil {
-			return err
-		}
-	}
-}
-
-var errTimeout = errors.New("the experiment took longer after its server was ready than --timeout or execution.experiment_timeout_seconds allows")
 
 // unmeasured ends a run of which nothing was measured. What only this experiment
 // is to blame for is a record in a study, since the study goes on.
-func (x *run) unmeasured(ctx context.Context, err error) (Outcome, error) {
-	err = x.hidden(err)
+func unmeasured(ctx context.Context, u *setup, o *record.Observation, err error) (Outcome, error) {
+	if u.saver.store == nil {
+		return Outcome{}, err
+	}
 	kind := launch.KindOf(err)
-	if x.saver.store == nil {
+	if u.place.alone || ctx.Err() != nil || kind == launch.HostFault || kind == launch.InterruptFault || errors.Is(err, launch.ErrAway) {
+		os.Remove(u.saver.store.Dir()) // empty
 		return Outcome{}, err
 	}
-	if x.place == nil || ctx.Err() != nil || kind == launch.HostFault || kind == launch.InterruptFault || errors.Is(err, launch.ErrAway) {
-		os.Remove(x.saver.store.Dir()) // empty
-		return Outcome{}, err
-	}
-	x.lease.PutBack()
-	seen := x.observe(err)
+	u.place.pool.lease.PutBack()
+	seen := u.observe(*o, err)
 	rec := record.Of(seen)
-	keep := x.saver.save(rec, seen)
-	return Outcome{Record: rec, Dir: x.saver.store.Dir()}, errors.Join(err, keep, x.saver.rewrite(rec, seen))
-}
-
-// explain turns what a phase saw, a broken connection or the end of a context,
-// into what caused it.
-func (x *run) explain(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if x.server != nil {
-		if died := x.death(ctx, launch.KindOf(err) != launch.ConfigFault); died != nil {
-			return x.away(ctx, died)
-		}
-	}
-	if ctx.Err() == nil {
-		return x.away(ctx, err)
-	}
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		return &launch.Fault{Kind: launch.ExperimentFault, Err: errTimeout}
-	}
-	return &launch.Fault{Kind: launch.InterruptFault, Err: errors.New("interrupted")}
-}
-
-// release gives back what the run held on the host.
-func (x *run) release() {
-	x.lease.PutBack() // first: instruments may take their time
-	x.meters.others.close(x.Log)
-	x.lease.Forget()    // before the session is closed
-	if x.place == nil { // else they are the study's
-		x.lease.Release()
-		x.lease.Run().Release()
-	}
-	x.closeGPUs(x.session)
+	failed := u.saver.save(rec, seen)
+	return Outcome{Record: rec, Dir: u.saver.store.Dir()}, errors.Join(err, failed, u.saver.rewrite(rec, seen))
 }
 
 // closeGPUs ends the use of NVML; nil: it was not open.
@@ -262,8 +168,4 @@ func (r *Runner) closeGPUs(gpus device.Session) {
 	if err := gpus.Close(); err != nil {
 		r.Log.Warn("close NVML", "error", err)
 	}
-}
-
-func (x *run) warn(code, seen string, args ...any) {
-	x.obs.Warnings = append(x.obs.Warnings, measure.Warn(code, seen, args...))
 }

@@ -8,8 +8,6 @@ import (
 	"github.com/llenergymeasure/llem/internal/launch"
 )
 
-func (x *run) hidden(err error) error { return hidden(x.job.Experiment.Hide, err) }
-
 // hidden is err without the secrets that hide hides, in its words and in the log
 // that it carries: servers quote what they were started with and asked for.
 func hidden(hide func(string) string, err error) error {

@@ -8,27 +8,22 @@ import (
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
+	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// finder finds what the job of e is made of; p is what the runs of its campaign share, nil:
-// it is in none.
-func (r *Runner) finder(e study.Experiment, p *Pool) *job.Finder {
+// finder finds what the job of e is made of.
+func (r *Runner) finder(e study.Experiment) *job.Finder {
 	f := &job.Finder{
 		Launcher: r.Launcher, Progress: r.Observer.Progress, Say: r.Observer.Say, Log: r.Log,
-		APIKey: r.APIKey, Headers: r.Headers, Pins: pinsOf(r.From, e), InStudy: p != nil,
+		APIKey: r.APIKey, Headers: r.Headers, Pins: pinsOf(r.From, e),
 	}
 	if r.SameImage {
 		was := r.From.Engine
 		f.Pins.Again = &launch.Image{Ref: was.Image, ID: was.ImageID}
 		if was.ImageDigest != nil {
 			f.Pins.Again.Digest = *was.ImageDigest
-		}
-	}
-	if p != nil {
-		if img, ok := p.images[e.Engine.Image]; ok {
-			f.Pins.Taken = &img
 		}
 	}
 	return f
@@ -57,15 +52,16 @@ func text(v any) string {
 }
 
 // takeWarnings takes over what was to be said of the job.
-func (x *run) takeWarnings() {
-	x.obs.Warnings = append(x.obs.Warnings, x.job.Warnings...)
-	x.job.Warnings = nil
+func takeWarnings(j *job.Job) []measure.Warning {
+	list := j.Warnings
+	j.Warnings = nil
+	return list
 }
 
 // DryRun says what Execute would start and send for e. It looks at the image and the
 // GPUs, and starts, pulls, locks and writes nothing.
 func (r *Runner) DryRun(ctx context.Context, e study.Experiment) (job.DryRun, error) {
-	d, err := r.finder(e, nil).DryRun(ctx, e, job.Run{HFToken: r.HFToken}, func(ctx context.Context) (devices []device.Device, busy string, err error) {
+	d, err := r.finder(e).DryRun(ctx, e, job.Run{HFToken: r.HFToken}, func(ctx context.Context) (devices []device.Device, busy string, err error) {
 		gpus, devices, why, err := r.openGPUs(ctx, e, nil)
 		r.closeGPUs(gpus)
 		if err == nil {
@@ -82,7 +78,7 @@ func (r *Runner) DryRun(ctx context.Context, e study.Experiment) (job.DryRun, er
 // Pull brings an experiment's image and model onto this host, before time on its
 // GPUs is taken. With pull: never it only looks whether they are here.
 func (r *Runner) Pull(ctx context.Context, e study.Experiment) (job.Pulled, error) {
-	return r.finder(e, nil).Pull(ctx, e, r.lookForGPUs(ctx, e))
+	return r.finder(e).Pull(ctx, e, r.lookForGPUs(ctx, e))
 }
 
 // lookForGPUs lists this host's GPUs, as far as they matter to the image of e. None are

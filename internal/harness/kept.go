@@ -14,13 +14,12 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
-	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// kept is a container that serves more than one run of a study.
-type kept struct {
-	server    launch.Server
+// container is one that llem started, and what a later run of the study is to know of it.
+type container struct {
+	process   launch.Server
 	spec      launch.Spec
 	served    string // the model's name there, where the engine was told it
 	by        string // the run that it was started for
@@ -42,42 +41,41 @@ func same(a, b launch.Spec) bool {
 // takeKept takes the server of the run before, where this one's container would be
 // the same and its caches are proven empty; else that container is removed, so that
 // the GPUs are bare.
-func (x *run) takeKept(ctx context.Context) error {
-	if x.place == nil || x.place.pool.kept == nil {
-		if x.place != nil && x.place.pool.keeps && !x.job.Running() && !x.job.Keeping() {
-			x.anew = fmt.Sprintf("the prefix cache of %s cannot be emptied and proven empty", x.job.Engine.Name())
+func (u *setup) takeKept(ctx context.Context) (doubts []measure.Warning, err error) {
+	p := u.place.pool
+	c := p.kept
+	if c == nil {
+		if p.keeps && u.origin != foundRunning && !u.job.Keeping() {
+			u.removed = fmt.Sprintf("the prefix cache of %s cannot be emptied and proven empty", u.job.Engine.Name())
 		}
-		return nil
+		return nil, nil
 	}
-	p := x.place.pool
-	why := x.unlike(p.kept)
-	if why == "" {
-		why = x.prove(ctx, p.kept)
+	u.removed = unlike(c, u.job)
+	if u.removed == "" {
+		u.server = u.runner.newServer(c.process, u.job, c)
+		doubts, u.removed = u.server.prove(ctx)
 	}
-	if why == "" {
-		x.kept, x.memBefore = p.kept, p.kept.memBefore
-		return nil
+	if u.removed == "" {
+		u.origin = fromBefore
+		return doubts, nil
 	}
-	x.server, x.obs.Server.Info, x.anew = nil, engine.Info{}, why
-	x.Observer.Say("the container of the run before is removed, and this run starts its own: " + why)
-	x.memBefore = p.kept.memBefore
+	u.server = nil
+	u.runner.Observer.Say("the container of the run before is removed, and this run starts its own: " + u.removed)
 	if err := p.drop(ctx); err != nil {
-		return launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
+		return doubts, launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
 	}
-	x.released(ctx)
-	x.memBefore = nil
-	return ctx.Err()
+	_, more := u.meters.gpus.released(ctx, c.memBefore)
+	return append(doubts, more...), ctx.Err()
 }
 
-// unlike says why the kept server is not this run's; empty: it is.
-func (x *run) unlike(k *kept) (why string) {
-	if x.job.Running() {
-		return "the next run is of a server that already runs"
-	}
+// unlike says why a kept container is not that of a job; empty: it is.
+func unlike(c *container, j *job.Job) (why string) {
 	switch {
-	case k.server.Err() != nil:
-		return "it died: " + k.server.Err().Error()
-	case !same(x.job.Spec, k.spec):
+	case j.Running():
+		return "the next run is of a server that already runs"
+	case c.process.Err() != nil:
+		return "it died: " + c.process.Err().Error()
+	case !same(j.Spec, c.spec):
 		return "the next run's container is started with something else"
 	}
 	return ""
@@ -90,59 +88,59 @@ const coldTimeout = 2 * time.Minute
 // experiment has so many.
 const proofBatch = 1 << 20
 
-// prove empties the server's prefix cache and proves it: a prompt of its own is sent
-// twice, and again after the reset, when nothing of it may be found. It says why the
+// prove empties the prefix cache of a kept server and proves it: a prompt of its own is
+// sent twice, and again after the reset, when nothing of it may be found. It says why the
 // server is not fit; empty: it is.
-func (x *run) prove(ctx context.Context, k *kept) (why string) {
-	x.server = k.server
-	ctx, cancel := x.alive(ctx)
+func (s *server) prove(ctx context.Context) (doubts []measure.Warning, why string) {
+	ctx, cancel := s.alive(ctx)
 	defer cancel()
 	ctx, done := context.WithTimeout(ctx, coldTimeout)
 	defer done()
-	err := x.identify(ctx, k.served)
+	c := s.container
+	doubts, err := s.identify(ctx, c.served)
 	if err == nil {
-		err = x.draw(ctx)
+		err = s.draw(ctx)
 	}
 	if err != nil {
-		return err.Error()
+		return doubts, err.Error()
 	}
-	before, _, err := x.found(ctx, 2)
+	before, _, err := s.found(ctx, 2)
 	if err != nil {
-		return err.Error()
+		return doubts, err.Error()
 	}
-	how, err := x.job.Engine.ResetCache(ctx, x.at())
+	how, err := s.job.Engine.ResetCache(ctx, s.at())
 	if err != nil {
-		return "its prefix cache could not be emptied: " + err.Error()
+		return doubts, "its prefix cache could not be emptied: " + err.Error()
 	}
-	if k.served, err = x.loadModel(ctx, coldTimeout); err != nil {
-		return err.Error()
+	if c.served, err = s.load(ctx, coldTimeout); err != nil {
+		return doubts, err.Error()
 	}
-	after, by, err := x.found(ctx, 1)
+	after, by, err := s.found(ctx, 1)
 	switch {
 	case err != nil:
-		return err.Error()
+		return doubts, err.Error()
 	case by == "":
-		return "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
-	case before == 0 && how != engine.KeepsNone && x.job.Engine.CachesPrompts(x.job.Experiment):
-		return "a prompt that was sent twice was not found in its prefix cache, so that emptying it (" + how + ") proves nothing"
+		return doubts, "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
+	case before == 0 && how != engine.KeepsNone && s.job.Engine.CachesPrompts(s.job.Experiment):
+		return doubts, "a prompt that was sent twice was not found in its prefix cache, so that emptying it (" + how + ") proves nothing"
 	case after > 0:
-		return fmt.Sprintf("after its prefix cache was emptied (%s) it still found %d tokens of a prompt in it", how, after)
+		return doubts, fmt.Sprintf("after its prefix cache was emptied (%s) it still found %d tokens of a prompt in it", how, after)
 	}
-	k.Kept = result.Kept{StartedFor: k.by, Runs: k.runs, CacheReset: how, CachedBefore: before, CachedAfter: after, CachedBy: by}
-	return ""
+	c.Kept = result.Kept{StartedFor: c.by, Runs: c.runs, CacheReset: how, CachedBefore: before, CachedAfter: after, CachedBy: by}
+	return doubts, ""
 }
 
 // found sends the proof's prompt n times and says how many of its tokens were found
 // in the prefix cache the last time, and who counted them: empty where nobody does.
-func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err error) {
-	reqs, err := x.proof()
+func (s *server) found(ctx context.Context, n int) (tokens int64, by string, err error) {
+	reqs, err := proof(s.job, s.info.ContextLength)
 	if err != nil {
 		return 0, "", err
 	}
-	client := x.client()
+	client := s.client()
 	defer closeClient(client)
 	for range n {
-		before := x.counters(ctx)
+		before := s.counters(ctx)
 		done, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(1)})
 		if err != nil {
 			return 0, "", err
@@ -154,7 +152,7 @@ func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err er
 		tokens, by = 0, ""
 		if t.CachedTokens != nil {
 			tokens, by = int64(*t.CachedTokens), "usage"
-		} else if after, ok := x.counters(ctx)[engine.CachedTokens]; ok {
+		} else if after, ok := s.counters(ctx)[engine.CachedTokens]; ok {
 			tokens, by = int64(after-before[engine.CachedTokens]), "metrics"
 		}
 	}
@@ -165,14 +163,14 @@ func (x *run) found(ctx context.Context, n int) (tokens int64, by string, err er
 // caches that work by blocks find no shorter ones.
 const proofTokens = 512
 
-// proof is a request with a prompt of its own.
-func (x *run) proof() ([]load.Request, error) {
-	e := x.job.Experiment
-	if c := x.obs.Server.Info.ContextLength; c > 0 && e.Workload.Source == "synthetic" {
-		e.Workload.MaxInputTokens = min(max(e.Workload.MaxInputTokens, proofTokens), c-1)
+// proof is a request with a prompt of its own; context is the server's, 0: unknown.
+func proof(j *job.Job, context int) ([]load.Request, error) {
+	e := j.Experiment
+	if context > 0 && e.Workload.Source == "synthetic" {
+		e.Workload.MaxInputTokens = min(max(e.Workload.MaxInputTokens, proofTokens), context-1)
 	}
 	e.Workload.Prefix = study.Prefix{}
-	plain := job.Prompts{Vocabulary: x.job.Prompts.Vocabulary, Measured: x.job.Prompts.Measured}
+	plain := job.Prompts{Vocabulary: j.Prompts.Vocabulary, Measured: j.Prompts.Measured}
 	reqs, err := plain.Warmup(e, proofBatch, 1)
 	if err == nil {
 		reqs[0].MaxOutputTokens = 1
@@ -180,79 +178,59 @@ func (x *run) proof() ([]load.Request, error) {
 	return reqs, err
 }
 
-// notKept leaves out the processes of the kept container, which are the study's own.
-func (x *run) notKept(list []device.Process) (out []device.Process) {
-	if x.place == nil || x.place.pool.kept == nil {
+// notKept leaves out the processes of the kept container, which are the campaign's own.
+func (p *Pool) notKept(list []device.Process) (out []device.Process) {
+	if p.kept == nil {
 		return list
 	}
-	own := x.place.pool.kept.server.Owns
-	for _, p := range list {
-		if mine, err := own(p.PID); err != nil || !mine {
-			out = append(out, p)
+	for _, one := range list {
+		if mine, err := p.kept.process.Owns(one.PID); err != nil || !mine {
+			out = append(out, one)
 		}
 	}
 	return out
 }
 
-// resident says that the container stays on the GPUs after the run.
-func (x *run) resident() bool { return x.place != nil && x.place.pool.kept != nil }
-
 // handOver keeps the container for the runs to come, where it has served this one
 // well.
-func (x *run) handOver(ctx context.Context, r *result.Record) bool {
-	if x.place == nil {
-		return false
-	}
-	p := x.place.pool
+func (u *setup) handOver(ctx context.Context, completed bool) bool {
+	p := u.place.pool
 	p.kept = nil
-	if x.place.Last || !x.job.Keeping() || r.Status != result.Completed || ctx.Err() != nil || x.server.Err() != nil {
+	if u.place.Last || !u.job.Keeping() || !completed || ctx.Err() != nil || u.server.process.Err() != nil {
 		return false
 	}
-	k := x.kept
-	if k == nil {
-		k = &kept{server: x.server, spec: x.job.Spec, served: x.obs.Server.Info.Model, by: x.id, memBefore: x.memBefore, baseline: x.obs.Idle.Baseline}
-	}
-	k.runs++
-	p.kept = k
+	p.kept = u.server.container
+	p.kept.runs++
 	return true
 }
 
 // drop stops the kept container; there may be none.
 func (p *Pool) drop(ctx context.Context) error {
-	k := p.kept
-	if k == nil {
+	c := p.kept
+	if c == nil {
 		return nil
 	}
 	p.kept = nil
 	ctx, cancel := unhurried(ctx, p.runner.Hurry)
 	defer cancel()
-	err := stop(ctx, p.runner.Hurry, k.server)
+	err := stop(ctx, p.runner.Hurry, c.process)
 	if err != nil {
-		p.left = append(p.left, k.server)
+		p.left = append(p.left, c.process)
 	}
 	return err
 }
 
-// keptBaseline is the one that was measured before the container existed. It is
-// older by now, and less well known.
-func (x *run) keptBaseline() string {
-	if x.kept.baseline == nil {
-		return "skipped: the container is kept, and there is no baseline from before it"
+// baselineNow is the one that was measured before the container existed, which is older by
+// now, and less well known; nil: there is none.
+func (c *container) baselineNow() *measure.Baseline {
+	if c.baseline == nil {
+		return nil
 	}
-	b := *x.kept.baseline
+	b := *c.baseline
 	b.Aged(time.Since(b.MeasuredAt))
-	x.obs.Idle.Baseline = &b
-	return fmt.Sprintf("%s W, from before the container was started, %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second))
+	return &b
 }
 
-// logFrom is when the run's own part of the container's log begins.
-func (x *run) logFrom() time.Time {
-	if x.kept == nil {
-		return time.Time{}
-	}
-	return x.obs.Run.Started
-}
-
-func (k *kept) proof() string {
-	return fmt.Sprintf("its prefix cache proven empty (%s: %d tokens found before, %d after)", k.CacheReset, k.CachedBefore, k.CachedAfter)
+func (c *container) proof() string {
+	return fmt.Sprintf("its prefix cache proven empty (%s: %d tokens found before, %d after)", c.CacheReset, c.CachedBefore, c.CachedAfter)
 }

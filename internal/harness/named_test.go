@@ -14,9 +14,9 @@ func TestAnUnknownVersionLeavesNoGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, want := range map[string]string{"": "vllm", "0.32": "vllm 0.32", " ": "vllm"} {
-		x := run{job: job.Job{Engine: e}}
-		x.obs.Server.Info.Version = version
-		if got := x.called(); got != want {
+		s := server{job: &job.Job{Engine: e}}
+		s.info.Version = version
+		if got := s.called(); got != want {
 			t.Errorf("version %q: %q, want %q", version, got, want)
 		}
 	}

@@ -6,27 +6,21 @@ import (
 	"github.com/llenergymeasure/llem/internal/record"
 )
 
-// observe is all that the run has seen so far: what its phases filled in, and what it
-// was prepared with. err is why it does not complete, or nil. It shares the window and
-// lists with the run, which only appends to them.
-func (x *run) observe(err error) record.Observation {
-	o := x.obs
-	o.Run.ID, o.Run.Version, o.Run.Ended, o.Run.Err = x.id, x.Version, time.Now(), err
-	o.Run.Phases = x.times.phases
-	if p := x.place; p != nil {
-		o.Run.Study, o.Run.Cycles = new(p.Study), p.Cycles
-	}
-	o.Job = x.job
-	o.Host = x.meters.gpus.host()
-	for _, s := range x.lease.Settings(x.id) {
+// observe is all that was seen so far: what the phases filled in o, and what the run is
+// measured with. err is why it does not complete, or nil. It shares the window and lists
+// with o, which are only appended to.
+func (u *setup) observe(o record.Observation, err error) record.Observation {
+	o.Run.Ended, o.Run.Err = time.Now(), err
+	o.Host = u.meters.gpus.host()
+	for _, s := range u.place.pool.lease.Settings(o.Job.Run.ID) {
 		o.Host.Settings = append(o.Host.Settings, record.Setting(s))
 	}
-	if x.server != nil {
-		o.Server.Container = new(x.server.Info())
+	if u.server != nil {
+		o.Server = u.server.observe()
 	}
-	if x.kept != nil {
-		o.Server.Kept = new(x.kept.Kept)
+	if u.origin == fromBefore {
+		o.Server.Kept = new(u.server.container.Kept)
 	}
-	o.Readings, o.Instruments = x.meters.gpus.readings(o.Window), x.meters.others.observe()
+	o.Readings, o.Instruments = u.meters.gpus.readings(o.Window), u.meters.others.observe()
 	return o
 }

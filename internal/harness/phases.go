@@ -11,10 +11,15 @@ import (
 	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
+	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
+	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/stats"
 	"github.com/llenergymeasure/llem/internal/study"
 )
+
+// This file has the phases before the window. Each fills in its part of the observation,
+// and says how it went.
 
 // boot is this boot of the host; a baseline does not outlive it.
 func boot() string {
@@ -25,70 +30,82 @@ func boot() string {
 	return strings.TrimSpace(string(id))
 }
 
-// measureBaseline reads the bare idle GPUs, or finds that it did so lately.
-func (x *run) measureBaseline(ctx context.Context) (string, error) {
+// baseline reads the bare idle GPUs, or finds that it did so lately.
+func baseline(ctx context.Context, u *setup, o *record.Observation) (string, error) {
+	e, g := o.Job.Experiment, u.meters.gpus
 	switch {
-	case x.meters.gpus.noEnergy != "":
+	case g.noEnergy != "":
 		return "skipped: no energy figure", nil
-	case x.job.Running():
+	case o.Job.Running():
 		return "skipped: the server is on the GPUs already", nil
-	case !x.job.Experiment.Baseline.Enabled:
+	case !e.Baseline.Enabled:
 		return "skipped: baseline.enabled is false", nil
-	case x.kept != nil:
-		return x.keptBaseline(), nil
+	case u.origin == fromBefore:
+		b := u.server.container.baselineNow()
+		if b == nil {
+			return "skipped: the container is kept, and there is no baseline from before it", nil
+		}
+		o.Idle.Baseline = b
+		return fmt.Sprintf("%s W, from before the container was started, %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second)), nil
 	}
-	g, length := x.meters.gpus, study.Seconds(x.job.Experiment.Baseline.DurationSeconds)
-	cache := measure.BaselineCache{Dir: x.CacheDir, TTL: study.Seconds(x.job.Experiment.Baseline.CacheTTLSeconds), Least: length}
-	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, x.job.Experiment.GPUSettings.SMClockMHz)
-	key := measure.BaselineKey(x.job.GPUs, boot(), method)
-	if b, ok := cache.Load(key, x.job.GPUs, time.Now()); ok {
-		x.obs.Idle.Baseline = &b
+	length := study.Seconds(e.Baseline.DurationSeconds)
+	cache := measure.BaselineCache{Dir: u.runner.CacheDir, TTL: study.Seconds(e.Baseline.CacheTTLSeconds), Least: length}
+	method := fmt.Sprintf("%s, SM clock %d", measure.MethodCounter, e.GPUSettings.SMClockMHz)
+	key := measure.BaselineKey(g.devices, boot(), method)
+	if b, ok := cache.Load(key, g.devices, time.Now()); ok {
+		o.Idle.Baseline = &b
 		return fmt.Sprintf("%s W, cached %s ago", stats.Fixed(float64(b.Power), 1), b.Age.Round(time.Second)), nil
 	}
 	b, err := measure.MeasureBaseline(ctx, g.recorder, g.watcher, g.sensors(), length)
-	x.obs.Warnings = append(x.obs.Warnings, g.newcomers(b.Processes)...)
+	o.Warnings = append(o.Warnings, g.newcomers(b.Processes)...)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil: // a GPU that gives no reading is a figure less, and no reason to stop
-		x.Log.Warn("baseline", "error", err)
+		g.log.Warn("baseline", "error", err)
 		return "no reading", nil
 	}
-	x.obs.Idle.Baseline = &b
-	if err := cache.Store(key, x.job.GPUs, b); err != nil {
-		x.Log.Warn("keep baseline", "error", err)
+	o.Idle.Baseline = &b
+	if err := cache.Store(key, g.devices, b); err != nil {
+		g.log.Warn("keep baseline", "error", err)
 	}
 	return stats.Fixed(float64(b.Power), 1) + " W", nil
 }
 
-// launch starts the engine and waits until it takes requests. What it costs
+// launchServer starts the engine and waits until it takes requests. What it costs
 // stands apart and is in no total.
-func (x *run) launch(ctx context.Context) (string, error) {
-	if x.job.Running() {
-		x.server = endpoint(x.job.Experiment.Engine.Endpoint)
-		err := x.identify(ctx, "")
-		return fmt.Sprintf("skipped: %s already runs at %s", x.called(), x.server.URL()), err
+func launchServer(ctx context.Context, u *setup, o *record.Observation) (string, error) {
+	j, g := &o.Job, u.meters.gpus
+	switch u.origin {
+	case foundRunning:
+		u.server = u.runner.newServer(endpoint(j.Experiment.Engine.Endpoint), j, &container{})
+		doubts, err := u.server.identify(ctx, "")
+		o.Warnings = append(o.Warnings, doubts...)
+		return fmt.Sprintf("skipped: %s already runs at %s", u.server.called(), u.server.process.URL()), err
+	case fromBefore:
+		return fmt.Sprintf("skipped: %s is kept from an earlier run, %s", u.server.called(), u.server.container.proof()), nil
 	}
-	if x.kept != nil {
-		return fmt.Sprintf("skipped: %s is kept from an earlier run, %s", x.called(), x.kept.proof()), nil
+	for _, name := range j.Experiment.SecretArgs() {
+		u.runner.Observer.Say(VisibleSecret(name))
 	}
-	for _, name := range x.job.Experiment.SecretArgs() {
-		x.Observer.Say(VisibleSecret(name))
-	}
-	x.memBefore = x.meters.gpus.memoryUsed() // an edge, from which the energy of the start counts
+	c := &container{spec: j.Spec, by: j.Run.ID, memBefore: g.memoryUsed(), baseline: o.Idle.Baseline} // an edge, from which the energy of the start counts
 	start := time.Now()
-	served, err := x.start(ctx, x.job.Spec)
+	served, err := u.start(ctx, c)
 	if err != nil {
 		return "", err
 	}
-	x.obs.Server.Startup = new(time.Since(start))
-	if _, err := x.meters.gpus.recorder.Edge(); err != nil { // to which its energy counts
-		x.Log.Warn("read GPUs as the engine is ready", "error", err)
+	s := u.server
+	s.startup = new(time.Since(start))
+	if _, err := g.recorder.Edge(); err != nil { // to which its energy counts
+		g.log.Warn("read GPUs as the engine is ready", "error", err)
 	}
-	if err := x.identify(ctx, served); err != nil {
+	doubts, err := s.identify(ctx, served)
+	o.Warnings = append(o.Warnings, doubts...)
+	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s at %s (%s)", x.called(), x.server.URL(), x.server.Info().Route), nil
+	c.served = s.info.Model
+	return fmt.Sprintf("%s at %s (%s)", s.called(), s.process.URL(), s.process.Info().Route), nil
 }
 
 // VisibleSecret says who can read the secret that engine.args has under a name.
@@ -98,100 +115,98 @@ func VisibleSecret(name string) string {
 
 // start launches the container and has its server take its model. served is the
 // model's name there; empty: the server tells.
-func (x *run) start(ctx context.Context, spec launch.Spec) (served string, err error) {
-	x.lease.Run().Creating(spec.Name)
-	x.server, err = x.Launcher.Launch(ctx, spec)
-	if cutOff := x.server == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {
-		x.abandon(spec.Name)
+func (u *setup) start(ctx context.Context, c *container) (served string, err error) {
+	lock := u.place.pool.lease.Run()
+	lock.Creating(c.spec.Name)
+	c.process, err = u.runner.Launcher.Launch(ctx, c.spec)
+	if cutOff := c.process == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)); cutOff {
+		// The daemon may make it yet, and clean removes it.
+		u.runner.Log.Warn("the daemon did not answer as it was asked for a container, and may make it yet: `llem clean` removes it", "container", c.spec.Name)
+		lock.Leave()
 	} else {
-		x.lease.Run().Creating("")
+		lock.Creating("")
+	}
+	if c.process != nil {
+		u.server = u.runner.newServer(c.process, u.job, c)
 	}
 	if err != nil {
 		return "", err
 	}
-	return x.loadModel(ctx, spec.ReadyTimeout)
+	return u.server.load(ctx, c.spec.ReadyTimeout)
 }
 
-// abandon leaves a container to clean that the daemon was asked for, which did not
-// answer in time and may make it yet.
-func (x *run) abandon(name string) {
-	x.Log.Warn("the daemon did not answer as it was asked for a container, and may make it yet: `llem clean` removes it", "container", name)
-	x.lease.Run().Leave()
-}
-
-// loadModel has a server take its model that is up before it has it.
-func (x *run) loadModel(ctx context.Context, limit time.Duration) (served string, err error) {
-	ctx, cancel := x.alive(ctx)
+// warmUp runs the warmup: full batches like the measured ones, never the same
+// text, counted in nothing.
+func warmUp(ctx context.Context, s *server, o *record.Observation) (string, error) {
+	cfg := record.WarmupConfig(s.job.Experiment.Warmup)
+	ctx, cancel := s.alive(ctx)
 	defer cancel()
-	ctx, done := context.WithTimeout(ctx, limit)
-	defer done()
-	if served, err = x.job.Engine.Load(ctx, x.at(), x.job.Experiment, x.job.Host()); err != nil {
-		return "", fmt.Errorf("have the server load %s: %w", x.job.Experiment.Model, err)
-	}
-	return served, nil
-}
-
-// identify asks the server what it is. One that says it is another engine would
-// be spoken to in the wrong dialect.
-func (x *run) identify(ctx context.Context, served string) (err error) {
-	if x.job.Running() {
-		served = x.job.Served.ID // found in the preflight
-	} else if served, err = x.confirm(ctx, served); err != nil {
-		return err
-	}
-	if x.obs.Server.Info, err = x.job.Engine.Probe(ctx, x.at(), served); err != nil {
-		return fmt.Errorf("ask the server what it is: %w", err)
-	}
-	if x.obs.Server.Info.Model == "" {
-		x.obs.Server.Info.Model = served
-	}
-	if err := engine.Confirm(x.job.Engine.Name(), x.job.ToldBy, x.obs.Server.Info); err != nil {
-		return &launch.Fault{Kind: launch.ConfigFault, Err: err}
-	}
-	return nil
-}
-
-// confirm looks at a server that llem started, and finds its model there. One that
-// shows nothing of its engine is doubted.
-func (x *run) confirm(ctx context.Context, served string) (string, error) {
-	seen, err := engine.Look(ctx, x.at(), true)
-	if err != nil {
-		return "", fmt.Errorf("ask the server what it is: %w", err)
-	}
-	if !seen.Strong(x.job.Engine) {
-		x.warn("engine_not_confirmed", "%s", seen.Doubt(x.job.Engine))
-	}
-	if served != "" { // by which it was loaded
-		x.job.Listed, x.job.Served = seen.Models, engine.Match{ID: served, By: engine.ByLaunch}
-		return served, nil
-	}
-	err = x.job.Pick(seen)
-	x.takeWarnings()
-	if err != nil {
+	if err := s.draw(ctx); ctx.Err() != nil {
+		return "", ctx.Err()
+	} else if err != nil {
 		return "", &launch.Fault{Kind: launch.ConfigFault, Err: err}
 	}
-	return x.job.Served.ID, nil
+	client := s.client()
+	defer closeClient(client)
+	n := batch(s.job)
+	res, err := measure.Warmup(ctx, cfg, func(ctx context.Context, i int) (time.Duration, error) {
+		s.progress(int64(i), int64(cfg.AtMost()))
+		reqs, err := s.job.Prompts.Warmup(s.job.Experiment, i, n)
+		if err != nil {
+			return 0, &launch.Fault{Kind: launch.ConfigFault, Err: err}
+		}
+		return iterate(ctx, client, reqs, func(status int) string {
+			return engine.StatusHint(s.job.Experiment, status, s.job.Credentials.From)
+		})
+	})
+	o.Warmup = &res
+	if err != nil {
+		return "", err
+	}
+	if w, ok := measure.WarmupWarning(cfg, res); ok {
+		o.Warnings = append(o.Warnings, w)
+	}
+	if cfg.AtMost() == 0 {
+		return "cold start", nil
+	}
+	return fmt.Sprintf("%d × %d requests", res.Iterations, n), nil
 }
 
-// called is the engine and its version, where that is known.
-func (x *run) called() string {
-	return strings.TrimSpace(x.job.Engine.Name() + " " + x.obs.Server.Info.Version)
+// iterate sends one batch at once and returns its mean end-to-end latency. hint is what
+// to do about a status of HTTP.
+func iterate(ctx context.Context, client load.Client, reqs []load.Request, hint func(status int) string) (time.Duration, error) {
+	done, err := load.Drive(ctx, load.Config{Client: client, Requests: reqs, Pattern: load.Closed(len(reqs))})
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, t := range done.Timings.All() {
+		if t.Status != load.StatusOK {
+			return 0, fmt.Errorf("request %d: %s%s", t.ID, t.Error, hint(t.HTTPStatus))
+		}
+		ended := t.LastToken
+		if ended < 0 { // no token of it reads as text
+			ended = t.End
+		}
+		sum += ended - t.Sent
+	}
+	return sum / time.Duration(done.Timings.Len()), nil
 }
 
 // thermalFloor waits, and reads the loaded engine's idle power on the way.
-func (x *run) thermalFloor(ctx context.Context) (string, error) {
-	d := study.Seconds(x.job.Experiment.Warmup.ThermalFloorSeconds)
-	wctx, cancel := x.alive(ctx)
+func thermalFloor(ctx context.Context, u *setup, o *record.Observation) (string, error) {
+	g, d := u.meters.gpus, study.Seconds(o.Job.Experiment.Warmup.ThermalFloorSeconds)
+	wctx, cancel := u.server.alive(ctx)
 	defer cancel()
-	stop := tick(x.Observer, d)
-	idle, err := measure.ThermalFloor(wctx, x.meters.gpus.recorder, len(x.job.GPUs), d)
+	stop := tick(u.runner.Observer, d)
+	idle, err := measure.ThermalFloor(wctx, g.recorder, len(g.devices), d)
 	stop()
-	x.obs.Floor = d
+	o.Floor = d
 	if err != nil {
 		return "", err
 	}
-	x.obs.Idle.Engine = idle
-	if len(idle) == 0 || x.meters.gpus.noEnergy != "" {
+	o.Idle.Engine = idle
+	if len(idle) == 0 || g.noEnergy != "" {
 		return "", nil
 	}
 	var sum device.Watts
@@ -199,19 +214,4 @@ func (x *run) thermalFloor(ctx context.Context) (string, error) {
 		sum += w
 	}
 	return "engine idle at " + stats.Fixed(float64(sum), 1) + " W", nil
-}
-
-// alive is a context that also ends when the server dies.
-func (x *run) alive(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		select {
-		case <-x.server.Done():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(); <-gone }
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/campaign"
 	"github.com/llenergymeasure/llem/internal/device"
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/lease"
-	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -25,7 +25,7 @@ type Pool struct {
 	keeps  bool            // servers may serve several runs
 	lease  *lease.Lease
 	images map[string]launch.Image
-	kept   *kept
+	kept   *container      // that the next run may take; nil: there is none
 	left   []launch.Server // that could not be removed yet
 	ended  time.Time       // of the run before; zero: there was none
 }
@@ -37,12 +37,6 @@ func (r *Runner) Pool() *Pool {
 	return &Pool{runner: r, waits: []time.Duration{time.Second, 5 * time.Second, 15 * time.Second}, images: map[string]launch.Image{}}
 }
 
-// place is where a run is in a campaign.
-type place struct {
-	campaign.Run
-	pool *Pool
-}
-
 // Execute carries out one run, after it has removed the containers that could not be
 // removed before.
 func (p *Pool) Execute(ctx context.Context, r campaign.Run) (*result.Record, error) {
@@ -51,7 +45,7 @@ func (p *Pool) Execute(ctx context.Context, r campaign.Run) (*result.Record, err
 	if err := p.sweep(ctx); err != nil {
 		return nil, launch.Faultf(launch.HostFault, "%w, or does not remove a container: %w", p.runner.Launcher.Words().Away(), err)
 	}
-	out, err := p.runner.execute(ctx, r.Experiment, &place{r, p})
+	out, err := p.runner.execute(ctx, lease.NewID(), &place{Run: r, pool: p})
 	return out.Record, err
 }
 
@@ -59,23 +53,27 @@ func (p *Pool) Execute(ctx context.Context, r campaign.Run) (*result.Record, err
 // a container does.
 func (p *Pool) Close(ctx context.Context) error {
 	err := errors.Join(p.drop(ctx), p.sweep(ctx))
-	if len(p.left) > 0 {
-		p.lease.Run().Leave()
-	}
-	p.lease.Release()
+	p.release()
 	if err != nil {
 		return launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)
 	}
 	return nil
 }
 
-// leave remembers a container that could not be removed.
-func (x *run) leave(s launch.Server) {
-	if x.place == nil {
-		x.lease.Run().Leave()
-		return
+// release gives the GPUs back, and has the lock of the run tell of containers that are left.
+func (p *Pool) release() {
+	if len(p.left) > 0 {
+		p.lease.Run().Leave()
 	}
-	x.place.pool.left = append(x.place.pool.left, s)
+	p.lease.Release()
+}
+
+// pin has f take the image that the campaign took.
+func (p *Pool) pin(f *job.Finder, e study.Experiment) {
+	f.InStudy = true
+	if img, ok := p.images[e.Engine.Image]; ok {
+		f.Pins.Taken = &img
+	}
 }
 
 // sweep removes the containers that could not be removed before.
@@ -90,54 +88,6 @@ func (p *Pool) sweep(ctx context.Context) error {
 		p.left = p.left[1:]
 	}
 	return nil
-}
-
-// pause waits until so much time has passed since the run before as the study's
-// file asks for. Where a container is started in between there is no need.
-func (x *run) pause(ctx context.Context) error {
-	const still = "the thermal floor stands inside the experiment"
-	at := x.place
-	switch {
-	case at == nil && x.job.Running():
-		x.obs.Run.Gap = "none: the server was already running, and nothing ran before on its behalf"
-	case at == nil:
-		x.obs.Run.Gap = "skipped: starting a container is the gap, and " + still
-	case at.pool.ended.IsZero():
-		x.obs.Run.Gap = "none: no run of the study came before it"
-		if at.Study.Run > 1 {
-			x.obs.Run.Gap = "none: the study was resumed with it"
-		}
-	case x.kept == nil && !x.job.Running():
-		x.obs.Run.Gap = "skipped " + at.Gap.String() + ": starting a container is the gap, and " + still + x.because()
-	default:
-		return x.wait(ctx, at.Gap)
-	}
-	return nil
-}
-
-// because is why a container is started though the study would keep it.
-func (x *run) because() string {
-	if x.anew == "" {
-		return ""
-	}
-	return "; the container of the run before was removed: " + x.anew
-}
-
-func (x *run) wait(ctx context.Context, d time.Duration) error {
-	at := x.place
-	left := max(0, d-time.Since(at.pool.ended))
-	err := x.times.phase(measure.Gap, d.String()+" after the run before", func() (string, error) {
-		stop := tick(x.Observer, left)
-		defer stop()
-		return "", measure.Sleep(ctx, left)
-	})
-	at.Study.GapSeconds = time.Since(at.pool.ended).Seconds()
-	who := "the container is kept"
-	if x.job.Running() {
-		who = "the server was already running"
-	}
-	x.obs.Run.Gap = "waited " + d.String() + ": " + who + ", and nothing is restarted"
-	return err
 }
 
 // imageList is the images that were taken, by their names.

@@ -105,7 +105,8 @@ func (p *Pool) claim(ctx context.Context, all campaign.Experiments) error {
 func (p *Pool) check(ctx context.Context, all campaign.Experiments, s *campaign.Site) error {
 	files := &dataset.Cache{}
 	return all.Each(func(i int, e study.Experiment) error {
-		f := p.runner.finder(e, p)
+		f := p.runner.finder(e)
+		p.pin(f, e)
 		f.Files = files
 		j := job.Job{Experiment: e, Run: job.Run{Keeps: p.keeps, HFToken: p.runner.HFToken}, GPUs: p.devicesOf(e)}
 		j.Experiment.Engine.Pull = "never" // all is here

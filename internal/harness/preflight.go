@@ -21,113 +21,192 @@ import (
 // 64 MiB of log.
 const minSpace = 128 << 20
 
-// preflight makes sure that what was asked for can be, before anything is
-// measured: output folder, prompts, GPUs and their locks, image, engine.
-func (x *run) preflight(ctx context.Context) (string, error) {
-	if err := x.create(); err != nil {
-		return "", launch.Faultf(launch.HostFault, "%w", err)
-	}
-	if free, ok := FreeSpace(x.saver.store.Dir()); ok && free < minSpace {
-		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", x.job.Experiment.Output.Dir, float64(free)/(1<<20), minSpace>>20)
-	}
-	if err := x.makeJob(ctx); err != nil {
-		return "", err
-	}
-	if err := x.takeKept(ctx); err != nil {
-		return "", err
-	}
-	if err := x.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
-		return "", err
-	}
-	x.sayDifferences()
-	return x.preflightNote(), nil
+// setup is what a run is measured with. Preflight makes it, the launch adds the server,
+// and release gives it back.
+type setup struct {
+	runner *Runner
+	place  *place
+	job    *job.Job
+
+	session device.Session
+	meters  meters
+	saver   saver
+
+	origin  origin
+	server  *server // nil: none is there yet
+	removed string  // why the container of the run before was; empty: it was not
 }
 
-// makeJob makes the job. The GPUs are claimed, and what reads them is opened, before image
-// and model are downloaded.
-func (x *run) makeJob(ctx context.Context) error {
-	var p *Pool
-	if x.place != nil {
-		p = x.place.pool
+// origin is where the server of a run comes from.
+type origin int
+
+const (
+	startedHere  origin = iota // for this run
+	fromBefore                 // it was kept for this run
+	foundRunning               // it is not llem's
+)
+
+// preflight makes sure that what was asked for can be, before anything is
+// measured: output folder, prompts, GPUs and their locks, image, engine.
+func (u *setup) preflight(ctx context.Context, o *record.Observation) (string, error) {
+	if err := u.create(o.Run.Started); err != nil {
+		return "", launch.Faultf(launch.HostFault, "%w", err)
 	}
-	x.job.Run = job.Run{ID: x.id, Lock: x.lease.Run().Path(), PID: os.Getpid(), Keeps: p != nil && p.keeps, HFToken: x.HFToken}
-	f := x.finder(x.job.Experiment, p)
-	if err := f.Prompts(ctx, &x.job); err != nil {
-		return err
+	if free, ok := FreeSpace(u.saver.store.Dir()); ok && free < minSpace {
+		return "", launch.Faultf(launch.HostFault, "%s has %.1f MB free and a result may need %d MB: make room, or choose another folder with --output", u.job.Experiment.Output.Dir, float64(free)/(1<<20), minSpace>>20)
 	}
-	if err := job.LocalModel(ctx, x.job.Experiment); err != nil {
-		return err
+	if err := u.makeJob(ctx, o); err != nil {
+		return "", err
 	}
-	if err := enoughFiles(x.job.Experiment.Workload); err != nil {
-		return err
+	doubts, err := u.takeKept(ctx)
+	o.Warnings = append(o.Warnings, doubts...)
+	if err != nil {
+		return "", err
 	}
-	if err := f.Daemon(ctx, &x.job); err != nil {
-		return err
+	if err := u.tune(ctx); err != nil { // last: nothing that fails above has changed a GPU
+		return "", err
 	}
-	if err := x.findGPUs(ctx); err != nil {
-		return err
+	if was := u.runner.From; was != nil {
+		sayDifferences(u.runner.Observer.Say, differences(was, record.Of(u.observe(*o, nil)), titleOf(u.runner.Launcher)))
 	}
-	if err := x.findMeters(ctx); err != nil {
-		return err
-	}
-	err := f.Server(ctx, &x.job)
-	f.Count(ctx, &x.job)
-	x.takeWarnings()
-	return err
+	return u.note(), nil
 }
 
 // create makes the folder of the result, and shows others before that the run is
 // alive; in a study that is the study's mark.
-func (x *run) create() (err error) {
-	if x.place != nil {
-		x.saver.store, err = result.CreateAt(x.place.Folder)
+func (u *setup) create(now time.Time) (err error) {
+	if !u.place.alone {
+		u.saver.store, err = result.CreateAt(u.place.Folder)
 		return err
 	}
-	if err := x.lease.LockRun(x.id, ""); err != nil {
+	held := u.place.pool.lease
+	if err := held.LockRun(u.job.Run.ID, ""); err != nil {
 		return err
 	}
-	x.saver.store, err = result.CreateNoted(x.job.Experiment.Output.Dir, x.job.Experiment.Name, x.obs.Run.Started, x.lease.Run().Note)
+	u.saver.store, err = result.CreateNoted(u.job.Experiment.Output.Dir, u.job.Experiment.Name, now, held.Run().Note)
 	return err
 }
 
-func (x *run) preflightNote() string {
-	gpus := "no energy figure: " + x.meters.gpus.noEnergy
-	if x.meters.hostScope() {
-		gpus = "no GPU: the host's energy by CodeCarbon"
+// makeJob makes the job. The GPUs are claimed, and what reads them is opened, before image
+// and model are downloaded.
+func (u *setup) makeJob(ctx context.Context, o *record.Observation) error {
+	j, p := u.job, u.place.pool
+	j.Run = job.Run{ID: j.Run.ID, Lock: p.lease.Run().Path(), PID: os.Getpid(), Keeps: p.keeps, HFToken: u.runner.HFToken}
+	if j.Running() {
+		u.origin = foundRunning
 	}
-	if x.meters.gpus.noEnergy == "" {
-		names := make([]string, len(x.job.GPUs))
-		for i, d := range x.job.GPUs {
-			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
-		}
-		gpus = strings.Join(names, ", ")
+	f := u.runner.finder(j.Experiment)
+	if !u.place.alone {
+		p.pin(f, j.Experiment)
 	}
-	return x.identityNote() + ", " + gpus
+	if err := f.Prompts(ctx, j); err != nil {
+		return err
+	}
+	if err := job.LocalModel(ctx, j.Experiment); err != nil {
+		return err
+	}
+	if err := enoughFiles(j.Experiment.Workload); err != nil {
+		return err
+	}
+	if err := f.Daemon(ctx, j); err != nil {
+		return err
+	}
+	doubts, err := u.findGPUs(ctx)
+	o.Warnings = append(o.Warnings, doubts...)
+	if err != nil {
+		return err
+	}
+	if err := u.findMeters(ctx); err != nil {
+		return err
+	}
+	err = f.Server(ctx, j)
+	f.Count(ctx, j)
+	o.Warnings = append(o.Warnings, takeWarnings(j)...)
+	return err
 }
 
 // findMeters opens what measures beside the GPUs.
-func (x *run) findMeters(ctx context.Context) (err error) {
-	if x.job.Daemon.Elsewhere == "" {
-		if x.meters.host, err = x.openHost(ctx, x.job.Experiment.Energy.Host); err != nil {
+func (u *setup) findMeters(ctx context.Context) (err error) {
+	e := u.job.Experiment.Energy
+	if u.job.Daemon.Elsewhere == "" {
+		if u.meters.host, err = u.runner.openHost(ctx, e.Host); err != nil {
 			return err
 		}
 	}
-	x.meters.others, err = x.openInstruments(ctx, x.job.Experiment.Energy, x.meters.gpus)
+	u.meters.others, err = u.runner.openInstruments(ctx, e, u.meters.gpus)
 	return err
 }
 
 // findGPUs opens NVML once for the run, claims GPUs and prepares to read them.
-func (x *run) findGPUs(ctx context.Context) (err error) {
+func (u *setup) findGPUs(ctx context.Context) (doubts []measure.Warning, err error) {
 	var why string
-	x.session, x.job.GPUs, why, err = x.openGPUs(ctx, x.job.Experiment, x.lease)
-	x.meters.gpus.devices, x.meters.gpus.noEnergy = x.job.GPUs, why
+	u.session, u.job.GPUs, why, err = u.runner.openGPUs(ctx, u.job.Experiment, u.place.pool.lease)
+	u.meters.gpus.devices, u.meters.gpus.noEnergy = u.job.GPUs, why
 	if err == nil {
-		err = measurable(x.job.Experiment, x.job.GPUs, why)
+		err = measurable(u.job.Experiment, u.job.GPUs, why)
 	}
-	if err != nil || len(x.job.GPUs) == 0 {
-		return err
+	if err != nil || len(u.job.GPUs) == 0 {
+		return nil, err
 	}
-	return x.watch(ctx)
+	return u.watch(ctx)
+}
+
+// watch prepares to read the claimed GPUs, lists who else is on them and
+// measures how often their counters move.
+func (u *setup) watch(ctx context.Context) (doubts []measure.Warning, err error) {
+	e := u.job.Experiment
+	gpus, err := newReader(u.session, u.job.GPUs, time.Duration(e.Measurement.SampleIntervalMS)*time.Millisecond, u.runner.Log)
+	if err != nil {
+		return nil, err
+	}
+	u.meters.gpus = gpus
+	if e.Energy.Backend == "none" {
+		gpus.noEnergy = record.NoBackend
+	}
+	list, err := gpus.watcher.Processes(ctx)
+	if err != nil {
+		gpus.log.Warn("list processes on the GPUs", "error", err)
+	}
+	gpus.foreign = u.place.pool.notKept(list)
+	if gpus.noEnergy == "" && len(gpus.foreign) > 0 && !u.job.Running() { // those of a server that was there are its own
+		doubts = append(doubts, measure.Warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(gpus.foreign)))
+	}
+	if err := gpus.poll(ctx); err != nil {
+		gpus.log.Warn("measure the counter's refresh", "error", err)
+	}
+	return doubts, nil
+}
+
+// note is how the preflight ends: what is measured, and on what.
+func (u *setup) note() string {
+	of, gpus := u.job.Experiment.Engine.Image, "no energy figure: "+u.meters.gpus.noEnergy
+	if u.origin == foundRunning {
+		of = u.job.Experiment.Engine.Endpoint
+	}
+	if u.meters.hostScope() {
+		gpus = "no GPU: the host's energy by CodeCarbon"
+	}
+	if u.meters.gpus.noEnergy == "" {
+		names := make([]string, len(u.job.GPUs))
+		for i, d := range u.job.GPUs {
+			names[i] = fmt.Sprintf("GPU %d %s", d.Index, d.Name)
+		}
+		gpus = strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s (%s), %s", of, u.job.Engine.Name(), gpus)
+}
+
+// release gives back what the run held on the host.
+func (u *setup) release() {
+	held := u.place.pool.lease
+	held.PutBack() // first: instruments may take their time
+	u.meters.others.close(u.runner.Log)
+	held.Forget()      // before the session is closed
+	if u.place.alone { // else they are the campaign's
+		u.place.pool.release()
+		held.Run().Release()
+	}
+	u.runner.closeGPUs(u.session)
 }
 
 // openGPUs opens NVML and claims the GPUs of e by l; where l is nil, it only looks and
@@ -169,30 +248,4 @@ func withoutGPUs(e study.Experiment, err error) (why string, _ error) {
 		return "", launch.Faultf(launch.HostFault, "GPUs are asked for: %w", err)
 	}
 	return "", launch.Faultf(launch.HostFault, "open NVML: %w", err)
-}
-
-// watch prepares to read the claimed GPUs, lists who else is on them and
-// measures how often their counters move.
-func (x *run) watch(ctx context.Context) error {
-	e := x.job.Experiment
-	gpus, err := newReader(x.session, x.job.GPUs, time.Duration(e.Measurement.SampleIntervalMS)*time.Millisecond, x.Log)
-	if err != nil {
-		return err
-	}
-	x.meters.gpus = gpus
-	if e.Energy.Backend == "none" {
-		gpus.noEnergy = record.NoBackend
-	}
-	list, err := gpus.watcher.Processes(ctx)
-	if err != nil {
-		x.Log.Warn("list processes on the GPUs", "error", err)
-	}
-	gpus.foreign = x.notKept(list)
-	if e.Energy.Backend != "none" && len(gpus.foreign) > 0 && !x.job.Running() { // those of a server that was there are its own
-		x.warn("gpu_not_exclusive", "%s on the GPU before the run", measure.Describe(gpus.foreign))
-	}
-	if err := gpus.poll(ctx); err != nil {
-		x.Log.Warn("measure the counter's refresh", "error", err)
-	}
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/launch"
-	"github.com/llenergymeasure/llem/internal/record"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -53,16 +52,12 @@ func titleOf(l launch.Launcher) string {
 }
 
 // sayDifferences tells people of them.
-func (x *run) sayDifferences() {
-	if x.From == nil {
-		return
-	}
-	list := differences(x.From, record.Of(x.observe(nil)), titleOf(x.Launcher))
+func sayDifferences(say func(string), list []string) {
 	for _, d := range list {
-		x.Observer.Say("differs: " + d)
+		say("differs: " + d)
 	}
 	if len(list) == 0 {
-		x.Observer.Say("all that a record keeps of the host, the image and the work is as it was then")
+		say("all that a record keeps of the host, the image and the work is as it was then")
 	}
 }
 

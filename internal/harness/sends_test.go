@@ -8,17 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llenergymeasure/llem/internal/job"
 	"github.com/llenergymeasure/llem/internal/load"
 	"github.com/llenergymeasure/llem/internal/measure"
 	"github.com/llenergymeasure/llem/internal/pattern"
 	"github.com/llenergymeasure/llem/internal/record"
 )
 
-// traced is a run of a trace, whose second request comes so long after the first.
-func traced(t *testing.T, gap time.Duration) *run {
+// traced is the job of a trace, whose second request comes so long after the first.
+func traced(t *testing.T, gap time.Duration) *job.Job {
 	t.Helper()
-	x := longRun(t, "vllm")
-	w := &x.job.Experiment.Workload
+	j := longRun(t, "vllm").job
+	w := &j.Experiment.Workload
 	w.Prompts, w.MinSeconds = 2, 0
 	w.Load = pattern.Load{Pattern: "trace", TimeUnit: "ms", MaxInFlight: 4, File: filepath.Join(t.TempDir(), "a.jsonl")}
 	text := fmt.Sprintf(`{"timestamp":0,"input_length":100,"output_length":1}
@@ -27,22 +28,22 @@ func traced(t *testing.T, gap time.Duration) *run {
 	if err := os.WriteFile(w.Load.File, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.finder(x.job.Experiment, nil).Prompts(t.Context(), &x.job); err != nil {
+	if err := (&job.Finder{}).Prompts(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	return x
+	return j
 }
 
 // The requests of a trace are held against the context one by one: no one of them
 // is as long as its longest prompt and its longest answer.
 func TestATraceIsHeldAgainstTheContext(t *testing.T) {
 	t.Parallel()
-	x := traced(t, time.Second)
-	if err := x.job.Fits("the model's context", 128); err != nil {
+	j := traced(t, time.Second)
+	if err := j.Fits("the model's context", 128); err != nil {
 		t.Error(err)
 	}
-	err := x.job.Fits("the model's context", 127)
-	want := x.job.Experiment.Workload.Load.File + ":2: a prompt of 99 tokens and an answer of 29 do not fit the model's context of 127: take the request out, or raise engine.args.max-model-len"
+	err := j.Fits("the model's context", 127)
+	want := j.Experiment.Workload.Load.File + ":2: a prompt of 99 tokens and an answer of 29 do not fit the model's context of 127: take the request out, or raise engine.args.max-model-len"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
@@ -57,9 +58,9 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 		"trace_gap":         {61 * time.Second, 0},
 		"prompts_exhausted": {time.Second, time.Second},
 	} {
-		x := traced(t, c.gap)
+		j := traced(t, c.gap)
 		r := record.Of(record.Observation{
-			Job: x.job, Host: record.Host{NoEnergy: record.NoGPUs}, Window: &record.Window{Length: time.Hour, Out: c.out, Timings: load.List{}},
+			Job: *j, Host: record.Host{NoEnergy: record.NoGPUs}, Window: &record.Window{Length: time.Hour, Out: c.out, Timings: load.List{}},
 		})
 		var got []string
 		for _, code := range []string{"trace_gap", "prompts_exhausted"} {
@@ -77,36 +78,36 @@ func TestWhatATraceAndSecondsAreWarnedOf(t *testing.T) {
 // it goes, all of one stream.
 func TestAWindowOfSecondsHasPromptsEnough(t *testing.T) {
 	t.Parallel()
-	x := longRun(t, "vllm")
-	w := &x.job.Experiment.Workload
+	j := longRun(t, "vllm").job
+	w := &j.Experiment.Workload
 	w.Prompts, w.MinSeconds, w.Load = 1, 10, pattern.Load{Pattern: "closed", Concurrency: 4}
-	if err := x.finder(x.job.Experiment, nil).Prompts(t.Context(), &x.job); err != nil {
+	if err := (&job.Finder{}).Prompts(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.job.Prompts.Draw(x.job.Experiment, load.Bytes(0, 256, true)); err != nil {
+	if err := j.Prompts.Draw(j.Experiment, load.Bytes(0, 256, true)); err != nil {
 		t.Fatal(err)
 	}
-	spare(&x.job, nil)
-	if n := len(x.job.Prompts.Measured); n != 4 {
+	spare(j, nil)
+	if n := len(j.Prompts.Measured); n != 4 {
 		t.Errorf("%d prompts without a warmup, want one for each place", n)
 	}
-	spare(&x.job, &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}})
+	spare(j, &measure.WarmupResult{Latencies: []time.Duration{time.Second, 2 * time.Second}})
 	const want = 4 + 2*4*10/2
-	if n := len(x.job.Prompts.Measured); n != want {
+	if n := len(j.Prompts.Measured); n != want {
 		t.Errorf("%d prompts, want %d", n, want)
 	}
-	next, err := x.job.Prompts.More(x.job.Experiment)(want)
+	next, err := j.Prompts.More(j.Experiment)(want)
 	if err != nil || next.ID != want {
 		t.Errorf("the one that follows is %d, %v", next.ID, err)
 	}
 	seen := map[string]bool{}
-	for i, r := range append(x.job.Prompts.Measured, next) {
+	for i, r := range append(j.Prompts.Measured, next) {
 		if r.ID != i || seen[r.Hash] {
 			t.Errorf("request %d has the number %d, or another's prompt", i, r.ID)
 		}
 		seen[r.Hash] = true
 	}
-	if c := sends(&x.job, nil); c.AtLeast != 1 || c.Min != 10*time.Second || c.Max != 0 || len(c.Requests) != want {
+	if c := sends(j, nil); c.AtLeast != 1 || c.Min != 10*time.Second || c.Max != 0 || len(c.Requests) != want {
 		t.Errorf("%d at least, for %v to %v", c.AtLeast, c.Min, c.Max)
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
-// timeline is the phases of a run so far. It tells the observer of each, and marks the
-// readings of it.
+// timeline tells the observer of each phase of a run, marks the readings of it, and notes
+// when it was.
 type timeline struct {
 	observer Observer
 	hide     func(string) string
 	mark     func(measure.Phase)
-	phases   []result.Phase
+	noted    *[]result.Phase
 }
 
 // phase does what a phase is, and times it.
@@ -25,7 +25,7 @@ func (t *timeline) phase(p measure.Phase, note string, do func() (string, error)
 	start := time.Now()
 	note, err := do()
 	took := time.Since(start)
-	t.phases = append(t.phases, result.Phase{Name: p.String(), Start: start, Seconds: took.Seconds()})
+	*t.noted = append(*t.noted, result.Phase{Name: p.String(), Start: start, Seconds: took.Seconds()})
 	if err != nil {
 		note = "failed"
 	}
