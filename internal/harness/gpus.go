@@ -12,7 +12,11 @@ import (
 
 // PutBack puts every GPU back as it was before its run. It may be called at any time; a
 // GPU that cannot be put back is left to `llem clean`.
-func (r *Runner) PutBack() { r.held.Load().PutBack() }
+func (r *Runner) PutBack() {
+	if held := r.held.Load(); held != nil { // else nothing was run yet
+		held.PutBack()
+	}
+}
 
 // tune sets what gpu_settings asks for, on GPUs that no other process uses.
 func (u *setup) tune(ctx context.Context) error {

@@ -62,7 +62,7 @@ func takeWarnings(j *job.Job) []measure.Warning {
 // GPUs, and starts, pulls, locks and writes nothing.
 func (r *Runner) DryRun(ctx context.Context, e study.Experiment) (job.DryRun, error) {
 	d, err := r.finder(e).DryRun(ctx, e, job.Run{HFToken: r.HFToken}, func(ctx context.Context) (devices []device.Device, busy string, err error) {
-		gpus, devices, why, err := r.openGPUs(ctx, e, nil)
+		gpus, devices, why, err := r.openGPUs(ctx, e, lease.Looking(r.Log))
 		r.closeGPUs(gpus)
 		if err == nil {
 			err = measurable(e, devices, why)

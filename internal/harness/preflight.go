@@ -209,9 +209,8 @@ func (u *setup) release() {
 	u.runner.closeGPUs(u.session)
 }
 
-// openGPUs opens NVML and claims the GPUs of e by l; where l is nil, it only looks and
-// does not wait. It returns no devices, and why, where there need be none. gpus, nil
-// where there is no NVML, must be closed, after an error too.
+// openGPUs opens NVML and claims the GPUs of e by l. It returns no devices, and why, where
+// there need be none. gpus, nil where there is no NVML, must be closed, after an error too.
 func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus device.Session, devices []device.Device, why string, err error) {
 	if e.GPUs.Mode == "none" {
 		return nil, nil, record.NoGPUs, nil
@@ -221,7 +220,7 @@ func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Leas
 		return nil, nil, why, err
 	}
 	w := lease.Want{IDs: e.GPUs.IDs, Auto: e.GPUs.Mode == "auto", N: e.Parallel.Size(), Serves: e.Engine.Endpoint != ""}
-	if r.WaitGPU && l != nil {
+	if r.WaitGPU {
 		w.Waiting = func(why error) { r.Observer.Say("waiting for a GPU: " + why.Error()) }
 	}
 	devices, why, err = l.Claim(ctx, gpus, w)

@@ -35,7 +35,7 @@ const waitEvery = 2 * time.Second
 func (l *Lease) Claim(ctx context.Context, gpus device.Session, w Want) (devices []device.Device, why string, err error) {
 	for said := false; ; said = true {
 		devices, why, err := l.claim(ctx, gpus, w)
-		if w.Waiting == nil || !errors.Is(err, ErrBusy) {
+		if w.Waiting == nil || l.looks || !errors.Is(err, ErrBusy) {
 			return devices, why, err
 		}
 		if !said {
@@ -61,7 +61,7 @@ func (l *Lease) claim(ctx context.Context, gpus device.Session, w Want) (devices
 			}
 		}
 	}
-	if err != nil && l != nil {
+	if err != nil {
 		l.giveBack(before)
 	}
 	return devices, why, err

@@ -11,9 +11,9 @@ import (
 )
 
 // Lease is what one llem holds on this host, for a run or for all runs of a campaign:
-// GPUs, the settings that it changed of them, and the lock of the run. A nil Lease
-// holds nothing: its claims look at GPUs and lock none.
+// GPUs, the settings that it changed of them, and the lock of the run.
 type Lease struct {
+	looks  bool   // it locks no GPU
 	holder string // in the lock files of GPUs: a run or a campaign
 	log    *slog.Logger
 	held   []held // in the order in which they were claimed
@@ -33,10 +33,13 @@ type held struct {
 // New is the lease of a holder, whose name other processes see. It holds nothing yet.
 func New(holder string, log *slog.Logger) *Lease { return &Lease{holder: holder, log: log} }
 
+// Looking is a lease that holds nothing: its claims find GPUs, lock none and never wait.
+func Looking(log *slog.Logger) *Lease { return &Lease{looks: true, log: log} }
+
 // Lock takes the locks of the GPUs that l does not hold yet, or none and an [ErrBusy].
 // It never waits.
 func (l *Lease) Lock(devices []device.Device) error {
-	if l == nil {
+	if l.looks {
 		return nil
 	}
 	from := len(l.held)
@@ -84,9 +87,6 @@ func (l *Lease) giveBack(n int) {
 
 // Devices are the GPUs that l holds, in the order in which they were claimed.
 func (l *Lease) Devices() []device.Device {
-	if l == nil {
-		return nil
-	}
 	out := make([]device.Device, len(l.held))
 	for i, h := range l.held {
 		out[i] = h.Device
@@ -95,11 +95,7 @@ func (l *Lease) Devices() []device.Device {
 }
 
 // Release gives the GPUs back, and keeps the lock of the run: see Run.
-func (l *Lease) Release() {
-	if l != nil {
-		l.giveBack(0)
-	}
-}
+func (l *Lease) Release() { l.giveBack(0) }
 
 // LockRun is the function [LockRun], for the run or the campaign that l is held for.
 func (l *Lease) LockRun(run, dir string) (err error) {
@@ -111,9 +107,4 @@ func (l *Lease) LockRun(run, dir string) (err error) {
 func (l *Lease) Join(run *RunLock) { l.run = run }
 
 // Run is the lock that shows that the run is alive; nil: LockRun was not called.
-func (l *Lease) Run() *RunLock {
-	if l == nil {
-		return nil
-	}
-	return l.run
-}
+func (l *Lease) Run() *RunLock { return l.run }

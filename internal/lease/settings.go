@@ -33,9 +33,6 @@ type Setting struct {
 
 // Settings are what run has changed until now.
 func (l *Lease) Settings(run string) []Setting {
-	if l == nil {
-		return nil
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []Setting
@@ -124,9 +121,6 @@ func (l *Lease) tuneOne(ctx context.Context, s *setting) error {
 // interrupt that does so. It may be called at any time and from any goroutine; a GPU
 // that cannot be put back is left to `llem clean`.
 func (l *Lease) PutBack() {
-	if l == nil {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.unwatch != nil {
@@ -145,9 +139,6 @@ func (l *Lease) PutBack() {
 // Forget leaves what could not be put back to `llem clean`: the session that would do it is
 // about to be closed.
 func (l *Lease) Forget() {
-	if l == nil {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settings = slices.DeleteFunc(l.settings, func(s *setting) bool { return !s.restored })
