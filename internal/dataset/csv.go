@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-var formatCSV = Format{Ext: ".csv", Holds: "a table with named columns", read: csvRows}
+var formatCSV = format{Ext: ".csv", Holds: "a table with named columns", read: csvRows}
 
 // csvRows reads a column of a CSV file with a header.
 func csvRows(f *os.File, o Options, add func(place string, r *entry) error) error {

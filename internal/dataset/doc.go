@@ -2,7 +2,7 @@
 // format.
 //
 //  1. What comes in is a file's path, and what the user says of its columns ([Options]).
-//  2. The format is that of the file's extension ([Format]). It gives the rows in order.
+//  2. The format is that of the file's extension (format). It gives the rows in order.
 //  3. A row becomes a prompt by the user's column or template, else by what the names of
 //     its columns say. Text that nothing says anything of is an error.
 //  4. What goes out is the prompts, none empty and no two the same, with the file's

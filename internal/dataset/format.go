@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Format is one row of the table.
-type Format struct {
+// format is one row of the table.
+type format struct {
 	Ext   string // of its files, with the dot
 	Holds string // what a file holds, for docs/load.md
 	read  source
 }
 
 // formats is the table, in the order of the docs.
-var formats = []Format{
+var formats = []format{
 	formatJSONL,
 	formatJSON,
 	formatCSV,
@@ -29,7 +29,7 @@ type source func(f *os.File, o Options, add func(place string, r *entry) error) 
 
 // reader is that of a file's format.
 func reader(o Options) (source, error) {
-	i := slices.IndexFunc(formats, func(f Format) bool { return f.Ext == filepath.Ext(o.Path) })
+	i := slices.IndexFunc(formats, func(f format) bool { return f.Ext == filepath.Ext(o.Path) })
 	if i < 0 {
 		ext := Extensions()
 		return nil, fmt.Errorf("%s is no file of prompts: it ends neither in %s nor in %s", o.Name, ext[0], either(ext[1:]))

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-var formatJSON = Format{Ext: ".json", Holds: "objects in an array", read: jsonArray}
+var formatJSON = format{Ext: ".json", Holds: "objects in an array", read: jsonArray}
 
 // jsonArray reads objects in an array, such as those of ShareGPT.
 func jsonArray(f *os.File, o Options, add func(place string, r *entry) error) error {

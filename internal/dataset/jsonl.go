@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-var formatJSONL = Format{Ext: ".jsonl", Holds: "objects, one a line", read: jsonLines}
+var formatJSONL = format{Ext: ".jsonl", Holds: "objects, one a line", read: jsonLines}
 
 // jsonLines reads objects, one a line. Blank lines are passed over.
 func jsonLines(f *os.File, o Options, add func(place string, r *entry) error) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/table"
 )
 
-var formatParquet = Format{Ext: ".parquet", Holds: "a table with named columns: texts, lists of texts and conversations", read: parquetRows}
+var formatParquet = format{Ext: ".parquet", Holds: "a table with named columns: texts, lists of texts and conversations", read: parquetRows}
 
 // parquetColumn is a top-level column of a Parquet file.
 type parquetColumn struct {

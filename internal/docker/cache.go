@@ -21,7 +21,7 @@ import (
 // lookAtCaches says before the container is created, which makes the volumes
 // that are missing, which of its caches no container had before. state is empty
 // where there is none, or that is unknown.
-func lookAtCaches(ctx context.Context, d *Daemon, caches []launch.Cache) (fresh []launch.Cache, state string) {
+func lookAtCaches(ctx context.Context, d *daemon, caches []launch.Cache) (fresh []launch.Cache, state string) {
 	for _, c := range caches {
 		_, err := d.c.VolumeInspect(ctx, c.Name)
 		switch {
@@ -67,7 +67,7 @@ func (m made) giveCaches(ctx context.Context, fresh []launch.Cache) error {
 }
 
 // dropCaches removes new volumes.
-func dropCaches(ctx context.Context, d *Daemon, fresh []launch.Cache) {
+func dropCaches(ctx context.Context, d *daemon, fresh []launch.Cache) {
 	for _, c := range fresh {
 		if err := d.c.VolumeRemove(ctx, c.Name, false); err != nil && !errdefs.IsNotFound(err) {
 			d.opt.Log.Debug("keep a compile cache", "volume", c.Name, "error", err)
@@ -76,8 +76,8 @@ func dropCaches(ctx context.Context, d *Daemon, fresh []launch.Cache) {
 }
 
 // Caches lists the volumes of compile caches by name.
-func (d *Daemon) Caches(ctx context.Context) ([]launch.Volume, error) {
-	list, err := d.c.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", LabelCache))})
+func (d *daemon) Caches(ctx context.Context) ([]launch.Volume, error) {
+	list, err := d.c.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelCache))})
 	if err != nil {
 		return nil, fmt.Errorf("list volumes: %w", err)
 	}
@@ -105,14 +105,14 @@ func (d *Daemon) Caches(ctx context.Context) ([]launch.Volume, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, launch.Volume{Name: v.Name, Engine: v.Labels[LabelCache], SizeBytes: size, UsedBy: used})
+		out = append(out, launch.Volume{Name: v.Name, Engine: v.Labels[labelCache], SizeBytes: size, UsedBy: used})
 	}
 	slices.SortFunc(out, func(a, b launch.Volume) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
 // usersOf names the containers that mount a volume.
-func (d *Daemon) usersOf(ctx context.Context, name string) ([]string, error) {
+func (d *daemon) usersOf(ctx context.Context, name string) ([]string, error) {
 	list, err := d.c.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("volume", name))})
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
@@ -125,7 +125,7 @@ func (d *Daemon) usersOf(ctx context.Context, name string) ([]string, error) {
 }
 
 // RemoveCache removes a volume that no container uses.
-func (d *Daemon) RemoveCache(ctx context.Context, v launch.Volume) error {
+func (d *daemon) RemoveCache(ctx context.Context, v launch.Volume) error {
 	if len(v.UsedBy) > 0 {
 		return fmt.Errorf("remove cache %s: container %s uses it; wait for its run, or remove it (docker rm)", v.Name, strings.Join(v.UsedBy, ", "))
 	}

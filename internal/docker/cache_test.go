@@ -22,7 +22,7 @@ func cached(t *testing.T, word, user string) launch.Spec {
 	return s
 }
 
-func find(t *testing.T, d *Daemon, name string) (launch.Volume, bool) {
+func find(t *testing.T, d *daemon, name string) (launch.Volume, bool) {
 	t.Helper()
 	list, err := d.Caches(t.Context())
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// currentContext is the docker command's current context, which [Open] does not ask;
+// currentContext is the docker command's current context, which reach does not ask;
 // empty: the default one, or DOCKER_HOST stands above it.
 func currentContext() string {
 	if os.Getenv("DOCKER_HOST") != "" {
@@ -34,7 +34,7 @@ func currentContext() string {
 	return name
 }
 
-// misled says that the docker command uses another daemon than Open reaches.
+// misled says that the docker command uses another daemon than reach finds.
 func misled() (seen, remedy string) {
 	name := currentContext()
 	if name == "" {

@@ -27,7 +27,7 @@ func configure(s launch.Spec, token bool, pidMax string) (*container.Config, *co
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}, // the image's own would run in the window
 		Image:       s.ImageID, Cmd: s.Cmd, User: s.Container.User, ExposedPorts: nat.PortSet{port: {}},
 		Labels: map[string]string{
-			LabelRun: s.Run, LabelLock: s.Lock, LabelExperiment: s.Experiment, LabelPID: strconv.Itoa(s.PID), LabelGPUs: strings.Join(s.GPUs, ","),
+			labelRun: s.Run, labelLock: s.Lock, labelExperiment: s.Experiment, labelPID: strconv.Itoa(s.PID), labelGPUs: strings.Join(s.GPUs, ","),
 		},
 	}
 	if len(s.Container.Entrypoint) > 0 {
@@ -50,7 +50,7 @@ func configure(s launch.Spec, token bool, pidMax string) (*container.Config, *co
 	}
 	for _, c := range s.Caches {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: c.Name, Target: c.Target, VolumeOptions: &mount.VolumeOptions{
-			Labels: map[string]string{LabelCache: s.Engine},
+			Labels: map[string]string{labelCache: s.Engine},
 		}})
 	}
 	if s.KeyVariable != "" {

@@ -19,12 +19,12 @@ import (
 
 // Labels of llem's containers.
 const (
-	LabelRun        = "io.llem.run"
-	LabelLock       = "io.llem.lock" // file that the run holds while it lives
-	LabelExperiment = "io.llem.experiment"
-	LabelPID        = "io.llem.pid"
-	LabelGPUs       = "io.llem.gpus"
-	LabelCache      = "io.llem.cache" // of volumes: the engine whose compile cache it is
+	labelRun        = "io.llem.run"
+	labelLock       = "io.llem.lock" // file that the run holds while it lives
+	labelExperiment = "io.llem.experiment"
+	labelPID        = "io.llem.pid"
+	labelGPUs       = "io.llem.gpus"
+	labelCache      = "io.llem.cache" // of volumes: the engine whose compile cache it is
 )
 
 // States of a host that is not ready.
@@ -34,10 +34,10 @@ var (
 	errNoGPURuntime = launch.Mark(launch.ErrHost, errors.New("the Docker daemon cannot give GPUs to containers"))
 )
 
-var _ launch.Daemon = (*Daemon)(nil)
+var _ launch.Daemon = (*daemon)(nil)
 
-// Daemon is a Docker daemon on this host.
-type Daemon struct {
+// daemon is a Docker daemon on this host.
+type daemon struct {
 	c   *client.Client
 	opt launch.Options
 }
@@ -45,9 +45,9 @@ type Daemon struct {
 // pingTimeout bounds the first word with the daemon.
 const pingTimeout = 10 * time.Second
 
-// Open reaches the daemon that DOCKER_HOST names, else the local one; Docker's
+// reach finds the daemon that DOCKER_HOST names, else the local one; Docker's
 // contexts are the docker command's alone. Close it.
-func Open(ctx context.Context, opt launch.Options) (*Daemon, error) {
+func reach(ctx context.Context, opt launch.Options) (*daemon, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := near(ctx, os.Getenv(client.EnvOverrideHost)); err != nil {
@@ -61,11 +61,11 @@ func Open(ctx context.Context, opt launch.Options) (*Daemon, error) {
 		c.Close()
 		return nil, unreachable(c.DaemonHost(), err)
 	}
-	return &Daemon{c: c, opt: opt}, nil
+	return &daemon{c: c, opt: opt}, nil
 }
 
 // lost is err, said as errUnavailable where the daemon has gone.
-func (d *Daemon) lost(err error) error {
+func (d *daemon) lost(err error) error {
 	if client.IsErrConnectionFailed(err) {
 		return unreachable(d.c.DaemonHost(), err)
 	}
@@ -73,10 +73,10 @@ func (d *Daemon) lost(err error) error {
 }
 
 // Close ends the session with the daemon.
-func (d *Daemon) Close() error { return d.c.Close() }
+func (d *daemon) Close() error { return d.c.Close() }
 
 // Describe asks the daemon what it is.
-func (d *Daemon) Describe(ctx context.Context) (launch.DaemonInfo, error) {
+func (d *daemon) Describe(ctx context.Context) (launch.DaemonInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	v, err := d.c.ServerVersion(ctx)

@@ -74,12 +74,12 @@ func build() error {
 	return nil
 }
 
-func open(t *testing.T) *Daemon {
+func open(t *testing.T) *daemon {
 	t.Helper()
 	if !haveDaemon {
 		t.Skip("no Docker daemon (scripts/docker-up starts one)")
 	}
-	d, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
+	d, err := reach(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func spec(t *testing.T, word string) launch.Spec {
 }
 
 // started is a container that the test's end removes at the latest.
-func started(t *testing.T, d *Daemon, s launch.Spec) (launch.Server, error) {
+func started(t *testing.T, d *daemon, s launch.Spec) (launch.Server, error) {
 	t.Helper()
 	got, err := d.Launch(t.Context(), s)
 	if got != nil {
@@ -464,7 +464,7 @@ func TestAnImageMadeOfAContainerHandsNoOwnerOn(t *testing.T) {
 		"that runs":      {"run", "--detach", image},
 		"of a built one": {"run", "--detach", derived},
 		"with its name":  {"run", "--detach", "--name", sp.Name, image},
-		"other labels":   {"create", "--label", LabelRun + "=" + sp.Run + "-other", image},
+		"other labels":   {"create", "--label", labelRun + "=" + sp.Run + "-other", image},
 	} {
 		id := cli(args...)
 		list, spared, err := d.Orphans(t.Context(), only(map[string]launch.Owner{sp.Lock: launch.Dead}))

@@ -61,9 +61,9 @@ func say(code int, text string) http.HandlerFunc {
 	}
 }
 
-func openFake(t *testing.T) *Daemon {
+func openFake(t *testing.T) *daemon {
 	t.Helper()
-	d, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
+	d, err := reach(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,14 +222,14 @@ func TestDaemonsThatCannotBeReached(t *testing.T) {
 		"nonsense":                    {launch.ErrAway, "DOCKER_HOST"},
 	} {
 		t.Setenv("DOCKER_HOST", host)
-		if _, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+		if _, err := reach(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-	if _, err := Open(ctx, launch.Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
+	if _, err := reach(ctx, launch.Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("opened")
 	}
 }

@@ -26,12 +26,12 @@ var (
 // Resolve finds an image by name, pulling it as pull says (missing, always,
 // never), and refuses one that this host cannot run. progress is told bytes
 // done and expected.
-func (d *Daemon) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (launch.Image, error) {
+func (d *daemon) Resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (launch.Image, error) {
 	img, err := d.resolve(ctx, ref, pull, progress)
 	return img, d.lost(err)
 }
 
-func (d *Daemon) resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (launch.Image, error) {
+func (d *daemon) resolve(ctx context.Context, ref, pull string, progress func(done, total int64)) (launch.Image, error) {
 	named, err := reference.ParseDockerRef(ref)
 	byID := strings.HasPrefix(ref, "sha256:")
 	if err != nil && !byID {
@@ -58,7 +58,7 @@ func (d *Daemon) resolve(ctx context.Context, ref, pull string, progress func(do
 	return d.inspect(ctx, ref)
 }
 
-func (d *Daemon) inspect(ctx context.Context, ref string) (launch.Image, error) {
+func (d *daemon) inspect(ctx context.Context, ref string) (launch.Image, error) {
 	got, err := d.c.ImageInspect(ctx, ref)
 	if errdefs.IsNotFound(err) {
 		return launch.Image{}, fmt.Errorf("%w: %s", launch.ErrNoImage, ref)
@@ -93,7 +93,7 @@ func digestOf(ref string, digests []string) string {
 }
 
 // pull fetches an image. That it was interrupted is no fault of the image's.
-func (d *Daemon) pull(ctx context.Context, ref string, progress func(done, total int64)) error {
+func (d *daemon) pull(ctx context.Context, ref string, progress func(done, total int64)) error {
 	say := d.opt.Say
 	if say == nil {
 		say = func(string) {}

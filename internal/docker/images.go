@@ -16,7 +16,7 @@ import (
 // Images lists the images on this host by name, once for each of their names. One
 // that has only a digest left goes by that; one with neither is left out. Images
 // for other platforms are among them.
-func (d *Daemon) Images(ctx context.Context) ([]launch.Image, error) {
+func (d *daemon) Images(ctx context.Context) ([]launch.Image, error) {
 	list, err := d.c.ImageList(ctx, image.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)

@@ -42,7 +42,7 @@ var _ launch.Server = (*server)(nil)
 
 // server is the life of a container, from when it is created until it is removed.
 type server struct {
-	d    *Daemon
+	d    *daemon
 	made made
 	spec launch.Spec
 
@@ -62,7 +62,7 @@ type server struct {
 // Launch creates and starts a container and returns when its server answers
 // 200 on spec.ReadyPath. See launch.Launcher for what it returns with an
 // error.
-func (d *Daemon) Launch(ctx context.Context, spec launch.Spec) (launch.Server, error) {
+func (d *daemon) Launch(ctx context.Context, spec launch.Spec) (launch.Server, error) {
 	s := &server{d: d, spec: spec, done: make(chan struct{})}
 	if err := s.create(ctx); err != nil {
 		return nil, d.lost(err)
@@ -127,7 +127,7 @@ const hurryTimeout = 3 * time.Second
 
 // hurried calls cancel hurryTimeout after llem was told twice to end, unless ctx is
 // done before; wait ends the watch for it.
-func (d *Daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
+func (d *daemon) hurried(ctx context.Context, cancel func()) (wait func()) {
 	ctx, end := context.WithCancel(ctx)
 	gone := make(chan struct{})
 	go func() {

@@ -27,13 +27,13 @@ func portOf(port int) nat.Port { return nat.Port(fmt.Sprintf("%d/tcp", port)) }
 // committed from one hands them on. It must have the name that its run gave it, and
 // not its labels from its image; and the lock of its run must be there, which
 // nobody holds. A container that does not run needs no lock: it does nothing.
-func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) launch.Owner) (left []launch.Orphan, spared []launch.Spared, err error) {
-	list, err := d.c.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", LabelRun))})
+func (d *daemon) Orphans(ctx context.Context, owner func(lock string) launch.Owner) (left []launch.Orphan, spared []launch.Spared, err error) {
+	list, err := d.c.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelRun))})
 	if err != nil {
 		return nil, nil, fmt.Errorf("list containers: %w", err)
 	}
 	for _, c := range list {
-		o := launch.Orphan{ID: c.ID, Run: c.Labels[LabelRun], Lock: c.Labels[LabelLock], State: c.State, Created: time.Unix(c.Created, 0)}
+		o := launch.Orphan{ID: c.ID, Run: c.Labels[labelRun], Lock: c.Labels[labelLock], State: c.State, Created: time.Unix(c.Created, 0)}
 		o.Name = strings.TrimPrefix(append(c.Names, short(c.ID))[0], "/")
 		named := slices.Contains(c.Names, "/"+launch.ContainerName(o.Run))
 		why := ""
@@ -60,7 +60,7 @@ func (d *Daemon) Orphans(ctx context.Context, owner func(lock string) launch.Own
 
 // exists says whether a container that is listed can be found: Docker lists one
 // before it is made, and may list one for ever whose making was cut off.
-func (d *Daemon) exists(ctx context.Context, id string) bool {
+func (d *daemon) exists(ctx context.Context, id string) bool {
 	_, err := d.c.ContainerInspect(ctx, id)
 	return !errdefs.IsNotFound(err)
 }
@@ -69,19 +69,19 @@ func short(id string) string { return id[:min(12, len(id))] }
 
 // inherits says whether an image itself has the label of a run. One that has gone
 // cannot be asked: its containers have their names.
-func (d *Daemon) inherits(ctx context.Context, imageID, run string) bool {
+func (d *daemon) inherits(ctx context.Context, imageID, run string) bool {
 	got, err := d.c.ImageInspect(ctx, imageID)
-	return err == nil && got.Config != nil && got.Config.Labels[LabelRun] == run
+	return err == nil && got.Config != nil && got.Config.Labels[labelRun] == run
 }
 
 // Remove kills and removes an orphan.
-func (d *Daemon) Remove(ctx context.Context, o launch.Orphan) error {
+func (d *daemon) Remove(ctx context.Context, o launch.Orphan) error {
 	return d.removeContainer(ctx, o.ID)
 }
 
 // removeContainer kills and removes a container, or waits until another that does so
 // has done it.
-func (d *Daemon) removeContainer(ctx context.Context, id string) error {
+func (d *daemon) removeContainer(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
 	for {

@@ -10,7 +10,7 @@ import (
 var Row = launch.Row{
 	Name: "docker",
 	Open: func(ctx context.Context, opt launch.Options) (launch.Daemon, error) {
-		d, err := Open(ctx, opt)
+		d, err := reach(ctx, opt)
 		if err != nil {
 			return nil, err
 		}
@@ -33,7 +33,7 @@ var words = launch.Words{
 }
 
 // Words are Docker's.
-func (d *Daemon) Words() launch.Words { return words }
+func (d *daemon) Words() launch.Words { return words }
 
 // toolkit lets a daemon give GPUs to containers.
 const toolkit = "install nvidia-container-toolkit, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"

@@ -15,10 +15,10 @@ import (
 
 // TryGPUs counts the GPUs that a container sees by the nvidia-smi that NVIDIA's
 // runtime brings along. See launch.Trier.
-func (d *Daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, run, lock string) (seen int, err error) {
+func (d *daemon) TryGPUs(ctx context.Context, img launch.Image, uuids []string, run, lock string) (seen int, err error) {
 	cfg := &container.Config{
 		Image: img.ID, Entrypoint: []string{"nvidia-smi"}, Cmd: []string{"-L"},
-		Labels: map[string]string{LabelRun: run, LabelLock: lock, LabelPID: strconv.Itoa(os.Getpid())},
+		Labels: map[string]string{labelRun: run, labelLock: lock, labelPID: strconv.Itoa(os.Getpid())},
 	}
 	host := &container.HostConfig{
 		NetworkMode: "none", CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},

@@ -58,7 +58,7 @@ func TestDeadSocketsAreToldWithWhatStartsThem(t *testing.T) {
 		"tcp://127.0.0.1:9":                               {"127.0.0.1:9", "see that a daemon listens there", "DOCKER_HOST"},
 	} {
 		t.Setenv("DOCKER_HOST", host)
-		_, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
+		_, err := reach(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
 		if !errors.Is(err, launch.ErrAway) {
 			t.Errorf("%s: %v", host, err)
 			continue

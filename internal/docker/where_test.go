@@ -90,7 +90,7 @@ func TestADaemonOnLoopback(t *testing.T) {
 		t.Skip("no daemon at its usual socket")
 	}
 	t.Setenv("DOCKER_HOST", forward(t))
-	d, err := Open(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
+	d, err := reach(t.Context(), launch.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

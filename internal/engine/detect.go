@@ -78,7 +78,7 @@ func Detect(img launch.Image) (name, how string, err error) {
 		case 1:
 			return found[0], m.how, nil
 		default:
-			return "", "", fmt.Errorf("%w: by its %s, image %s is %s; name the right one with --engine or engine.name", ErrUnknown, m.how, img.Ref, strings.Join(found, " and "))
+			return "", "", fmt.Errorf("%w: by its %s, image %s is %s; name the right one with --engine or engine.name", errUnknown, m.how, img.Ref, strings.Join(found, " and "))
 		}
 	}
 	words := strings.Join(append(slices.Clone(img.Entrypoint), img.Cmd...), " ")
@@ -86,7 +86,7 @@ func Detect(img launch.Image) (name, how string, err error) {
 		words = "none"
 	}
 	return "", "", fmt.Errorf("%w: image %s has no label %s, and neither its entrypoint (%s), environment nor name is that of an engine; name the engine with --engine or engine.name, this version has %s",
-		ErrUnknown, img.Ref, Label, words, strings.Join(Names(), ", "))
+		errUnknown, img.Ref, Label, words, strings.Join(Names(), ", "))
 }
 
 // Confirm holds the engine that was told from an image, or named, against what

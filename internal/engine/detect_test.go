@@ -14,7 +14,7 @@ func TestLookupKnowsNamesAndTheirAliases(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %s", name, e, err, want)
 		}
 	}
-	if _, err := Lookup("vlmm"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "reference") {
+	if _, err := Lookup("vlmm"); !errors.Is(err, errUnknown) || !strings.Contains(err.Error(), "reference") {
 		t.Errorf("error %v, want one that lists the engines", err)
 	}
 }
@@ -77,7 +77,7 @@ func TestDetectRefusesToGuess(t *testing.T) {
 		{Ref: "busybox", Env: []string{"TRITON_PTXAS_PATH=/ptxas", "PATH=/usr/bin:/opt/py3/bin"}},
 		{Ref: "busybox/ollama-tools"}, {Ref: "busybox/sglang-router:1"},
 	} {
-		if _, _, err := Detect(img); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "busybox") || !strings.Contains(err.Error(), "--engine") {
+		if _, _, err := Detect(img); !errors.Is(err, errUnknown) || !strings.Contains(err.Error(), "busybox") || !strings.Contains(err.Error(), "--engine") {
 			t.Errorf("%+v: error %v, want one that says what to do", img, err)
 		}
 	}

@@ -57,7 +57,7 @@ func decoded(t *testing.T, text string) study.Experiment {
 }
 
 func TestParseMetrics(t *testing.T) {
-	got := ParseMetrics(`# HELP a A help text with 1 number
+	got := parseMetrics(`# HELP a A help text with 1 number
 # TYPE a counter
 a{x="1"} 3
 a{x="2, } with a brace"} 4 1700000000
@@ -82,7 +82,7 @@ f{unclosed 1
 func FuzzParseMetrics(f *testing.F) {
 	f.Add("a{b=\"c\"} 1\n# x\nd 2 3\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		for name := range ParseMetrics(text) {
+		for name := range parseMetrics(text) {
 			if strings.ContainsAny(name, "\n#{") && strings.HasPrefix(name, "#") {
 				t.Errorf("%q", name)
 			}
@@ -198,7 +198,7 @@ func TestForeignMetricsAreNoNumbers(t *testing.T) {
 		`{a="b"} 5`:                                      nil,
 	} {
 		got := any(nil)
-		if v, ok := ParseMetrics(text)["n"]; ok {
+		if v, ok := parseMetrics(text)["n"]; ok {
 			got = v
 		}
 		if got != want {

@@ -19,8 +19,8 @@ type keyed struct {
 	flags    []string // by which a user gives it in engine.args
 }
 
-// KeyFile is where a container finds its server's key.
-const KeyFile = "/run/secrets/llem/api_key"
+// keyFile is where a container finds its server's key.
+const keyFile = "/run/secrets/llem/api_key"
 
 // OwnKey is the key that an experiment gives its container itself, in engine.env or
 // engine.args, and where.
@@ -53,8 +53,8 @@ func GiveKey(e *Engine, exp study.Experiment, s *launch.Spec, key launch.Secret,
 	}
 	switch {
 	case k.file != "":
-		s.Cmd = append(slices.Clone(s.Cmd), "--"+k.file, KeyFile)
-		s.KeyFile = KeyFile
+		s.Cmd = append(slices.Clone(s.Cmd), "--"+k.file, keyFile)
+		s.KeyFile = keyFile
 	case k.variable != "":
 		s.KeyVariable = k.variable
 	case len(k.flags) > 0:

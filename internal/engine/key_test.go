@@ -53,7 +53,7 @@ func TestAContainerIsGivenItsKey(t *testing.T) {
 		"vllm": {"", func(s launch.Spec) bool { return s.KeyVariable == "VLLM_API_KEY" && s.Key == hush }, ""},
 		"tgi":  {"", func(s launch.Spec) bool { return s.KeyVariable == "API_KEY" && s.Key == hush }, ""},
 		"llamacpp": {"", func(s launch.Spec) bool {
-			return s.KeyFile == KeyFile && s.Cmd[len(s.Cmd)-1] == KeyFile && s.Key == hush
+			return s.KeyFile == keyFile && s.Cmd[len(s.Cmd)-1] == keyFile && s.Key == hush
 		}, ""},
 		"vllm, its own":          {"env: {VLLM_API_KEY: hush-hush}", func(s launch.Spec) bool { return s.Key == "" && s.KeyVariable == "" }, ""},
 		"vllm, its own flag":     {"args: {api-key: hush-hush}", func(s launch.Spec) bool { return s.Key == "" }, ""},

@@ -54,7 +54,7 @@ func counters(ctx context.Context, at Address, route string, metrics []metric) (
 	case err != nil:
 		return nil, err
 	}
-	samples, out := ParseMetrics(string(body)), Counters{}
+	samples, out := parseMetrics(string(body)), Counters{}
 	for _, m := range slices.Concat(metrics, []metric{started}) {
 		for _, name := range m.names {
 			if s, ok := samples[name]; ok {
@@ -70,11 +70,11 @@ func counters(ctx context.Context, at Address, route string, metrics []metric) (
 // what it counted before another start is not in its totals.
 var started = metric{of: Started, names: []string{"process_start_time_seconds"}}
 
-// ParseMetrics reads the text format of Prometheus or OpenMetrics: the sum of each
+// parseMetrics reads the text format of Prometheus or OpenMetrics: the sum of each
 // name's samples, over all its labels. A name of which a sample is no finite number
 // is left out, since the sum of the others is not its own, as is one whose sum is
 // none. Lines that are no samples are passed over.
-func ParseMetrics(text string) map[string]float64 {
+func parseMetrics(text string) map[string]float64 {
 	out, unknown := map[string]float64{}, map[string]bool{}
 	for line := range strings.Lines(text) {
 		name, value, ok := sample(strings.TrimSpace(line))

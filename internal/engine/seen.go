@@ -80,7 +80,7 @@ func (s *Seen) metrics(ctx context.Context) {
 		}
 		if _, asked := answers[e.metrics]; !asked {
 			body, _ := fetch(ctx, http.MethodGet, s.at, e.metrics) // one that has none shows none
-			answers[e.metrics] = ParseMetrics(string(body))
+			answers[e.metrics] = parseMetrics(string(body))
 		}
 		there := func(name string) bool { _, ok := answers[e.metrics][name]; return ok }
 		s.counted[e.name] = slices.ContainsFunc(e.counts, func(m metric) bool { return slices.ContainsFunc(m.names, there) })

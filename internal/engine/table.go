@@ -11,8 +11,8 @@ import (
 // engines is the table: one row an engine.
 var engines = []*Engine{vllm, sglang, tensorrt, llamacpp, ollama, tgi, lmdeploy, transformers, reference, anyServer}
 
-// ErrUnknown says that no engine of this version fits.
-var ErrUnknown = errors.New("unknown engine")
+// errUnknown says that no engine of this version fits.
+var errUnknown = errors.New("unknown engine")
 
 // Names lists the engines of this version.
 func Names() []string {
@@ -28,7 +28,7 @@ func Lookup(name string) (*Engine, error) {
 	own := strings.ToLower(name)
 	i := slices.IndexFunc(engines, func(e *Engine) bool { return e.name == own || slices.Contains(e.aliases, own) })
 	if i < 0 {
-		return nil, fmt.Errorf("%w %q: this version has %s", ErrUnknown, name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("%w %q: this version has %s", errUnknown, name, strings.Join(Names(), ", "))
 	}
 	return engines[i], nil
 }

@@ -6,12 +6,12 @@ import (
 	"io"
 )
 
-// MostPage bounds a page in bytes, packed and unpacked. Writers make pages of a
+// mostPage bounds a page in bytes, packed and unpacked. Writers make pages of a
 // megabyte or so; only a single value of that size needs a larger one.
-const MostPage = 256 << 20
+const mostPage = 256 << 20
 
-// MostValues bounds the values of one page: the levels of each take memory.
-const MostValues = 16 << 20
+// mostValues bounds the values of one page: the levels of each take memory.
+const mostValues = 16 << 20
 
 // Shape is how large what is in a file is, once it is read.
 type Shape struct {

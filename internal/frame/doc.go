@@ -10,7 +10,7 @@
 //  2. decodes the footer, in which no list or text may be longer than the bytes left,
 //  3. holds row groups and columns against each other and against the file's end,
 //  4. reads the header of every page: it lies inside its column, has as many rows as the
-//     column says, and is not larger than [MostPage],
+//     column says, and is not larger than mostPage,
 //  5. and unpacks each page to see that it has the size that it states.
 //
 // It does not look at values: what passes may still hold nonsense, which its reader

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// MostFooter bounds a footer in bytes: that of 100 million rows has half as many.
-const MostFooter = 16 << 20
+// mostFooter bounds a footer in bytes: that of 100 million rows has half as many.
+const mostFooter = 16 << 20
 
 // tail is the footer's length and the magic bytes behind it.
 const tail = 8
@@ -64,7 +64,7 @@ func readFooter(r io.ReaderAt, size int64) (f *footer, at int64, err error) {
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:4]))
 	at = size - tail - length
-	if length > MostFooter || at < int64(len(magic)) {
+	if length > mostFooter || at < int64(len(magic)) {
 		return nil, 0, fmt.Errorf("its footer claims %d bytes of %d", length, size)
 	}
 	data := make([]byte, length)

@@ -100,10 +100,10 @@ func (p *page) check(room, codec int64) error {
 		return fmt.Errorf("its type is %d, or its header is not one of that type", p.kind)
 	case p.packed < 0 || p.packed > room:
 		return fmt.Errorf("it claims %d bytes of %d", p.packed, room)
-	case p.unpacked < 0 || p.unpacked > MostPage:
-		return fmt.Errorf("it claims to unpack to %d bytes; the most is %d", p.unpacked, MostPage)
-	case p.values < 0 || p.values > MostValues:
-		return fmt.Errorf("it claims %d values; the most is %d", p.values, MostValues)
+	case p.unpacked < 0 || p.unpacked > mostPage:
+		return fmt.Errorf("it claims to unpack to %d bytes; the most is %d", p.unpacked, mostPage)
+	case p.values < 0 || p.values > mostValues:
+		return fmt.Errorf("it claims %d values; the most is %d", p.values, mostValues)
 	case p.nulls < 0 || p.nulls > p.values || p.rows < 0 || p.rows > p.values:
 		return fmt.Errorf("it claims %d nulls and %d rows in %d values", p.nulls, p.rows, p.values)
 	case p.repetition < 0 || p.definitions < 0 || p.levels() > p.packed || p.levels() > p.unpacked:

@@ -112,8 +112,8 @@ func zstdHead(data []byte) (size int64, stated bool, length int64, err error) {
 	if width == 2 {
 		v += 256
 	}
-	if v > MostPage {
-		return 0, false, 0, fmt.Errorf("its packed bytes claim %d bytes; the most is %d", v, MostPage)
+	if v > mostPage {
+		return 0, false, 0, fmt.Errorf("its packed bytes claim %d bytes; the most is %d", v, mostPage)
 	}
 	return int64(v), width > 0, int64(at + width), nil
 }

@@ -19,8 +19,8 @@ import (
 
 // Faults of a download.
 var (
-	ErrChecksum = errors.New("checksum is wrong")
-	ErrDiskFull = errors.New("no room on the disk")
+	errChecksum = errors.New("checksum is wrong")
+	errDiskFull = errors.New("no room on the disk")
 )
 
 // blob downloads one file's bytes into the cache, unless they are there, going
@@ -47,7 +47,7 @@ func (p *puller) blob(ctx context.Context, f remoteFile) error {
 	}
 	if got := hex.EncodeToString(d.hash.Sum(nil)); got != f.Sum {
 		os.Remove(d.file.Name())
-		return fmt.Errorf("%w: %s has %s where the hub says %s: its file was removed, and the next try starts anew", ErrChecksum, f.Name, got, f.Sum)
+		return fmt.Errorf("%w: %s has %s where the hub says %s: its file was removed, and the next try starts anew", errChecksum, f.Name, got, f.Sum)
 	}
 	if err := d.file.Sync(); err != nil {
 		return full(err, p.cache)
@@ -174,7 +174,7 @@ func (d *download) read(ctx context.Context, cancel context.CancelCauseFunc, bod
 // full says what to do about a full disk.
 func full(err error, cache string) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w: make room in %s, or set HF_HUB_CACHE to another folder; what is here is kept", ErrDiskFull, err, cache)
+		return fmt.Errorf("%w: %w: make room in %s, or set HF_HUB_CACHE to another folder; what is here is kept", errDiskFull, err, cache)
 	}
 	return err
 }

@@ -78,7 +78,7 @@ func TestADatasetsFile(t *testing.T) {
 func TestADatasetOfOneFile(t *testing.T) {
 	h := datasetHub(t, map[string]string{"train.parquet": "p"})
 	h.Corrupt = "train.parquet"
-	if _, err := EnsureDataset(t.Context(), Options{Model: "hf:owner/talk", pause: 1}); !errors.Is(err, ErrChecksum) {
+	if _, err := EnsureDataset(t.Context(), Options{Model: "hf:owner/talk", pause: 1}); !errors.Is(err, errChecksum) {
 		t.Errorf("a damaged one: %v", err)
 	}
 	h.Corrupt = ""

@@ -44,7 +44,7 @@ func (p pattern) compile() (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile(lookahead.Replace(p.Regex))
 	if err != nil {
-		return nil, fmt.Errorf("%w: its pattern %q is not understood", ErrVocabulary, p.Regex)
+		return nil, fmt.Errorf("%w: its pattern %q is not understood", errVocabulary, p.Regex)
 	}
 	return re, nil
 }
@@ -79,7 +79,7 @@ func (s step) normalize(text string) (string, error) {
 		text = strings.ReplaceAll(text, " ", "Ġ")
 	case "", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled", "StripAccents": // leave ASCII as it is
 	default:
-		return "", fmt.Errorf("%w: its normalizer %s is not known", ErrVocabulary, s.Type)
+		return "", fmt.Errorf("%w: its normalizer %s is not known", errVocabulary, s.Type)
 	}
 	return text, nil
 }
@@ -112,7 +112,7 @@ func (s step) pretokenize(pieces []string) ([]string, error) {
 		pieces = out
 	case "", "Digits", "Punctuation": // leave letters and spaces as they are
 	default:
-		return nil, fmt.Errorf("%w: its pre-tokenizer %s is not known", ErrVocabulary, s.Type)
+		return nil, fmt.Errorf("%w: its pre-tokenizer %s is not known", errVocabulary, s.Type)
 	}
 	return pieces, nil
 }

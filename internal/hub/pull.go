@@ -66,8 +66,8 @@ func Ensure(ctx context.Context, o Options) (Model, error) {
 // downloaded again; one that was broken off is gone on with. Each is checked
 // against the hub's checksum. A model that is a path is only found.
 //
-// Errors are ErrNotFound, ErrDenied, ErrOffline, ErrUnreachable, ErrChecksum,
-// ErrDiskFull, the context's, or of the file system.
+// Errors are ErrNotFound, ErrDenied, ErrOffline, ErrUnreachable, a wrong checksum, a full
+// disk, the context's, or of the file system.
 func Pull(ctx context.Context, o Options) (Pulled, error) {
 	repo, file, remote := o.repo()
 	if !remote {
@@ -137,7 +137,7 @@ func (p *puller) fetch(ctx context.Context, commit string, files []remoteFile, r
 	return out, p.ref(revision)
 }
 
-// room is how much of files is here already, or ErrDiskFull where the rest has no
+// room is how much of files is here already, or errDiskFull where the rest has no
 // room.
 func (p *puller) room(files []remoteFile) (present int64, err error) {
 	seen := map[string]bool{}
@@ -152,7 +152,7 @@ func (p *puller) room(files []remoteFile) (present int64, err error) {
 		seen[f.Sum] = true
 	}
 	if free, ok := freeBytes(p.cache); ok && free < p.total-present {
-		return present, fmt.Errorf("%w: %s has %.1f GB free and %.1f GB are to come: make room, or set HF_HUB_CACHE to another folder", ErrDiskFull, p.cache, float64(free)/1e9, float64(p.total-present)/1e9)
+		return present, fmt.Errorf("%w: %s has %.1f GB free and %.1f GB are to come: make room, or set HF_HUB_CACHE to another folder", errDiskFull, p.cache, float64(free)/1e9, float64(p.total-present)/1e9)
 	}
 	return present, nil
 }

@@ -158,8 +158,8 @@ func TestAWrongChecksumRemovesTheFile(t *testing.T) {
 	for _, name := range []string{"model.safetensors", "config.json"} {
 		h, o := hubWith(t, func(h *standin.Hub) { h.Corrupt = name })
 		_, err := Pull(t.Context(), o)
-		if !errors.Is(err, ErrChecksum) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "removed") {
-			t.Errorf("err = %v, want ErrChecksum of %s", err, name)
+		if !errors.Is(err, errChecksum) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "removed") {
+			t.Errorf("err = %v, want errChecksum of %s", err, name)
 		}
 		left, _ := filepath.Glob(filepath.Join(CacheDir(), "models--owner--name", "blobs", "*.incomplete"))
 		for _, f := range left {
@@ -174,8 +174,8 @@ func TestWhatAnotherLeftWrongIsNotBelieved(t *testing.T) {
 	h, o := hubWith(t, nil)
 	part := filepath.Join(CacheDir(), "models--owner--name", "blobs", standin.SHA256(h.Files["model.safetensors"])+".incomplete")
 	write(t, part, weights(100)[50:])
-	if _, err := Pull(t.Context(), o); !errors.Is(err, ErrChecksum) {
-		t.Fatalf("err = %v, want ErrChecksum", err)
+	if _, err := Pull(t.Context(), o); !errors.Is(err, errChecksum) {
+		t.Fatalf("err = %v, want errChecksum", err)
 	}
 	if _, err := Pull(t.Context(), o); err != nil {
 		t.Errorf("the next try: %v", err)
@@ -184,8 +184,8 @@ func TestWhatAnotherLeftWrongIsNotBelieved(t *testing.T) {
 
 func TestADiskWithoutRoomIsKnownBefore(t *testing.T) {
 	h, o := hubWith(t, func(h *standin.Hub) { h.Claim = 1 << 55 })
-	if _, err := Pull(t.Context(), o); !errors.Is(err, ErrDiskFull) || !strings.Contains(err.Error(), "HF_HUB_CACHE") {
-		t.Errorf("err = %v, want ErrDiskFull", err)
+	if _, err := Pull(t.Context(), o); !errors.Is(err, errDiskFull) || !strings.Contains(err.Error(), "HF_HUB_CACHE") {
+		t.Errorf("err = %v, want errDiskFull", err)
 	}
 	if n := h.Served(); n != 0 {
 		t.Errorf("%d bytes were downloaded first", n)

@@ -30,12 +30,12 @@ func (m ggufMeta) merges() map[[2]string]int {
 func ggufVocabulary(path string) (Vocabulary, error) {
 	m, err := readGGUFMeta(path, "tokenizer.ggml.")
 	if err != nil {
-		return Vocabulary{}, fmt.Errorf("%w: %w", ErrVocabulary, err)
+		return Vocabulary{}, fmt.Errorf("%w: %w", errVocabulary, err)
 	}
 	t := &tokenizer{tokens: map[string]int{}, result: Vocabulary{BOS: -1, Source: path}}
 	texts, types, scores := m.texts("tokenizer.ggml.tokens"), m.numbers("tokenizer.ggml.token_type"), m.numbers("tokenizer.ggml.scores")
 	if len(texts) == 0 {
-		return Vocabulary{}, fmt.Errorf("%w: %s holds no tokens", ErrVocabulary, path)
+		return Vocabulary{}, fmt.Errorf("%w: %s holds no tokens", errVocabulary, path)
 	}
 	t.result.Size = len(texts)
 	score := make(map[string]float64, len(texts))
@@ -77,7 +77,7 @@ func (t *tokenizer) ggufKind(m ggufMeta, score map[string]float64) error {
 	case "t5":
 		t.space, t.whole = "▁", byLikelihood(score)
 	default:
-		return fmt.Errorf("%w: its tokenizer model is %q; gpt2, gemma4, llama and t5 are supported", ErrVocabulary, kind)
+		return fmt.Errorf("%w: its tokenizer model is %q; gpt2, gemma4, llama and t5 are supported", errVocabulary, kind)
 	}
 	t.result.LeadingSpace = !m.flag("tokenizer.ggml.add_space_prefix", prefix)
 	if m.flag("tokenizer.ggml.add_bos_token", bos) {

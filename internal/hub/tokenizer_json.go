@@ -72,7 +72,7 @@ func jsonVocabulary(dir string, data []byte) (Vocabulary, error) {
 	path := filepath.Join(dir, "tokenizer.json")
 	var j tokenizerJSON
 	if err := json.Unmarshal(data, &j); err != nil {
-		return Vocabulary{}, fmt.Errorf("%w: %s: %v", ErrVocabulary, path, err)
+		return Vocabulary{}, fmt.Errorf("%w: %s: %v", errVocabulary, path, err)
 	}
 	t := &tokenizer{result: Vocabulary{BOS: -1, Source: path}}
 	for _, read := range []func(*tokenizer) error{j.words, j.spaces} {
@@ -97,10 +97,10 @@ func (j *tokenizerJSON) words(t *tokenizer) error {
 	m := j.Model
 	switch {
 	case m.Prefix != "" || m.Suffix != "" || m.Dropout != nil && *m.Dropout > 0:
-		return fmt.Errorf("%w: its %s model marks word parts or drops merges, which is not supported", ErrVocabulary, m.Type)
+		return fmt.Errorf("%w: its %s model marks word parts or drops merges, which is not supported", errVocabulary, m.Type)
 	case m.Type == "BPE" || m.Type == "" && len(m.Merges) > 0:
 		if err := json.Unmarshal(m.Vocab, &t.tokens); err != nil {
-			return fmt.Errorf("%w: its vocabulary: %v", ErrVocabulary, err)
+			return fmt.Errorf("%w: its vocabulary: %v", errVocabulary, err)
 		}
 		merges, err := readMerges(m.Merges)
 		t.whole = byMerges(merges, t.tokens)
@@ -111,13 +111,13 @@ func (j *tokenizerJSON) words(t *tokenizer) error {
 	case m.Type == "Unigram" || m.Type == "":
 		return j.unigram(t)
 	}
-	return fmt.Errorf("%w: its model is %s; BPE and Unigram are supported", ErrVocabulary, m.Type)
+	return fmt.Errorf("%w: its model is %s; BPE and Unigram are supported", errVocabulary, m.Type)
 }
 
 func (j *tokenizerJSON) unigram(t *tokenizer) error {
 	var rows [][2]json.RawMessage
 	if err := json.Unmarshal(j.Model.Vocab, &rows); err != nil {
-		return fmt.Errorf("%w: its vocabulary: %v", ErrVocabulary, err)
+		return fmt.Errorf("%w: its vocabulary: %v", errVocabulary, err)
 	}
 	t.tokens = make(map[string]int, len(rows))
 	scores := make(map[string]float64, len(rows))
@@ -125,7 +125,7 @@ func (j *tokenizerJSON) unigram(t *tokenizer) error {
 		var text string
 		var score float64
 		if json.Unmarshal(row[0], &text) != nil || json.Unmarshal(row[1], &score) != nil {
-			return fmt.Errorf("%w: its vocabulary: entry %d is not a text and a score", ErrVocabulary, id)
+			return fmt.Errorf("%w: its vocabulary: entry %d is not a text and a score", errVocabulary, id)
 		}
 		t.tokens[text], scores[text] = id, score
 	}
@@ -145,7 +145,7 @@ func readMerges(raw []json.RawMessage) (map[[2]string]int, error) {
 			}
 		}
 		if len(pair) != 2 {
-			return nil, fmt.Errorf("%w: its merge %d is not two texts", ErrVocabulary, rank)
+			return nil, fmt.Errorf("%w: its merge %d is not two texts", errVocabulary, rank)
 		}
 		if key := [2]string{pair[0], pair[1]}; out[key] == 0 {
 			out[key] = rank + 1
@@ -186,13 +186,13 @@ func (j *tokenizerJSON) spaces(t *tokenizer) error {
 			}
 		}
 	}
-	return fmt.Errorf("%w: its pre-tokenizer parts words, or keeps no space before them", ErrVocabulary)
+	return fmt.Errorf("%w: its pre-tokenizer parts words, or keeps no space before them", errVocabulary)
 }
 
 // splits refuses what only whole words allow.
 func (t *tokenizer) splits(ignoreMerges bool) error {
 	if ignoreMerges && !t.split {
-		return fmt.Errorf("%w: it ignores merges but does not tell words apart", ErrVocabulary)
+		return fmt.Errorf("%w: it ignores merges but does not tell words apart", errVocabulary)
 	}
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// ErrVocabulary says that synthetic prompts cannot be drawn from a model's
+// errVocabulary says that synthetic prompts cannot be drawn from a model's
 // tokenizer.
-var ErrVocabulary = errors.New("no vocabulary for synthetic prompts")
+var errVocabulary = errors.New("no vocabulary for synthetic prompts")
 
 // minWords is how few word tokens make a vocabulary; fewer come from a tokenizer
 // that does not work in words.
@@ -54,7 +54,7 @@ type tokenizer struct {
 }
 
 // Vocabulary reads the tokenizer of m: tokenizer.json of a folder, or the
-// metadata of a GGUF file. Its errors are ErrVocabulary.
+// metadata of a GGUF file. It errs where the words cannot be read.
 func (m Model) Vocabulary() (Vocabulary, error) {
 	path := filepath.Join(m.Path, "tokenizer.json")
 	if !strings.HasSuffix(m.Path, ".gguf") {
@@ -63,7 +63,7 @@ func (m Model) Vocabulary() (Vocabulary, error) {
 		case err == nil:
 			return jsonVocabulary(m.Path, data)
 		case !errors.Is(err, os.ErrNotExist):
-			return Vocabulary{}, fmt.Errorf("%w: %w", ErrVocabulary, err)
+			return Vocabulary{}, fmt.Errorf("%w: %w", errVocabulary, err)
 		}
 		if files, _ := filepath.Glob(filepath.Join(m.Path, "*.gguf")); len(files) != 1 {
 			return Vocabulary{}, m.noTokenizer(path)
@@ -84,12 +84,12 @@ func (m Model) noTokenizer(path string) error {
 		}
 	}
 	if len(others) > 0 {
-		return fmt.Errorf("%w: there is no %s, and %s is not read: save the tokenizer with transformers (AutoTokenizer, use_fast)", ErrVocabulary, path, strings.Join(others, ", "))
+		return fmt.Errorf("%w: there is no %s, and %s is not read: save the tokenizer with transformers (AutoTokenizer, use_fast)", errVocabulary, path, strings.Join(others, ", "))
 	}
 	if m.Commit == "" { // a folder of the user's, which nothing downloads into
-		return fmt.Errorf("%w: the model was found, and there is no %s: put that of the model it was made from there (in Python AutoTokenizer.from_pretrained(NAME).save_pretrained(%q))", ErrVocabulary, path, m.Path)
+		return fmt.Errorf("%w: the model was found, and there is no %s: put that of the model it was made from there (in Python AutoTokenizer.from_pretrained(NAME).save_pretrained(%q))", errVocabulary, path, m.Path)
 	}
-	return fmt.Errorf("%w: there is no %s: `llem pull CONFIG` fetches it", ErrVocabulary, path)
+	return fmt.Errorf("%w: there is no %s: `llem pull CONFIG` fetches it", errVocabulary, path)
 }
 
 // vocabulary picks the words of t.
@@ -105,7 +105,7 @@ func (t *tokenizer) vocabulary() (Vocabulary, error) {
 	}
 	slices.SortFunc(v.Words, func(a, b Word) int { return cmp.Compare(a.ID, b.ID) })
 	if len(v.Words) < minWords {
-		return Vocabulary{}, fmt.Errorf("%w: %s has %d tokens that are a word each, and %d are needed", ErrVocabulary, v.Source, len(v.Words), minWords)
+		return Vocabulary{}, fmt.Errorf("%w: %s has %d tokens that are a word each, and %d are needed", errVocabulary, v.Source, len(v.Words), minWords)
 	}
 	return v, nil
 }

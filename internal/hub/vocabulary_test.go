@@ -194,8 +194,8 @@ func TestVocabularyErrors(t *testing.T) {
 	} {
 		dir := folder(t, tc.edit)
 		_, err := Model{Path: dir}.Vocabulary()
-		if !errors.Is(err, ErrVocabulary) || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v; want ErrVocabulary with %q", tc.name, err, tc.want)
+		if !errors.Is(err, errVocabulary) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v; want errVocabulary with %q", tc.name, err, tc.want)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func TestMissingTokenizerSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	for commit, says := range map[string]string{"": "was found, and there is no " + filepath.Join(dir, "tokenizer.json"), strings.Repeat("a", 40): "llem pull"} {
 		_, err := Model{Path: dir, Commit: commit}.Vocabulary()
-		if !errors.Is(err, ErrVocabulary) || errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "llem pull") != (commit != "") {
+		if !errors.Is(err, errVocabulary) || errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "llem pull") != (commit != "") {
 			t.Errorf("err = %v, want %q in it", err, says)
 		}
 	}
@@ -218,8 +218,8 @@ func FuzzTokenizerJSON(f *testing.F) {
 	f.Add([]byte(`{"model":{"type":"BPE","vocab":{"a":0},"merges":["a b"]},"pre_tokenizer":{"type":"Metaspace","replacement":"▁"}}`))
 	f.Add([]byte(`{"model":{"type":"Unigram","vocab":[["a",1]]},"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := jsonVocabulary(t.TempDir(), data); err != nil && !errors.Is(err, ErrVocabulary) {
-			t.Errorf("%v is not ErrVocabulary", err)
+		if _, err := jsonVocabulary(t.TempDir(), data); err != nil && !errors.Is(err, errVocabulary) {
+			t.Errorf("%v is not errVocabulary", err)
 		}
 	})
 }

@@ -115,7 +115,7 @@ func (o *OpenAI) post(ctx context.Context, body []byte) (*http.Response, error) 
 type carried struct {
 	shared   bool // the connection carries other requests meanwhile
 	conn     atomic.Pointer[Timed]
-	before   atomic.Int64 // when the connection was given bytes before, as Timed.Given
+	before   atomic.Int64 // when the connection was given bytes before, as Timed.givenAt
 	sent     atomic.Int64 // and when it was given the last of these; 0: not yet
 	begun    atomic.Bool  // of one that shares its connection: its head was handed to the kernel
 	reused   atomic.Bool  // the connection had carried another request
@@ -126,7 +126,7 @@ func (c *carried) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(g httptrace.GotConnInfo) {
 			if conn := timedUnder(g.Conn); conn != nil {
-				c.before.Store(conn.Given())
+				c.before.Store(conn.givenAt())
 				c.conn.Store(conn)
 			}
 			c.reused.Store(g.Reused)
@@ -150,7 +150,7 @@ func (c *carried) watch(ctx context.Context) context.Context {
 // request.
 func (c *carried) left() {
 	if conn := c.conn.Load(); conn != nil {
-		if given := conn.Given(); given > c.before.Load() {
+		if given := conn.givenAt(); given > c.before.Load() {
 			c.sent.CompareAndSwap(0, given)
 		}
 	}

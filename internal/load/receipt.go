@@ -146,10 +146,10 @@ func timedUnder(c net.Conn) *Timed {
 // nanoseconds of CLOCK_MONOTONIC; 0: it did not say.
 func (t *Timed) Received() int64 { return t.received.Load() }
 
-// Given is when the kernel was last given bytes to send, in nanoseconds of
+// givenAt is when the kernel was last given bytes to send, in nanoseconds of
 // CLOCK_MONOTONIC: before the call, after which a busy process may not run for a
 // while. 0: it never was.
-func (t *Timed) Given() int64 { return t.given.Load() }
+func (t *Timed) givenAt() int64 { return t.given.Load() }
 
 // clocksApart is more than the time between the readings of two clocks, and less
 // than anybody sets one by.

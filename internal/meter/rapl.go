@@ -15,8 +15,8 @@ import (
 // Powercap is where Linux shows the energy counters of CPUs and memory.
 const Powercap = "/sys/class/powercap"
 
-// ErrNoRAPL: this host has no counter of CPU energy.
-var ErrNoRAPL = errors.New("no RAPL energy counter on this host")
+// errNoRAPL: this host has no counter of CPU energy.
+var errNoRAPL = errors.New("no RAPL energy counter on this host")
 
 var _ measure.HostReader = (*RAPL)(nil)
 
@@ -59,7 +59,7 @@ func OpenRAPL(dir string) (*RAPL, error) {
 		r.zones = append(r.zones, z)
 	}
 	if len(r.zones) == 0 {
-		return nil, fmt.Errorf("%w: %s shows none", ErrNoRAPL, dir)
+		return nil, fmt.Errorf("%w: %s shows none", errNoRAPL, dir)
 	}
 	return r, nil
 }

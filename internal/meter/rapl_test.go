@@ -62,13 +62,13 @@ func TestRAPLReadsNoJouleTwice(t *testing.T) {
 
 func TestHostsWithoutRAPL(t *testing.T) {
 	for name, dir := range map[string]string{"no folder": filepath.Join(t.TempDir(), "none"), "an empty one": t.TempDir()} {
-		if r, err := OpenRAPL(dir); !errors.Is(err, ErrNoRAPL) {
+		if r, err := OpenRAPL(dir); !errors.Is(err, errNoRAPL) {
 			t.Errorf("%s: %v, %v", name, r, err)
 		}
 	}
 	dir := t.TempDir()
 	zone(t, dir, "intel-rapl:0", "psys", "1", "2")
-	if _, err := OpenRAPL(dir); !errors.Is(err, ErrNoRAPL) {
+	if _, err := OpenRAPL(dir); !errors.Is(err, errNoRAPL) {
 		t.Errorf("psys alone: %v", err)
 	}
 	zone(t, dir, "intel-rapl:1", "package-0", "many", "2")

@@ -1,6 +1,6 @@
 package pattern
 
-var burst = Pattern{
+var burst = pattern{
 	Name: "burst", Brief: "several at once", Sends: "`burst_size` at once, every `burst_size`/rate seconds",
 	Needs: []Key{ratePerSecond, {Name: "burst_size", Min: 1, Max: 100000,
 		Doc: "Requests that are sent at once; the next as many follow `burst_size / rate_per_second` seconds later."}},

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-var constant = Pattern{
+var constant = pattern{
 	Name: "constant", Brief: "evenly", Sends: "evenly, every 1/rate seconds",
 	Needs: []Key{ratePerSecond},
 	Mean:  evenly,

@@ -2,7 +2,7 @@
 //
 //  1. What comes in is a [Load], as the experiment file's workload.load gives it, and the
 //     experiment's seed.
-//  2. A row ([Pattern]) says everything in which one pattern differs from others: the keys
+//  2. A row (pattern) says everything in which one pattern differs from others: the keys
 //     that it needs and may have, with their limits, defaults and meaning, when its
 //     requests are due, and what the docs say of it.
 //  3. What goes out is keys, which package study decodes and documents, and a schedule

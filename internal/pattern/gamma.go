@@ -2,7 +2,7 @@ package pattern
 
 import "github.com/llenergymeasure/llem/internal/draw"
 
-var gamma = Pattern{
+var gamma = pattern{
 	Name: "gamma", Brief: "more or less evenly than that",
 	Sends: "at random, less evenly (`burstiness` < 1) or more (> 1): gaps of a gamma distribution of that shape, whose squared coefficient of variation is 1/`burstiness`, as vLLM's benchmark defines it; 1 is `poisson`",
 	Needs: []Key{ratePerSecond, {Name: "burstiness", Min: 0.01, Max: 1000,

@@ -60,7 +60,7 @@ func Of(k Key) (needs, may []string) {
 	return needs, may
 }
 
-func (p *Pattern) may(key string) bool {
+func (p *pattern) may(key string) bool {
 	return has(p.May, key) || key == maxInFlight.Name && !p.Closed
 }
 

@@ -11,8 +11,8 @@ import (
 // for 0, 1, 2 and so on. ok is false when there are no more.
 type Due func(n int) (at time.Duration, ok bool)
 
-// Pattern is one row of the table.
-type Pattern struct {
+// pattern is one row of the table.
+type pattern struct {
 	Name  string
 	Brief string // ends the sentence "requests are sent …", for the key's meaning
 	Sends string // the same at length, for docs/load.md
@@ -37,7 +37,7 @@ type Pattern struct {
 }
 
 // patterns is the table, in the order of the docs.
-var patterns = []Pattern{
+var patterns = []pattern{
 	closed,
 	constant,
 	poisson,
@@ -59,13 +59,13 @@ func Names() []string {
 
 // row is the load's pattern. One that this version does not know is open and has no
 // schedule.
-func (l Load) row() *Pattern {
+func (l Load) row() *pattern {
 	for i := range patterns { // no row is copied: a study asks for 100,000 points
 		if patterns[i].Name == l.Pattern {
 			return &patterns[i]
 		}
 	}
-	return &Pattern{}
+	return &pattern{}
 }
 
 // Meaning is the documentation of the key workload.load.pattern.

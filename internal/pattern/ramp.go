@@ -2,7 +2,7 @@ package pattern
 
 import "math"
 
-var ramp = Pattern{
+var ramp = pattern{
 	Name: "ramp", Brief: "at a rate that changes", Sends: "evenly, at a rate that goes linearly from one to the other in `ramp_seconds`, and stays there",
 	Needs: []Key{
 		ratePerSecond,

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-var steps = Pattern{
+var steps = pattern{
 	Name: "steps", Brief: "at one rate after another", Sends: "evenly, at one rate after another, each written RATE@SECONDS; the last one stays",
 	Needs: []Key{{
 		Name:  "steps",

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-var trace = Pattern{
+var trace = pattern{
 	Name: "trace", Brief: "as a file says, which tells the lengths too", Sends: "as a file says, which tells each one's lengths too",
 	Recorded: true,
 	Needs: []Key{maxInFlight, {Name: "file", Match: regexp.MustCompile(`^$|\.(jsonl|csv)$`), Hint: "is neither a .jsonl nor a .csv file",

@@ -35,8 +35,8 @@ type Column struct {
 	listDef int // from which definition level on a list has an element
 }
 
-// Name is the path with dots.
-func (c Column) Name() string { return strings.Join(c.Path, ".") }
+// name is the path with dots.
+func (c Column) name() string { return strings.Join(c.Path, ".") }
 
 // ListOfValues says that the column is a list at the top whose elements are values, not groups
 // of several.
@@ -66,8 +66,8 @@ type File struct {
 // Columns are the file's, in its order.
 func (f *File) Columns() []Column { return f.columns }
 
-// Rows is how many rows the file says that it has.
-func (f *File) Rows() (n int64) {
+// rows is how many rows the file says that it has.
+func (f *File) rows() (n int64) {
 	for _, g := range f.groups {
 		n += g.rows
 	}
@@ -244,11 +244,11 @@ func leaves(schema []element) ([]Column, error) {
 				c.maxRep++
 				c.List, c.listDef = true, c.maxDef
 			default:
-				return fmt.Errorf("the column %q is repeated in an unknown way", c.Name())
+				return fmt.Errorf("the column %q is repeated in an unknown way", c.name())
 			}
 			if !e.leaf {
 				if e.children < 0 {
-					return fmt.Errorf("the column %q has %d children", c.Name(), e.children)
+					return fmt.Errorf("the column %q has %d children", c.name(), e.children)
 				}
 				if err := walk(e.children, c, depth+1); err != nil {
 					return err
@@ -286,9 +286,9 @@ func (f *File) sound() error {
 			column := f.columns[k]
 			switch {
 			case c.values > 0 && (c.start < int64(len(magic)) || c.length < 0 || c.length > f.end-c.start):
-				return fmt.Errorf("the column %q of row group %d is said to be %d bytes at %d, and the file's columns end at %d", column.Name(), i+1, c.length, c.start, f.end)
+				return fmt.Errorf("the column %q of row group %d is said to be %d bytes at %d, and the file's columns end at %d", column.name(), i+1, c.length, c.start, f.end)
 			case c.values < 0 || column.maxRep == 0 && c.values != g.rows:
-				return fmt.Errorf("the column %q of row group %d has %d values, and the row group %d rows", column.Name(), i+1, c.values, g.rows)
+				return fmt.Errorf("the column %q of row group %d has %d values, and the row group %d rows", column.name(), i+1, c.values, g.rows)
 			}
 		}
 	}

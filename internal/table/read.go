@@ -52,7 +52,7 @@ func (f *File) Read(columns []Column, most int, do func(row int64, cells []Cell)
 			for k, r := range readers {
 				var err error
 				if cells[k], err = r.row(cells[k][:0]); err != nil {
-					return fmt.Errorf("row %d, column %q: %w", row, columns[k].Name(), err)
+					return fmt.Errorf("row %d, column %q: %w", row, columns[k].name(), err)
 				}
 			}
 			if err := do(row, cells); err != nil {

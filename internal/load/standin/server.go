@@ -16,9 +16,9 @@ import (
 	"github.com/llenergymeasure/llem/internal/load"
 )
 
-// Ask is what a request's body asks of the server, beside OpenAI's fields.
-type Ask struct {
-	Prompt    Prompt `json:"prompt"`
+// ask is what a request's body asks of the server, beside OpenAI's fields.
+type ask struct {
+	Prompt    prompt `json:"prompt"`
 	MaxTokens int    `json:"max_tokens"`
 	// IntervalNS is the time between tokens; 0: the server's own.
 	IntervalNS int64 `json:"interval_ns"`
@@ -29,15 +29,15 @@ type Ask struct {
 	} `json:"stream_options"`
 }
 
-// Prompt is a text, or the ids of tokens. Of a text that is a number in decimal
+// prompt is a text, or the ids of tokens. Of a text that is a number in decimal
 // the stamps are kept under it, of any other by the order of the requests.
-type Prompt struct {
+type prompt struct {
 	Text   string
 	Tokens int // ids, or words and the mark that begins a text
 }
 
 // UnmarshalJSON reads either.
-func (p *Prompt) UnmarshalJSON(data []byte) error {
+func (p *prompt) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '[' {
 		var ids []json.RawMessage
 		err := json.Unmarshal(data, &ids)
@@ -87,7 +87,7 @@ var (
 )
 
 // token is the framed chunk of the request's token i.
-func (a *Ask) token(i int) []byte {
+func (a *ask) token(i int) []byte {
 	switch reason := "null"; {
 	case a.Options.Continuous:
 		if i == a.MaxTokens-1 {
@@ -184,7 +184,7 @@ func (s *Server) told() map[string]*Stamps {
 // stream answers one request, which the kernel received at a time, with as many tokens
 // as it asks for.
 func (s *Server) stream(c net.Conn, body []byte, arrived int64) error {
-	var a Ask
+	var a ask
 	if err := json.Unmarshal(body, &a); err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (s *Server) stream(c net.Conn, body []byte, arrived int64) error {
 }
 
 // paced sends each token when it is due and stamps it before.
-func (s *Server) paced(c net.Conn, a Ask, arrived int64) error {
+func (s *Server) paced(c net.Conn, a ask, arrived int64) error {
 	st := &Stamps{Arrived: arrived, Received: load.Monotonic(time.Now()), Due: make([]int64, 0, a.MaxTokens), Written: make([]int64, 0, a.MaxTokens)}
 	s.mu.Lock()
 	if s.stamps == nil {
@@ -244,7 +244,7 @@ func (s *Server) paced(c net.Conn, a Ask, arrived int64) error {
 }
 
 // key is what the stamps of a prompt are kept under.
-func (p Prompt) key(others int) string {
+func (p prompt) key(others int) string {
 	if _, err := strconv.Atoi(p.Text); err != nil {
 		return fmt.Sprintf("request %d", others)
 	}
@@ -263,7 +263,7 @@ func phase(id string) float64 {
 // when all would have been sent.
 const halting = "halting"
 
-func halt(c net.Conn, a Ask) error {
+func halt(c net.Conn, a ask) error {
 	half := len(token) / 2
 	if _, err := c.Write(token[:half]); err != nil {
 		return err
@@ -274,7 +274,7 @@ func halt(c net.Conn, a Ask) error {
 }
 
 // flood sends tokens as fast as the socket takes them.
-func flood(c net.Conn, a Ask) error {
+func flood(c net.Conn, a ask) error {
 	burst := make([]byte, 0, max(1, a.Burst)*len(token))
 	for i := 0; i < a.MaxTokens; {
 		burst = burst[:0]

@@ -142,8 +142,8 @@ func (c *Control) Schedule(i int, from time.Duration, steps ...Step) (now time.D
 	return now
 }
 
-// Power is what the GPU draws now, in watts.
-func (c *Control) Power(i int) (watts float64) {
+// power is what the GPU draws now, in watts.
+func (c *Control) power(i int) (watts float64) {
 	c.shared.change(i, func(g *gpu) {
 		if last, ok := g.lastAt(int64(Now())); ok {
 			watts = float64(last.powerMW) / 1000

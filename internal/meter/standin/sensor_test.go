@@ -12,7 +12,7 @@ func TestAScheduleIsTheTruth(t *testing.T) {
 	if got := truth(t, c, 0, start, start+4*time.Second); got != 300+200+60 {
 		t.Errorf("got %v J, want 560", got)
 	}
-	if got := c.Power(0); got != 60 {
+	if got := c.power(0); got != 60 {
 		t.Errorf("power is %v W before the first step, want 60", got)
 	}
 }
@@ -35,7 +35,7 @@ func TestALaterScheduleReplacesWhatIsToCome(t *testing.T) {
 	if got := truth(t, c, 0, at, at+2*time.Hour); got != 200*2*3600 {
 		t.Errorf("got %v J in two hours, want 200 W of them", got)
 	}
-	if got := c.Power(0); got != 200 {
+	if got := c.power(0); got != 200 {
 		t.Errorf("power is %v W, want 200", got)
 	}
 }

@@ -51,7 +51,7 @@ func TestTruthIsTheIntegralOfPower(t *testing.T) {
 	if got := truth(t, c, 0, 0, time.Second); got != 0 {
 		t.Errorf("got %v J before there was a GPU, want 0", got)
 	}
-	if got := c.Power(0); got != 75.5 {
+	if got := c.power(0); got != 75.5 {
 		t.Errorf("power is %v W, want 75.5", got)
 	}
 }
@@ -211,8 +211,8 @@ func TestCommandChangesTheFile(t *testing.T) {
 	}
 	defer func() { _ = c.Close() }()
 	a, b := &c.shared.file.gpu[0], &c.shared.file.gpu[1]
-	if c.Power(1) != 250.5 || b.temperature != 66 || b.throttle != 8 || a.mig != 1 || a.processes != 1 || a.process[0].pid != 42 {
-		t.Errorf("power %v, temperature %d, throttle %d, MIG %d, processes %v", c.Power(1), b.temperature, b.throttle, a.mig, a.process[:1])
+	if c.power(1) != 250.5 || b.temperature != 66 || b.throttle != 8 || a.mig != 1 || a.processes != 1 || a.process[0].pid != 42 {
+		t.Errorf("power %v, temperature %d, throttle %d, MIG %d, processes %v", c.power(1), b.temperature, b.throttle, a.mig, a.process[:1])
 	}
 	if f := c.shared.file.failure[0]; text(f.name[:]) != "field:186" || f.gpu != 1 || f.code != 3 {
 		t.Errorf("failure is %+v", f)

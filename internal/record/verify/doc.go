@@ -5,5 +5,5 @@
 //  1. [Record] checks the checksums of the files and of the record.
 //  2. It reads requests and samples, has package record make the observation again and
 //     map it, and compares each figure and warning with the record's.
-//  3. What cannot be computed ([Given]) is held to the other parts of the folder (bounds.go).
+//  3. What cannot be computed (given.go) is held to the other parts of the folder (bounds.go).
 package verify

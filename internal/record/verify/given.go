@@ -1,10 +1,6 @@
 package verify
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // given are the fields of a record that nothing in its folder is left of to compute
 // them from, and why. A path stands for all fields under it; the longest that fits
@@ -96,13 +92,6 @@ func isGiven(path string) bool {
 	}
 	return false
 }
-
-// Given are the fields that [Record] does not compute again, and why. A path stands for
-// all fields under it but those of [Computed].
-func Given() map[string]string { return maps.Clone(given) }
-
-// Computed are fields under a path of [Given] that are computed all the same.
-func Computed() []string { return slices.Sorted(maps.Keys(computedUnder)) }
 
 // IsGiven says of a field, such as energy.per_gpu[0].u_j, whether it is not computed
 // again.

@@ -100,7 +100,7 @@ func givenTable() string {
 	for _, path := range slices.Sorted(maps.Keys(given)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", path, given[path])
 	}
-	fmt.Fprintf(&b, "\nComputed all the same: `%s`.\n", strings.Join(Computed(), "`, `"))
+	fmt.Fprintf(&b, "\nComputed all the same: `%s`.\n", strings.Join(slices.Sorted(maps.Keys(computedUnder)), "`, `"))
 	var observed []string
 	for _, k := range measure.Kinds() {
 		if k.Observed {

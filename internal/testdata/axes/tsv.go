@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-var formatTSV = Format{Ext: ".tsv", Holds: "a table with tabs", read: func(f *os.File, o Options, add func(place string, r *entry) error) error {
+var formatTSV = format{Ext: ".tsv", Holds: "a table with tabs", read: func(f *os.File, o Options, add func(place string, r *entry) error) error {
 	var names []string
 	s := bufio.NewScanner(WithoutBOM(f))
 	for n := 1; s.Scan(); n++ {
