@@ -158,25 +158,21 @@ func tryContainer(a *app, list []launch.Image, devices []device.Device) finding 
 		return finding{tried, "lacking", "not tried: " + err.Error(), "see " + launcher().Name + " above"}
 	}
 	defer d.Close()
-	uuids := make([]string, len(devices))
-	for i, g := range devices {
-		uuids[i] = g.UUID
-	}
 	run := "doctor-" + strconv.Itoa(os.Getpid())
 	lock, err := lease.LockRun(run, "")
 	if err != nil {
 		return finding{tried, "lacking", "not tried: " + err.Error(), "see the message"}
 	}
 	defer lock.Release()
-	seen, err := d.TryGPUs(ctx, list[0], uuids, run, lock.Path())
+	seen, err := d.TryGPUs(ctx, list[0], device.UUIDs(devices), run, lock.Path())
 	switch {
 	case errors.Is(err, launch.ErrNoLister):
-		return finding{tried, "ok", fmt.Sprintf("a container of %s starts with %d; it has no nvidia-smi to list them", list[0].Ref, len(uuids)), ""}
+		return finding{tried, "ok", fmt.Sprintf("a container of %s starts with %d; it has no nvidia-smi to list them", list[0].Ref, len(devices)), ""}
 	case err != nil:
 		what, remedy, _ := strings.Cut(err.Error(), "; ")
 		return finding{tried, "broken", what, cmp.Or(remedy, launcher().Words.GPUs)}
-	case seen != len(uuids):
-		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(uuids), seen), launcher().Words.GPUs}
+	case seen != len(devices):
+		return finding{tried, "broken", fmt.Sprintf("a container of %s was given %d and sees %d", list[0].Ref, len(devices), seen), launcher().Words.GPUs}
 	}
 	return finding{tried, "ok", fmt.Sprintf("a container of %s sees all %d", list[0].Ref, seen), ""}
 }

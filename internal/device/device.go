@@ -44,6 +44,15 @@ func (d Device) Beyond(limitW float64, clockMHz int) error {
 	return nil
 }
 
+// UUIDs are those of devices, in their order.
+func UUIDs(devices []Device) []string {
+	out := make([]string, len(devices))
+	for i, d := range devices {
+		out[i] = d.UUID
+	}
+	return out
+}
+
 // ErrBeyond is a setting that a GPU cannot take.
 var ErrBeyond = errors.New("beyond what the GPU can")
 

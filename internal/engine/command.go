@@ -113,7 +113,7 @@ func (s style) flags(args map[string]any) []string {
 		case []any:
 			out = append(out, s.list(name, v)...)
 		default:
-			out = append(out, flag(name), word(v))
+			out = append(out, flag(name), study.Word(v))
 		}
 	}
 	return out
@@ -136,17 +136,9 @@ func (s style) list(name string, values []any) []string {
 		if i == 0 || !s.lists {
 			out = append(out, flag(name))
 		}
-		out = append(out, word(v))
+		out = append(out, study.Word(v))
 	}
 	return out
-}
-
-// word is a value on a command line.
-func word(v any) string {
-	if f, ok := v.(float64); ok {
-		return strconv.FormatFloat(f, 'g', -1, 64)
-	}
-	return fmt.Sprint(v)
 }
 
 func sortedNames(args map[string]any) []string {

@@ -56,12 +56,3 @@ func (j *Job) Keeping() bool {
 func (j *Job) At(url string) engine.Address {
 	return engine.Address{URL: url, Header: j.Credentials.Header, KeyFrom: j.Credentials.From}
 }
-
-// uuids are those of devices.
-func uuids(devices []device.Device) []string {
-	out := make([]string, len(devices))
-	for i, d := range devices {
-		out[i] = d.UUID
-	}
-	return out
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/engine"
 	"github.com/llenergymeasure/llem/internal/launch"
 )
@@ -13,7 +14,7 @@ const tokenFile = "/run/secrets/llem/hf_token"
 
 // Host is what the engine needs to know to start, and to load its model.
 func (j *Job) Host() engine.Host {
-	h := engine.Host{Image: j.Image, GPUs: uuids(j.GPUs), Model: j.Model.Mount, LongestPrompt: j.Prompts.longest(), Kept: j.Keeping()}
+	h := engine.Host{Image: j.Image, GPUs: device.UUIDs(j.GPUs), Model: j.Model.Mount, LongestPrompt: j.Prompts.longest(), Kept: j.Keeping()}
 	if j.Run.HFToken && j.online() {
 		h.TokenFile = tokenFile
 	}
@@ -34,7 +35,7 @@ var truth = map[string]bool{"1": true, "on": true, "yes": true, "true": true}
 // spec is the container to start, with the names of the run.
 func (j *Job) spec() (launch.Spec, error) {
 	if j.Running() {
-		return launch.Spec{Engine: j.Engine.Name(), GPUs: uuids(j.GPUs)}, nil
+		return launch.Spec{Engine: j.Engine.Name(), GPUs: device.UUIDs(j.GPUs)}, nil
 	}
 	s, err := j.Engine.Spec(j.Experiment, j.Host())
 	if err != nil {

@@ -73,7 +73,7 @@ func (l *Lease) choose(ctx context.Context, gpus device.Session, w Want) (device
 	switch mine := l.Devices(); {
 	case !w.Auto:
 	case !w.Serves && len(mine) >= w.N: // all runs of a campaign are on the same GPUs
-		ids = uuids(mine[:w.N])
+		ids = device.UUIDs(mine[:w.N])
 	default:
 		granted, ok, err := Granted(ctx, gpus)
 		if err != nil {
@@ -88,7 +88,7 @@ func (l *Lease) choose(ctx context.Context, gpus device.Session, w Want) (device
 		if devices, err = served(ctx, gpus, w.N); err != nil {
 			return nil, "", err
 		}
-		ids = uuids(devices)
+		ids = device.UUIDs(devices)
 	}
 	if len(ids) == 0 {
 		return l.firstFree(ctx, gpus, w.N)
@@ -180,13 +180,4 @@ func busyGPUs(ctx context.Context, gpus device.Session, all []device.Device) map
 		busy[all[p.Device].UUID] = true
 	}
 	return busy
-}
-
-// uuids of devices, in their order.
-func uuids(devices []device.Device) []string {
-	out := make([]string, len(devices))
-	for i, d := range devices {
-		out[i] = d.UUID
-	}
-	return out
 }

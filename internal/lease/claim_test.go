@@ -90,8 +90,8 @@ func TestGPUsThatAreClaimed(t *testing.T) {
 			l := New("mine", nil)
 			defer l.Release()
 			got, why, err := l.Claim(t.Context(), &c.host, c.want)
-			if !slices.Equal(uuids(got), c.got) || !slices.Equal(uuids(l.Devices()), c.got) || why != "" {
-				t.Errorf("got %v, holds %v, want %v; %s", uuids(got), uuids(l.Devices()), c.got, why)
+			if !slices.Equal(device.UUIDs(got), c.got) || !slices.Equal(device.UUIDs(l.Devices()), c.got) || why != "" {
+				t.Errorf("got %v, holds %v, want %v; %s", device.UUIDs(got), device.UUIDs(l.Devices()), c.got, why)
 			}
 			if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) || errors.Is(err, ErrBusy) != c.busy || launch.KindOf(err) != c.kind {
 				t.Errorf("got %v, want %q, busy %v, kind %v", err, c.err, c.busy, c.kind)

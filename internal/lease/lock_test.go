@@ -172,7 +172,7 @@ func TestLockTwiceInOneProcess(t *testing.T) {
 	if err := first.Lock([]device.Device{{UUID: gpuB}, {UUID: gpuA}}); err != nil { // it has the latter
 		t.Fatal(err)
 	}
-	if got := uuids(first.Devices()); !slices.Equal(got, []string{gpuA, gpuB}) {
+	if got := device.UUIDs(first.Devices()); !slices.Equal(got, []string{gpuA, gpuB}) {
 		t.Errorf("it holds %v", got)
 	}
 	var refused *locked

@@ -81,7 +81,7 @@ func (l *Lease) Tune(ctx context.Context, gpus device.Session, devices []device.
 		}
 	}
 	// As the driver has them now: for the record, and for the baseline's cache.
-	if devices, err = gpus.Select(ctx, uuids(devices)); err != nil {
+	if devices, err = gpus.Select(ctx, device.UUIDs(devices)); err != nil {
 		return nil, launch.Faultf(launch.HostFault, "read gpu_settings back: %w", err)
 	}
 	return devices, nil

@@ -247,7 +247,7 @@ func (r *redactor) value(v any, under bool) any {
 	case nil, bool: // say nothing of a secret but whether there is one
 		return v
 	}
-	text := scalarText(v)
+	text := Word(v)
 	if !under || text == "" {
 		r.shapes(text)
 		return v
@@ -256,8 +256,8 @@ func (r *redactor) value(v any, under bool) any {
 	return redacted
 }
 
-// scalarText is a value as a command line has it.
-func scalarText(v any) string {
+// Word is a value as a command line has it: that is how it is redacted, too.
+func Word(v any) string {
 	if f, ok := v.(float64); ok {
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
