@@ -7,7 +7,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/campaign"
 )
 
-// resumeStudy goes on with a study that was stopped, in whatever way.
+// resumeStudy goes on with a study that was stopped, also by a kill.
 func (c *runCmd) resumeStudy(a *app) error {
 	flags, err := c.sets()
 	if err != nil {

@@ -70,11 +70,7 @@ func (c *runCmd) studyRunner(a *app, p *study.Plan, watch *observer) (runner, er
 	if len(p.Images()) == 0 {
 		q.e.Engine.Endpoint = "all servers already run"
 	}
-	r, err := c.runner(a, q, watch)
-	if err == nil && r.Timeout == 0 {
-		r.Timeout = study.Seconds(p.Execution.ExperimentTimeoutSeconds)
-	}
-	return r, err
+	return c.runner(a, q, watch)
 }
 
 // answer writes and prints what the study says so far.

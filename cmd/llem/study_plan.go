@@ -12,7 +12,7 @@ import (
 	"github.com/llenergymeasure/llem/internal/study"
 )
 
-// isLong says whether a study is one that nobody begins by accident.
+// isLong says whether a study takes so long that llem asks before it begins.
 func isLong(p *study.Plan) bool { return p.Len() > manyRuns || p.AtLeast() > longStudy }
 
 // confirm asks before a long study is begun; yes answers beforehand.

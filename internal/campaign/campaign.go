@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/launch"
@@ -78,8 +79,10 @@ func (c *Campaign) Open(ctx context.Context, x Executor, o Options) error {
 		return err
 	}
 	c.executor, c.options = x, o
-	id, err := lease.NewID(), error(nil)
-	if c.site, err = x.Open(ctx, Work{ID: id, Keeps: c.Plan.Execution.Restart == study.EngineChange, Experiments: all}); err == nil {
+	id, how := lease.NewID(), c.Plan.Execution
+	var err error
+	c.site, err = x.Open(ctx, Work{ID: id, Keeps: how.Restart == study.EngineChange, Timeout: study.Seconds(how.ExperimentTimeoutSeconds), Experiments: all})
+	if err == nil {
 		err = c.refusals()
 	}
 	if err == nil {
@@ -174,7 +177,10 @@ func (c *Campaign) rebase() error {
 func (c *Campaign) planned() result.StudyPlan {
 	p := PlanOf(c.Plan, c.options.Version)
 	p.Host, p.Images = c.site.Host, c.site.Images
-	refuse(&p, c.site.Refused)
+	for i, why := range c.site.Refused {
+		p.Points[i].Invalid = why
+	}
+	p.Runs = slices.DeleteFunc(p.Runs, func(r [2]int) bool { return p.Points[r[1]-1].Invalid != "" })
 	return p
 }
 

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// changing is a study's plan of one cycle over points that are told by their hashes:
+// changing is a study's plan of one cycle over points that are recognised by their hashes:
 // NAME, or NAME=HASH.
 func changing(points ...string) *result.StudyPlan {
 	p := &result.StudyPlan{ID: "the study"}

@@ -27,8 +27,9 @@ type Executor interface {
 
 // Work is what a campaign is going to run.
 type Work struct {
-	ID          string // names the campaign to other processes
-	Keeps       bool   // a container may serve several runs
+	ID          string        // names the campaign to other processes
+	Keeps       bool          // a container may serve several runs
+	Timeout     time.Duration // of an experiment, from when its server is ready; 0: none, and the executor's own comes before it
 	Experiments Experiments
 }
 
@@ -38,7 +39,7 @@ type Site struct {
 	Launcher string              // what people call what starts engines there
 	Images   []result.StudyImage // that runs will use, by their names
 	Refused  map[int]string      // points whose experiments cannot be run, and why
-	Files    map[int]string      // by points: the digest of the file that says what is sent; empty: there is none
+	Files    map[int]string      // by points: the digest of the file that says what is sent; empty: no file does
 }
 
 // Run is one run of a campaign, as its executor is asked for it.

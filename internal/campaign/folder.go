@@ -59,7 +59,7 @@ func (f *folder) whole(run int, ended bool) (rec *result.Record, why string) {
 // history is what the journal knows of a run.
 type history struct {
 	attempts int
-	ended    bool // with a record that stands
+	ended    bool // with a record that counts
 }
 
 func histories(journal []result.JournalEntry) map[string]history {

@@ -1,8 +1,6 @@
 package campaign
 
 import (
-	"slices"
-
 	"github.com/llenergymeasure/llem/internal/result"
 	"github.com/llenergymeasure/llem/internal/study"
 )
@@ -31,13 +29,4 @@ func PlanOf(p *study.Plan, version string) result.StudyPlan {
 		out.Runs = append(out.Runs, [2]int{r.Cycle, r.Point + 1})
 	}
 	return out
-}
-
-// refuse takes points that cannot be run, by their numbers from 0, from a plan, with the
-// reasons.
-func refuse(p *result.StudyPlan, why map[int]string) {
-	for i, reason := range why {
-		p.Points[i].Invalid = reason
-	}
-	p.Runs = slices.DeleteFunc(p.Runs, func(r [2]int) bool { return p.Points[r[1]-1].Invalid != "" })
 }

@@ -18,7 +18,7 @@ type ResumeOptions struct {
 	Say           func(note string)            // to people
 }
 
-// Resume is the campaign in dir that was stopped, in whatever way, with its file as it is
+// Resume is the campaign in dir that was stopped, also by a kill, with its file as it is
 // now. An error is a [launch.ConfigFault].
 func Resume(dir string, o ResumeOptions) (*Campaign, error) {
 	p, err := result.ReadStudyPlan(dir)

@@ -79,8 +79,8 @@ func (r *runs) all(ctx context.Context) error {
 	return nil
 }
 
-// left lists the runs that have no whole record, in the plan's order. The records decide,
-// whatever the journal's last words were: one that is whole is not run again, what was cut
+// left lists the runs that have no whole record, in the plan's order. The records decide
+// that, and not the journal: a run whose record is whole is not run again, and what was cut
 // off is set aside.
 func (r *runs) left() (pending []int, err error) {
 	again := map[int]string{}

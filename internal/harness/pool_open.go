@@ -20,6 +20,7 @@ import (
 // engine whether it can do its experiment.
 func (p *Pool) Open(ctx context.Context, w campaign.Work) (campaign.Site, error) {
 	p.lease, p.keeps = lease.New(w.ID, p.runner.Log), w.Keeps
+	p.runner.Timeout = cmp.Or(p.runner.Timeout, w.Timeout)
 	if err := p.fetch(ctx, w.Experiments); err != nil {
 		return campaign.Site{}, err
 	}
@@ -35,7 +36,7 @@ func (p *Pool) Open(ctx context.Context, w campaign.Work) (campaign.Site, error)
 }
 
 // fetch pulls images and downloads models, so that no run waits for them and all
-// runs use the same. Whatever is not to be had is said at once.
+// runs use the same. All that is missing is said at once.
 func (p *Pool) fetch(ctx context.Context, all campaign.Experiments) error {
 	list, err := all.Needs()
 	if err != nil {

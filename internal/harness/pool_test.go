@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -256,4 +257,21 @@ func (b *bench) rerun(t *testing.T, run int) *result.Record {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// execution.experiment_timeout_seconds counts from when the server is ready.
+func TestAnExperimentOfAStudyThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	stuck := make(chan struct{})
+	f := &fake{odd: func(io.Writer, int, int, int) bool {
+		<-stuck
+		return true
+	}}
+	b := newBench(t, f, ", experiment_timeout_seconds: 1, max_consecutive_failures: 1")
+	t.Cleanup(func() { close(stuck) })
+	err := b.run(t, t.Context())
+	r, _, readErr := result.Read(b.folder(t, 1))
+	if err == nil || readErr != nil || r.Status != result.Failed || !strings.Contains(r.Error, "execution.experiment_timeout_seconds") {
+		t.Errorf("%v; the record: %v, %+v", err, readErr, r)
+	}
 }
