@@ -92,11 +92,12 @@ func (r *Runner) execute(ctx context.Context, id string, at *place) (Outcome, er
 	}
 	u.meters.gpus.recorder.Start()
 	err = hidden(o.Job.Experiment.Hide, measurePhases(ctx, u, t, o))
-	seen := u.observe(*o, err)
-	rec := record.Of(seen)
+	var seen record.Observation
+	var rec *result.Record
 	keep := t.phase(measure.Record, "", func() (string, error) {
-		err := u.saver.save(rec, seen)
-		return u.saver.store.Dir(), err
+		seen = u.observe(*o, err) // in its phase: no reading of those before is missing, or comes later
+		rec = record.Of(seen)
+		return u.saver.store.Dir(), u.saver.save(rec, seen)
 	})
 	seen.Readings.Samples = nil // the next observation copies them again
 	after := after(ctx, u, t, o, err == nil)

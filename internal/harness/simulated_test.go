@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,4 +76,55 @@ func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	if g := rec.Environment.GPUs; len(g) != 1 || g[0].Name != "Simulated GPU" || len(rec.Energy.PerGPU) != 1 || rec.Energy.PerGPU[0].Method != measure.MethodAligned {
 		t.Errorf("%+v, %+v", g, rec.Energy.PerGPU)
 	}
+}
+
+// counted counts the readings of a session's GPUs.
+type counted struct {
+	device.Session
+	reads atomic.Int64
+}
+
+func (c *counted) Watch(d []device.Device) (device.Watcher, error) {
+	w, err := c.Session.Watch(d)
+	return &countedWatcher{w, c}, err
+}
+
+type countedWatcher struct {
+	device.Watcher
+	c *counted
+}
+
+func (w *countedWatcher) Sample(epoch time.Time, dst []device.Sample) ([]device.Sample, error) {
+	defer w.c.reads.Add(1)
+	return w.Watcher.Sample(epoch, dst)
+}
+
+// What GPUs do between the window and the record is in the record's figures or in none of
+// the window's readings: verify computes them again from all readings.
+func TestReadingsBetweenWindowAndRecordAreObserved(t *testing.T) {
+	t.Parallel()
+	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(150 * time.Millisecond); return false }}
+	w := &watching{}
+	r := f.runner(t, w)
+	l := &loaded{Handler: f, most: 1, n: 1} // another keeps the GPU busy
+	l.move(0)
+	s := httptest.NewServer(l)
+	t.Cleanup(s.Close)
+	f.url = s.URL
+	c := &counted{Session: simulated.Simulate(&l.load, simulated.Simulated{Refresh: 60 * time.Millisecond})}
+	r.OpenGPUs = func(context.Context) (device.Session, error) { return c, nil }
+	w.at = func(phase string) {
+		if phase != measure.Record.String() {
+			return
+		}
+		l.load.Set(0) // it ends
+		for seen := c.reads.Load(); c.reads.Load() < seen+5; {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asWritten(t, out.Dir)
 }
