@@ -11,12 +11,13 @@ import (
 )
 
 // splitPolls tells how often the counters move from the polls of preflight, which come
-// first among the samples. An older record may be from before they were kept, and is
-// believed.
+// first among the samples and are no edges: a run that removes the container of the run
+// before waits for its memory then, and takes edges. An older record may be from before
+// polls were kept, and is believed.
 func (p *Recomputed) splitPolls(samples []device.Sample) {
 	gpus := p.of.Environment.GPUs
 	n := 0
-	for n < len(samples) && measure.Phase(samples[n].Phase) == measure.Preflight {
+	for n < len(samples) && measure.Phase(samples[n].Phase) == measure.Preflight && !samples[n].Edge {
 		n++
 	}
 	p.Readings.Polls, p.Readings.Samples = samples[:n], samples[n:]

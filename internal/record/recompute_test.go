@@ -58,3 +58,26 @@ func TestOlderRecordsAreComputedAgainAsTheyWere(t *testing.T) {
 		t.Errorf("%v in, out and reasoning, want %v", got, want)
 	}
 }
+
+// A run that removes the container of the run before reads the GPUs in preflight until its
+// memory is released. These readings, seconds apart, are no polls of the counter.
+func TestEdgesOfPreflightAreNoPolls(t *testing.T) {
+	t.Parallel()
+	var samples []device.Sample
+	read := func(at time.Duration, edge bool) {
+		samples = append(samples, device.Sample{Has: device.HasEnergy, At: at, EnergyMJ: uint64(at / (100 * time.Millisecond) * 6000), Edge: edge})
+	}
+	for at := time.Second; at < 2*time.Second; at += measure.PollEvery {
+		read(at, false)
+	}
+	polls := len(samples)
+	for at := 3 * time.Second; at < 10*time.Second; at += 700 * time.Millisecond {
+		read(at, true)
+	}
+	p := &Recomputed{of: &result.Record{Environment: result.Environment{GPUs: make([]result.GPU, 1)}}}
+	p.splitPolls(samples)
+	want, _ := measure.Refresh(samples[:polls], 1)
+	if len(p.Readings.Polls) != polls || len(p.Readings.Samples) != len(samples)-polls || p.Host.Refresh[0] != want[0] {
+		t.Errorf("%d polls and %d samples, a refresh of %v, want %d, %d and %v", len(p.Readings.Polls), len(p.Readings.Samples), p.Host.Refresh, polls, len(samples)-polls, want)
+	}
+}
