@@ -15,9 +15,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts plays testdata/script/*.txtar, each a session with llem in a place of its own
-// without a GPU, a Docker daemon or settings. Beside the script's own files there is older,
-// a result that an earlier llem has left. CONTRIBUTING.md says how one is written.
+// TestScripts plays testdata/script/*.txtar, each with llem in a new folder, without a GPU,
+// a Docker daemon or settings. The folder has the script's files and older, a result that an
+// earlier llem has left. CONTRIBUTING.md says how one is written.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -30,7 +30,10 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, filepath.Join(e.WorkDir, path))
 			}
 			e.Setenv("DOCKER_HOST", "unix:///nowhere.sock")
-			return errors.Join(os.MkdirAll(filepath.Join(e.WorkDir, "home/locks"), 0o755), os.CopyFS(filepath.Join(e.WorkDir, "older"), os.DirFS("testdata/older")))
+			// A library that cannot be loaded hides the driver that this host may have.
+			e.Setenv("LD_LIBRARY_PATH", filepath.Join(e.WorkDir, "home"))
+			return errors.Join(os.MkdirAll(filepath.Join(e.WorkDir, "home/locks"), 0o755), os.WriteFile(filepath.Join(e.WorkDir, "home/libnvidia-ml.so.1"), nil, 0o644),
+				os.CopyFS(filepath.Join(e.WorkDir, "older"), os.DirFS("testdata/older")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "daemon": answering, "points": points},
 	})

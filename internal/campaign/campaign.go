@@ -72,7 +72,7 @@ func (c *Campaign) Hold() (err error) {
 }
 
 // Open gets x ready for the experiments, and writes what the study is, or that it goes on,
-// before anything is measured. After an error x is closed.
+// before anything is measured. After an error x is closed, or was not opened.
 func (c *Campaign) Open(ctx context.Context, x Executor, o Options) error {
 	all := Experiments{c.Plan, restored}
 	if err := all.possible(); err != nil {

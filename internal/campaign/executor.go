@@ -19,7 +19,8 @@ type Executor interface {
 	// called once; after an error, Close is to be called, too.
 	Open(ctx context.Context, w Work) (Site, error)
 	// Execute carries out one run and leaves its result in the run's folder. The error says
-	// why the run did not complete; a nil record, that it left none and may be made again.
+	// why the run did not complete. Where the record is nil or interrupted, the run is made
+	// again if the error may pass, and ends the campaign if not.
 	Execute(ctx context.Context, r Run) (*result.Record, error)
 	// Close gives back what Open and the runs took, an interrupt of ctx notwithstanding.
 	Close(ctx context.Context) error

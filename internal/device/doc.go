@@ -2,7 +2,7 @@
 // and what can be set. It imports nothing of this module, computes no energy and talks
 // to no driver.
 //
-// In: what a driver says. Out: the types that packages meter, lease and measure share.
+// In: what a driver says. Out: the types by which the other packages speak of GPUs.
 //
 //  1. A [Session] is one with a driver. It lists GPUs as [Device]s, a nil field for what
 //     the driver does not say, and sets what an administrator may set ([Tuner]).

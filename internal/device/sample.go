@@ -59,7 +59,7 @@ const (
 
 // Sampler reads every device once and appends, one Sample a device, in order.
 // At is left as time since epoch. A device that cannot be read is left out;
-// the error says why, and what was appended stands.
+// the error says why, and what was appended is kept.
 type Sampler interface {
 	Sample(epoch time.Time, dst []Sample) ([]Sample, error)
 }

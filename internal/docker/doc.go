@@ -5,7 +5,7 @@
 // In: a spec of what is to be started (a [launch.Spec]). Out: a server that answers, or
 // the reason why no server came up.
 //
-//  1. reach reaches the daemon and says why it cannot.
+//  1. [reach] connects to the daemon and says why it cannot.
 //  2. daemon.Resolve finds or pulls an image and learns its digest.
 //  3. daemon.Launch creates a container with as little privilege as an engine needs,
 //     starts it, and returns when its server answers or the moment it has died. The server

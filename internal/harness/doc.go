@@ -9,7 +9,7 @@
 // or the experiment's.
 //
 //  1. Preflight makes the [job.Job], claims the GPUs (package lease keeps two llem off
-//     one GPU) and opens what reads them: the setup, which stays as it is until the end.
+//     one GPU) and opens what reads them: the setup, to which the launch adds the server.
 //  2. Baseline, launch, warmup, thermal floor and window measure. Each fills in its part of
 //     the [record.Observation]. One that fails ends the measuring, never the writing of
 //     what was measured.

@@ -97,7 +97,8 @@ func (r *Runner) execute(ctx context.Context, id string, at *place) (Outcome, er
 	keep := t.phase(measure.Record, "", func() (string, error) {
 		seen = u.observe(*o, err) // in its phase: no reading of those before is missing, or comes later
 		rec = record.Of(seen)
-		return u.saver.store.Dir(), u.saver.save(rec, seen)
+		err := u.saver.save(rec, seen)
+		return u.saver.store.Dir(), err
 	})
 	seen.Readings.Samples = nil // the next observation copies them again
 	after := after(ctx, u, t, o, err == nil)

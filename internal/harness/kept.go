@@ -21,10 +21,10 @@ import (
 type container struct {
 	process   launch.Server
 	spec      launch.Spec
-	served    string // the model's name there, where the engine was told it
-	by        string // the run that it was started for
-	runs      int    // that it has served
-	memBefore []uint64
+	served    string            // the model's name there, where the engine was told it
+	by        string            // the run that it was started for
+	runs      int               // that it has served
+	memBefore map[string]uint64 // bytes in use by UUID; nil: not known
 	baseline  *measure.Baseline // of the GPUs before it existed
 	result.Kept
 }
@@ -59,7 +59,7 @@ func (u *setup) takeKept(ctx context.Context) (doubts []measure.Warning, err err
 		u.origin = fromBefore
 		return doubts, nil
 	}
-	u.server = nil
+	u.server, u.removed = nil, u.job.Experiment.Hide(u.removed) // it may quote what was sent
 	u.runner.Observer.Say("the container of the run before is removed, and this run starts its own: " + u.removed)
 	if err := p.drop(ctx); err != nil {
 		return doubts, launch.Faultf(launch.HostFault, "stop container: %w; `llem clean` removes it", err)

@@ -3,13 +3,17 @@ package harness
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/llenergymeasure/llem/internal/device"
 	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
+	simulated "github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/result"
 )
 
@@ -88,6 +92,50 @@ func TestAServerThatFailedIsNotKept(t *testing.T) {
 	}
 	if kept, _ := b.kinds(t); kept != 0 || b.f.launched != 4 {
 		t.Errorf("%d kept, %d containers", kept, b.f.launched)
+	}
+}
+
+// The run after one on one GPU may be on two: of the second nothing is known from before.
+func TestAKeptServerIsRemovedForOneOnMoreGPUs(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	b := newBench(t, &fake{}, keeps)
+	b.write(t, strings.NewReplacer("workload.load.concurrency: [1, 2]", "parallel.tensor: [1, 2]", "cycles: 2", "cycles: 1").Replace(fmt.Sprintf(grid, keeps)))
+	b.r.OpenGPUs = func(context.Context) (device.Session, error) {
+		return simulated.Simulate(nil, make([]simulated.Simulated, 2)...), nil
+	}
+	if err := b.run(t, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kept, gaps := b.kinds(t); kept != 0 || b.f.launched != 2 || strings.Count(gaps, "started with something else") != 1 {
+		t.Errorf("%d kept, %d containers:\n%s", kept, b.f.launched, gaps)
+	}
+}
+
+// What a server says that is not kept may quote what was sent to it.
+func TestWhyAServerIsNotKeptHidesSecrets(t *testing.T) {
+	t.Parallel()
+	const secret = "sk-verysecret123456"
+	f := &fake{}
+	b := newBench(t, f, keeps)
+	b.r.Headers = "X-Api-Key: " + secret
+	var requests atomic.Int32
+	f.odd = func(w io.Writer, _, _, _ int) bool {
+		if requests.Add(1) == 6 { // the first after those of the first run
+			fmt.Fprintf(w, "data: {\"error\":{\"message\":\"bad key %s\"}}\n\n", secret)
+			return true
+		}
+		return false
+	}
+	if err := b.run(t, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := result.Read(b.folder(t, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := r.Gap + strings.Join(b.w.said, "\n"); strings.Contains(all, secret) || !strings.Contains(r.Gap, "bad key") {
+		t.Error(all)
 	}
 }
 

@@ -209,8 +209,11 @@ func (u *setup) release() {
 	u.runner.closeGPUs(u.session)
 }
 
-// openGPUs opens NVML and claims the GPUs of e by l. It returns no devices, and why, where
-// there need be none. gpus, nil where there is no NVML, must be closed, after an error too.
+// askedMeter is the meter that energy.backend can ask for by its name.
+const askedMeter = "nvml"
+
+// openGPUs opens the driver of GPUs and claims the GPUs of e by l. It returns no devices, and why, where
+// there need be none. gpus, nil where there is no driver, must be closed, after an error too.
 func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus device.Session, devices []device.Device, why string, err error) {
 	if e.GPUs.Mode == "none" {
 		return nil, nil, record.NoGPUs, nil
@@ -218,6 +221,9 @@ func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Leas
 	if gpus, err = r.OpenGPUs(ctx); err != nil {
 		why, err = withoutGPUs(e, err)
 		return nil, nil, why, err
+	}
+	if e.Energy.Backend == askedMeter && gpus.Name() != askedMeter {
+		return gpus, nil, "", launch.Faultf(launch.ConfigFault, "energy.backend %s is not available: the GPUs of this host are read by %s; leave it at auto", askedMeter, gpus.Name())
 	}
 	w := lease.Want{IDs: e.GPUs.IDs, Auto: e.GPUs.Mode == "auto", N: e.Parallel.Size(), Serves: e.Engine.Endpoint != ""}
 	if r.WaitGPU {
@@ -230,7 +236,7 @@ func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Leas
 // measurable refuses GPUs that e cannot be measured with: none, and why, though it asks
 // for NVML, and those that a killed run has left changed.
 func measurable(e study.Experiment, devices []device.Device, why string) error {
-	if e.Energy.Backend == "nvml" && len(devices) == 0 {
+	if e.Energy.Backend == askedMeter && len(devices) == 0 {
 		return launch.Faultf(launch.ConfigFault, "energy.backend nvml is not available: %s; install the NVIDIA driver, or set energy.backend: none", why)
 	}
 	return lease.Untouched(devices)
@@ -241,7 +247,7 @@ func measurable(e study.Experiment, devices []device.Device, why string) error {
 func withoutGPUs(e study.Experiment, err error) (why string, _ error) {
 	auto := e.GPUs.Mode == "auto"
 	switch {
-	case noGPU(err) && auto && e.Parallel.Size() == 1, !noGPU(err) && auto && e.Energy.Backend != "nvml":
+	case noGPU(err) && auto && e.Parallel.Size() == 1, !noGPU(err) && auto && e.Energy.Backend != askedMeter:
 		return err.Error(), nil
 	case noGPU(err):
 		return "", launch.Faultf(launch.HostFault, "GPUs are asked for: %w", err)

@@ -109,25 +109,25 @@ func (g *reader) newcomers(list []device.Process) []measure.Warning {
 	return []measure.Warning{measure.Warn("gpu_not_exclusive", "%s on the GPU while the baseline was measured", measure.Describe(found))}
 }
 
-// memoryUsed is the memory in use on each GPU; nil where it is unknown.
-func (g *reader) memoryUsed() []uint64 {
+// memoryUsed is the memory in use on each GPU, in bytes by UUID; nil where it is unknown.
+func (g *reader) memoryUsed() map[string]uint64 {
 	got, err := g.recorder.Edge()
 	if err != nil {
 		return nil
 	}
-	used := make([]uint64, len(g.devices))
+	used := map[string]uint64{}
 	for _, s := range got {
 		if s.Has&device.HasMemory == 0 {
 			return nil // unknown
 		}
-		used[s.GPU] = s.MemUsed
+		used[g.devices[s.GPU].UUID] = s.MemUsed
 	}
 	return used
 }
 
 // released waits until the GPUs hold no more memory than before the launch, within a
-// tolerance for the driver's own.
-func (g *reader) released(ctx context.Context, before []uint64) (note string, doubts []measure.Warning) {
+// tolerance for the driver's own. Of GPUs that the launch was not on nothing is known.
+func (g *reader) released(ctx context.Context, before map[string]uint64) (note string, doubts []measure.Warning) {
 	if len(before) == 0 {
 		return "container removed", nil
 	}
@@ -138,18 +138,18 @@ func (g *reader) released(ctx context.Context, before []uint64) (note string, do
 		if now == nil {
 			return "container removed, GPU memory cannot be read", nil
 		}
-		var kept []int
-		for i, used := range now {
-			if used > before[i]+tolerance {
-				kept = append(kept, i)
+		var kept []device.Device
+		for _, d := range g.devices {
+			if was, known := before[d.UUID]; known && now[d.UUID] > was+tolerance {
+				kept = append(kept, d)
 			}
 		}
 		if len(kept) == 0 {
 			return "container removed, GPU memory released", nil
 		}
 		if time.Now().After(deadline) || measure.Sleep(ctx, 200*time.Millisecond) != nil {
-			for _, i := range kept {
-				doubts = append(doubts, measure.Warn("gpu_memory_not_released", "GPU %d: %d MiB more in use after the container was removed than before it", g.devices[i].Index, (now[i]-before[i])>>20))
+			for _, d := range kept {
+				doubts = append(doubts, measure.Warn("gpu_memory_not_released", "GPU %d: %d MiB more in use after the container was removed than before it", d.Index, (now[d.UUID]-before[d.UUID])>>20))
 			}
 			return "container removed, GPU memory still in use", doubts
 		}

@@ -31,10 +31,11 @@ func (s *saver) save(r *result.Record, seen record.Observation) error {
 	full := s.store.Dir()
 	dir, err := os.MkdirTemp("", "llem-results-")
 	if err == nil {
-		s.store, err = result.Create(dir, seen.Job.Experiment.Name, seen.Run.Started)
-	}
-	if err == nil {
-		err = s.write(r, seen)
+		var other *result.Store
+		if other, err = result.Create(dir, seen.Job.Experiment.Name, seen.Run.Started); err == nil {
+			s.store = other
+			err = s.write(r, seen)
+		}
 	}
 	if err != nil {
 		return launch.Faultf(launch.HostFault, "write the result: %w; under the temporary folder: %w; make room and measure again", cause, err)

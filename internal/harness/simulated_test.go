@@ -6,12 +6,14 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/llenergymeasure/llem/internal/device"
+	"github.com/llenergymeasure/llem/internal/launch"
 	"github.com/llenergymeasure/llem/internal/measure"
 	simulated "github.com/llenergymeasure/llem/internal/meter"
 	"github.com/llenergymeasure/llem/internal/result"
@@ -43,9 +45,19 @@ func (l *loaded) move(by int) {
 	l.load.Set(float64(l.n) / float64(l.most))
 }
 
+// turns are taken by tests on simulated GPUs: all of these have the same UUIDs, by which they
+// are locked.
+var turns sync.Mutex
+
+func takeTurn(t *testing.T) {
+	turns.Lock()
+	t.Cleanup(turns.Unlock)
+}
+
 // A whole run of an engine's stand-in on simulated GPUs has the energy that they used.
 func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	t.Parallel()
+	takeTurn(t)
 	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(150 * time.Millisecond); return false }}
 	w := &watching{}
 	r := f.runner(t, w)
@@ -56,7 +68,7 @@ func TestARunsEnergyIsThatOfItsGPUs(t *testing.T) {
 	// Some readings lie in each refresh, and 20 refreshes in the window, on a busy machine too.
 	sim := simulated.Simulate(&l.load, simulated.Simulated{Refresh: 60 * time.Millisecond})
 	r.OpenGPUs = func(context.Context) (device.Session, error) { return sim, nil }
-	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
+	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: auto}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +115,7 @@ func (w *countedWatcher) Sample(epoch time.Time, dst []device.Sample) ([]device.
 // the window's readings: verify computes them again from all readings.
 func TestReadingsBetweenWindowAndRecordAreObserved(t *testing.T) {
 	t.Parallel()
+	takeTurn(t)
 	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(150 * time.Millisecond); return false }}
 	w := &watching{}
 	r := f.runner(t, w)
@@ -122,9 +135,21 @@ func TestReadingsBetweenWindowAndRecordAreObserved(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: nvml}\n"))
+	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: auto}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	asWritten(t, out.Dir)
+}
+
+// A meter that is asked for by name is not another one.
+func TestAMeterThatIsAskedForIsNoOther(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	r := f.runner(t, &watching{})
+	r.OpenGPUs = func(context.Context) (device.Session, error) { return simulated.Simulate(nil), nil }
+	_, err := r.Execute(t.Context(), experiment(t, "energy: {backend: nvml}\n"))
+	if launch.KindOf(err) != launch.ConfigFault || !strings.Contains(err.Error(), "are read by simulated") {
+		t.Error(err)
+	}
 }

@@ -54,7 +54,7 @@ type tokenizer struct {
 }
 
 // Vocabulary reads the tokenizer of m: tokenizer.json of a folder, or the
-// metadata of a GGUF file. It errs where the words cannot be read.
+// metadata of a GGUF file. It fails where the words cannot be read.
 func (m Model) Vocabulary() (Vocabulary, error) {
 	path := filepath.Join(m.Path, "tokenizer.json")
 	if !strings.HasSuffix(m.Path, ".gguf") {

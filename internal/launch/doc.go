@@ -4,7 +4,7 @@
 // which launcher it uses.
 //
 //  1. In: [Options]. A [Row] opens a [Daemon], or says how it can be reached; what
-//     that daemon is, is a [DaemonInfo]; how people call it, and what mends it, are [Words].
+//     that daemon is, is a [DaemonInfo]; how people call it, and what to do about it, are [Words].
 //  2. In: an image's name. [Launcher] resolves it to an [Image], pulled where it must
 //     be, or says [ErrNoImage].
 //  3. In: a [Spec], which package engine builds from an experiment and the harness

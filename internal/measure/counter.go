@@ -12,8 +12,8 @@ type counter struct {
 	jitter   float64 // standard deviation of the ticks about their grid, in seconds
 	opened   tick    // the last before the span
 	quantum  float64 // joules: what it moves by; 0: as finely as it is read
-	// uneven is the quantum as far as moves say, in joules, where ticks are too far off their
-	// grid for more to be deduced of it: ticks of an idle GPU that do not fill it are.
+	// uneven is the greatest step, in joules, of which all moves are multiples, where ticks are
+	// too far off their grid to tell more. An idle GPU whose ticks do not fill a step has such.
 	uneven float64
 }
 

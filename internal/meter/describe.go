@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
 	"github.com/llenergymeasure/llem/internal/device"
 )
 

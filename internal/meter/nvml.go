@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
 	"github.com/llenergymeasure/llem/internal/device"
 )
 

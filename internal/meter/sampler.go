@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
 	"github.com/llenergymeasure/llem/internal/device"
 )
 

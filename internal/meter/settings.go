@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
 	"github.com/llenergymeasure/llem/internal/device"
 )
 

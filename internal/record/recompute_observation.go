@@ -38,7 +38,7 @@ func recompute(r *result.Record, e study.Experiment, rows []result.RequestRow, r
 	p := &Recomputed{of: r, epoch: read.Epoch}
 	p.Job.Experiment = e
 	p.Run = Run{ID: r.ExperimentID, Version: r.LlemVersion, Started: r.StartedAt, Gap: r.Gap, Phases: r.Phases, Study: r.Study, Cycles: 2}
-	p.Readings.From, p.Readings.Meter = read.From, cmp.Or(read.Meter, r.Energy.Backend)
+	p.Readings.From, p.Readings.Meter = read.From, cmp.Or(read.Meter, unopened)
 	for _, g := range r.Environment.GPUs {
 		p.Host.Devices = append(p.Host.Devices, deviceOf(g))
 	}

@@ -136,7 +136,7 @@ type Energy struct {
 	BaselineAfter            *Baseline          `json:"baseline_after"`        // the bare idle again, where it was asked for
 	Steady                   *Steady            `json:"steady"`                // the slice in which the concurrency was full; null where it never was
 	Host                     *HostEnergy        `json:"host"`                  // null: nothing has read it
-	Instruments              []Instrument       `json:"instruments"`           // others' that were read beside NVML
+	Instruments              []Instrument       `json:"instruments"`           // other instruments that read in the same run
 	CodeCarbon               *CodeCarbon        `json:"codecarbon"`            // null: not asked
 	WindowClosedBy           string             `json:"window_closed_by"`      // sync_route | responses_drained
 	EngineIdleConfirmed      *bool              `json:"engine_idle_confirmed"` // the server's own word, after the window, that nothing runs or waits

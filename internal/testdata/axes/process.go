@@ -35,7 +35,7 @@ var words = launch.Words{
 	Bring: "scp", All: "ps -e", NoGPUs: "the host has no GPU", GPUs: "install the driver",
 }
 
-// By these a process is known for llem's.
+// These show that a process is llem's.
 const runVariable, lockVariable = "LLEM_PROCESS_RUN", "LLEM_PROCESS_LOCK"
 
 const poll = 20 * time.Millisecond
@@ -282,7 +282,7 @@ func (s *server) Log(_ context.Context, w io.Writer, since time.Time) error {
 	return err
 }
 
-// Stop gives the process until ctx is half over to end.
+// Stop gives the process two seconds to end.
 func (s *server) Stop(ctx context.Context) error {
 	s.end(syscall.SIGTERM)
 	select {

@@ -34,9 +34,12 @@ func TestNewVariant(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer gpus.Close()
+	bare := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return slices.ContainsFunc([]string{"LLEM_", "HF_", "CUDA_", "SLURM_"}, func(p string) bool { return strings.HasPrefix(v, p) })
+	})
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(llem, args...)
-		c.Env = append(os.Environ(), "DOCKER_HOST=unix:///nowhere.sock", "LLEM_LOCK_DIR="+dir+"/locks", "XDG_CACHE_HOME="+dir+"/cache", "XDG_CONFIG_HOME="+dir+"/config",
+		c.Env = append(slices.Clone(bare), "DOCKER_HOST=unix:///nowhere.sock", "LLEM_LOCK_DIR="+dir+"/locks", "XDG_CACHE_HOME="+dir+"/cache", "XDG_CONFIG_HOME="+dir+"/config",
 			"LLEM_PYTHON=/no-python", "ZEUSD_SOCK_PATH=/no-zeusd", "LD_LIBRARY_PATH="+library, standin.FileEnv+"="+dir+"/gpus")
 		return c
 	}
