@@ -163,7 +163,7 @@ func (h *host) baselineOf(ttl string) *result.Record {
 	h.t.Helper()
 	o := h.llem("run", "--quick", "--gpus", "0", "-n", "2", "-o", h.path("out"), h.config(`
 model: reference/tiny
-engine: {image: `+image+`}
+engine: {image: `+image+`, args: {x-pace: 30}} # so that the counter moves in the window
 workload: {max_output_tokens: 16}
 warmup: {n_warmup: 0}
 baseline: {cache_ttl_seconds: `+ttl+`}
@@ -224,8 +224,8 @@ func TestBaselineCacheHitExpiryAndContamination(t *testing.T) {
 
 func TestTheBareIdleIsMeasuredAgain(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, standin.GPU{Power: 60, Refresh: 50 * time.Millisecond}) // a window of 1.6 s
-	config := h.config("model: reference/tiny\nengine: {image: " + image + "}\ngpus: [0]\nbaseline: {after: true, duration_seconds: 5, cache_ttl_seconds: 0}\n")
+	h := newHost(t, standin.GPU{Power: 60, Refresh: 50 * time.Millisecond}) // a window of 2.5 s at least
+	config := h.config("model: reference/tiny\nengine: {image: " + image + ", args: {x-pace: 10}}\ngpus: [0]\nworkload: {prompts: 4, max_output_tokens: 64}\nbaseline: {after: true, duration_seconds: 5, cache_ttl_seconds: 0}\n")
 	c := h.start("run", "--quick", "-o", h.path("out"), config)
 	c.reach("window")
 	h.gpus.SetPower(0, 70)
