@@ -66,14 +66,6 @@ type File struct {
 // Columns are the file's, in its order.
 func (f *File) Columns() []Column { return f.columns }
 
-// rows is how many rows the file says that it has.
-func (f *File) rows() (n int64) {
-	for _, g := range f.groups {
-		n += g.rows
-	}
-	return n
-}
-
 // Open reads the footer of a file of so many bytes.
 func Open(r io.ReaderAt, size int64) (*File, error) {
 	footer, err := readFooter(r, size)
