@@ -145,7 +145,7 @@ func (h *host) resume(ctx context.Context, c test, r *result) {
 	checkStudy(r, dir)
 }
 
-// studyIn is the folder of the study that can be resumed; empty: there is none.
+// studyIn is the folder of the study that can be resumed; empty where there are none.
 func studyIn(out string) string {
 	plans, _ := filepath.Glob(filepath.Join(out, "*", "plan.json")) // the pattern is good
 	if len(plans) == 0 {

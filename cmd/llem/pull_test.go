@@ -112,7 +112,7 @@ func TestPullRefusals(t *testing.T) {
 		code int
 		want string
 	}{
-		{"checksum", func(s *standin.Hub) { s.Corrupt = "model.safetensors" }, [2]string{}, nil, exitHost, "its file was removed, and the next try starts anew"},
+		{"checksum", func(s *standin.Hub) { s.Corrupt = "model.safetensors" }, [2]string{}, nil, exitHost, "its file was removed, and the next try starts from the beginning"},
 		{"no token", nil, [2]string{"HF_TOKEN", ""}, nil, exitUsage, "set HF_TOKEN"},
 		{"token refused", nil, [2]string{"HF_TOKEN", "hf_other"}, nil, exitUsage, "the token from HF_TOKEN is refused"},
 		{"gated", func(s *standin.Hub) { s.Gated = true }, [2]string{"HF_TOKEN", "hf_other"}, nil, exitUsage, "accept its licence at "},

@@ -5,7 +5,7 @@ import "time"
 // Sensor is what is known of a GPU's power sensor. The zero value knows nothing, but
 // that the driver's power figure is no mean.
 type Sensor struct {
-	Refresh time.Duration // from tick to tick of the energy counter, measured; 0: there is none
+	Refresh time.Duration // from tick to tick of the energy counter, measured; 0: it has no counter
 	Jitter  time.Duration // standard deviation of the ticks about their grid, measured
 	// Duty is the least share of each refresh that the sensor may see: 1 for one that
 	// is known to look all the time. 0 is not known, and is taken for LeastDuty. Where

@@ -20,7 +20,7 @@ import (
 
 // lookAtCaches says before the container is created, which makes the volumes
 // that are missing, which of its caches no container had before. state is empty
-// where there is none, or that is unknown.
+// where there are none, or that is unknown.
 func lookAtCaches(ctx context.Context, d *daemon, caches []launch.Cache) (fresh []launch.Cache, state string) {
 	for _, c := range caches {
 		_, err := d.c.VolumeInspect(ctx, c.Name)

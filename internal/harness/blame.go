@@ -34,7 +34,7 @@ func (u *setup) explain(ctx context.Context, err error) error {
 }
 
 // Times in which a daemon that ends goes after its containers have: it stops them
-// first, one that was told to within seconds.
+// first: after a request to end, within seconds.
 const (
 	daemonGoes  = 3 * time.Second
 	daemonStops = 10 * time.Second // after a container was stopped, not by this llem

@@ -120,11 +120,12 @@ func claimFor(ctx context.Context, session device.Session, held *lease.Lease, id
 	if err := gpus.poll(ctx); err != nil {
 		return nil, launch.Faultf(launch.InterruptFault, "measure the counter's refresh: %w", err)
 	}
+	gpus.polls = nil // of another epoch than the readings of a run
 	return gpus, nil
 }
 
 // choose selects the GPUs that are named, else granted, else all that are whole. Where
-// there is none of these, it says why.
+// no GPU is left, it says why.
 func choose(ctx context.Context, session device.Session, ids []string, out *result.Command) (devices []device.Device, why string, err error) {
 	if len(ids) == 0 {
 		granted, ok, err := lease.Granted(ctx, session)

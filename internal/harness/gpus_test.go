@@ -17,7 +17,7 @@ func TestProcessesInTheBaselineAreNotExclusive(t *testing.T) {
 		want string
 	}{
 		{"nobody", nil, ""},
-		{"who was told of", []device.Process{before}, ""},
+		{"who was warned of", []device.Process{before}, ""},
 		{"who came", []device.Process{before, came}, "gpu_not_exclusive: came (pid 2) on the GPU while the baseline"},
 	} {
 		g := &reader{foreign: []device.Process{before}}

@@ -56,7 +56,7 @@ type Outcome struct {
 }
 
 // Execute runs one experiment. The error says why it did not complete; the
-// outcome stands beside it.
+// outcome is returned with it.
 func (r *Runner) Execute(ctx context.Context, e study.Experiment) (Outcome, error) {
 	id := lease.NewID()
 	return r.execute(ctx, id, r.alone(id, e))
@@ -82,7 +82,7 @@ func (r *Runner) execute(ctx context.Context, id string, at *place) (Outcome, er
 	if err == nil {
 		err = at.pause(ctx, t, u.origin, u.removed, &o.Run)
 	}
-	if err != nil && ctx.Err() != nil { // whatever the interrupt made fail
+	if err != nil && ctx.Err() != nil { // the interrupt may have made anything fail
 		err = u.explain(ctx, ctx.Err())
 	} else if err != nil && u.origin == fromBefore {
 		err = u.explain(ctx, err)
@@ -136,8 +136,8 @@ func measurePhases(ctx context.Context, u *setup, t *timeline, o *record.Observa
 		if err := t.phase(s.phase, s.note, func() (string, error) { return s.do(ctx) }); err != nil {
 			return u.explain(ctx, err)
 		}
-		if s.phase == measure.Launch && u.runner.Timeout > 0 {
-			timer := time.AfterFunc(u.runner.Timeout, func() { cancel(errTimeout) })
+		if limit := u.place.pool.limit; s.phase == measure.Launch && limit > 0 {
+			timer := time.AfterFunc(limit, func() { cancel(errTimeout) })
 			defer timer.Stop()
 		}
 	}

@@ -21,7 +21,7 @@ import (
 type container struct {
 	process   launch.Server
 	spec      launch.Spec
-	served    string            // the model's name there, where the engine was told it
+	served    string            // the model's name there, where llem gave it to the engine
 	by        string            // the run that it was started for
 	runs      int               // that it has served
 	memBefore map[string]uint64 // bytes in use by UUID; nil: not known
@@ -88,7 +88,7 @@ const coldTimeout = 2 * time.Minute
 // experiment has so many.
 const proofBatch = 1 << 20
 
-// prove empties the prefix cache of a kept server and proves it: a prompt of its own is
+// prove empties the prefix cache of a kept server and proves it: a new prompt is
 // sent twice, and again after the reset, when nothing of it may be found. It says why the
 // server is not fit; empty: it is.
 func (s *server) prove(ctx context.Context) (doubts []measure.Warning, why string) {
@@ -120,7 +120,7 @@ func (s *server) prove(ctx context.Context) (doubts []measure.Warning, why strin
 	case err != nil:
 		return doubts, err.Error()
 	case by == "":
-		return doubts, "nobody tells how much of a prompt it finds in its prefix cache, so that it cannot be proven cold"
+		return doubts, "neither its answers nor its metrics say how much of a prompt it found in its prefix cache, so that the cache cannot be proven empty"
 	case before == 0 && how != engine.KeepsNone && s.job.Engine.CachesPrompts(s.job.Experiment):
 		return doubts, "a prompt that was sent twice was not found in its prefix cache, so that emptying it (" + how + ") proves nothing"
 	case after > 0:
@@ -131,7 +131,7 @@ func (s *server) prove(ctx context.Context) (doubts []measure.Warning, why strin
 }
 
 // found sends the proof's prompt n times and says how many of its tokens were found
-// in the prefix cache the last time, and who counted them: empty where nobody does.
+// in the prefix cache the last time, and who counted them; empty: they were not counted.
 func (s *server) found(ctx context.Context, n int) (tokens int64, by string, err error) {
 	reqs, err := proof(s.job, s.info.ContextLength)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *server) found(ctx context.Context, n int) (tokens int64, by string, err
 // caches that work by blocks find no shorter ones.
 const proofTokens = 512
 
-// proof is a request with a prompt of its own; context is the server's, 0: unknown.
+// proof is a request with a new prompt; context is the server's, 0: unknown.
 func proof(j *job.Job, context int) ([]load.Request, error) {
 	e := j.Experiment
 	if context > 0 && e.Workload.Source == "synthetic" {
@@ -221,7 +221,7 @@ func (p *Pool) drop(ctx context.Context) error {
 }
 
 // baselineNow is the one that was measured before the container existed, which is older by
-// now, and less well known; nil: there is none.
+// now, and less well known; nil: it was not measured.
 func (c *container) baselineNow() *measure.Baseline {
 	if c.baseline == nil {
 		return nil

@@ -71,7 +71,7 @@ func TestAServerThatIsNotProvenColdIsStartedAnew(t *testing.T) {
 	t.Parallel()
 	for want, f := range map[string]*fake{
 		"it still found 5 tokens": {cached: 5},
-		"nobody tells":            {mute: true},
+		"neither its answers nor": {mute: true},
 	} {
 		b := newBench(t, f, keeps)
 		if err := b.run(t, t.Context()); err != nil {

@@ -20,7 +20,7 @@ type place struct {
 
 // alone is the place of the run id of e, and of no other.
 func (r *Runner) alone(id string, e study.Experiment) *place {
-	return &place{Run: campaign.Run{Experiment: e, Last: true}, pool: &Pool{runner: r, lease: lease.New(id, r.Log)}, alone: true}
+	return &place{Run: campaign.Run{Experiment: e, Last: true}, pool: &Pool{runner: r, limit: r.Timeout, lease: lease.New(id, r.Log)}, alone: true}
 }
 
 // pause waits until so much time has passed since the run before as the study's

@@ -25,16 +25,17 @@ type Pool struct {
 	keeps  bool            // servers may serve several runs
 	lease  *lease.Lease
 	images map[string]launch.Image
-	kept   *container      // that the next run may take; nil: there is none
+	kept   *container      // that the next run may take, or nil
 	left   []launch.Server // that could not be removed yet
 	ended  time.Time       // of the run before; zero: there was none
+	limit  time.Duration   // of each run, from when its server is ready; 0: none
 }
 
 var _ campaign.Executor = (*Pool)(nil)
 
 // Pool is the executor of one campaign.
 func (r *Runner) Pool() *Pool {
-	return &Pool{runner: r, waits: []time.Duration{time.Second, 5 * time.Second, 15 * time.Second}, images: map[string]launch.Image{}}
+	return &Pool{runner: r, limit: r.Timeout, waits: []time.Duration{time.Second, 5 * time.Second, 15 * time.Second}, images: map[string]launch.Image{}}
 }
 
 // Execute carries out one run, after it has removed the containers that could not be

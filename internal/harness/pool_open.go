@@ -20,7 +20,7 @@ import (
 // engine whether it can do its experiment.
 func (p *Pool) Open(ctx context.Context, w campaign.Work) (campaign.Site, error) {
 	p.lease, p.keeps = lease.New(w.ID, p.runner.Log), w.Keeps
-	p.runner.Timeout = cmp.Or(p.runner.Timeout, w.Timeout)
+	p.limit = cmp.Or(p.limit, w.Timeout)
 	if err := p.fetch(ctx, w.Experiments); err != nil {
 		return campaign.Site{}, err
 	}

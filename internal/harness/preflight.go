@@ -125,7 +125,7 @@ func (u *setup) makeJob(ctx context.Context, o *record.Observation) error {
 	return err
 }
 
-// findMeters opens what measures beside the GPUs.
+// findMeters opens the host's counters and the other instruments.
 func (u *setup) findMeters(ctx context.Context) (err error) {
 	e := u.job.Experiment.Energy
 	if u.job.Daemon.Elsewhere == "" {
@@ -212,8 +212,8 @@ func (u *setup) release() {
 // askedMeter is the meter that energy.backend can ask for by its name.
 const askedMeter = "nvml"
 
-// openGPUs opens the driver of GPUs and claims the GPUs of e by l. It returns no devices, and why, where
-// there need be none. gpus, nil where there is no driver, must be closed, after an error too.
+// openGPUs opens the driver of GPUs and claims the GPUs of e by l. It returns no devices,
+// and why, where e can do without. gpus, nil where there is no driver, must be closed, after an error too.
 func (r *Runner) openGPUs(ctx context.Context, e study.Experiment, l *lease.Lease) (gpus device.Session, devices []device.Device, why string, err error) {
 	if e.GPUs.Mode == "none" {
 		return nil, nil, record.NoGPUs, nil

@@ -17,7 +17,7 @@ import (
 // saver writes the result of a run.
 type saver struct {
 	store *result.Store
-	input []byte // the experiment file as given; empty: there is none
+	input []byte // the experiment file as given, or empty
 	log   *slog.Logger
 }
 
@@ -46,7 +46,7 @@ func (s *saver) save(r *result.Record, seen record.Observation) error {
 	return launch.Faultf(launch.HostFault, "write the result: %w; it is kept in %s", cause, s.store.Dir())
 }
 
-// write tries every file, whatever happens to the others.
+// write tries every file, even where others fail.
 func (s *saver) write(r *result.Record, seen record.Observation) error {
 	e := seen.Job.Experiment
 	r.Timeseries, r.RequestsFile = result.TimeseriesFile, result.RequestsFile

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,33 +112,50 @@ func (w *countedWatcher) Sample(epoch time.Time, dst []device.Sample) ([]device.
 	return w.Watcher.Sample(epoch, dst)
 }
 
-// What GPUs do between the window and the record is in the record's figures or in none of
-// the window's readings: verify computes them again from all readings.
-func TestReadingsBetweenWindowAndRecordAreObserved(t *testing.T) {
+// A run that fails before its window is observed with all readings that have the phase of
+// the failure: those up to the record, from which verify computes its figures again.
+func TestReadingsBetweenAFailureAndTheRecordAreObserved(t *testing.T) {
 	t.Parallel()
 	takeTurn(t)
-	f := &fake{odd: func(io.Writer, int, int, int) bool { time.Sleep(150 * time.Millisecond); return false }}
+	f := &fake{fails: 1}
 	w := &watching{}
 	r := f.runner(t, w)
-	l := &loaded{Handler: f, most: 1, n: 1} // another keeps the GPU busy
-	l.move(0)
-	s := httptest.NewServer(l)
-	t.Cleanup(s.Close)
-	f.url = s.URL
-	c := &counted{Session: simulated.Simulate(&l.load, simulated.Simulated{Refresh: 60 * time.Millisecond})}
+	c := &counted{Session: simulated.Simulate(nil)}
 	r.OpenGPUs = func(context.Context) (device.Session, error) { return c, nil }
-	w.at = func(phase string) {
-		if phase != measure.Record.String() {
-			return
+	e := experiment(t, "")
+	warmup := func() (n int) {
+		paths, err := filepath.Glob(filepath.Join(e.Output.Dir, "*", result.SamplesFile))
+		if err != nil || len(paths) != 1 {
+			t.Fatal(paths, err)
 		}
-		l.load.Set(0) // it ends
-		for seen := c.reads.Load(); c.reads.Load() < seen+5; {
-			time.Sleep(time.Millisecond)
+		rows, err := result.ReadSamples(paths[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range rows {
+			if rows[i].Phase == measure.WarmupPhase.String() {
+				n++
+			}
+		}
+		return n
+	}
+	observed := 0
+	w.at = func(phase string) {
+		switch phase {
+		case measure.Record.String():
+			for seen := c.reads.Load(); c.reads.Load() < seen+5; {
+				time.Sleep(time.Millisecond)
+			}
+		case measure.After.String():
+			observed = warmup()
 		}
 	}
-	out, err := r.Execute(t.Context(), experiment(t, "workload: {prompts: 40, max_input_tokens: 8, max_output_tokens: 4, load: {concurrency: 4}}\nenergy: {backend: auto}\n"))
-	if err != nil {
+	out, err := r.Execute(t.Context(), e)
+	if launch.KindOf(err) != launch.ExperimentFault || out.Dir == "" {
 		t.Fatal(err)
+	}
+	if all := warmup(); observed < 5 || all != observed {
+		t.Errorf("%d readings of the warmup, and %d of them were observed", all, observed)
 	}
 	asWritten(t, out.Dir)
 }

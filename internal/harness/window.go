@@ -60,7 +60,7 @@ func window(ctx context.Context, s *server, m *meters, o *record.Observation) (s
 }
 
 // judge decides whether the experiment completed. A server that died is looked
-// for whatever became of the requests: one that is stopped may end its answers
+// for even where all requests were answered: one that is stopped may end its answers
 // as if they were whole.
 func judge(ctx context.Context, s *server, o *record.Observation) error {
 	ok, failed, first := o.Window.Failures(o.Job.Experiment, o.Job.Credentials.From)

@@ -47,7 +47,7 @@ func (p *puller) blob(ctx context.Context, f remoteFile) error {
 	}
 	if got := hex.EncodeToString(d.hash.Sum(nil)); got != f.Sum {
 		os.Remove(d.file.Name())
-		return fmt.Errorf("%w: %s has %s where the hub says %s: its file was removed, and the next try starts anew", errChecksum, f.Name, got, f.Sum)
+		return fmt.Errorf("%w: %s has %s where the hub says %s: its file was removed, and the next try starts from the beginning", errChecksum, f.Name, got, f.Sum)
 	}
 	if err := d.file.Sync(); err != nil {
 		return full(err, p.cache)

@@ -8,7 +8,7 @@ import (
 // counter is what the readings of one GPU show of its energy counter around a span.
 type counter struct {
 	readings []reading
-	refresh  float64 // seconds from tick to tick; 0: there is none
+	refresh  float64 // seconds from tick to tick; 0: no counter
 	jitter   float64 // standard deviation of the ticks about their grid, in seconds
 	opened   tick    // the last before the span
 	quantum  float64 // joules: what it moves by; 0: as finely as it is read
@@ -88,7 +88,7 @@ func (c *counter) lastBefore(t float64) (last reading, ok bool) {
 }
 
 // at is the counter at t in mJ, between the readings next to it, which lie gap
-// seconds apart; ok is false where there is none on a side, or it went backwards.
+// seconds apart; ok is false where a side has no reading, or the counter went backwards.
 func (c *counter) at(t float64) (mj, gap float64, ok bool) {
 	var prev *reading
 	for i := range c.readings {

@@ -47,7 +47,9 @@ func NewRecorder(s device.Sampler, devices int, interval time.Duration) *Recorde
 		scratch: make([]device.Sample, 0, devices),
 		stop:    make(chan struct{}), done: make(chan struct{}),
 	}
-	r.grow()
+	if devices > 0 {
+		r.grow()
+	}
 	return r
 }
 

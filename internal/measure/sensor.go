@@ -8,7 +8,7 @@ import (
 
 // sensor is what is assumed of a GPU's power sensor.
 type sensor struct {
-	refresh float64 // seconds from tick to tick of the counter; 0: there is none
+	refresh float64 // seconds from tick to tick of the counter; 0: no counter
 	jitter  float64 // standard deviation of the ticks about their grid, in seconds
 	duty    float64 // the least share of each refresh that it sees, up to 1
 	limit   float64 // of the GPU's power, in watts; 0: not known

@@ -69,7 +69,7 @@ func TestTwelveErrorsAtOnce(t *testing.T) {
 	for _, want := range []string{
 		`bad.yaml:2:8: model: want a string, not 7 (quote it)`,
 		`bad.yaml:3:1: engin: unknown key; did you mean "engine"?`,
-		`bad.yaml:5:9: engine.pull: "sometimes" is none of missing, always, never`,
+		`bad.yaml:5:9: engine.pull: "sometimes" is not one of missing, always, never`,
 		`bad.yaml:6:28: engine.startup_timeout_seconds: -1 is out of range: 1 to`,
 		`bad.yaml:7:11: gpus: GPU 0 stands twice`,
 		`bad.yaml:9:12: workload.prompts: want a whole number, not "1.5"`,

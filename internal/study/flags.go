@@ -136,7 +136,7 @@ func lengthIsNotOurs(w Workload, path, drawn string, input bool) string {
 	case drawn != "":
 		return fmt.Sprintf("the lengths are drawn by %s: %s: leave the flag out, or change that key", path, drawn)
 	case input && w.Source != "synthetic":
-		return fmt.Sprintf("the prompts of %s are sent whole, whatever their length: leave the flag out", w.Source)
+		return fmt.Sprintf("the prompts of %s are sent whole, at any length: leave the flag out", w.Source)
 	}
 	return ""
 }

@@ -55,8 +55,8 @@ func (r *reader) unreadable(data []byte, err error) {
 	}
 }
 
-// enter counts values and their depth, since an alias can stand in what it
-// stands for, and aliases of aliases can be without end.
+// enter counts values and their depth, since an alias can be in what it
+// replaces, and aliases of aliases can be without end.
 func (r *reader) enter(path string, n *yaml.Node) bool {
 	switch r.budget--; {
 	case r.depth == maxDepth:

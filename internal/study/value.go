@@ -136,7 +136,7 @@ func storeText(k key, f reflect.Value, v *yaml.Node) error {
 		if words01[strings.ToLower(v.Value)] == "false" && slices.Contains(k.enum, "none") {
 			hint = "; write none"
 		}
-		return fmt.Errorf("%q is none of %s%s", v.Value, strings.Join(k.enum, ", "), hint)
+		return fmt.Errorf("%q is not one of %s%s", v.Value, strings.Join(k.enum, ", "), hint)
 	}
 	if k.kind == size && v.Value != "" {
 		// Its unit is known by k.match; go-units, which counts the bytes, is docker's.
